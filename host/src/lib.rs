@@ -1,0 +1,3 @@
+//! lp-host
+pub mod courier;
+pub mod runtime;

@@ -1,0 +1,16 @@
+//! Calls between nodes: the request, the queue it waits in, and who may be waiting for whom.
+//!
+//! A caller's side holds a [`Mailbox`] of every replica that it has a handle of and queues [`Call`]s there; the
+//! replica's event loop takes them out one by one and answers. Nothing here knows what runs a replica, or how.
+
+mod error;
+mod mailbox;
+mod message;
+mod origin;
+mod pump;
+
+pub use error::CallError;
+pub use mailbox::{Answering, Call, CallOptions, Mailbox, Served};
+pub use message::Message;
+pub use origin::{Exchange, Hold, Origin, ReplicaIndex};
+pub use pump::{Clock, Pump, Urgency};

@@ -1,0 +1,321 @@
+//! The bounded queue of calls in front of one replica, and its callers' way in.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use futures::task::AtomicWaker;
+use hdrhistogram::Histogram;
+use tokio::sync::{Semaphore, oneshot};
+
+use super::{CallError, Exchange, Message, Origin, Pump, ReplicaIndex, Urgency};
+
+/// One call that waits for its replica or is worked on.
+#[derive(Debug)]
+pub struct Call {
+    /// The method: its index among the methods of all couriers of the node, in the order of the plan.
+    pub method: usize,
+    /// The parameters.
+    pub request: Message,
+    /// The replicas that can't take another call until this one returns.
+    pub origin: Option<Arc<Origin>>,
+    reply: oneshot::Sender<Result<Message, CallError>>,
+    blocked: Option<(Arc<Exchange>, ReplicaIndex)>,
+    queued_at: Instant,
+}
+
+/// How a caller wants its call to be made.
+#[derive(Clone, Copy, Debug)]
+pub struct CallOptions {
+    /// How long the call may take, from being queued to its reply; `None` waits as long as the callee lives.
+    pub timeout: Option<Duration>,
+    /// Whether a callee that has not started yet is waited for, or is unavailable.
+    pub wait_for_ready: bool,
+    /// Whether the caller has something else to do meanwhile.
+    pub urgency: Urgency,
+}
+
+/// What a replica has served.
+#[derive(Clone, Debug)]
+pub struct Served {
+    /// Calls answered with a response.
+    pub calls: u64,
+    /// Calls answered with an error.
+    pub errors: u64,
+    /// The time from being queued to the answer, in nanoseconds.
+    pub latency_ns: Histogram<u32>,
+}
+
+/// The queue of one replica.
+pub struct Mailbox {
+    label: String,
+    replica: ReplicaIndex,
+    exchange: Arc<Exchange>,
+    state: Mutex<State>,
+    arrived: AtomicWaker,
+    room: Semaphore,
+    pump: Pump,
+}
+
+struct State {
+    queue: VecDeque<Call>,
+    phase: Phase,
+    served: Served,
+}
+
+#[derive(Clone, Debug)]
+enum Phase {
+    Starting,
+    Ready,
+    Closed(CallError),
+}
+
+impl Mailbox {
+    /// The mailbox of a replica that has not started; calls wait in it until it has.
+    ///
+    /// `label` names the replica in messages (`producer/0`); at most `queued_max` calls wait, more wait for room.
+    pub fn new(label: String, replica: ReplicaIndex, queued_max: u32, exchange: Arc<Exchange>) -> Self {
+        let latency_ns = Histogram::new(2).expect("two significant digits are in the allowed range");
+        Self {
+            label,
+            replica,
+            exchange,
+            state: Mutex::new(State {
+                queue: VecDeque::new(),
+                phase: Phase::Starting,
+                served: Served { calls: 0, errors: 0, latency_ns },
+            }),
+            arrived: AtomicWaker::new(),
+            room: Semaphore::new(queued_max as usize),
+            pump: Pump::default(),
+        }
+    }
+
+    /// The name of the replica: `producer/0`.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// The replica behind this mailbox.
+    pub fn replica(&self) -> ReplicaIndex {
+        self.replica
+    }
+
+    /// The replica's event loop.
+    pub fn pump(&self) -> &Pump {
+        &self.pump
+    }
+
+    /// Who waits for whom in this process.
+    pub fn exchange(&self) -> &Arc<Exchange> {
+        &self.exchange
+    }
+
+    /// What the replica has served so far.
+    pub fn served(&self) -> Served {
+        self.lock().served.clone()
+    }
+
+    /// Calls `method` with `request` and returns its response.
+    ///
+    /// A call that has started is never cut off: a caller that stops waiting, by its deadline or by dropping this,
+    /// leaves the callee to finish for nobody. One that has not started by then never does.
+    pub async fn call(
+        &self,
+        method: usize,
+        request: Message,
+        origin: Option<Arc<Origin>>,
+        caller: Option<ReplicaIndex>,
+        options: CallOptions,
+    ) -> Result<Message, CallError> {
+        let deadline = options.timeout.map(|timeout| (Instant::now(), timeout));
+        let _hold = match caller {
+            Some(caller) => {
+                let hold = (options.urgency == Urgency::Blocked).then(|| self.exchange.hold(caller, self.replica));
+                if let Some(ring) = self.exchange.ring(origin.as_ref(), caller, self.replica) {
+                    return Err(self.would_hang(ring.len()));
+                }
+                hold
+            }
+            None => None,
+        };
+        if self.room.try_acquire().map(|permit| permit.forget()).is_err() {
+            self.wait_for_room(deadline).await?;
+        }
+        let (reply, mut answer) = oneshot::channel();
+        let blocked = caller.filter(|_| options.urgency == Urgency::Blocked);
+        let call = Call {
+            method,
+            request,
+            origin,
+            reply,
+            blocked: blocked.map(|caller| (self.exchange.clone(), caller)),
+            queued_at: Instant::now(),
+        };
+        self.deliver(call, options)?;
+        match answer.try_recv() {
+            Ok(result) => return result,
+            Err(oneshot::error::TryRecvError::Closed) => return Err(self.lost()),
+            Err(oneshot::error::TryRecvError::Empty) => {}
+        }
+        match deadline {
+            None => answer.await.unwrap_or_else(|_| Err(self.lost())),
+            Some((start, timeout)) => {
+                match tokio::time::timeout(timeout.saturating_sub(start.elapsed()), answer).await {
+                    Ok(result) => result.unwrap_or_else(|_| Err(self.lost())),
+                    Err(_) => Err(CallError::DeadlineExceeded),
+                }
+            }
+        }
+    }
+
+    /// Queues a call and lets the replica's loop see it: on this thread, or by waking it.
+    fn deliver(&self, call: Call, options: CallOptions) -> Result<(), CallError> {
+        let mut refused = None;
+        let assisted = self.pump.assist(options.urgency, || {
+            let mut state = self.lock();
+            match &state.phase {
+                Phase::Closed(error) => refused = Some(error.clone()),
+                Phase::Starting if !options.wait_for_ready => refused = Some(CallError::Unavailable),
+                _ => state.queue.push_back(call),
+            }
+        });
+        if let Some(error) = refused {
+            self.room.add_permits(1);
+            return Err(error);
+        }
+        if !assisted {
+            self.arrived.wake();
+        }
+        Ok(())
+    }
+
+    async fn wait_for_room(&self, deadline: Option<(Instant, Duration)>) -> Result<(), CallError> {
+        let room = async {
+            match self.room.acquire().await {
+                Ok(permit) => Ok(permit.forget()),
+                Err(_) => Err(self.lost()),
+            }
+        };
+        match deadline {
+            None => room.await,
+            Some((start, timeout)) => {
+                let left = timeout.saturating_sub(start.elapsed());
+                tokio::time::timeout(left, room).await.unwrap_or(Err(CallError::Overloaded))
+            }
+        }
+    }
+
+    /// The next call to work on, or `None` once the mailbox is closed. Called by the replica's loop alone.
+    pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Call>> {
+        if let Some(next) = self.take() {
+            return Poll::Ready(next);
+        }
+        self.arrived.register(cx.waker());
+        // A call may have come between the look and the registration.
+        self.take().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    fn take(&self) -> Option<Option<Call>> {
+        let mut state = self.lock();
+        while let Some(call) = state.queue.pop_front() {
+            self.room.add_permits(1);
+            // Nobody waits for it any more, and it has not started.
+            if !call.reply.is_closed() {
+                return Some(Some(call));
+            }
+        }
+        matches!(state.phase, Phase::Closed(_)).then_some(None)
+    }
+
+    /// Answers a call and counts it.
+    pub fn answer(&self, call: Answering, result: Result<Message, CallError>) {
+        {
+            let served = &mut self.lock().served;
+            match &result {
+                Ok(_) => served.calls += 1,
+                Err(_) => served.errors += 1,
+            }
+            let elapsed = call.queued_at.elapsed().as_nanos();
+            // A histogram of 64-bit values has room for half a millennium of nanoseconds.
+            let _ = served.latency_ns.record(u64::try_from(elapsed).unwrap_or(u64::MAX));
+        }
+        call.send(result);
+    }
+
+    /// Notes that the replica has started: calls that do not wait for that are accepted from here on.
+    pub fn open(&self) {
+        let mut state = self.lock();
+        if matches!(state.phase, Phase::Starting) {
+            state.phase = Phase::Ready;
+        }
+    }
+
+    /// Refuses the waiting calls and all later ones with `error`, and ends [`Self::poll_next`].
+    pub fn close(&self, error: CallError) {
+        let waiting = {
+            let mut state = self.lock();
+            if matches!(state.phase, Phase::Closed(_)) {
+                return;
+            }
+            state.phase = Phase::Closed(error.clone());
+            let waiting = std::mem::take(&mut state.queue);
+            state.served.errors += waiting.len() as u64;
+            waiting
+        };
+        self.room.close();
+        for call in waiting {
+            call.split().3.send(Err(error.clone()));
+        }
+        self.arrived.wake();
+    }
+
+    /// The error of a call whose replica went away while it worked on it.
+    fn lost(&self) -> CallError {
+        match &self.lock().phase {
+            Phase::Closed(CallError::Unavailable) | Phase::Starting | Phase::Ready => {
+                CallError::Failed(format!("`{}` failed while it worked on the call", self.label))
+            }
+            Phase::Closed(error) => error.clone(),
+        }
+    }
+
+    fn would_hang(&self, length: usize) -> CallError {
+        CallError::Failed(format!(
+            "`{}` waits for this caller, {} call(s) up the chain, so the call would wait for itself; \
+             `async func` exports can take calls while they wait",
+            self.label, length
+        ))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The part of a call that is left while it is worked on: where its answer goes.
+#[derive(Debug)]
+pub struct Answering {
+    reply: oneshot::Sender<Result<Message, CallError>>,
+    blocked: Option<(Arc<Exchange>, ReplicaIndex)>,
+    queued_at: Instant,
+}
+
+impl Answering {
+    fn send(self, result: Result<Message, CallError>) {
+        if let Some((exchange, caller)) = self.blocked {
+            exchange.answered(caller);
+        }
+        // The caller may have stopped waiting.
+        let _ = self.reply.send(result);
+    }
+}
+
+impl Call {
+    /// Splits the call into what the replica's function gets and where its answer goes.
+    pub fn split(self) -> (usize, Message, Option<Arc<Origin>>, Answering) {
+        let Self { method, request, origin, reply, blocked, queued_at } = self;
+        (method, request, origin, Answering { reply, blocked, queued_at })
+    }
+}

@@ -1,0 +1,123 @@
+//! The protobuf bytes of one request or one response, and the buffer that builds them back to front.
+
+use std::mem::MaybeUninit;
+
+/// The bytes of one protobuf message.
+///
+/// It is written from its end to its start, so that the length of a nested message is known when its header is
+/// written and nothing is measured or moved twice.
+#[derive(Default)]
+pub struct Message {
+    /// `bytes[start..]` is initialised; an empty message owns no memory.
+    bytes: Box<[MaybeUninit<u8>]>,
+    start: usize,
+}
+
+/// Room left in front of a large block for the headers that follow it.
+const HEADROOM: usize = 64;
+
+impl Message {
+    /// The message so far.
+    pub fn as_slice(&self) -> &[u8] {
+        let filled = &self.bytes[self.start..];
+        // SAFETY: every byte at or after `start` was written by `prepend`.
+        unsafe { std::slice::from_raw_parts(filled.as_ptr().cast(), filled.len()) }
+    }
+
+    /// The number of bytes written so far.
+    pub fn len(&self) -> usize {
+        self.bytes.len() - self.start
+    }
+
+    /// Whether nothing was written: the message of a function without parameters or result.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Puts `bytes` in front of what was written before.
+    pub fn prepend(&mut self, bytes: &[u8]) {
+        if self.start < bytes.len() {
+            self.grow(bytes.len());
+        }
+        let start = self.start - bytes.len();
+        // SAFETY: `start..self.start` lies in the buffer because `grow` made room, and `u8` has no invalid bytes.
+        unsafe {
+            let target = self.bytes.as_mut_ptr().add(start).cast::<u8>();
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), target, bytes.len());
+        }
+        self.start = start;
+    }
+
+    /// Puts one byte in front of what was written before.
+    pub fn prepend_byte(&mut self, byte: u8) {
+        self.prepend(&[byte]);
+    }
+
+    /// Puts a varint in front of what was written before.
+    pub fn prepend_varint(&mut self, mut value: u64) {
+        if value < 0x80 {
+            return self.prepend_byte(value as u8);
+        }
+        let mut bytes = [0; 10];
+        let mut length = 0;
+        loop {
+            bytes[length] = value as u8 | 0x80;
+            value >>= 7;
+            length += 1;
+            if value == 0 {
+                break;
+            }
+        }
+        bytes[length - 1] &= 0x7f;
+        self.prepend(&bytes[..length]);
+    }
+
+    #[cold]
+    fn grow(&mut self, more: usize) {
+        let len = self.len();
+        // Doubling keeps many small fields linear; a large block gets just its own size and headroom.
+        let capacity = (len + more + HEADROOM).max(2 * len);
+        let mut bytes = Box::new_uninit_slice(capacity);
+        let start = capacity - len;
+        bytes[start..].copy_from_slice(&self.bytes[self.start..]);
+        self.bytes = bytes;
+        self.start = start;
+    }
+}
+
+impl From<&[u8]> for Message {
+    fn from(bytes: &[u8]) -> Self {
+        let mut message = Self::default();
+        if !bytes.is_empty() {
+            message.prepend(bytes);
+        }
+        message
+    }
+}
+
+impl std::fmt::Debug for Message {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Message({} bytes)", self.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Message;
+
+    #[test]
+    fn a_message_is_written_back_to_front_across_growth() {
+        let mut message = Message::default();
+        assert!(message.is_empty());
+        message.prepend(&[7; 1000]);
+        message.prepend_varint(300);
+        message.prepend_varint(u64::MAX);
+        message.prepend_byte(1);
+        let mut expected = vec![1];
+        expected.extend([0xff; 9]);
+        expected.push(1);
+        expected.extend([0xac, 2]);
+        expected.extend([7; 1000]);
+        assert_eq!(message.as_slice(), expected);
+    }
+}

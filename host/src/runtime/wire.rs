@@ -1,0 +1,158 @@
+//! Values between a guest's memory and protobuf bytes, driven by their type, without an intermediate tree.
+//!
+//! [`Wire`] stands where wasmtime expects the Rust type of a function's parameters or result. It implements the traits
+//! that wasmtime's own derive macros implement (`ComponentType`, `Lift`, `Lower`: public, hidden from the docs) by
+//! walking the interface type at run time: lifting reads guest memory straight into a [`Message`], lowering writes a
+//! message straight into guest memory, and a list of numbers is one copy either way. `docs/encoding.md` is the mapping.
+//!
+//! Every pointer, length, discriminant, char and string that a guest gives is checked before it is used; a bad one is
+//! an error, which traps that guest. What a guest can make the host copy is bounded by the store's hostcall fuel.
+//!
+//! This module is the only one with `unsafe` trait implementations, and the reason why wasmtime's version is pinned.
+
+mod error;
+mod lift;
+mod lower;
+mod reader;
+mod scalar;
+mod shape;
+#[cfg(test)]
+mod tests;
+
+use std::mem::MaybeUninit;
+
+use wasmtime::component::__internal::{CanonicalAbiInfo, InstanceType, InterfaceType, LiftContext, LowerContext};
+use wasmtime::component::{ComponentNamedList, ComponentType, Lift, Lower, Resource};
+use wasmtime::{Result, ValRaw};
+
+use crate::courier::{CallError, Message};
+
+/// The most core values a function's parameters, or an async function's result, are passed in; more go by a pointer.
+pub(crate) const FLAT_MAX: usize = 16;
+
+/// The parameters or the result of a function, as a protobuf message.
+///
+/// `N` is the number of core values that carry it: the flat count of its type, or 1 for a pointer where the type has
+/// more values than the calling convention passes flat.
+pub(crate) struct Wire<const N: usize>(pub(crate) Payload);
+
+/// What a [`Wire`] carries.
+pub(crate) enum Payload {
+    /// The request or the response of the function whose type lowers it.
+    Message(Message),
+    /// The response of a call, to be lowered as the `ok` of the caller's `result<T, call-error>`.
+    Ok(Message),
+    /// A call that failed, to be lowered as the `err` of the caller's result.
+    Failed(CallError),
+}
+
+impl<const N: usize> Wire<N> {
+    pub(crate) fn message(message: Message) -> Self {
+        Self(Payload::Message(message))
+    }
+
+    /// The bytes that a guest gave: lifting makes nothing else.
+    pub(crate) fn into_message(self) -> Message {
+        match self.0 {
+            Payload::Message(message) | Payload::Ok(message) => message,
+            Payload::Failed(_) => unreachable!("lifting never makes a failed call"),
+        }
+    }
+}
+
+/// The layout that wasmtime sees. The size is 0 because the real one depends on the interface type: wasmtime then
+/// hands lifting an empty slice at the value's address, and leaves allocation and bounds to this module.
+const fn abi(flat: usize) -> CanonicalAbiInfo {
+    CanonicalAbiInfo { size32: 0, align32: 1, size64: 0, align64: 1, flat_count: Some(flat as u8) }
+}
+
+// SAFETY: `Lower` is an array of `ValRaw`. `Lift` and `Lower` below read and write exactly the core values that the
+// interface type has, and check every access of guest memory themselves.
+unsafe impl<const N: usize> ComponentType for Wire<N> {
+    type Lower = [ValRaw; N];
+    const ABI: CanonicalAbiInfo = abi(N);
+
+    fn typecheck(_: &InterfaceType, _: &InstanceType<'_>) -> Result<()> {
+        // Any type fits: lifting and lowering are driven by it. Types that couriers refuse fail there.
+        Ok(())
+    }
+}
+
+// SAFETY: parameters and results are tuples, which `Wire` walks by the tuple type given to it.
+unsafe impl<const N: usize> ComponentNamedList for Wire<N> {}
+
+// SAFETY: see `ComponentType` above.
+unsafe impl<const N: usize> Lift for Wire<N> {
+    fn linear_lift_from_flat(cx: &mut LiftContext<'_>, ty: InterfaceType, src: &Self::Lower) -> Result<Self> {
+        lift::message_from_flat(cx, ty, src, 0).map(Self::message)
+    }
+
+    fn linear_lift_from_memory(cx: &mut LiftContext<'_>, ty: InterfaceType, bytes: &[u8]) -> Result<Self> {
+        let offset = offset_in(cx.memory(), bytes);
+        lift::message_from_memory(cx, ty, offset, 0).map(Self::message)
+    }
+}
+
+// SAFETY: see `ComponentType` above.
+unsafe impl<const N: usize> Lower for Wire<N> {
+    fn linear_lower_to_flat<T>(
+        &self,
+        cx: &mut LowerContext<'_, T>,
+        ty: InterfaceType,
+        dst: &mut MaybeUninit<Self::Lower>,
+    ) -> Result<()> {
+        // The array is filled whole: the trampoline may read every slot of it.
+        let slots = dst.write([ValRaw::u64(0); N]);
+        lower::to_flat(cx, ty, &self.0, slots)
+    }
+
+    fn linear_lower_to_memory<T>(&self, cx: &mut LowerContext<'_, T>, ty: InterfaceType, offset: usize) -> Result<()> {
+        lower::to_memory(cx, ty, &self.0, offset)
+    }
+}
+
+/// The arguments of a method of a handle resource: the handle first, then the parameters of the courier's method.
+pub(crate) struct HandleArgs<const N: usize, H: 'static> {
+    pub(crate) handle: Resource<H>,
+    pub(crate) request: Message,
+}
+
+// SAFETY: as for `Wire`.
+unsafe impl<const N: usize, H: 'static> ComponentType for HandleArgs<N, H> {
+    type Lower = [ValRaw; N];
+    const ABI: CanonicalAbiInfo = abi(N);
+
+    fn typecheck(ty: &InterfaceType, types: &InstanceType<'_>) -> Result<()> {
+        match *ty {
+            InterfaceType::Tuple(tuple) if !types.types[tuple].types.is_empty() => {
+                Resource::<H>::typecheck(&types.types[tuple].types[0], types)
+            }
+            _ => wasmtime::bail!("a method without a handle"),
+        }
+    }
+}
+
+// SAFETY: as for `Wire`.
+unsafe impl<const N: usize, H: 'static> ComponentNamedList for HandleArgs<N, H> {}
+
+// SAFETY: as for `Wire`.
+unsafe impl<const N: usize, H: 'static> Lift for HandleArgs<N, H> {
+    fn linear_lift_from_flat(cx: &mut LiftContext<'_>, ty: InterfaceType, src: &Self::Lower) -> Result<Self> {
+        let request = lift::message_from_flat(cx, ty, src, 1)?;
+        let handle = Resource::linear_lift_from_flat(cx, shape::first(cx.types, ty), &src[0])?;
+        Ok(Self { handle, request })
+    }
+
+    fn linear_lift_from_memory(cx: &mut LiftContext<'_>, ty: InterfaceType, bytes: &[u8]) -> Result<Self> {
+        let offset = offset_in(cx.memory(), bytes);
+        let request = lift::message_from_memory(cx, ty, offset, 1)?;
+        let index = lift::bytes_at(cx.memory(), offset, 4)?;
+        let handle = Resource::linear_lift_from_memory(cx, shape::first(cx.types, ty), index)?;
+        Ok(Self { handle, request })
+    }
+}
+
+/// Where in guest memory wasmtime placed a value, from the empty slice that it hands over.
+fn offset_in(memory: &[u8], bytes: &[u8]) -> usize {
+    bytes.as_ptr() as usize - memory.as_ptr() as usize
+}

@@ -1,0 +1,36 @@
+//! What can be wrong with a value that a guest hands over or that a message carries.
+
+/// A value that breaks the canonical ABI or the encoding. It traps the guest that is reading or writing it.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WireError {
+    #[error("the {what} at {offset:#x} with {length} bytes is out of bounds of a memory of {memory} bytes")]
+    OutOfBounds { what: &'static str, offset: usize, length: usize, memory: usize },
+    #[error("the {what} at {offset:#x} is not aligned to {align} bytes")]
+    Unaligned { what: &'static str, offset: usize, align: u32 },
+    #[error("a list of {count} elements of {size} bytes is longer than a memory can be")]
+    ListTooLong { count: usize, size: usize },
+    #[error("{value:#x} is not a char")]
+    Char { value: u64 },
+    #[error("a string is not valid {encoding}")]
+    String { encoding: &'static str },
+    #[error("{value} is not a case of a type with {cases} cases")]
+    Discriminant { value: u64, cases: usize },
+    #[error("flags {value:#b} are set of a type with {flags} flags")]
+    Flags { value: u64, flags: usize },
+    #[error("{value} does not fit the type `{ty}`")]
+    Range { value: i128, ty: &'static str },
+    #[error("a variant has no case set")]
+    NoCase,
+    #[error("the message ends in the middle of a field")]
+    Truncated,
+    #[error("a varint is longer than ten bytes")]
+    Varint,
+    #[error("field {field} has wire type {wire_type}, which is not allowed there")]
+    WireType { field: u32, wire_type: u8 },
+    #[error("field number {number} is not valid")]
+    FieldNumber { number: u64 },
+    #[error("a call of this function failed with `{0}`, which its result has no case for")]
+    NoErrorCase(String),
+    #[error("couriers do not carry values of this type")]
+    Type,
+}

@@ -1,0 +1,83 @@
+//! The structure of an interface type: which types have fields, which have cases, and how wide they are.
+
+use smallvec::SmallVec;
+use wasmtime::component::__internal::wasmtime_environ::component::VariantInfo;
+use wasmtime::component::__internal::{ComponentTypes, InterfaceType};
+
+use super::error::WireError;
+
+/// The number of core values of `ty`, or `None` where it has more than the calling convention passes flat.
+pub(super) fn flat_count(types: &ComponentTypes, ty: InterfaceType) -> Option<usize> {
+    types.canonical_abi(&ty).flat_count(super::FLAT_MAX)
+}
+
+/// The first type of a tuple that is known to have one.
+pub(super) fn first(types: &ComponentTypes, ty: InterfaceType) -> InterfaceType {
+    match ty {
+        InterfaceType::Tuple(index) => types[index].types[0],
+        _ => unreachable!("parameters are a tuple"),
+    }
+}
+
+/// The field types of a record or tuple.
+pub(super) fn fields(types: &ComponentTypes, ty: InterfaceType) -> Option<SmallVec<[InterfaceType; 8]>> {
+    match ty {
+        InterfaceType::Record(index) => Some(types[index].fields.iter().map(|field| field.ty).collect()),
+        InterfaceType::Tuple(index) => Some(types[index].types.iter().copied().collect()),
+        _ => None,
+    }
+}
+
+/// A type with a discriminant and payloads: variant, result or option.
+pub(super) struct Cases<'a> {
+    ty: InterfaceType,
+    types: &'a ComponentTypes,
+    pub(super) info: &'a VariantInfo,
+}
+
+impl<'a> Cases<'a> {
+    /// The cases of a variant or a result, which are a `oneof` on the wire; an option is none there.
+    pub(super) fn of(types: &'a ComponentTypes, ty: InterfaceType) -> Option<Self> {
+        let info = match ty {
+            InterfaceType::Variant(index) => &types[index].info,
+            InterfaceType::Result(index) => &types[index].info,
+            _ => return None,
+        };
+        Some(Self { ty, types, info })
+    }
+
+    pub(super) fn count(&self) -> usize {
+        match self.ty {
+            InterfaceType::Variant(index) => self.types[index].cases.len(),
+            _ => 2,
+        }
+    }
+
+    /// The payload type of a case.
+    pub(super) fn payload(&self, case: usize) -> Option<InterfaceType> {
+        match self.ty {
+            InterfaceType::Variant(index) => *self.types[index].cases.get_index(case)?.1,
+            InterfaceType::Result(index) if case == 0 => self.types[index].ok,
+            InterfaceType::Result(index) => self.types[index].err,
+            _ => None,
+        }
+    }
+
+    /// `value` as a case of this type.
+    pub(super) fn check(&self, value: u64) -> Result<usize, WireError> {
+        match usize::try_from(value) {
+            Ok(case) if case < self.count() => Ok(case),
+            _ => Err(WireError::Discriminant { value, cases: self.count() }),
+        }
+    }
+}
+
+/// Whether a value of `ty` is repeated or optional on the wire, so that it needs a wrapper message to stand as a list
+/// element, a payload or an option's value.
+pub(super) fn needs_wrapper(types: &ComponentTypes, ty: InterfaceType) -> bool {
+    match ty {
+        InterfaceType::Option(_) => true,
+        InterfaceType::List(index) => types[index].element != InterfaceType::U8,
+        _ => false,
+    }
+}

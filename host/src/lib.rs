@@ -1,0 +1,4 @@
+//! lp-host.
+pub mod component;
+pub mod plan;
+pub mod program;

@@ -11,7 +11,7 @@ use wasmtime_wasi_config::WasiConfigVariables;
 use super::output::{LineWriter, Stream};
 use super::{ReplicaSpec, StartError};
 use crate::courier::{Origin, ReplicaIndex};
-use crate::plan::Access;
+use crate::program::Access;
 
 /// The data of a replica's store.
 pub(super) struct State {

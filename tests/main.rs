@@ -1,0 +1,1 @@
+//! The boundary tests: a file or a component in, a screen or a value out.

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use comfy_table::style::presets::NOTHING;
+use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
+
 use serde_json::{Value, json};
 
 use crate::supervise::{Outcome, ReplicaReport, RunReport};

@@ -63,11 +63,7 @@ impl Folder {
     pub fn read(path: &Path, style: Style) -> Result<Self, FolderError> {
         let mut main = Source::read(path)?;
         let mut deps = source::read_deps(path)?;
-        let files = deps
-            .iter()
-            .chain([&main])
-            .flat_map(|source| source.files.clone())
-            .collect();
+        let files = deps.iter().chain([&main]).flat_map(|source| source.files.clone()).collect();
         let (mut resolve, mut package) = resolve_all(&mut main, &mut deps)?;
         let mut derived = false;
         for source in deps.iter_mut().chain([&mut main]) {
@@ -76,49 +72,29 @@ impl Folder {
         if derived {
             (resolve, package) = resolve_all(&mut main, &mut deps)?;
         }
-        Ok(Self {
-            resolve,
-            package,
-            files,
-        })
+        Ok(Self { resolve, package, files })
     }
 
     /// The whole of it as one WIT document, which needs no other.
     #[must_use]
     pub fn text(&self) -> String {
-        let packages = self
-            .resolve
-            .packages
-            .iter()
-            .filter(|(id, _)| *id != self.package);
+        let packages = self.resolve.packages.iter().filter(|(id, _)| *id != self.package);
         let mut others: Vec<_> = packages.map(|(id, package)| (&package.name, id)).collect();
         others.sort();
         let others: Vec<_> = others.into_iter().map(|(_, id)| id).collect();
         let mut printer = WitPrinter::<OutputToString>::default();
-        printer
-            .print(&self.resolve, self.package, &others)
-            .expect("what was parsed from text has a text form");
+        printer.print(&self.resolve, self.package, &others).expect("what was parsed from text has a text form");
         printer.output.to_string()
     }
 }
 
 /// Parses the sources and links their packages, adding supplied packages and placeholders of handles as they turn out to
 /// be missing.
-fn resolve_all(
-    main: &mut Source,
-    deps: &mut Vec<Source>,
-) -> Result<(Resolve, PackageId), FolderError> {
+fn resolve_all(main: &mut Source, deps: &mut Vec<Source>) -> Result<(Resolve, PackageId), FolderError> {
     loop {
         let main_group = main.parse()?;
-        let groups = deps
-            .iter_mut()
-            .map(Source::parse)
-            .collect::<Result<Vec<_>, _>>()?;
-        let wanted: Vec<_> = groups
-            .iter()
-            .chain([&main_group])
-            .flat_map(foreign_interfaces)
-            .collect();
+        let groups = deps.iter_mut().map(Source::parse).collect::<Result<Vec<_>, _>>()?;
+        let wanted: Vec<_> = groups.iter().chain([&main_group]).flat_map(foreign_interfaces).collect();
         let mut complete = true;
         for (package, interface) in wanted {
             complete &= !supply(&package, &interface, main, deps);
@@ -135,28 +111,13 @@ fn resolve_all(
 
 /// Every interface or world of another package that a group names.
 fn foreign_interfaces(group: &UnresolvedPackageGroup) -> Vec<(PackageName, String)> {
-    let packages = group
-        .nested
-        .iter()
-        .chain([&group.main])
-        .flat_map(|package| &package.foreign_deps);
-    packages
-        .flat_map(|(name, items)| items.keys().map(|item| (name.clone(), item.clone())))
-        .collect()
+    let packages = group.nested.iter().chain([&group.main]).flat_map(|package| &package.foreign_deps);
+    packages.flat_map(|(name, items)| items.keys().map(|item| (name.clone(), item.clone()))).collect()
 }
 
 /// Adds the package, or the placeholder of the interface of handles, if it is missing and can be supplied.
-fn supply(
-    package: &PackageName,
-    interface: &str,
-    main: &mut Source,
-    deps: &mut Vec<Source>,
-) -> bool {
-    if let Some(source) = deps
-        .iter_mut()
-        .chain([main])
-        .find(|source| source.defines(package))
-    {
+fn supply(package: &PackageName, interface: &str, main: &mut Source, deps: &mut Vec<Source>) -> bool {
+    if let Some(source) = deps.iter_mut().chain([main]).find(|source| source.defines(package)) {
         return source.add_placeholder(package, interface);
     }
     let Some(supplied) = packages::find(&package.to_string()) else {
@@ -167,11 +128,7 @@ fn supply(
 }
 
 /// Replaces a source's placeholders by derived text; says whether there were any.
-fn derive_handles(
-    source: &mut Source,
-    resolve: &Resolve,
-    style: Style,
-) -> Result<bool, FolderError> {
+fn derive_handles(source: &mut Source, resolve: &Resolve, style: Style) -> Result<bool, FolderError> {
     let Some(package) = source.package().map(|name| resolve.package_names[name]) else {
         return Ok(false);
     };

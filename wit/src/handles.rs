@@ -4,8 +4,8 @@ mod types;
 
 use wit_component::{OutputToString, WitPrinter};
 use wit_parser::{
-    Docs, Function, FunctionKind, Handle, Interface, InterfaceId, PackageId, Param, Resolve,
-    Result_, Span, Stability, Type, TypeDef, TypeDefKind, TypeId, TypeOwner,
+    Docs, Function, FunctionKind, Handle, Interface, InterfaceId, PackageId, Param, Resolve, Result_, Span, Stability,
+    Type, TypeDef, TypeDefKind, TypeId, TypeOwner,
 };
 
 use crate::packages;
@@ -46,9 +46,7 @@ pub enum HandlesError {
         kind: &'static str,
     },
     /// A type has the name of something that the derived interface declares.
-    #[error(
-        "derive handles of `{interface}`: its type `{name}` has a name that the handles need; rename the type"
-    )]
+    #[error("derive handles of `{interface}`: its type `{name}` has a name that the handles need; rename the type")]
     NameTaken {
         /// The interface's name.
         interface: String,
@@ -75,11 +73,7 @@ pub enum HandlesError {
 /// # Errors
 /// If the interface can't be a courier interface, because it has resources, streams or futures, or if one of its types
 /// has a name that the handles need.
-pub fn handles_wit(
-    resolve: &Resolve,
-    interface: InterfaceId,
-    style: Style,
-) -> Result<String, HandlesError> {
+pub fn handles_wit(resolve: &Resolve, interface: InterfaceId, style: Style) -> Result<String, HandlesError> {
     let mut derivation = Derivation::start(resolve.clone(), interface, style)?;
     for function in resolve.interfaces[interface].functions.values() {
         derivation.add_method(function)?;
@@ -106,14 +100,10 @@ impl Derivation {
             return Err(HandlesError::Unnamed);
         };
         if base_name.ends_with(HANDLES_SUFFIX) {
-            return Err(HandlesError::AlreadyHandles {
-                interface: base_name,
-            });
+            return Err(HandlesError::AlreadyHandles { interface: base_name });
         }
         let Some(lp_call_error) = lp_call_error(&mut resolve) else {
-            return Err(HandlesError::NoCallError {
-                interface: base_name,
-            });
+            return Err(HandlesError::NoCallError { interface: base_name });
         };
         let handles = resolve.interfaces.alloc(Interface {
             name: Some(format!("{base_name}{HANDLES_SUFFIX}")),
@@ -127,24 +117,14 @@ impl Derivation {
         });
         let owner = TypeOwner::Interface(handles);
         let call_error = TypeDefKind::Type(Type::Id(lp_call_error));
-        let call_error = resolve
-            .types
-            .alloc(type_def(Some("call-error"), call_error, owner));
+        let call_error = resolve.types.alloc(type_def(Some("call-error"), call_error, owner));
         let mut resource = type_def(Some(&base_name), TypeDefKind::Resource, owner);
         resource.docs = docs("One replica of a node, to call.".to_owned());
         let resource = resolve.types.alloc(resource);
         let types = &mut resolve.interfaces[handles].types;
         types.insert("call-error".to_owned(), call_error);
         types.insert(base_name.clone(), resource);
-        Ok(Self {
-            resolve,
-            style,
-            base_name,
-            package,
-            handles,
-            resource,
-            call_error,
-        })
+        Ok(Self { resolve, style, base_name, package, handles, resource, call_error })
     }
 
     fn add_method(&mut self, base: &Function) -> Result<(), HandlesError> {
@@ -158,10 +138,7 @@ impl Derivation {
         };
         let result = match base.result {
             Some(ty) if types::returns_call_error(&self.resolve, ty) => ty,
-            ok => self.anonymous(TypeDefKind::Result(Result_ {
-                ok,
-                err: Some(Type::Id(self.call_error)),
-            })),
+            ok => self.anonymous(TypeDefKind::Result(Result_ { ok, err: Some(Type::Id(self.call_error)) })),
         };
         self.add_function(Function {
             name: format!("[method]{}.{}", self.base_name, base.name),
@@ -180,7 +157,8 @@ impl Derivation {
         let one = self.anonymous(TypeDefKind::Handle(Handle::Own(self.resource)));
         let option = self.anonymous(TypeDefKind::Option(one));
         let list = self.anonymous(TypeDefKind::List(one));
-        let get = "One replica: by its own name, such as `producer/1`, or by the name of a handle with a single target.";
+        let get =
+            "One replica: by its own name, such as `producer/1`, or by the name of a handle with a single target.";
         let all = "The replicas of the handle that program.toml gives this name; of every handle if the name is empty.";
         for (name, result, text) in [("get", option, get), ("all", list, all)] {
             self.add_function(Function {
@@ -200,9 +178,7 @@ impl Derivation {
     fn print(mut self) -> String {
         let package = &mut self.resolve.packages[self.package];
         package.docs = Docs::default();
-        package.interfaces = [(format!("{}{HANDLES_SUFFIX}", self.base_name), self.handles)]
-            .into_iter()
-            .collect();
+        package.interfaces = [(format!("{}{HANDLES_SUFFIX}", self.base_name), self.handles)].into_iter().collect();
         package.worlds.clear();
         let mut printer = WitPrinter::<OutputToString>::default();
         printer
@@ -213,19 +189,10 @@ impl Derivation {
 
     /// Adds a `use` for every named type in a function's signature, and refuses what no call can carry.
     fn use_types(&mut self, function: &Function) -> Result<(), HandlesError> {
-        for ty in function
-            .params
-            .iter()
-            .map(|param| param.ty)
-            .chain(function.result)
-        {
+        for ty in function.params.iter().map(|param| param.ty).chain(function.result) {
             if let Some(kind) = types::refused(&self.resolve, ty) {
                 let (interface, item) = (self.base_name.clone(), function.name.clone());
-                return Err(HandlesError::Refused {
-                    interface,
-                    item,
-                    kind,
-                });
+                return Err(HandlesError::Refused { interface, item, kind });
             }
             for id in types::named(&self.resolve, ty) {
                 self.use_type(id)?;
@@ -235,63 +202,38 @@ impl Derivation {
     }
 
     fn use_type(&mut self, id: TypeId) -> Result<(), HandlesError> {
-        let name = self.resolve.types[id]
-            .name
-            .clone()
-            .expect("only named types are used");
+        let name = self.resolve.types[id].name.clone().expect("only named types are used");
         if name == "call-error" && types::is_call_error(&self.resolve, id) {
             return Ok(());
         }
         if [self.base_name.as_str(), "call-error", "get", "all"].contains(&name.as_str()) {
-            return Err(HandlesError::NameTaken {
-                interface: self.base_name.clone(),
-                name,
-            });
+            return Err(HandlesError::NameTaken { interface: self.base_name.clone(), name });
         }
         let owner = TypeOwner::Interface(self.handles);
         let alias = type_def(Some(&name), TypeDefKind::Type(Type::Id(id)), owner);
         let alias = self.resolve.types.alloc(alias);
-        self.resolve.interfaces[self.handles]
-            .types
-            .insert(name, alias);
+        self.resolve.interfaces[self.handles].types.insert(name, alias);
         Ok(())
     }
 
     fn add_function(&mut self, function: Function) {
-        self.resolve.interfaces[self.handles]
-            .functions
-            .insert(function.name.clone(), function);
+        self.resolve.interfaces[self.handles].functions.insert(function.name.clone(), function);
     }
 
     fn anonymous(&mut self, kind: TypeDefKind) -> Type {
-        Type::Id(
-            self.resolve
-                .types
-                .alloc(type_def(None, kind, TypeOwner::None)),
-        )
+        Type::Id(self.resolve.types.alloc(type_def(None, kind, TypeOwner::None)))
     }
 }
 
 /// Finds `call-error`, after supplying its package if the resolve has none.
 fn lp_call_error(resolve: &mut Resolve) -> Option<TypeId> {
-    let known = resolve
-        .packages
-        .iter()
-        .find(|(_, package)| types::is_courier(&package.name))
-        .map(|(id, _)| id);
+    let known = resolve.packages.iter().find(|(_, package)| types::is_courier(&package.name)).map(|(id, _)| id);
     let package = known.unwrap_or_else(|| {
-        let text = packages::find(packages::COURIER)
-            .expect("the package is in the table")
-            .text;
-        resolve
-            .push_source(packages::COURIER, text)
-            .expect("the supplied text is valid")
+        let text = packages::find(packages::COURIER).expect("the package is in the table").text;
+        resolve.push_source(packages::COURIER, text).expect("the supplied text is valid")
     });
     let interface = *resolve.packages[package].interfaces.get("types")?;
-    resolve.interfaces[interface]
-        .types
-        .get("call-error")
-        .copied()
+    resolve.interfaces[interface].types.get("call-error").copied()
 }
 
 fn type_def(name: Option<&str>, kind: TypeDefKind, owner: TypeOwner) -> TypeDef {
@@ -307,15 +249,9 @@ fn type_def(name: Option<&str>, kind: TypeDefKind, owner: TypeOwner) -> TypeDef 
 }
 
 fn param(name: &str, ty: Type) -> Param {
-    Param {
-        name: name.to_owned(),
-        ty,
-        span: Span::default(),
-    }
+    Param { name: name.to_owned(), ty, span: Span::default() }
 }
 
 fn docs(text: String) -> Docs {
-    Docs {
-        contents: Some(text),
-    }
+    Docs { contents: Some(text) }
 }

@@ -29,9 +29,7 @@ fn check_handles(style: Style, items: &str, expected: &str) {
 
 #[track_caller]
 fn check_method(function: &str, expected: &str) {
-    let items = format!(
-        "interface p {{ use lp:courier/types@0.1.0.{{call-error as lost}}; f: {function}; }}"
-    );
+    let items = format!("interface p {{ use lp:courier/types@0.1.0.{{call-error as lost}}; f: {function}; }}");
     check_handles(Style::Async, &items, &format!("    f: {expected};\n"));
 }
 
@@ -74,40 +72,18 @@ interface p-handles {
 
 #[test]
 fn a_method_returns_the_whole_return_of_its_function_or_the_call_error() {
-    check_method(
-        "async func() -> u64",
-        "async func() -> result<u64, call-error>",
-    );
+    check_method("async func() -> u64", "async func() -> result<u64, call-error>");
     check_method("async func()", "async func() -> result<_, call-error>");
-    check_method(
-        "func(a: s8) -> bool",
-        "async func(a: s8) -> result<bool, call-error>",
-    );
-    check_method(
-        "func() -> result<u8, string>",
-        "async func() -> result<result<u8, string>, call-error>",
-    );
-    check_method(
-        "func() -> result",
-        "async func() -> result<result, call-error>",
-    );
-    check_method(
-        "func() -> result<u8, lost>",
-        "async func() -> result<u8, lost>",
-    );
-    check_method(
-        "func() -> result<_, lost>",
-        "async func() -> result<_, lost>",
-    );
+    check_method("func(a: s8) -> bool", "async func(a: s8) -> result<bool, call-error>");
+    check_method("func() -> result<u8, string>", "async func() -> result<result<u8, string>, call-error>");
+    check_method("func() -> result", "async func() -> result<result, call-error>");
+    check_method("func() -> result<u8, lost>", "async func() -> result<u8, lost>");
+    check_method("func() -> result<_, lost>", "async func() -> result<_, lost>");
 }
 
 #[test]
 fn methods_of_the_sync_style_block() {
-    check_handles(
-        Style::Sync,
-        "interface p { f: async func(); }",
-        "    f: func() -> result<_, call-error>;\n",
-    );
+    check_handles(Style::Sync, "interface p { f: async func(); }", "    f: func() -> result<_, call-error>;\n");
 }
 
 #[test]
@@ -151,36 +127,18 @@ fn names_that_are_keywords_and_types_from_elsewhere_survive() {
 
 #[test]
 fn what_no_call_can_carry_has_no_handles() {
-    check_refused(
-        "interface p { f: func() -> stream<u8>; }",
-        "`f` has a stream",
-    );
-    check_refused(
-        "interface p { f: async func(a: option<future>); }",
-        "`f` has a future",
-    );
-    check_refused(
-        "interface p { f: func(a: error-context); }",
-        "`f` has a error-context",
-    );
-    check_refused(
-        "interface p { resource r { m: func(); } }",
-        "`[method]r.m` has a resource",
-    );
-    check_refused(
-        "interface p { resource r; record s { r: r } f: func(a: list<s>); }",
-        "`f` has a resource",
-    );
+    check_refused("interface p { f: func() -> stream<u8>; }", "`f` has a stream");
+    check_refused("interface p { f: async func(a: option<future>); }", "`f` has a future");
+    check_refused("interface p { f: func(a: error-context); }", "`f` has a error-context");
+    check_refused("interface p { resource r { m: func(); } }", "`[method]r.m` has a resource");
+    check_refused("interface p { resource r; record s { r: r } f: func(a: list<s>); }", "`f` has a resource");
 }
 
 #[test]
 fn a_type_may_not_have_a_name_that_the_handles_need() {
     for name in ["p", "get", "all", "call-error"] {
         let items = format!("interface p {{ enum {name} {{ a }} f: func(a: {name}); }}");
-        check_refused(
-            &items,
-            &format!("its type `{name}` has a name that the handles need"),
-        );
+        check_refused(&items, &format!("its type `{name}` has a name that the handles need"));
     }
 }
 
@@ -213,15 +171,10 @@ fn handles_that_the_folder_defines_are_left_alone() {
 #[test]
 fn handles_without_a_base_are_an_error_at_their_place() {
     let text = "package a:b;\nworld w { import p-handles; }";
-    let error = read(&[("w.wit", text)], Style::Async)
-        .unwrap_err()
-        .to_string();
+    let error = read(&[("w.wit", text)], Style::Async).unwrap_err().to_string();
     assert!(error.contains("`p-handles` does not exist"), "{error}");
     assert!(error.contains("w.wit:2:18"), "{error}");
-    assert!(
-        error.contains("it can't be derived: `a:b` has no interface `p`"),
-        "{error}"
-    );
+    assert!(error.contains("it can't be derived: `a:b` has no interface `p`"), "{error}");
 }
 
 #[test]
@@ -258,26 +211,12 @@ fn the_text_needs_no_other_document() {
 
 #[test]
 fn an_error_has_the_parsers_message_and_place() {
-    let error = read(
-        &[("w.wit", "package a:b;\nworld w { import q; }")],
-        Style::Async,
-    )
-    .unwrap_err();
+    let error = read(&[("w.wit", "package a:b;\nworld w { import q; }")], Style::Async).unwrap_err();
     let error = error.to_string();
-    assert!(
-        error.contains("interface or world `q` does not exist"),
-        "{error}"
-    );
+    assert!(error.contains("interface or world `q` does not exist"), "{error}");
     assert!(error.contains("w.wit:2:18"), "{error}");
-    let error = read(
-        &[("w.wit", "package a:b;\nworld w { import c:d/e; }")],
-        Style::Async,
-    )
-    .unwrap_err();
-    assert!(
-        error.to_string().contains("package 'c:d' not found"),
-        "{error}"
-    );
+    let error = read(&[("w.wit", "package a:b;\nworld w { import c:d/e; }")], Style::Async).unwrap_err();
+    assert!(error.to_string().contains("package 'c:d' not found"), "{error}");
 }
 
 #[test]
@@ -295,8 +234,7 @@ trait ParseName {
 
 impl ParseName for str {
     fn parse_name(&self) -> lp_wit::wit_parser::PackageName {
-        let group =
-            lp_wit::wit_parser::UnresolvedPackageGroup::parse("name", &format!("package {self};"));
+        let group = lp_wit::wit_parser::UnresolvedPackageGroup::parse("name", &format!("package {self};"));
         group.map_err(|(_, error)| error).unwrap().main.name
     }
 }

@@ -43,10 +43,6 @@ pub fn parse<T: FromStr<Err: Display>>(key: &str) -> Result<Option<T>, ConfigErr
     };
     match value.parse() {
         Ok(parsed) => Ok(Some(parsed)),
-        Err(error) => Err(ConfigError::Parse {
-            key: key.to_owned(),
-            reason: error.to_string(),
-            value,
-        }),
+        Err(error) => Err(ConfigError::Parse { key: key.to_owned(), reason: error.to_string(), value }),
     }
 }

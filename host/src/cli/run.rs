@@ -63,10 +63,8 @@ pub(super) fn run(args: Args, screen: &mut Screen) -> Result<u8, Failure> {
         args.log_dir.as_deref(),
     )
     .map_err(|error| not_launched(error.into()))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| not_launched(error.into()))?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| not_launched(error.into()))?;
     let report = runtime.block_on(async {
         let setting = Setting {
             cache: open_cache(screen),
@@ -143,9 +141,9 @@ impl Observer for Notes<'_> {
             Note::Failed { replica, failure } => {
                 self.0.error(&format!("`{replica}` failed: {}", failure.summary), failure.stack.as_deref());
             }
-            Note::Stopping { signal, grace } => self.0.note(&format!(
-                "{signal}: asking every node to stop, for up to {grace:?}; once more to stop at once"
-            )),
+            Note::Stopping { signal, grace } => self
+                .0
+                .note(&format!("{signal}: asking every node to stop, for up to {grace:?}; once more to stop at once")),
             Note::Killing { replicas } => {
                 self.0.note(&format!("dropping what has not ended: {}", replicas.join(", ")));
             }

@@ -86,14 +86,8 @@ impl Outputs for LineOutputs {
 
 /// The colour of the tags of the node at `place` in the program: readable on dark and on light grounds.
 fn style(place: usize) -> Style {
-    const COLOURS: [AnsiColor; 6] = [
-        AnsiColor::Cyan,
-        AnsiColor::Magenta,
-        AnsiColor::Yellow,
-        AnsiColor::Green,
-        AnsiColor::Blue,
-        AnsiColor::Red,
-    ];
+    const COLOURS: [AnsiColor; 6] =
+        [AnsiColor::Cyan, AnsiColor::Magenta, AnsiColor::Yellow, AnsiColor::Green, AnsiColor::Blue, AnsiColor::Red];
     Style::new().fg_color(Some(COLOURS[place % COLOURS.len()].into()))
 }
 

@@ -44,9 +44,9 @@ pub(super) fn check(program: &Program, problems: &mut Problems) {
 }
 
 fn name_problem(of: &str, name: &str, span: Option<Range<usize>>) -> Option<Problem> {
-    let words_are_good = name.split('-').all(|word| {
-        !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
-    });
+    let words_are_good = name
+        .split('-')
+        .all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()));
     if words_are_good && name.starts_with(|first: char| first.is_ascii_lowercase()) && name.len() <= NAME_BYTES_MAX {
         return None;
     }

@@ -46,8 +46,11 @@ pub(super) fn parse(path: &Path, overrides: &[Override]) -> Result<(ProgramFile,
     let mut table = root.into_inner();
 
     // Each override is parsed behind as many blanks as there is text before it, so that its spans need no shifting.
-    let padded: Vec<_> =
-        overrides.iter().zip(&starts).map(|(setting, start)| format!("{}{}", " ".repeat(*start), setting.toml)).collect();
+    let padded: Vec<_> = overrides
+        .iter()
+        .zip(&starts)
+        .map(|(setting, start)| format!("{}{}", " ".repeat(*start), setting.toml))
+        .collect();
     for text in &padded {
         let setting = DeTable::parse(text).expect("an override is a line of TOML").into_inner();
         if names_known_nodes(&setting, &table, &mut problems) {

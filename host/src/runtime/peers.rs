@@ -134,7 +134,7 @@ impl CallSite {
         if self.fallible {
             return Ok(Payload::Failed(error));
         }
-        Err(format_err!("call of `{}` by `{}` to `{}` failed: {error}", self.method, self.handle, callee.label()))
+        Err(format_err!("`{}` of `{}`, called by handle `{}`: {error}", self.method, callee.label(), self.handle))
     }
 }
 

@@ -14,7 +14,7 @@ use super::export::{Exported, exported};
 use super::signature::Signature;
 use super::state::State;
 use super::{Linked, ReplicaSpec, StartError};
-use crate::courier::{Answering, CallError, Mailbox, Message};
+use crate::courier::{Answering, Mailbox, Message};
 
 /// `wasi:cli/run.run`.
 type Run = TypedFunc<(), (Result<(), ()>,)>;
@@ -212,8 +212,7 @@ fn settle(mailbox: &Mailbox, answering: Answering, result: wasmtime::Result<Mess
             Ok(())
         }
         Err(error) => {
-            let failed = CallError::Failed(format!("`{}` failed while it worked on the call", mailbox.label()));
-            mailbox.answer(answering, Err(failed));
+            mailbox.answer(answering, Err(mailbox.failed()));
             Err(error)
         }
     }

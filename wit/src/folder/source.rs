@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use wit_parser::{
-    PackageName, ParseError, ParseErrorKind, SourceMap, UnresolvedPackage, UnresolvedPackageGroup,
-};
+use wit_parser::{PackageName, ParseError, ParseErrorKind, SourceMap, UnresolvedPackage, UnresolvedPackageGroup};
 
 use super::FolderError;
 use crate::handles::HANDLES_SUFFIX;
@@ -28,19 +26,13 @@ impl Source {
     /// Reads a file, or the `*.wit` files of a directory in the order of their names.
     pub fn read(path: &Path) -> Result<Self, FolderError> {
         let files = if path.is_dir() {
-            list(path)?
-                .into_iter()
-                .filter(|file| has_extension(file, "wit") && file.is_file())
-                .collect()
+            list(path)?.into_iter().filter(|file| has_extension(file, "wit") && file.is_file()).collect()
         } else {
             vec![path.to_owned()]
         };
         let mut texts = SourceMap::new();
         for file in &files {
-            texts.push(
-                file,
-                std::fs::read_to_string(file).map_err(|source| read_error(file, source))?,
-            );
+            texts.push(file, std::fs::read_to_string(file).map_err(|source| read_error(file, source))?);
         }
         Ok(Self::new(files, texts))
     }
@@ -53,13 +45,7 @@ impl Source {
     }
 
     fn new(files: Vec<PathBuf>, texts: SourceMap) -> Self {
-        Self {
-            files,
-            derived: BTreeMap::new(),
-            texts,
-            complaints: BTreeMap::new(),
-            parsed: None,
-        }
+        Self { files, derived: BTreeMap::new(), texts, complaints: BTreeMap::new(), parsed: None }
     }
 
     /// Parses the text, adding a placeholder for each interface of handles that it names and does not define.
@@ -76,8 +62,7 @@ impl Source {
             match missing_handles(&error) {
                 Some(name) if !self.derived.contains_key(name) => {
                     self.derived.insert(name.to_owned(), placeholder(name));
-                    self.complaints
-                        .insert(name.to_owned(), error.render(&texts));
+                    self.complaints.insert(name.to_owned(), error.render(&texts));
                 }
                 _ => return Err(FolderError::Invalid(error.render(&texts))),
             }
@@ -92,22 +77,12 @@ impl Source {
     /// Whether the text has this package, be it as one nested in another.
     pub fn defines(&self, package: &PackageName) -> bool {
         let group = self.parsed.as_ref();
-        group.is_some_and(|group| {
-            group
-                .nested
-                .iter()
-                .chain([&group.main])
-                .any(|found| found.name == *package)
-        })
+        group.is_some_and(|group| group.nested.iter().chain([&group.main]).any(|found| found.name == *package))
     }
 
     /// Adds a placeholder for `interface` if it is missing and can be derived; says whether it did.
     pub fn add_placeholder(&mut self, package: &PackageName, interface: &str) -> bool {
-        let Some(group) = self
-            .parsed
-            .as_ref()
-            .filter(|group| group.main.name == *package)
-        else {
+        let Some(group) = self.parsed.as_ref().filter(|group| group.main.name == *package) else {
             return false;
         };
         let Some(base) = interface.strip_suffix(HANDLES_SUFFIX) else {
@@ -116,22 +91,15 @@ impl Source {
         if has_interface(&group.main, interface) || !has_interface(&group.main, base) {
             return false;
         }
-        self.derived
-            .insert(interface.to_owned(), placeholder(interface));
+        self.derived.insert(interface.to_owned(), placeholder(interface));
         true
     }
 
-    fn accept(
-        &mut self,
-        group: UnresolvedPackageGroup,
-    ) -> Result<UnresolvedPackageGroup, FolderError> {
+    fn accept(&mut self, group: UnresolvedPackageGroup) -> Result<UnresolvedPackageGroup, FolderError> {
         for (name, complaint) in &self.complaints {
             let base = base_of(name);
             if !has_interface(&group.main, base) {
-                let why = format!(
-                    "{complaint}\nit can't be derived: `{}` has no interface `{base}`",
-                    group.main.name
-                );
+                let why = format!("{complaint}\nit can't be derived: `{}` has no interface `{base}`", group.main.name);
                 return Err(FolderError::Invalid(why));
             }
         }
@@ -159,9 +127,7 @@ pub fn read_deps(path: &Path) -> Result<Vec<Source>, FolderError> {
 
 /// The base of an interface of handles.
 pub fn base_of(handles: &str) -> &str {
-    handles
-        .strip_suffix(HANDLES_SUFFIX)
-        .expect("only names with the suffix are derived")
+    handles.strip_suffix(HANDLES_SUFFIX).expect("only names with the suffix are derived")
 }
 
 /// The least that a world can import and a `use` can name, until the real text is known.
@@ -171,19 +137,14 @@ fn placeholder(handles: &str) -> String {
 
 fn missing_handles(error: &ParseError) -> Option<&str> {
     match error.kind() {
-        ParseErrorKind::ItemNotFound { name, .. } => {
-            Some(name).filter(|name| name.ends_with(HANDLES_SUFFIX))
-        }
+        ParseErrorKind::ItemNotFound { name, .. } => Some(name).filter(|name| name.ends_with(HANDLES_SUFFIX)),
         _ => None,
     }
     .map(String::as_str)
 }
 
 fn has_interface(package: &UnresolvedPackage, name: &str) -> bool {
-    package
-        .interfaces
-        .iter()
-        .any(|(_, interface)| interface.name.as_deref() == Some(name))
+    package.interfaces.iter().any(|(_, interface)| interface.name.as_deref() == Some(name))
 }
 
 fn has_extension(path: &Path, extension: &str) -> bool {
@@ -191,17 +152,12 @@ fn has_extension(path: &Path, extension: &str) -> bool {
 }
 
 fn list(folder: &Path) -> Result<Vec<PathBuf>, FolderError> {
-    let entries = folder
-        .read_dir()
-        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+    let entries = folder.read_dir().and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
     let mut entries: Vec<_> = entries.map_err(|source| read_error(folder, source))?;
     entries.sort();
     Ok(entries)
 }
 
 fn read_error(path: &Path, source: std::io::Error) -> FolderError {
-    FolderError::Read {
-        path: path.to_owned(),
-        source,
-    }
+    FolderError::Read { path: path.to_owned(), source }
 }

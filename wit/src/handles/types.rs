@@ -11,13 +11,10 @@ pub fn refused(resolve: &Resolve, ty: Type) -> Option<&'static str> {
     };
     match kind {
         TypeDefKind::Resource | TypeDefKind::Handle(_) => Some("resource"),
-        TypeDefKind::Stream(_)
-        | TypeDefKind::Future(_)
-        | TypeDefKind::Map(..)
-        | TypeDefKind::FixedLengthList(..) => Some(kind.as_str()),
-        _ => parts(kind)
-            .into_iter()
-            .find_map(|part| refused(resolve, part)),
+        TypeDefKind::Stream(_) | TypeDefKind::Future(_) | TypeDefKind::Map(..) | TypeDefKind::FixedLengthList(..) => {
+            Some(kind.as_str())
+        }
+        _ => parts(kind).into_iter().find_map(|part| refused(resolve, part)),
     }
 }
 
@@ -28,10 +25,7 @@ pub fn named(resolve: &Resolve, ty: Type) -> Vec<TypeId> {
     if def.name.is_some() {
         return vec![id];
     }
-    parts(&def.kind)
-        .into_iter()
-        .flat_map(|part| named(resolve, part))
-        .collect()
+    parts(&def.kind).into_iter().flat_map(|part| named(resolve, part)).collect()
 }
 
 /// Whether a function that returns `ty` already tells its caller of a failed call.

@@ -43,24 +43,17 @@ pub fn expand(options: &Options) -> Result<TokenStream> {
 }
 
 fn read_folder(options: &Options) -> Result<Folder> {
-    let crate_dir =
-        std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo tells every crate its folder");
-    let path = options
-        .path
-        .as_ref()
-        .map_or_else(|| "wit".to_owned(), LitStr::value);
+    let crate_dir = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo tells every crate its folder");
+    let path = options.path.as_ref().map_or_else(|| "wit".to_owned(), LitStr::value);
     let path = Path::new(&crate_dir).join(path);
     // A shorter path makes shorter messages; one that does not exist is reported by the reader.
     let path = path.canonicalize().unwrap_or(path);
-    Folder::read(&path, options.handles)
-        .map_err(|error| Error::new(span_of(options.path.as_ref()), error))
+    Folder::read(&path, options.handles).map_err(|error| Error::new(span_of(options.path.as_ref()), error))
 }
 
 fn select_world(options: &Options, folder: &Folder) -> Result<WorldId> {
     let name = options.world.as_ref().map(LitStr::value);
-    let selected = folder
-        .resolve
-        .select_world(&[folder.package], name.as_deref());
+    let selected = folder.resolve.select_world(&[folder.package], name.as_deref());
     selected.map_err(|error| Error::new(span_of(options.world.as_ref()), format!("{error:#}")))
 }
 
@@ -71,15 +64,8 @@ fn span_of(option: Option<&LitStr>) -> Span {
 /// The `with` entries of the interfaces that `lp_guest` has types for. One that the world lacks would be an error.
 fn shared_types(folder: &Folder, world: WorldId) -> TokenStream {
     let world = &folder.resolve.worlds[world];
-    let mut keys = world
-        .imports
-        .keys()
-        .map(|key| folder.resolve.name_world_key(key));
-    if keys.any(|key| key == SHARED_TYPES) {
-        quote!(#SHARED_TYPES: ::lp_guest::courier,)
-    } else {
-        TokenStream::new()
-    }
+    let mut keys = world.imports.keys().map(|key| folder.resolve.name_world_key(key));
+    if keys.any(|key| key == SHARED_TYPES) { quote!(#SHARED_TYPES: ::lp_guest::courier,) } else { TokenStream::new() }
 }
 
 /// Makes the crate stale when a file of the folder changes.
@@ -104,15 +90,12 @@ fn export(options: &Options, folder: &Folder, world: WorldId) -> Result<TokenStr
     match &options.node {
         None if exports.is_empty() => Ok(TokenStream::new()),
         None => {
-            let message = format!(
-                "the world `{name}` has exports: name the type that implements them, `node: Type`"
-            );
+            let message = format!("the world `{name}` has exports: name the type that implements them, `node: Type`");
             Err(Error::new(Span::call_site(), message))
         }
-        Some(node) if exports.is_empty() => Err(Error::new(
-            node.span(),
-            format!("the world `{name}` exports nothing that a node could implement"),
-        )),
+        Some(node) if exports.is_empty() => {
+            Err(Error::new(node.span(), format!("the world `{name}` exports nothing that a node could implement")))
+        }
         Some(node) => {
             let traits = traits(folder, world);
             Ok(quote!(#traits export!(#node);))
@@ -125,26 +108,15 @@ fn traits(folder: &Folder, world: WorldId) -> TokenStream {
     let interfaces: Vec<_> = exports
         .iter()
         .filter_map(|(key, item)| match item {
-            WorldItem::Interface { id, .. }
-                if !folder.resolve.interfaces[*id].functions.is_empty() =>
-            {
-                Some(key)
-            }
+            WorldItem::Interface { id, .. } if !folder.resolve.interfaces[*id].functions.is_empty() => Some(key),
             _ => None,
         })
         .collect();
     // Functions that a world exports itself make a `Guest` of their own.
-    let only = interfaces.len() == 1
-        && !exports
-            .values()
-            .any(|item| matches!(item, WorldItem::Function(_)));
+    let only = interfaces.len() == 1 && !exports.values().any(|item| matches!(item, WorldItem::Function(_)));
     let uses = interfaces.into_iter().map(|key| {
         let (module, name) = module_of(folder, key);
-        let alias = if only {
-            format_ident!("Guest")
-        } else {
-            format_ident!("{}Guest", name.to_upper_camel_case())
-        };
+        let alias = if only { format_ident!("Guest") } else { format_ident!("{}Guest", name.to_upper_camel_case()) };
         quote! {
             #[allow(unused_imports, reason = "the trait may be named by its path instead")]
             use exports::#(#module)::*::Guest as #alias;
@@ -159,13 +131,8 @@ fn module_of(folder: &Folder, key: &WorldKey) -> (Vec<Ident>, String) {
         WorldKey::Name(name) => (vec![ident(name)], name.clone()),
         WorldKey::Interface(id) => {
             let interface = &folder.resolve.interfaces[*id];
-            let name = interface
-                .name
-                .clone()
-                .expect("an interface exported by its id has a name");
-            let package = interface
-                .package
-                .expect("an interface with a name is in a package");
+            let name = interface.name.clone().expect("an interface exported by its id has a name");
+            let package = interface.package.expect("an interface with a name is in a package");
             let namespace = ident(&folder.resolve.packages[package].name.namespace);
             let package = format_ident!("{}", name_package_module(&folder.resolve, package));
             (vec![namespace, package, ident(&name)], name)

@@ -9,7 +9,5 @@ use proc_macro::TokenStream;
 #[proc_macro]
 pub fn node(input: TokenStream) -> TokenStream {
     let options = syn::parse_macro_input!(input as options::Options);
-    expand::expand(&options)
-        .unwrap_or_else(syn::Error::into_compile_error)
-        .into()
+    expand::expand(&options).unwrap_or_else(syn::Error::into_compile_error).into()
 }

@@ -8,12 +8,7 @@ use syn::parse::{Parse, ParseStream};
 use syn::{Error, Ident, LitStr, Result, Token, token};
 
 /// The options that go to `wit_bindgen::generate!` as they are.
-const PASSED_ON: [&str; 4] = [
-    "additional_derives",
-    "async",
-    "generate_unused_types",
-    "ownership",
-];
+const PASSED_ON: [&str; 4] = ["additional_derives", "async", "generate_unused_types", "ownership"];
 
 /// The options of `node!`.
 #[derive(Default)]
@@ -60,10 +55,7 @@ impl Options {
         let key = input.call(Ident::parse_any)?;
         let name = key.to_string();
         if self.given.contains(&name) {
-            return Err(Error::new(
-                key.span(),
-                format!("the option `{name}` is given twice"),
-            ));
+            return Err(Error::new(key.span(), format!("the option `{name}` is given twice")));
         }
         input.parse::<Token![:]>()?;
         match name.as_str() {
@@ -77,14 +69,9 @@ impl Options {
                 self.passed_on.extend(quote!(#key: #value,));
             }
             _ => {
-                let known = ["node", "world", "path", "handles", "with"]
-                    .into_iter()
-                    .chain(PASSED_ON);
+                let known = ["node", "world", "path", "handles", "with"].into_iter().chain(PASSED_ON);
                 let known: Vec<_> = known.map(|name| format!("`{name}`")).collect();
-                let message = format!(
-                    "no option is named `{name}`; there are {}",
-                    known.join(", ")
-                );
+                let message = format!("no option is named `{name}`; there are {}", known.join(", "));
                 return Err(Error::new(key.span(), message));
             }
         }
@@ -98,10 +85,7 @@ fn parse_style(input: ParseStream<'_>) -> Result<Style> {
     match style.value().as_str() {
         "async" => Ok(Style::Async),
         "sync" => Ok(Style::Sync),
-        _ => Err(Error::new(
-            style.span(),
-            "handles are `\"async\"` or `\"sync\"`",
-        )),
+        _ => Err(Error::new(style.span(), "handles are `\"async\"` or `\"sync\"`")),
     }
 }
 
@@ -111,8 +95,7 @@ fn parse_with(input: ParseStream<'_>) -> Result<TokenStream> {
     syn::braced!(inner in input);
     let entries: TokenStream = inner.parse()?;
     let ends = entries.clone().into_iter().last();
-    let open = ends
-        .is_some_and(|token| !matches!(token, TokenTree::Punct(punct) if punct.as_char() == ','));
+    let open = ends.is_some_and(|token| !matches!(token, TokenTree::Punct(punct) if punct.as_char() == ','));
     Ok(if open { quote!(#entries,) } else { entries })
 }
 

@@ -47,7 +47,12 @@ impl<'a> Binder<'a> {
             let wanted = match &import.kind {
                 ImportKind::Wasi | ImportKind::Lp | ImportKind::Types => continue,
                 ImportKind::Unsupported(reason) => {
-                    self.report_import(node, "unsupported-import", format!("the import `{}` {reason}", import.name), None);
+                    self.report_import(
+                        node,
+                        "unsupported-import",
+                        format!("the import `{}` {reason}", import.name),
+                        None,
+                    );
                     continue;
                 }
                 ImportKind::Courier(interface) => Wanted {
@@ -91,7 +96,8 @@ impl<'a> Binder<'a> {
             }
         };
         if handle.nodes.len() > 1 {
-            let message = format!("the import `{}` is for one node, but the handle `{}` is a group", wanted.import, handle.name);
+            let message =
+                format!("the import `{}` is for one node, but the handle `{}` is a group", wanted.import, handle.name);
             let problem = Problem::error("group-handle", message);
             let help = format!("name one node, or import `{short}-handles` in the component to call a group");
             self.report_handle(node, handle, problem.help(help), "a group");
@@ -122,7 +128,12 @@ impl<'a> Binder<'a> {
                     [] => format!("`{name}` exports no interface"),
                     _ => format!("`{name}` exports {}", exports.join(", ")),
                 };
-                self.report_handle(node, handle, Problem::error("wrong-interface", message).help(help), "can't serve it");
+                self.report_handle(
+                    node,
+                    handle,
+                    Problem::error("wrong-interface", message).help(help),
+                    "can't serve it",
+                );
                 return None;
             };
             targets.push(BoundTarget { node: target, interface: export.name.clone() });
@@ -158,7 +169,9 @@ impl<'a> Binder<'a> {
 
     fn check_types(&mut self, node: &Node, bindings: &[Binding]) {
         for binding in bindings {
-            for (bound, target) in binding.handles.iter().flat_map(|bound| bound.targets.iter().map(move |t| (bound, t))) {
+            for (bound, target) in
+                binding.handles.iter().flat_map(|bound| bound.targets.iter().map(move |t| (bound, t)))
+            {
                 let callee = &self.program.nodes[target.node];
                 let component = self.components[target.node].as_ref().expect("only nodes with a component are bound");
                 let export = component.couriers.iter().find(|courier| courier.name == target.interface);
@@ -205,7 +218,9 @@ impl<'a> Binder<'a> {
                 .map(|import| format!("`{}`", import.name))
                 .collect();
             let help = match &imports[..] {
-                [] => format!("`{shown}` imports no interface of another node; toolchains leave out what is never called"),
+                [] => {
+                    format!("`{shown}` imports no interface of another node; toolchains leave out what is never called")
+                }
                 _ => format!("`{shown}` imports only {}", imports.join(", ")),
             };
             self.report_handle(node, handle, Problem::error("unused-handle", message).help(help), "unused");
@@ -214,9 +229,10 @@ impl<'a> Binder<'a> {
 
     fn report_unbound(&mut self, node: &Node, wanted: Wanted<'_>) -> Option<Binding> {
         let what = wanted.import;
-        let serving = self.program.nodes.iter().zip(self.components).find(|(_, component)| {
-            component.as_deref().is_some_and(|component| offered(component, wanted).is_some())
-        });
+        let serving =
+            self.program.nodes.iter().zip(self.components).find(|(_, component)| {
+                component.as_deref().is_some_and(|component| offered(component, wanted).is_some())
+            });
         let help = match (serving, wanted.base) {
             (Some((serving, _)), _) => {
                 let name = short_name(wanted.base.unwrap_or(what));

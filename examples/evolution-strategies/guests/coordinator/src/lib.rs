@@ -39,15 +39,9 @@ async fn minimise() -> Result<(), Box<dyn Error>> {
 
 /// Moves the point against the slope that pairs of samples, mirrored at the point, show.
 async fn step(point: &mut [f64], evaluators: &[Evaluator], rng: &mut Rng) -> Result<(), CallError> {
-    let directions: Vec<Vec<f64>> = (0..PAIRS)
-        .map(|_| point.iter().map(|_| normal(rng)).collect())
-        .collect();
-    let mirrored = directions
-        .iter()
-        .flat_map(|direction| [(direction, SPREAD), (direction, -SPREAD)]);
-    let samples: Vec<_> = mirrored
-        .map(|(direction, length)| moved(point, direction, length))
-        .collect();
+    let directions: Vec<Vec<f64>> = (0..PAIRS).map(|_| point.iter().map(|_| normal(rng)).collect()).collect();
+    let mirrored = directions.iter().flat_map(|direction| [(direction, SPREAD), (direction, -SPREAD)]);
+    let samples: Vec<_> = mirrored.map(|(direction, length)| moved(point, direction, length)).collect();
     let values = evaluate(evaluators, &samples).await?;
     for (direction, pair) in directions.iter().zip(values.chunks_exact(2)) {
         let slope = (pair[0] - pair[1]) / (2.0 * SPREAD);
@@ -59,19 +53,13 @@ async fn step(point: &mut [f64], evaluators: &[Evaluator], rng: &mut Rng) -> Res
 
 /// Deals the points out to the evaluators, which work at the same time, and gathers the values in the points' order.
 async fn evaluate(evaluators: &[Evaluator], points: &[Vec<f64>]) -> Result<Vec<f64>, CallError> {
-    let calls = points
-        .iter()
-        .zip(evaluators.iter().cycle())
-        .map(|(point, evaluator)| evaluator.evaluate(point.clone()));
+    let calls =
+        points.iter().zip(evaluators.iter().cycle()).map(|(point, evaluator)| evaluator.evaluate(point.clone()));
     join_all(calls).await.into_iter().collect()
 }
 
 fn moved(point: &[f64], direction: &[f64], length: f64) -> Vec<f64> {
-    point
-        .iter()
-        .zip(direction)
-        .map(|(x, d)| x + length * d)
-        .collect()
+    point.iter().zip(direction).map(|(x, d)| x + length * d).collect()
 }
 
 /// A sample of the normal distribution, by the method of Box and Muller.

@@ -8,10 +8,6 @@ struct Evaluator;
 
 impl Guest for Evaluator {
     async fn evaluate(point: Vec<f64>) -> f64 {
-        point
-            .iter()
-            .zip(MINIMUM)
-            .map(|(x, minimum)| (x - minimum).powi(2))
-            .sum()
+        point.iter().zip(MINIMUM).map(|(x, minimum)| (x - minimum).powi(2)).sum()
     }
 }

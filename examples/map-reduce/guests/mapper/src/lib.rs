@@ -12,19 +12,13 @@ struct Mapper;
 
 impl Guest for Mapper {
     async fn count(file: String) -> Result<u64, String> {
-        let text = std::fs::read_to_string(format!("/data/{file}"))
-            .map_err(|error| format!("read {file}: {error}"))?;
+        let text = std::fs::read_to_string(format!("/data/{file}")).map_err(|error| format!("read {file}: {error}"))?;
         let mut counts = BTreeMap::new();
-        for word in text
-            .split(|letter: char| !letter.is_ascii_alphabetic())
-            .filter(|word| !word.is_empty())
-        {
+        for word in text.split(|letter: char| !letter.is_ascii_alphabetic()).filter(|word| !word.is_empty()) {
             *counts.entry(word.to_ascii_lowercase()).or_insert(0) += 1;
         }
         let words = counts.values().sum();
-        deal(counts)
-            .await
-            .map_err(|error| format!("add the words of {file}: {error}"))?;
+        deal(counts).await.map_err(|error| format!("add the words of {file}: {error}"))?;
         Ok(words)
     }
 }
@@ -39,9 +33,6 @@ async fn deal(counts: BTreeMap<String, u64>) -> Result<(), CallError> {
         let share = hasher.hash_one(&word) % shares.len() as u64;
         shares[share as usize].push(Tally { word, count });
     }
-    let calls = reducers
-        .iter()
-        .zip(shares)
-        .map(|(reducer, share)| reducer.add(share));
+    let calls = reducers.iter().zip(shares).map(|(reducer, share)| reducer.add(share));
     join_all(calls).await.into_iter().collect()
 }

@@ -20,18 +20,10 @@ impl Guest for Reducer {
     }
 
     fn totals() -> Vec<Tally> {
-        totals()
-            .iter()
-            .map(|(word, count)| Tally {
-                word: word.clone(),
-                count: *count,
-            })
-            .collect()
+        totals().iter().map(|(word, count)| Tally { word: word.clone(), count: *count }).collect()
     }
 }
 
 fn totals() -> MutexGuard<'static, BTreeMap<String, u64>> {
-    TOTALS
-        .lock()
-        .expect("a node that panics takes no more calls")
+    TOTALS.lock().expect("a node that panics takes no more calls")
 }

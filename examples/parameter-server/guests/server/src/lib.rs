@@ -26,7 +26,5 @@ impl Guest for Server {
 }
 
 fn parameters() -> MutexGuard<'static, [f32; 4]> {
-    PARAMETERS
-        .lock()
-        .expect("a node that panics takes no more calls")
+    PARAMETERS.lock().expect("a node that panics takes no more calls")
 }

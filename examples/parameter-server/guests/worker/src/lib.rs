@@ -40,9 +40,7 @@ fn learn() -> Result<(), Box<dyn Error>> {
 /// This replica's part of the inputs: the examples are dealt out in turn.
 fn shard() -> Vec<[f32; 4]> {
     let examples = (0..SHARD_LEN).map(|n| n * replica_count() + replica_index());
-    examples
-        .map(|n| [1.1, 2.3, 3.7, 5.3].map(|rate: f32| (rate * n as f32).sin()))
-        .collect()
+    examples.map(|n| [1.1, 2.3, 3.7, 5.3].map(|rate: f32| (rate * n as f32).sin())).collect()
 }
 
 fn loss_and_gradient(parameters: &[f32], shard: &[[f32; 4]]) -> (f32, [f32; 4]) {

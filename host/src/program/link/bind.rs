@@ -47,7 +47,12 @@ impl<'a> Binder<'a> {
             let wanted = match &import.kind {
                 ImportKind::Wasi | ImportKind::Lp | ImportKind::Types => continue,
                 ImportKind::Unsupported(reason) => {
-                    self.report_import(node, "unsupported-import", format!("the import `{}` {reason}", import.name), None);
+                    self.report_import(
+                        node,
+                        "unsupported-import",
+                        format!("the import `{}` {reason}", import.name),
+                        None,
+                    );
                     continue;
                 }
                 ImportKind::Courier(interface) => Wanted {
@@ -82,7 +87,11 @@ impl<'a> Binder<'a> {
             (Some(handle), _) => handle,
             (None, None) => return self.report_unbound(node, wanted),
             (None, Some(_)) => {
-                let candidates: Vec<_> = node.handles.iter().filter(|handle| self.fits(handle, wanted)).collect();
+                let mut candidates: Vec<_> = node.handles.iter().filter(|handle| self.fits(handle, wanted)).collect();
+                // A group can't serve a plain import, so it is a candidate only for lack of a better one.
+                if candidates.iter().any(|handle| handle.nodes.len() == 1) {
+                    candidates.retain(|handle| handle.nodes.len() == 1);
+                }
                 match candidates[..] {
                     [handle] => handle,
                     [] => return self.report_unbound(node, wanted),
@@ -91,7 +100,8 @@ impl<'a> Binder<'a> {
             }
         };
         if handle.nodes.len() > 1 {
-            let message = format!("the import `{}` is for one node, but the handle `{}` is a group", wanted.import, handle.name);
+            let message =
+                format!("the import `{}` is for one node, but the handle `{}` is a group", wanted.import, handle.name);
             let problem = Problem::error("group-handle", message);
             let help = format!("name one node, or import `{short}-handles` in the component to call a group");
             self.report_handle(node, handle, problem.help(help), "a group");
@@ -122,7 +132,12 @@ impl<'a> Binder<'a> {
                     [] => format!("`{name}` exports no interface"),
                     _ => format!("`{name}` exports {}", exports.join(", ")),
                 };
-                self.report_handle(node, handle, Problem::error("wrong-interface", message).help(help), "can't serve it");
+                self.report_handle(
+                    node,
+                    handle,
+                    Problem::error("wrong-interface", message).help(help),
+                    "can't serve it",
+                );
                 return None;
             };
             targets.push(BoundTarget { node: target, interface: export.name.clone() });
@@ -158,7 +173,9 @@ impl<'a> Binder<'a> {
 
     fn check_types(&mut self, node: &Node, bindings: &[Binding]) {
         for binding in bindings {
-            for (bound, target) in binding.handles.iter().flat_map(|bound| bound.targets.iter().map(move |t| (bound, t))) {
+            for (bound, target) in
+                binding.handles.iter().flat_map(|bound| bound.targets.iter().map(move |t| (bound, t)))
+            {
                 let callee = &self.program.nodes[target.node];
                 let component = self.components[target.node].as_ref().expect("only nodes with a component are bound");
                 let export = component.couriers.iter().find(|courier| courier.name == target.interface);
@@ -205,7 +222,9 @@ impl<'a> Binder<'a> {
                 .map(|import| format!("`{}`", import.name))
                 .collect();
             let help = match &imports[..] {
-                [] => format!("`{shown}` imports no interface of another node; toolchains leave out what is never called"),
+                [] => {
+                    format!("`{shown}` imports no interface of another node; toolchains leave out what is never called")
+                }
                 _ => format!("`{shown}` imports only {}", imports.join(", ")),
             };
             self.report_handle(node, handle, Problem::error("unused-handle", message).help(help), "unused");
@@ -214,20 +233,34 @@ impl<'a> Binder<'a> {
 
     fn report_unbound(&mut self, node: &Node, wanted: Wanted<'_>) -> Option<Binding> {
         let what = wanted.import;
-        let serving = self.program.nodes.iter().zip(self.components).find(|(_, component)| {
-            component.as_deref().is_some_and(|component| offered(component, wanted).is_some())
-        });
+        let serving =
+            self.program.nodes.iter().zip(self.components).find(|(_, component)| {
+                component.as_deref().is_some_and(|component| offered(component, wanted).is_some())
+            });
         let help = match (serving, wanted.base) {
             (Some((serving, _)), _) => {
                 let name = short_name(wanted.base.unwrap_or(what));
                 format!("give `{}` a handle: `handles = {{ {name} = \"{}\" }}`", node.name, serving.name)
             }
-            (None, Some(base)) => format!("no node of the program exports `{base}`"),
+            (None, Some(base)) => match self.other_version(base) {
+                Some((other, export)) => format!("`{other}` exports `{export}`, which is not compatible with it"),
+                None => format!("no node of the program exports `{base}`"),
+            },
             (None, None) => "no node of the program exports an interface with these functions".to_owned(),
         };
         let message = format!("no handle of `{}` serves the import `{what}`", node.name);
         self.report_import(node, "unbound-import", message, Some(help));
         None
+    }
+
+    /// A node that exports the interface, but in a version that does not serve.
+    fn other_version(&self, base: &str) -> Option<(&'a str, &'a str)> {
+        let unversioned = |name: &str| name.split('@').next() == base.split('@').next();
+        self.program.nodes.iter().zip(self.components).find_map(|(node, component)| {
+            let couriers = &component.as_deref()?.couriers;
+            let export = couriers.iter().find(|courier| unversioned(&courier.name))?;
+            Some((node.name.as_str(), export.name.as_str()))
+        })
     }
 
     fn report_ambiguous(&mut self, node: &Node, wanted: Wanted<'_>, candidates: &[&Handle]) -> Option<Binding> {

@@ -153,8 +153,12 @@ impl Component {
     /// Function bodies are skipped, so this takes milliseconds for a file of 20 MiB; they are validated when the
     /// runtime compiles the component. A hostile file gives an error, never a panic.
     pub fn read(path: &Path) -> Result<Component, ReadError> {
-        let bytes = read_bytes(path)?;
-        let scan = Scan::of(&bytes)?;
+        Component::parse(path, &read_bytes(path)?)
+    }
+
+    /// Reads the imports and exports of a component from the bytes of the file at `path`, which is only noted.
+    pub fn parse(path: &Path, bytes: &[u8]) -> Result<Component, ReadError> {
+        let scan = Scan::of(bytes)?;
         let shapes = Shapes::new(&scan);
         Ok(Component {
             path: path.to_path_buf(),

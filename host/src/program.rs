@@ -45,11 +45,13 @@ pub use builder::NodeHandle;
 pub use file::schema;
 pub use link::{Binding, BindingStyle, BoundHandle, BoundTarget, Linked};
 pub use overrides::{Override, OverrideError};
-pub use problem::{Problem, Problems, Severity};
+pub use problem::{Location, Problem, Problems, RULES, Severity};
 use source::Source;
 
 /// The most replicas that one node may have.
 pub const REPLICAS_MAX: u32 = 10_000;
+/// The largest limit on the calls to one replica that wait, or that it works on.
+pub const INBOX_CALLS_MAX: u32 = 1_000_000;
 /// The longest name of a node, a handle or a program.
 pub const NAME_BYTES_MAX: usize = 64;
 
@@ -207,7 +209,11 @@ impl Program {
 
     /// A path as the user would write it: relative to the program's directory where it lies in that.
     fn shown<'a>(&self, path: &'a Path) -> std::path::Display<'a> {
-        path.strip_prefix(&self.dir).unwrap_or(path).display()
+        match path.strip_prefix(&self.dir) {
+            Ok(inner) if inner.as_os_str().is_empty() => Path::new(".").display(),
+            Ok(inner) => inner.display(),
+            Err(_) => path.display(),
+        }
     }
 }
 

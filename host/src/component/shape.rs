@@ -7,7 +7,7 @@ use wasmparser::names::{ComponentName, ComponentNameKind};
 use wasmparser::types::TypesRef;
 
 use super::scan::Scan;
-use super::text::{Names, Writer};
+use super::text::{Budget, Names, Writer};
 use super::wit::{self, Owners};
 use super::{ImportKind, Interface, Method, handles};
 
@@ -36,6 +36,7 @@ impl Signature {
 pub(super) struct Shapes<'a> {
     types: TypesRef<'a>,
     owners: Owners,
+    budget: Budget,
 }
 
 /// The functions and types of an instance type, sorted.
@@ -55,7 +56,7 @@ impl<'a> Shapes<'a> {
                 owners.record(name, &types[id]);
             }
         }
-        Shapes { types, owners }
+        Shapes { types, owners, budget: Budget::default() }
     }
 
     /// The courier interface that the export of this name is, if it is one.
@@ -110,7 +111,7 @@ impl<'a> Shapes<'a> {
         let resources = members.resources.iter().map(|(name, id)| (*id, name.clone())).collect();
         let names = Names { resources, ..Names::default() };
         let methods = members.funcs.iter().map(|(name, id)| self.method(name, *id, &names)).collect();
-        let wit = wit::print(name, instance, self.types, &self.owners);
+        let wit = wit::print(name, instance, self.types, &self.owners, &self.budget);
         Interface { name: name.to_owned(), methods, wit }
     }
 
@@ -118,19 +119,21 @@ impl<'a> Shapes<'a> {
         let func = &self.types[id];
         // The `self` of a method is the handle that the host itself gave out, so it is no part of what a call carries.
         let receivers = usize::from(name.starts_with("[method]"));
-        let mut params = Writer::new(self.types, names);
-        params.params(func, receivers);
-        let mut result = Writer::new(self.types, names);
+        let mut writer = Writer::new(self.types, names, &self.budget);
+        writer.params(func, receivers);
+        let (params, params_refused) = writer.finish();
+        let mut writer = Writer::new(self.types, names, &self.budget);
         if let Some(ty) = &func.result {
-            result.value(ty);
+            writer.value(ty);
         }
+        let (result, result_refused) = writer.finish();
         let of_resource = name.starts_with('[').then(|| OF_RESOURCE.to_owned());
-        let shape = Signature { params: params.out, result: func.result.map(|_| result.out) };
+        let shape = Signature { params, result: func.result.map(|_| result) };
         Method {
             name: name.to_owned(),
             is_async: func.async_,
             signature: shape.text(),
-            refused: of_resource.or(params.refused).or(result.refused),
+            refused: of_resource.or(params_refused).or(result_refused),
             shape,
         }
     }

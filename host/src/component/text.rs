@@ -1,5 +1,7 @@
 //! Writes component types as WIT text: either by name, for readers, or with every name expanded, for comparing.
 
+use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::HashMap;
 
 use wasmparser::component_types::{
@@ -12,6 +14,70 @@ use wasmparser::{PrimitiveValType, names::KebabString};
 /// gigabytes; a type that people work with stays below a thousandth of this.
 const TEXT_BYTES_MAX: usize = 256 * 1024;
 
+/// The most that is written out of one component, all types together.
+const COMPONENT_BYTES_MAX: usize = 64 * TEXT_BYTES_MAX;
+
+/// The words that WIT reserves; as a name each is written with a `%`.
+const KEYWORDS: &[&str] = &[
+    "as",
+    "async",
+    "bool",
+    "borrow",
+    "char",
+    "constructor",
+    "enum",
+    "error-context",
+    "export",
+    "f32",
+    "f64",
+    "flags",
+    "from",
+    "func",
+    "future",
+    "import",
+    "include",
+    "interface",
+    "list",
+    "map",
+    "option",
+    "own",
+    "package",
+    "record",
+    "resource",
+    "result",
+    "s16",
+    "s32",
+    "s64",
+    "s8",
+    "static",
+    "stream",
+    "string",
+    "tuple",
+    "type",
+    "u16",
+    "u32",
+    "u64",
+    "u8",
+    "use",
+    "variant",
+    "with",
+    "world",
+];
+
+/// What may still be written out of one component.
+pub(super) struct Budget(Cell<usize>);
+
+impl Default for Budget {
+    fn default() -> Budget {
+        Budget(Cell::new(COMPONENT_BYTES_MAX))
+    }
+}
+
+/// A name as WIT spells it.
+pub(super) fn spelled(name: &str) -> Cow<'_, str> {
+    if KEYWORDS.contains(&name) { Cow::Owned(format!("%{name}")) } else { Cow::Borrowed(name) }
+}
+
 /// The names that a [`Writer`] writes instead of expanding what they stand for.
 #[derive(Default)]
 pub(super) struct Names {
@@ -23,13 +89,22 @@ pub(super) struct Names {
 pub(super) struct Writer<'a> {
     types: TypesRef<'a>,
     names: &'a Names,
+    budget: &'a Budget,
+    bytes_max: usize,
     pub out: String,
-    pub refused: Option<String>,
+    refused: Option<String>,
 }
 
 impl<'a> Writer<'a> {
-    pub fn new(types: TypesRef<'a>, names: &'a Names) -> Writer<'a> {
-        Writer { types, names, out: String::new(), refused: None }
+    pub fn new(types: TypesRef<'a>, names: &'a Names, budget: &'a Budget) -> Writer<'a> {
+        let bytes_max = budget.0.get().min(TEXT_BYTES_MAX);
+        Writer { types, names, budget, bytes_max, out: String::new(), refused: None }
+    }
+
+    /// Ends the writing: the text, and why a call can't carry something in it.
+    pub fn finish(self) -> (String, Option<String>) {
+        self.budget.0.set(self.budget.0.get().saturating_sub(self.out.len()));
+        (self.out, self.refused)
     }
 
     /// The parameters in parentheses, without the first if that is the `self` of a method.
@@ -41,8 +116,8 @@ impl<'a> Writer<'a> {
 
     /// A type where it is used: by its name if it has one.
     pub fn value(&mut self, ty: &ComponentValType) {
-        if self.out.len() > TEXT_BYTES_MAX {
-            return self.refuse(format!("its type is longer than {TEXT_BYTES_MAX} bytes when it is written out"));
+        if self.out.len() > self.bytes_max {
+            return self.refuse("its type is too long when it is written out".to_owned());
         }
         let types = self.types;
         match ty {
@@ -66,7 +141,7 @@ impl<'a> Writer<'a> {
             ComponentDefinedType::Variant(variant) => {
                 self.out.push_str("variant { ");
                 self.list(variant.cases.iter(), |writer, (name, case)| {
-                    writer.out.push_str(name.as_str());
+                    writer.out.push_str(&spelled(name.as_str()));
                     if let Some(ty) = &case.ty {
                         writer.out.push('(');
                         writer.value(ty);
@@ -139,7 +214,7 @@ impl<'a> Writer<'a> {
 
     fn fields<'t>(&mut self, fields: impl Iterator<Item = (&'t KebabString, &'t ComponentValType)>) {
         self.list(fields, |writer, (name, ty)| {
-            writer.out.push_str(name.as_str());
+            writer.out.push_str(&spelled(name.as_str()));
             writer.out.push_str(": ");
             writer.value(ty);
         });
@@ -148,7 +223,7 @@ impl<'a> Writer<'a> {
     fn labels<'t>(&mut self, kind: &str, names: impl Iterator<Item = &'t KebabString>) {
         self.out.push_str(kind);
         self.out.push_str(" { ");
-        self.list(names, |writer, name| writer.out.push_str(name.as_str()));
+        self.list(names, |writer, name| writer.out.push_str(&spelled(name.as_str())));
         self.out.push_str(" }");
     }
 

@@ -12,7 +12,7 @@ use wasmparser::component_types::{
 use wasmparser::types::TypesRef;
 
 use super::shape::{Members, last_segment, members};
-use super::text::{Names, Writer};
+use super::text::{Budget, Names, Writer, spelled};
 
 /// The interface and the name in it under which each named type of a component was first seen.
 #[derive(Default)]
@@ -29,24 +29,30 @@ impl Owners {
 }
 
 /// The interface of this name as WIT.
-pub(super) fn print(name: &str, instance: &ComponentInstanceType, types: TypesRef<'_>, owners: &Owners) -> String {
+pub(super) fn print(
+    name: &str,
+    instance: &ComponentInstanceType,
+    types: TypesRef<'_>,
+    owners: &Owners,
+    budget: &Budget,
+) -> String {
     let members = members(instance);
     let mut names = Names::default();
-    names.resources.extend(members.resources.iter().map(|(name, id)| (*id, name.clone())));
+    names.resources.extend(members.resources.iter().map(|(name, id)| (*id, spelled(name).into_owned())));
     for (type_name, item) in &instance.exports {
         if let ComponentEntityType::Type { created, .. } = item.ty {
-            names.types.insert(created, type_name.clone());
+            names.types.insert(created, spelled(type_name).into_owned());
         }
     }
-    let printer = Printer { name, types, owners, members: &members };
-    let mut out = format!("interface {} {{\n", last_segment(name));
+    let printer = Printer { name, types, owners, budget, members: &members };
+    let mut out = format!("interface {} {{\n", spelled(last_segment(name)));
     for (type_name, item) in &instance.exports {
         if let ComponentEntityType::Type { referenced, .. } = item.ty {
-            printer.declaration(&mut out, type_name, referenced, &names);
+            printer.declaration(&mut out, &spelled(type_name), referenced, &names);
         }
     }
     for (name, id) in members.funcs.iter().filter(|(name, _)| !name.starts_with('[')) {
-        line(&mut out, &format!("  {name}: {}", printer.func(*id, 0, &names)));
+        line(&mut out, &format!("  {}: {}", spelled(name), printer.func(*id, 0, &names)));
     }
     out.push('}');
     out
@@ -56,6 +62,7 @@ struct Printer<'a> {
     name: &'a str,
     types: TypesRef<'a>,
     owners: &'a Owners,
+    budget: &'a Budget,
     members: &'a Members,
 }
 
@@ -81,39 +88,47 @@ impl Printer<'_> {
 
     fn definition(&self, out: &mut String, name: &str, ty: &ComponentDefinedType, names: &Names) {
         use ComponentDefinedType::{Enum, Flags, Record, Variant};
-        let mut writer = Writer::new(self.types, names);
+        let mut writer = Writer::new(self.types, names, self.budget);
         writer.definition(ty);
-        match (ty, writer.out.split_once(' ')) {
+        let (text, _) = writer.finish();
+        match (ty, text.split_once(' ')) {
             // WIT names these between the keyword and the body.
             (Record(_) | Variant(_) | Flags(_) | Enum(_), Some((keyword, body))) => {
                 line(out, &format!("  {keyword} {name} {body}"));
             }
-            _ => line(out, &format!("  type {name} = {};", writer.out)),
+            _ => line(out, &format!("  type {name} = {text};")),
         }
     }
 
     fn resource(&self, out: &mut String, name: &str, names: &Names) {
-        let of_resource = |func: &str| {
-            let (kind, func) = func.strip_prefix('[')?.split_once(']')?;
-            match (kind, func.split_once('.')) {
-                ("constructor", None) if func == name => Some((String::new(), "constructor".to_owned())),
-                ("static", Some((resource, func))) if resource == name => Some(("static ".to_owned(), func.to_owned())),
-                ("method", Some((resource, func))) if resource == name => Some((String::new(), func.to_owned())),
-                _ => None,
-            }
-        };
         line(out, &format!("  resource {name} {{"));
         for (full_name, id) in &self.members.funcs {
-            let Some((modifier, func)) = of_resource(full_name) else { continue };
-            let receivers = usize::from(full_name.starts_with("[method]"));
-            line(out, &format!("    {func}: {modifier}{}", self.func(*id, receivers, names)));
+            let Some((kind, rest)) = full_name.strip_prefix('[').and_then(|rest| rest.split_once(']')) else {
+                continue;
+            };
+            let (resource, func) = rest.split_once('.').unwrap_or((rest, ""));
+            if spelled(resource) != name {
+                continue;
+            }
+            let func = spelled(func);
+            match kind {
+                "constructor" => line(out, &format!("    constructor{};", self.params(*id, names))),
+                "static" => line(out, &format!("    {func}: static {}", self.func(*id, 0, names))),
+                _ => line(out, &format!("    {func}: {}", self.func(*id, 1, names))),
+            }
         }
         line(out, "  }");
     }
 
+    fn params(&self, id: ComponentFuncTypeId, names: &Names) -> String {
+        let mut writer = Writer::new(self.types, names, self.budget);
+        writer.params(&self.types[id], 0);
+        writer.finish().0
+    }
+
     fn func(&self, id: ComponentFuncTypeId, receivers: usize, names: &Names) -> String {
         let func = &self.types[id];
-        let mut writer = Writer::new(self.types, names);
+        let mut writer = Writer::new(self.types, names, self.budget);
         writer.out.push_str(if func.async_ { "async func" } else { "func" });
         writer.params(func, receivers);
         if let Some(result) = &func.result {
@@ -121,7 +136,7 @@ impl Printer<'_> {
             writer.value(result);
         }
         writer.out.push(';');
-        writer.out
+        writer.finish().0
     }
 }
 

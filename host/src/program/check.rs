@@ -8,14 +8,12 @@ use super::problem::{Problem, Problems};
 use super::source::{NodePlace, Place};
 use super::suggest;
 use super::units::format_bytes;
-use super::{Handle, NAME_BYTES_MAX, Node, Program, REPLICAS_MAX};
+use super::{Handle, INBOX_CALLS_MAX, NAME_BYTES_MAX, Node, Program, REPLICAS_MAX};
 
 /// The smallest and largest memory: one page of WebAssembly, and more than an address space of 32 bits has use for.
 const MEMORY_BYTES: RangeInclusive<u64> = 64 * 1024..=64 * 1024 * 1024 * 1024;
 /// The smallest and largest limit on messages. Offsets in a message are 32 bits with room to spare.
 const MESSAGE_BYTES: RangeInclusive<u64> = 1024..=1024 * 1024 * 1024;
-/// The range of both limits on calls to a replica.
-const INBOX_CALLS: RangeInclusive<u32> = 1..=1_000_000;
 
 /// Adds what breaks a rule to `problems`.
 pub(super) fn check(program: &Program, problems: &mut Problems) {
@@ -99,8 +97,8 @@ impl NodeCheck<'_> {
             ("concurrent-max", inbox.concurrent_max, NodePlace::ConcurrentMax),
         ];
         for (key, value, place) in limits {
-            if !INBOX_CALLS.contains(&value) {
-                let problem = Problem::error("limit", format!("`{key}` must be from 1 to {}", INBOX_CALLS.end()));
+            if !(1..=INBOX_CALLS_MAX).contains(&value) {
+                let problem = Problem::error("limit", format!("`{key}` must be from 1 to {INBOX_CALLS_MAX}"));
                 self.report([problem.at(self.span(place), "out of range")]);
             }
         }

@@ -6,14 +6,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use toml::Spanned;
 
-use super::Access;
 use super::units::{DurationText, SizeText};
+use super::{Access, INBOX_CALLS_MAX, Inbox, REPLICAS_MAX};
 
 /// A distributed program: named nodes that call each other through handles.
 ///
@@ -48,14 +49,13 @@ pub(super) struct ProgramFile {
     pub message_max: Option<Spanned<SizeText>>,
 
     /// The nodes by their names, in kebab-case, each as a table `[nodes.name]`. At least one.
-    #[serde(default)]
-    #[schemars(with = "BTreeMap<String, NodeFile>", required)]
-    pub nodes: BTreeMap<Spanned<String>, NodeFile>,
+    #[schemars(with = "BTreeMap<String, NodeFile>", extend("minProperties" = 1))]
+    pub nodes: Option<BTreeMap<Spanned<String>, NodeFile>>,
 }
 
 /// One node: a component, and everything that it is given.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table such as [nodes.producer]")]
 #[schemars(title = "node")]
 pub(super) struct NodeFile {
     /// The component file, relative to the program file: `component = "producer.wasm"`.
@@ -70,7 +70,7 @@ pub(super) struct NodeFile {
 
     /// How many instances of the node run: `replicas = 2`. From 1, which is the default, to 10000.
     #[serde(default)]
-    #[schemars(with = "u32", range(min = 1, max = 10_000), extend("default" = 1))]
+    #[schemars(with = "u32", range(min = 1, max = REPLICAS_MAX), extend("default" = 1))]
     pub replicas: Option<Spanned<i64>>,
 
     /// Whether the component's `wasi:cli/run` is run when the node starts: `run = false` leaves a node that only
@@ -112,7 +112,7 @@ pub(super) struct NodeFile {
 
 /// A client of one node or of a group, in full.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table such as { node = \"producer\" }")]
 #[schemars(title = "handle")]
 pub(super) struct HandleTable {
     /// The node that the handle reaches: `{ node = "producer" }`. Either this or `nodes`.
@@ -140,25 +140,25 @@ pub(super) struct HandleTable {
 
 /// The limits on calls to each replica.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table such as { queued-max = 1024 }")]
 #[schemars(title = "inbox")]
 pub(super) struct InboxFile {
     /// The most calls that wait for the replica; a further one fails as overloaded: `inbox = { queued-max = 1024 }`,
     /// which is the default. From 1 to 1000000.
     #[serde(default)]
-    #[schemars(with = "u32", range(min = 1, max = 1_000_000), extend("default" = 1024))]
+    #[schemars(with = "u32", range(min = 1, max = INBOX_CALLS_MAX), extend("default" = Inbox::default().queued_max))]
     pub queued_max: Option<Spanned<i64>>,
 
     /// The most calls to `async` functions that the replica works on at once: `inbox = { concurrent-max = 256 }`,
     /// which is the default. From 1 to 1000000. Plain functions always run one at a time.
     #[serde(default)]
-    #[schemars(with = "u32", range(min = 1, max = 1_000_000), extend("default" = 256))]
+    #[schemars(with = "u32", range(min = 1, max = INBOX_CALLS_MAX), extend("default" = Inbox::default().concurrent_max))]
     pub concurrent_max: Option<Spanned<i64>>,
 }
 
 /// What each replica may use.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table such as { memory = \"64MiB\" }")]
 #[schemars(title = "sandbox")]
 pub(super) struct SandboxFile {
     /// The largest memory of the guest: `sandbox = { memory = "64MiB" }`. The default is 256MiB. Units: B, KiB, MiB,
@@ -174,7 +174,11 @@ pub(super) struct SandboxFile {
 
 /// A directory that the guest sees.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a table such as { host = \"data\", guest = \"/data\" }"
+)]
 #[schemars(title = "directory")]
 pub(super) struct DirFile {
     /// The directory of this machine, relative to the program file: `host = "data"`. It must exist.
@@ -255,5 +259,11 @@ pub fn schema() -> serde_json::Value {
     let mut settings = schemars::generate::SchemaSettings::draft2020_12();
     // Editors show a subschema better where it is used than behind a reference; the file has few types.
     settings.inline_subschemas = true;
+    // TOML has no null, so none can be a default.
+    settings.transforms.push(Box::new(RecursiveTransform(|schema: &mut Schema| {
+        if schema.get("default").is_some_and(serde_json::Value::is_null) {
+            schema.remove("default");
+        }
+    })));
     settings.into_generator().into_root_schema_for::<ProgramFile>().to_value()
 }

@@ -28,7 +28,7 @@ pub(super) fn lower(file: ProgramFile, path: &Path, source: Source, problems: &m
     let message_max = message_max.and_then(|max| lowering.size(&max, Place::MessageMax));
 
     // Serde hands the nodes over by their names; users expect the order in which they wrote them.
-    let mut nodes: Vec<_> = file.nodes.into_iter().collect();
+    let mut nodes: Vec<_> = file.nodes.unwrap_or_default().into_iter().collect();
     nodes.sort_by_key(|(name, _)| name.span().start);
     let nodes = nodes.into_iter().map(|(name, node)| lowering.node(name, node)).collect();
     Program {
@@ -197,7 +197,7 @@ impl NodeLowering<'_, '_> {
             let help = "name one node with `node = \"…\"`, or a group with `nodes = [\"…\"]`";
             self.lowering.problems.push_node(self.node, problem.help(help.to_owned()));
         }
-        let nodes = table.nodes.unwrap_or_default().into_iter().chain(table.node).collect::<Vec<_>>();
+        let nodes = table.nodes.unwrap_or_else(|| table.node.into_iter().collect());
         let timeout = table.timeout.and_then(|timeout| {
             let place = NodePlace::HandleTimeout(name.clone());
             let timeout = self.take(place.clone(), timeout);

@@ -63,9 +63,9 @@ mod tests {
     #[test]
     fn a_path_must_be_one_dotted_key() {
         assert_eq!("replicas".parse::<Override>(), Err(OverrideError::NoValue("replicas".to_owned())));
-        for wrong in ["=8", "a..b=8", "[nodes]=8", "a b=8", "a=1\nb=8".split_once('\n').unwrap().1, "x\ny=1"] {
-            let result = wrong.parse::<Override>();
-            assert_eq!(result.is_err(), !wrong.starts_with("b="), "{wrong}");
+        for wrong in ["=8", "a..b=8", "[nodes]=8", "a b=8", "a\nb=8"] {
+            let path = wrong.split('=').next().unwrap_or_default().to_owned();
+            assert_eq!(wrong.parse::<Override>(), Err(OverrideError::BadPath(path)));
         }
     }
 

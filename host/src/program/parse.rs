@@ -23,6 +23,17 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// The most wrong values that are reported: each costs one more pass over the file.
 const WRONG_VALUES_MAX: usize = 64;
 
+/// What serde calls things, and what they are called in TOML.
+const TOML_WORDS: &[(&str, &str)] = &[
+    ("expected i64", "expected a whole number"),
+    ("expected a sequence", "expected a list"),
+    ("expected a map", "expected a table"),
+    ("invalid type: sequence", "invalid type: a list"),
+    ("invalid type: map", "invalid type: a table"),
+    ("unknown variant", "unknown value"),
+    ("missing field", "missing key"),
+];
+
 /// Parses the file at `path` with `overrides` in place of its values. Fails if no part of it can be relied on.
 pub(super) fn parse(path: &Path, overrides: &[Override]) -> Result<(ProgramFile, Source, Problems), Problems> {
     let shown = path.display().to_string();
@@ -36,8 +47,14 @@ pub(super) fn parse(path: &Path, overrides: &[Override]) -> Result<(ProgramFile,
     let mut problems = Problems::new(&source);
 
     let (root, errors) = DeTable::parse_recoverable(&text);
+    let mut line = None;
     for error in &errors {
-        problems.push(syntax_problem(error));
+        // One slip makes the parser stumble on the same line again; only the first is of use.
+        let start = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count());
+        if start.is_none() || start != line {
+            problems.push(syntax_problem(error, &text));
+        }
+        line = start;
     }
     // A table with a doubled key is whole but for that key; after any other error the rest of the text may be anything.
     if problems.problems.iter().any(|problem| problem.code == "syntax") {
@@ -77,9 +94,11 @@ fn read(path: &Path) -> Result<String, String> {
     Ok(text)
 }
 
-fn syntax_problem(error: &toml::de::Error) -> Problem {
+fn syntax_problem(error: &toml::de::Error, text: &str) -> Problem {
     if error.message() == "duplicate key" {
-        return Problem::error("duplicate-name", "the same name is given twice").at(error.span(), "given again here");
+        let name = error.span().and_then(|span| text.get(span)).unwrap_or_default();
+        let problem = Problem::error("duplicate-name", format!("`{name}` is given twice in the same table"));
+        return problem.at(error.span(), "given again here");
     }
     Problem::error("syntax", error.message()).at(error.span(), "not understood from here on")
 }
@@ -179,15 +198,30 @@ fn deserialize(mut table: DeTable<'_>, text_len: usize, problems: &mut Problems)
             Ok(file) => return file,
             Err(error) => error,
         };
-        let code = if error.message().starts_with("invalid type") { "wrong-type" } else { "wrong-value" };
-        problems.push(Problem::error(code, error.message()).at(error.span(), "this value"));
+        problems.push(value_problem(&error));
         let mut path = Vec::new();
         if !error.span().is_some_and(|span| remove_at(&mut table, &span, &mut path)) {
             break;
         }
         problems.mark_broken(&path);
     }
+    // What the file lacks now is not what its author left out.
+    problems.mark_broken(&["name".to_owned()]);
+    problems.mark_broken(&["nodes".to_owned()]);
     ProgramFile::default()
+}
+
+/// What serde says of a value, in the words of TOML.
+fn value_problem(error: &toml::de::Error) -> Problem {
+    let mut message = error.message().to_owned();
+    for (rust, toml) in TOML_WORDS {
+        message = message.replace(rust, toml);
+    }
+    let problem = match message.strip_prefix("invalid type: ").and_then(|types| types.split_once(", expected ")) {
+        Some((found, expected)) => Problem::error("wrong-type", format!("expected {expected}, found {found}")),
+        None => Problem::error("wrong-value", message),
+    };
+    problem.at(error.span(), "this value")
 }
 
 /// Takes out the innermost entry that `span` lies in, and leaves its keys in `path`. The tables of `[headers]` have the

@@ -8,6 +8,46 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::source::Source;
 
+/// The code of every rule, with what it asks of a program.
+pub const RULES: &[(&str, &str)] = &[
+    ("ambiguous-import", "one handle serves an import, by its name or as the only one that fits"),
+    ("bad-argument", "an argument has no NUL character"),
+    ("bad-config", "a config key is text without control characters"),
+    ("bad-duration", "a duration is a whole number and a unit"),
+    ("bad-env", "an environment variable is something that an operating system can hold"),
+    ("bad-name", "a name is in kebab-case and short"),
+    ("bad-size", "a size is a whole number and a unit"),
+    ("duplicate-dir", "two directories don't appear at the same place in a guest"),
+    ("duplicate-member", "a group has each node once"),
+    ("duplicate-name", "a name is given once"),
+    ("empty-group", "a handle reaches at least one node"),
+    ("group-handle", "a plain import is served by a handle of one node"),
+    ("guest-dir", "a guest's path of a directory is absolute and plain"),
+    ("handle-nodes", "a handle has either `node` or `nodes`"),
+    ("idle-node", "a node runs or serves calls"),
+    ("limit", "a limit is within what can be kept"),
+    ("missing-component", "a node has a component"),
+    ("missing-dir", "a directory that a guest is given exists"),
+    ("missing-name", "a program has a name"),
+    ("no-component-file", "the file of a component exists"),
+    ("no-nodes", "a program has a node"),
+    ("no-program", "the program file can be read"),
+    ("no-run", "a component with `run = true` has an entry point"),
+    ("not-a-component", "the file of a component is a valid component"),
+    ("replicas", "the number of replicas is within what can be run"),
+    ("syntax", "a program file is TOML"),
+    ("type-mismatch", "caller and callee agree on the types of a function"),
+    ("unbound-import", "every import is served by a handle"),
+    ("unknown-key", "a key is one that the schema knows"),
+    ("unknown-node", "a node that is referred to exists"),
+    ("unsupported-import", "an import is an interface"),
+    ("unsupported-type", "calls between nodes pass values only"),
+    ("unused-handle", "a handle serves an import"),
+    ("wrong-interface", "the node of a handle exports what the handle is used for"),
+    ("wrong-type", "a value has the type that the schema says"),
+    ("wrong-value", "a value is one of those that the schema says"),
+];
+
 /// How bad a [`Problem`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
@@ -22,7 +62,7 @@ pub enum Severity {
 pub struct Problem {
     /// How bad it is.
     pub severity: Severity,
-    /// The name of the rule, such as `unknown-node`.
+    /// The code of the rule in [`RULES`], such as `unknown-node`.
     pub code: &'static str,
     /// What is wrong, as a lower-case fragment.
     pub message: String,
@@ -34,12 +74,24 @@ pub struct Problem {
     pub help: Option<String>,
 }
 
+/// Where a problem is, for tools.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location<'a> {
+    /// The path of the program file as it was given, or `--set` for an override of the command line.
+    pub path: &'a str,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+}
+
 /// Everything that is wrong with a program, in the order of its text.
 #[derive(Debug, Clone)]
 pub struct Problems {
     /// The problems.
     pub problems: Vec<Problem>,
-    source: Source,
+    /// Boxed, because it is large for a part of an error.
+    source: Box<Source>,
     /// The parts of the program that a problem was found in, such as `name` or `nodes.producer`. Later stages leave them
     /// alone, because what follows from a first mistake is noise.
     broken: BTreeSet<String>,
@@ -47,6 +99,7 @@ pub struct Problems {
 
 impl Problem {
     pub(super) fn error(code: &'static str, message: impl Into<String>) -> Problem {
+        debug_assert!(RULES.iter().any(|(known, _)| *known == code), "`{code}` is missing among the rules");
         Problem {
             severity: Severity::Error,
             code,
@@ -72,7 +125,7 @@ impl Problem {
 
 impl Problems {
     pub(super) fn new(source: &Source) -> Problems {
-        Problems { problems: Vec::new(), source: source.clone(), broken: BTreeSet::new() }
+        Problems { problems: Vec::new(), source: Box::new(source.clone()), broken: BTreeSet::new() }
     }
 
     pub(super) fn push(&mut self, problem: Problem) {
@@ -122,6 +175,18 @@ impl Problems {
     pub(super) fn in_order(mut self) -> Problems {
         self.problems.sort_by_key(|problem| problem.span.as_ref().map_or(usize::MAX, |span| span.start));
         self
+    }
+
+    /// Where one of these problems is, if the program came from a file.
+    pub fn location(&self, problem: &Problem) -> Option<Location<'_>> {
+        let part = self.source.part(problem.span.as_ref()?);
+        let before = part.text.get(..part.span.start)?;
+        let line_start = before.rfind('\n').map_or(0, |index| index + 1);
+        Some(Location {
+            path: part.path,
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+        })
     }
 
     /// The problems as text for a person, with escape codes for colours if `color`. Ends without a line break.

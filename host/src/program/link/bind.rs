@@ -87,7 +87,11 @@ impl<'a> Binder<'a> {
             (Some(handle), _) => handle,
             (None, None) => return self.report_unbound(node, wanted),
             (None, Some(_)) => {
-                let candidates: Vec<_> = node.handles.iter().filter(|handle| self.fits(handle, wanted)).collect();
+                let mut candidates: Vec<_> = node.handles.iter().filter(|handle| self.fits(handle, wanted)).collect();
+                // A group can't serve a plain import, so it is a candidate only for lack of a better one.
+                if candidates.iter().any(|handle| handle.nodes.len() == 1) {
+                    candidates.retain(|handle| handle.nodes.len() == 1);
+                }
                 match candidates[..] {
                     [handle] => handle,
                     [] => return self.report_unbound(node, wanted),
@@ -238,12 +242,25 @@ impl<'a> Binder<'a> {
                 let name = short_name(wanted.base.unwrap_or(what));
                 format!("give `{}` a handle: `handles = {{ {name} = \"{}\" }}`", node.name, serving.name)
             }
-            (None, Some(base)) => format!("no node of the program exports `{base}`"),
+            (None, Some(base)) => match self.other_version(base) {
+                Some((other, export)) => format!("`{other}` exports `{export}`, which is not compatible with it"),
+                None => format!("no node of the program exports `{base}`"),
+            },
             (None, None) => "no node of the program exports an interface with these functions".to_owned(),
         };
         let message = format!("no handle of `{}` serves the import `{what}`", node.name);
         self.report_import(node, "unbound-import", message, Some(help));
         None
+    }
+
+    /// A node that exports the interface, but in a version that does not serve.
+    fn other_version(&self, base: &str) -> Option<(&'a str, &'a str)> {
+        let unversioned = |name: &str| name.split('@').next() == base.split('@').next();
+        self.program.nodes.iter().zip(self.components).find_map(|(node, component)| {
+            let couriers = &component.as_deref()?.couriers;
+            let export = couriers.iter().find(|courier| unversioned(&courier.name))?;
+            Some((node.name.as_str(), export.name.as_str()))
+        })
     }
 
     fn report_ambiguous(&mut self, node: &Node, wanted: Wanted<'_>, candidates: &[&Handle]) -> Option<Binding> {

@@ -1,5 +1,7 @@
 //! What `Folder::read` supplies and what it says of a folder that is wrong, on folders written here.
 
+use std::path::Path;
+
 use lp_wit::{Folder, FolderError, HandlesError, PACKAGES, Style, handles_wit};
 
 /// Writes the files (name, text) to a folder and reads it.
@@ -225,6 +227,19 @@ fn handles_of_handles_are_refused() {
     let handles = folder.resolve.packages[folder.package].interfaces["p-handles"];
     let error = handles_wit(&folder.resolve, handles, Style::Async).unwrap_err();
     assert!(matches!(error, HandlesError::AlreadyHandles { .. }));
+}
+
+#[test]
+fn the_handles_that_an_example_keeps_as_a_file_are_those_that_are_derived() {
+    let example = Path::new(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../examples/consumer-producers"
+    ));
+    let folder = Folder::read(&example.join("wit"), Style::Async).unwrap();
+    let producer = folder.resolve.packages[folder.package].interfaces["producer"];
+    let derived = handles_wit(&folder.resolve, producer, Style::Async).unwrap();
+    let kept = example.join("guests/plain-consumer/wit/producer-handles.wit");
+    assert_eq!(derived, std::fs::read_to_string(kept).unwrap());
 }
 
 /// Turns `a:b@1.0.0` into the parser's name.

@@ -1,3 +1,5 @@
+//! Write the nodes of an lp-host program in Rust: bindings from WIT, and little else.
+//!
 #![doc = include_str!("../README.md")]
 
 // The macro names this crate by its own name, here too.
@@ -47,7 +49,10 @@ pub use wit_bindgen;
 ///
 /// # Errors
 /// Exactly when `result` is an error: the node has then failed.
-#[expect(clippy::result_unit_err, reason = "WIT's `run` returns a bare `result`")]
+#[expect(
+    clippy::result_unit_err,
+    reason = "WIT's `run` returns a bare `result`"
+)]
 pub fn report<E: std::fmt::Display>(result: Result<(), E>) -> Result<(), ()> {
     result.map_err(|error| eprintln!("error: {error}"))
 }

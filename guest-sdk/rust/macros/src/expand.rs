@@ -32,7 +32,6 @@ pub fn expand(options: &Options) -> Result<TokenStream> {
             world: #name,
             generate_all,
             runtime_path: "::lp_guest::wit_bindgen::rt",
-            bitflags_path: "::lp_guest::wit_bindgen::bitflags",
             with: { #with #user_with },
             #passed_on
         });

@@ -3,6 +3,7 @@
 mod arbitrary;
 mod forwarder;
 mod harness;
+mod messages;
 mod reference;
 mod round_trips;
 mod wit_type;

@@ -24,9 +24,6 @@ pub enum Style {
     Async,
 }
 
-/// Every style, so that a test leaves none out.
-pub const STYLES: [Style; 3] = [Style::Sync, Style::AsyncBlocking, Style::Async];
-
 /// As many flat values fit the parameters of an export or a blocking import, and the result of an asynchronous task.
 const FLAT_MAX: usize = 16;
 /// As many flat values fit the parameters of an import that is lowered with the asynchronous ABI.
@@ -53,7 +50,7 @@ pub fn component(signature: &Signature, style: Style) -> String {
     )
 }
 
-/// A bump allocator. `reset` frees everything, so that one instance can take any number of calls.
+/// A bump allocator, which only ever grows what is reallocated. `reset` frees everything, so that one instance can take any number of calls.
 const LIBC: &str = r#"
   (core module $libc-module
     (memory (export "memory") 1)
@@ -70,6 +67,7 @@ const LIBC: &str = r#"
         (br_if $fits (i32.ne (i32.const -1) (memory.grow
           (i32.add (i32.const 2) (i32.shr_u (local.get $size) (i32.const 16))))))
         (unreachable))
+      (memory.copy (local.get $at) (local.get $old) (local.get $old-size))
       (local.get $at)))
   (core instance $libc (instantiate $libc-module))
 "#;
@@ -100,9 +98,10 @@ fn blocking(signature: &Signature, function: &str) -> String {
         }
     };
     let returned = results.replace("result", "param");
+    let strings = signature.strings.option();
     format!(
         r#"  (core func $import (canon lower (func $svc "f")
-    (memory $libc "memory") (realloc (func $libc "realloc"))))
+    (memory $libc "memory") (realloc (func $libc "realloc")) {strings}))
   (core module $main-module{LIBC_IMPORTS}
     (import "import" "f" (func $import {import}))
     (func (export "f") {params} {results} {body})
@@ -111,7 +110,7 @@ fn blocking(signature: &Signature, function: &str) -> String {
     (with "libc" (instance $libc))
     (with "import" (instance (export "f" (func $import))))))
   (func $f {function} (canon lift (core func $main "f")
-    (memory $libc "memory") (realloc (func $libc "realloc")) (post-return (func $main "post-return"))))"#
+    (memory $libc "memory") (realloc (func $libc "realloc")) {strings} (post-return (func $main "post-return"))))"#
     )
 }
 
@@ -133,11 +132,12 @@ fn asynchronous(signature: &Signature, function: &str, result: &str) -> String {
         import += " (param i32)";
         arguments += " (global.get $ret)";
     }
+    let strings = signature.strings.option();
     let (returned, finish) = finish(signature.result.as_ref());
     format!(
         r#"  (core func $import (canon lower (func $svc "f") async
-    (memory $libc "memory") (realloc (func $libc "realloc"))))
-  (core func $task-return (canon task.return {result} (memory $libc "memory")))
+    (memory $libc "memory") (realloc (func $libc "realloc")) {strings}))
+  (core func $task-return (canon task.return {result} (memory $libc "memory") {strings}))
   (core func $set-new (canon waitable-set.new))
   (core func $set-drop (canon waitable-set.drop))
   (core func $join (canon waitable.join))
@@ -178,7 +178,7 @@ fn asynchronous(signature: &Signature, function: &str, result: &str) -> String {
       (export "join" (func $join))
       (export "subtask-drop" (func $subtask-drop))))))
   (func $f {function} (canon lift (core func $main "f") async (callback (func $main "callback"))
-    (memory $libc "memory") (realloc (func $libc "realloc"))))"#
+    (memory $libc "memory") (realloc (func $libc "realloc")) {strings}))"#
     )
 }
 

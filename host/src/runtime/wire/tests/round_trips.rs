@@ -16,7 +16,7 @@ const GUESTS: [(Style, Concurrency); 4] = [
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
     #[test]
     fn values_pass_through_guests_unchanged((signature, calls) in function()) {

@@ -26,11 +26,31 @@ pub enum WitType {
     Result(Option<Box<WitType>>, Option<Box<WitType>>),
 }
 
-/// A function's parameters, named `p0`, `p1`, …, and its result.
+/// A function's parameters, named `p0`, `p1`, …, its result, and how the guest that has the function encodes strings.
 #[derive(Clone, Debug)]
 pub struct Signature {
     pub params: Vec<WitType>,
     pub result: Option<WitType>,
+    pub strings: Strings,
+}
+
+/// The string encodings of the canonical ABI.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Strings {
+    Utf8,
+    Utf16,
+    Latin1OrUtf16,
+}
+
+impl Strings {
+    /// The encoding as a canonical option in the text format.
+    pub fn option(self) -> &'static str {
+        match self {
+            Strings::Utf8 => "string-encoding=utf8",
+            Strings::Utf16 => "string-encoding=utf16",
+            Strings::Latin1OrUtf16 => "string-encoding=latin1+utf16",
+        }
+    }
 }
 
 /// A core WebAssembly value type.

@@ -1,5 +1,6 @@
 //! Strategies for WIT types: every class of them, nested to depth 4, at the limits of the canonical ABI.
 
+use super::super::wit_type::Strings;
 use super::{Signature, WitType, name};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -17,7 +18,8 @@ pub fn signature() -> impl Strategy<Value = Signature> {
         5 => wit_type().prop_map(Some),
         1 => vec(scalar(), 17..=20).prop_map(|types| Some(WitType::Tuple(types))),
     ];
-    (params, result).prop_map(|(params, result)| Signature { params, result })
+    let strings = prop_oneof![2 => Just(Strings::Utf8), 1 => Just(Strings::Utf16), 1 => Just(Strings::Latin1OrUtf16)];
+    (params, result, strings).prop_map(|(params, result, strings)| Signature { params, result, strings })
 }
 
 fn wit_type() -> impl Strategy<Value = WitType> {

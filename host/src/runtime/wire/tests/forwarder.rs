@@ -4,7 +4,7 @@
 //! by a toolchain, so one call shows the codec in all four places: parameters in and out, results in and out.
 
 mod moves;
-mod types;
+pub mod types;
 
 use super::wit_type::{Core, Signature, WitType};
 use moves::{Direction, Slot, moves};

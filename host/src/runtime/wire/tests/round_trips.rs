@@ -16,8 +16,6 @@ const GUESTS: [(Style, Concurrency); 4] = [
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
-
     #[test]
     fn values_pass_through_guests_unchanged((signature, calls) in function()) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

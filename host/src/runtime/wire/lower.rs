@@ -313,7 +313,8 @@ fn lower_list<T>(
         let abi = cx.types.canonical_abi(&element);
         let (size, align) = (abi.size32 as usize, abi.align32);
         let count = found.count();
-        let length = count.checked_mul(size).ok_or(WireError::ListTooLong { count, size })?;
+        let length = count.checked_mul(size).filter(|length| u32::try_from(*length).is_ok());
+        let length = length.ok_or(WireError::ListTooLong { count, size })?;
         let offset = allocate(cx, align, length)?;
         for (index, field) in found.iter().enumerate() {
             let one = Occurrences::one(field?);

@@ -2,3 +2,5 @@
 
 mod component;
 mod config;
+mod host;
+mod run;

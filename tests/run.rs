@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::host;
+
 /// A program file in a directory of its own. `ASYNC` and `PLAIN` in it are the two probe components.
 struct Program {
     dir: TempDir,
@@ -14,7 +16,7 @@ struct Program {
 
 impl Program {
     fn new(toml: &str) -> Self {
-        let guests = lp_tests::guests();
+        let guests = host::guests();
         let component = |name: &str| format!("component = \"{}\"", guests.join(name).display());
         let toml = toml.replace("ASYNC", &component("probe.wasm")).replace("PLAIN", &component("probe_plain.wasm"));
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
@@ -27,7 +29,7 @@ impl Program {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(lp_tests::BINARY);
+        let mut command = Command::new(host::BINARY);
         command.arg("run").arg(self.path());
         command
     }
@@ -135,7 +137,7 @@ fn exit_statuses_are_honoured() {
 
 #[test]
 fn a_trap_names_the_node_the_cause_and_the_stack() {
-    let stderr = ["error: `probe/0` failed: wasm trap: wasm `unreachable` instruction executed", "run_step", "boom"];
+    let stderr = ["error: `probe/0` failed: wasm trap: wasm `unreachable` instruction executed", "src/lib.rs", "boom"];
     check(&script("ASYNC", "'trap:boom'"), 1, &[], &stderr);
     check(&script("PLAIN", "'trap:boom'"), 1, &[], &stderr);
 }
@@ -228,7 +230,7 @@ fn a_looping_node_does_not_hold_up_others() {
     let toml = "grace = '100ms'\n[nodes.loop]\nPLAIN\nhandles = { probe = 'loop' }\nargs = ['spin:0']\nreplicas = 4\n\
         [nodes.a]\nASYNC\nhandles = { probe = 'a' }\nargs = ['plain-echo:10', 'plain-echo:10', 'stop']\n";
     let start = Instant::now();
-    check(toml, 0, &["a/0 │ 10", "a/0 │ 10"], &["dropping what has not ended: loop/0, loop/1, loop/2, loop/3"]);
+    check(toml, 0, &["a/0    │ 10", "a/0    │ 10"], &["dropping what has not ended: loop/0, loop/1, loop/2, loop/3"]);
     assert!(start.elapsed() < Duration::from_secs(20), "the loops starved the others for {:?}", start.elapsed());
 }
 

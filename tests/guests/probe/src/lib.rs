@@ -78,7 +78,7 @@ async fn run_step(verb: &str, argument: &str) -> Result<(), ()> {
         "trap" => panic!("{argument}"),
         "spin" => spin(number()),
         "sleep" => sleep(number()).await,
-        "allocate" => println!("{}", vec![1u8; number() as usize].len()),
+        "allocate" => println!("{}", std::hint::black_box(vec![1u8; number() as usize]).len()),
         "stop" => program::stop(),
         "wait-for-stop" => {
             program::wait_for_stop().await;

@@ -179,9 +179,14 @@ fn async_exports_can_be_entered_again_while_they_wait() {
 
 #[test]
 fn a_plain_node_that_calls_itself_fails_at_once() {
-    check(&script("PLAIN", "'relay:0'"), 0, &["probe/0 │ Err(Failed(\"`probe/0` waits for this caller, \
+    check(
+        &script("PLAIN", "'relay:0'"),
+        0,
+        &["probe/0 │ Err(Failed(\"`probe/0` waits for this caller, \
         1 call(s) up the chain, so the call would wait for itself; `async func` exports can take calls while they \
-        wait\"))"], &[]);
+        wait\"))"],
+        &[],
+    );
 }
 
 #[test]
@@ -259,6 +264,25 @@ fn a_handle_is_found_by_its_name_or_the_replicas() {
     check(toml, 0, &["b/0 │ true", "b/0 │ false", "b/0 │ false", "b/0 │ false"], &[]);
 }
 
+#[test]
+fn calls_in_all_directions_are_all_answered() {
+    let toml = "[nodes.a]\nASYNC\nhandles = { probe = 'b', all = ['a', 'b'] }\nreplicas = 6\nargs = ['storm:500']\n\
+        [nodes.b]\nASYNC\nhandles = { probe = 'a', all = ['a', 'b'] }\nreplicas = 6\nargs = ['storm:500']\n";
+    let run = Program::new(toml).run();
+    assert_eq!(run.code(), Some(0), "{}", run.stderr());
+    // `all` of every handle of twelve replicas: `all` leads to each, `probe` to six of them again.
+    assert_eq!(run.stdout().matches(&format!(" {}\n", 500 * 18)).count(), 12, "{}", run.stdout());
+}
+
+#[test]
+fn a_trap_amid_calls_in_all_directions_ends_the_program_alone() {
+    let toml = "[nodes.a]\nASYNC\nhandles = { probe = 'a' }\nreplicas = 6\nargs = ['storm:2000']\n\
+        [nodes.b]\nASYNC\nhandles = { probe = 'b' }\nargs = ['sleep:20', 'trap:boom']\n";
+    let run = Program::new(toml).run();
+    assert_eq!(run.code(), Some(1), "{}", run.stderr());
+    assert_eq!(run.stdout().matches(&format!(" {}\n", 2000 * 6)).count(), 6, "{}", run.stdout());
+}
+
 /// A run that is still going on, with its stdout read line by line.
 struct Going {
     child: Child,
@@ -268,12 +292,8 @@ struct Going {
 impl Going {
     fn start(toml: &str) -> (Program, Self) {
         let program = Program::new(toml);
-        let mut child = program
-            .command()
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary runs");
+        let mut child =
+            program.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
         let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
         (program, Self { child, stdout })
     }
@@ -285,7 +305,8 @@ impl Going {
     }
 
     fn signal(&self, signal: rustix::process::Signal) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw).expect("a child has a pid");
+        let pid =
+            i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw).expect("a child has a pid");
         rustix::process::kill_process(pid, signal).expect("the child is there");
     }
 

@@ -63,7 +63,10 @@ fn values(codec: Codec, types: &[Type], values: &[Val], seed: u64) -> Values {
 fn check_values(found: &Values, types: &[Type], expected: &[Val]) {
     match found {
         Values::Vals(found) => {
-            assert!(same(&Val::Tuple(found.clone()), &Val::Tuple(expected.to_vec())), "{found:?} instead of {expected:?}");
+            assert!(
+                same(&Val::Tuple(found.clone()), &Val::Tuple(expected.to_vec())),
+                "{found:?} instead of {expected:?}"
+            );
         }
         Values::Bytes(found) => {
             let typed: Vec<_> = types.iter().cloned().zip(expected.iter().cloned()).collect();

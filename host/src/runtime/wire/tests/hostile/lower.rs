@@ -15,7 +15,8 @@ fn takes(ty: WitType, realloc: &'static str) -> String {
 /// A guest that wants the result of its import, of a type with several core values, stored at `at`.
 fn stores(ty: WitType, at: u32) -> String {
     let mut parts = Parts { realloc: "(i32.const 1024)", ..Parts::default() };
-    parts.imported = parts.types.function(&Signature { params: vec![], result: Some(ty), strings: Strings::Utf8 }, false);
+    parts.imported =
+        parts.types.function(&Signature { params: vec![], result: Some(ty), strings: Strings::Utf8 }, false);
     parts.core_import = "(param i32)".to_owned();
     parts.code = format!(r#"(func (export "f") (call $import (i32.const {at})))"#);
     parts.text()
@@ -38,7 +39,8 @@ fn allocations_out_of_bounds() {
     // More parameters than fit core values are stored in one allocation.
     let many = WitType::Tuple(vec![WitType::U64; 17]);
     let mut parts = Parts { realloc: "(i32.const 0x1fffc8)", ..Parts::default() };
-    parts.exported = parts.types.function(&Signature { params: vec![many], result: None, strings: Strings::Utf8 }, false);
+    parts.exported =
+        parts.types.function(&Signature { params: vec![many], result: None, strings: Strings::Utf8 }, false);
     parts.code = r#"(func (export "f") (param i32))"#.to_owned();
     check_trapped(&parts.text(), &[], &[], says);
 }
@@ -81,5 +83,10 @@ fn elements_for_more_memory_than_an_address_can_name() {
     // Two bytes for each element on the wire, a kilobyte in memory.
     let wide = WitType::Tuple(vec![WitType::Tuple(vec![WitType::F64; 128])]);
     let request = [0x0a, 0].repeat(1 << 22);
-    check_trapped(&takes(list(wide), "(i32.const 0)"), &request, &[], "a list of 4194304 elements of 1024 bytes is longer than a memory can be");
+    check_trapped(
+        &takes(list(wide), "(i32.const 0)"),
+        &request,
+        &[],
+        "a list of 4194304 elements of 1024 bytes is longer than a memory can be",
+    );
 }

@@ -68,7 +68,9 @@ fn content(ty: &Type, value: &Val) -> Content {
 fn bytes(value: &Val) -> Vec<u8> {
     match value {
         Val::String(text) => text.clone().into_bytes(),
-        Val::List(values) => values.iter().map(|value| if let Val::U8(byte) = value { *byte } else { unreachable!() }).collect(),
+        Val::List(values) => {
+            values.iter().map(|value| if let Val::U8(byte) = value { *byte } else { unreachable!() }).collect()
+        }
         _ => unreachable!("{value:?} is neither a string nor a list"),
     }
 }

@@ -18,7 +18,8 @@ pub fn guests() -> &'static Path {
     GUESTS.get_or_init(|| {
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["build", "--release", "--target", "wasm32-wasip2", "-p", "probe", "-p", "probe-plain"]);
-        let output = cargo.current_dir(root()).output().expect("cargo runs");
+        // The components are below the workspace, wherever the tests themselves were built.
+        let output = cargo.current_dir(root()).env_remove("CARGO_TARGET_DIR").output().expect("cargo runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         root().join("target/wasm32-wasip2/release")
     })

@@ -21,7 +21,7 @@ use screen::Screen;
 
 /// Runs distributed programs made of sandboxed WebAssembly components.
 #[derive(Debug, Parser)]
-#[command(name = "lp-host", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(name = "lp-host", bin_name = "lp-host", version, max_term_width = 100, arg_required_else_help = true)]
 struct Cli {
     #[command(flatten)]
     global: screen::GlobalArgs,

@@ -55,6 +55,11 @@ enum Server {
 }
 
 fn server(import: &Import) -> Server {
+    if let ImportKind::Courier(interface) | ImportKind::Handles { interface, .. } = &import.kind
+        && let Some((method, reason)) = refused(interface)
+    {
+        return Server::Nothing(format!("calls can't carry its `{method}`: {reason}"));
+    }
     match &import.kind {
         ImportKind::Types => Server::Nobody,
         ImportKind::Wasi | ImportKind::Lp if runtime::serves(&import.name) => Server::Host,
@@ -65,6 +70,12 @@ fn server(import: &Import) -> Server {
         ImportKind::Handles { base, .. } => Server::Node { interface: Some(base.clone()), style: "handles" },
         ImportKind::Unsupported(reason) => Server::Nothing(reason.clone()),
     }
+}
+
+/// The first method that calls can't carry, and why.
+fn refused(interface: &Interface) -> Option<(&str, &str)> {
+    let mut methods = interface.methods.iter();
+    methods.find_map(|method| Some((method.name.as_str(), method.refused.as_deref()?)))
 }
 
 /// The name of the entry point.
@@ -79,10 +90,13 @@ fn text(component: &Component) -> String {
     let language = component.language.as_deref().unwrap_or("language not recorded");
     let kind = if component.uses_async { "async" } else { "not async" };
     let mut out = format!("{}: {}, {language}, {kind}\n", component.path.display(), size(component.bytes_len));
+    out.push_str("\nruns: ");
     match component.run {
-        Some(run) => out.push_str(&format!("\nruns: {}\n", entry_point(run))),
-        None => out.push_str("\nruns: nothing; it only serves calls\n"),
+        Some(run) => out.push_str(entry_point(run)),
+        None if component.couriers.is_empty() => out.push_str("nothing, and serves no calls: it can't be a node"),
+        None => out.push_str("nothing; it only serves calls"),
     }
+    out.push('\n');
     for courier in &component.couriers {
         out.push_str(&format!("\nserves: {}\n{}\n", courier.name, indented(&courier.wit)));
         for method in &courier.methods {

@@ -31,7 +31,7 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
         return Err(refused(format!("`{}` can't be the name of a {kind}", args.name)).hint(NAME_RULE));
     }
     match args.node {
-        true => node::add(&args.name, args.path.as_deref().unwrap_or(Path::new(".")), screen)?,
+        true => node::add(&args.name, args.path.as_deref().unwrap_or(Path::new("")), screen)?,
         false => make(&args.name, args.path.as_deref().unwrap_or(Path::new(&args.name)), screen)?,
     }
     Ok(0)

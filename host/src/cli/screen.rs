@@ -35,10 +35,10 @@ pub(super) enum ColorWhen {
 #[derive(Debug, Args)]
 pub(super) struct GlobalArgs {
     /// When to colour the output
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Global options")]
     color: ColorWhen,
     /// Say nothing but errors and what the nodes print
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = "Global options")]
     quiet: bool,
 }
 

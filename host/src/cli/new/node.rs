@@ -91,14 +91,15 @@ pub(super) fn add(name: &str, dir: &Path, screen: &Screen) -> Result<(), Failure
     let table = files.take("program.toml");
     let wit = format!("wit/{name}.wit");
     let interface = files.take(&wit);
+    let with_table = with_table(&text, &table, name, &program)?;
     files.put(wit, interface.replacen(PACKAGE, &package(&dir.join("wit")), 1));
     if let Some(existing) = files.existing(dir) {
         return Err(refused(format!("`{}` exists", existing.display())).hint("choose another name"));
     }
-    files.put("program.toml", with_table(&text, &table, name, &program)?);
+    files.put("program.toml", with_table);
     files.write(dir)?;
-    screen.note(&format!("added the node `{name}` to {}; these build and check it:", program.display()));
-    let program = shell_word(program.strip_prefix(".").unwrap_or(&program));
+    screen.note(&format!("added the node `{name}` to `{}`; these build and check it:", program.display()));
+    let program = shell_word(&program);
     screen.text(&format!("  lp-host build {program} --node {name}\n  lp-host check {program}"));
     Ok(())
 }

@@ -3,3 +3,6 @@ mod export;
 mod import;
 mod signature;
 mod wire;
+
+#[cfg(feature = "fuzzing")]
+pub use wire::check_decoding;

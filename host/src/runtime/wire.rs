@@ -16,7 +16,7 @@ mod lower;
 mod reader;
 mod scalar;
 mod shape;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 mod tests;
 
 use std::mem::MaybeUninit;

@@ -1,16 +1,18 @@
 //! Calls a guest that imports and exports `test:t/svc`, with the codec or with `Val` on either side of it.
 
-use super::forwarder::INTERFACE;
+use std::sync::LazyLock;
+
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, Func, Instance, Linker, Resource, Type, Val};
+use wasmtime::error::Context as _;
+use wasmtime::{Config, Engine, Result, Store, StoreContextMut};
+
 use super::super::Payload;
+use super::forwarder::INTERFACE;
 use crate::courier::Message;
 use crate::runtime::export::{Exported, exported};
 use crate::runtime::import::{Imported, Outcome, link};
 use crate::runtime::signature::Signature;
-use std::sync::LazyLock;
-use wasmtime::component::{Component, Func, Instance, Linker, Resource, Type, Val};
-use wasmtime::component::types::ComponentItem;
-use wasmtime::error::Context as _;
-use wasmtime::{Config, Engine, Result, Store, StoreContextMut};
 
 /// Which of the host's two engines a guest runs on.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -98,10 +100,13 @@ impl Guest {
             Values::Bytes(request) => {
                 let request = Message::from(&request[..]);
                 let response = match self.concurrency {
-                    Concurrency::Off => self.exported.call(wasmtime::AsContextMut::as_context_mut(&mut self.store), request).await?,
+                    Concurrency::Off => {
+                        self.exported.call(wasmtime::AsContextMut::as_context_mut(&mut self.store), request).await?
+                    }
                     Concurrency::On => {
                         let exported = &self.exported;
-                        let call = async |accessor: &_| exported.call_concurrent(accessor, request, Box::new(|_| ())).await;
+                        let call =
+                            async |accessor: &_| exported.call_concurrent(accessor, request, Box::new(|_| ())).await;
                         self.store.run_concurrent(call).await??
                     }
                 };
@@ -109,6 +114,12 @@ impl Guest {
             }
         }
     }
+}
+
+/// Runs a future on this thread to its end.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.expect("a runtime without drivers starts").block_on(future)
 }
 
 /// The engine that guests of this kind share.
@@ -143,7 +154,8 @@ fn function(instance: &Instance, store: &mut Store<Host>) -> Result<Func> {
 fn import(linker: &mut Linker<Host>, component: &Component, codec: Codec) -> Result<()> {
     let engine = component.engine();
     let ty = component.component_type();
-    let Some(ComponentItem::ComponentInstance(interface)) = ty.get_import(engine, INTERFACE).map(|import| import.ty) else {
+    let Some(ComponentItem::ComponentInstance(interface)) = ty.get_import(engine, INTERFACE).map(|import| import.ty)
+    else {
         return Ok(());
     };
     let Some(ComponentItem::ComponentFunc(func)) = interface.get_export(engine, "f").map(|export| export.ty) else {

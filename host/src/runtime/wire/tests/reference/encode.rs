@@ -1,7 +1,8 @@
 //! `Val` to message to canonical bytes.
 
-use super::{Class, Content, Field, Label, Message, Scalar, class};
 use wasmtime::component::{Type, Val};
+
+use super::{Class, Content, Field, Label, Message, Scalar, class};
 
 /// The canonical bytes of a request (its parameters) or a response (its result, if any).
 pub fn encode(values: &[(Type, Val)]) -> Vec<u8> {
@@ -68,7 +69,9 @@ fn content(ty: &Type, value: &Val) -> Content {
 fn bytes(value: &Val) -> Vec<u8> {
     match value {
         Val::String(text) => text.clone().into_bytes(),
-        Val::List(values) => values.iter().map(|value| if let Val::U8(byte) = value { *byte } else { unreachable!() }).collect(),
+        Val::List(values) => {
+            values.iter().map(|value| if let Val::U8(byte) = value { *byte } else { unreachable!() }).collect()
+        }
         _ => unreachable!("{value:?} is neither a string nor a list"),
     }
 }

@@ -1,3 +1,12 @@
 //! lp-host
+pub mod cli;
+pub mod component;
 pub mod courier;
+pub mod launch;
+pub mod node;
+pub mod observe;
+pub mod plan;
+pub mod program;
 pub mod runtime;
+pub mod supervise;
+pub mod worker;

@@ -1,8 +1,253 @@
-//! The one module that names wasmtime.
+//! Components compiled, linked, instantiated and run: the one module that names wasmtime.
+//!
+//! A [`Runtime`] holds the engines of a process. [`Runtime::load`] compiles a component into [`Code`],
+//! [`Code::link`] binds its imports to the host and to other nodes' mailboxes, [`Linked::start`] makes a [`Replica`]
+//! of it with a store of its own, and [`Replica::serve`] runs that until its mailbox is closed.
+
+mod cache;
+mod engine;
 mod export;
+mod footprint;
+mod host;
 mod import;
+mod output;
+mod peers;
+mod replica;
 mod signature;
+mod state;
+mod stop;
 mod wire;
 
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use wasmtime::Engine;
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, InstancePre, Linker};
+
+pub use cache::{CacheError, CompileCache};
+pub use engine::{EPOCH_TICK, Kind};
+pub use output::{LINE_BYTES_MAX, LineSink, Outputs, Stream};
+pub use peers::{EdgeSpec, HandleSpec, MethodSpec, TargetSpec};
+pub use replica::{Ended, Failure, Replica};
+pub use stop::Stop;
 #[cfg(feature = "fuzzing")]
 pub use wire::check_decoding;
+
+use crate::courier::Mailbox;
+use crate::plan::NodePlan;
+use engine::{Demand, Ticker};
+use signature::Signature;
+use state::State;
+
+/// The most elements that a guest's table may have.
+pub const TABLE_ELEMENTS_MAX: usize = 100_000;
+
+/// The engines of a process, with memory set aside for the replicas that will run in it.
+pub struct Runtime {
+    plain: Engine,
+    concurrent: Engine,
+    cache: Option<CompileCache>,
+    warnings: Vec<String>,
+    _ticker: Ticker,
+}
+
+/// A component's bytes and the number of replicas that will be made of it.
+pub struct Source<'a> {
+    /// The component.
+    pub bytes: &'a [u8],
+    /// Which engine it needs.
+    pub kind: Kind,
+    /// Replicas that will run at once in this process.
+    pub replicas: u32,
+    /// The most memory that each of them may have.
+    pub memory_bytes_max: u64,
+}
+
+/// Why a process can't run components at all.
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    /// wasmtime refused to make an engine.
+    #[error("failed to set up the wasm engine: {0}")]
+    Engine(String),
+    /// The thread that makes busy guests yield could not be started.
+    #[error("failed to start the epoch thread")]
+    Ticker(#[source] std::io::Error),
+}
+
+/// Why a component can't be compiled or linked.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The bytes are no component that this version of the host can run.
+    #[error("failed to compile `{}`: {reason}", .path.display())]
+    Compile {
+        /// The component's file.
+        path: PathBuf,
+        /// What the compiler said.
+        reason: String,
+    },
+    /// An import has nothing to satisfy it.
+    #[error("failed to link `{node}`: {reason}")]
+    Link {
+        /// The node.
+        node: String,
+        /// What the linker said.
+        reason: String,
+    },
+}
+
+/// Why a replica can't be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A granted directory can't be opened.
+    #[error("failed to open the granted directory `{}`", .dir.display())]
+    Dir {
+        /// The directory on the host.
+        dir: PathBuf,
+        /// What the system said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The guest's initialisation failed.
+    #[error("{}", .0.summary)]
+    Guest(Failure),
+    /// The component lacks an export that the program was checked to have.
+    #[error("{0}")]
+    Exports(wasmtime::Error),
+}
+
+/// What the replicas of one program share.
+pub struct ProgramInfo {
+    /// The program's name.
+    pub name: String,
+    /// The launch type as guests are told it.
+    pub launch_type: String,
+    /// The most bytes that one call may make the host copy.
+    pub message_bytes_max: u64,
+    /// The program's stop request.
+    pub stop: Stop,
+}
+
+/// Everything that makes one replica different from another.
+pub struct ReplicaSpec {
+    /// The program.
+    pub program: Arc<ProgramInfo>,
+    /// The node.
+    pub node: Arc<NodePlan>,
+    /// The replica's place among those of its node, from 0.
+    pub index: u32,
+    /// The replica's queue of calls.
+    pub mailbox: Arc<Mailbox>,
+    /// Where its output goes.
+    pub sink: Arc<dyn LineSink>,
+}
+
+impl Runtime {
+    /// Makes the engines, with pools sized for `sources`. Where a pool can't be had, instances are allocated on demand
+    /// and [`Self::warnings`] says so.
+    pub fn new<'a>(
+        sources: impl IntoIterator<Item = Source<'a>>,
+        cache: Option<CompileCache>,
+    ) -> Result<Self, RuntimeError> {
+        let (mut plain, mut concurrent) = (Demand::default(), Demand::default());
+        for source in sources {
+            let demand = match source.kind {
+                Kind::Plain => &mut plain,
+                Kind::Concurrent => &mut concurrent,
+            };
+            footprint::add(demand, source.bytes, source.replicas, source.memory_bytes_max);
+        }
+        let mut warnings = Vec::new();
+        let mut make = |kind, demand| {
+            let pooled = engine::engine(kind, demand).map_err(|error| RuntimeError::Engine(format!("{error:#}")))?;
+            if let Some(refused) = pooled.refused {
+                warnings.push(format!("instances are allocated one by one, which is slower: no pool: {refused:#}"));
+            }
+            Ok(pooled.engine)
+        };
+        let (plain, concurrent) = (make(Kind::Plain, &plain)?, make(Kind::Concurrent, &concurrent)?);
+        let ticker = Ticker::start(vec![plain.clone(), concurrent.clone()]).map_err(RuntimeError::Ticker)?;
+        Ok(Self { plain, concurrent, cache, warnings, _ticker: ticker })
+    }
+
+    /// What a user should know of this runtime.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Compiles the component in `bytes`, which were read from `path`, or takes it from the compile cache.
+    pub fn load(&self, path: &Path, bytes: &[u8], kind: Kind) -> Result<Code, LoadError> {
+        let engine = match kind {
+            Kind::Plain => &self.plain,
+            Kind::Concurrent => &self.concurrent,
+        };
+        let compiled = match &self.cache {
+            Some(cache) => cache.load(engine, bytes),
+            None => Component::new(engine, bytes),
+        };
+        let reason = |error| LoadError::Compile { path: path.to_owned(), reason: format!("{error:#}") };
+        let component = compiled.map_err(reason)?;
+        let exports = component.component_type();
+        let run_export = exports.exports(engine).map(|(name, _)| name).find(|name| name.starts_with("wasi:cli/run@"));
+        let run_export = run_export.map(str::to_owned);
+        Ok(Code { component, kind, run_export })
+    }
+}
+
+/// A compiled component.
+pub struct Code {
+    component: Component,
+    kind: Kind,
+    run_export: Option<String>,
+}
+
+impl Code {
+    /// For every courier of `node`, its name and its methods as its callers have to know them.
+    pub fn couriers(&self, node: &NodePlan) -> Vec<(String, Arc<[MethodSpec]>)> {
+        let engine = self.component.engine();
+        let component = self.component.component_type();
+        let mut index = 0;
+        let couriers = node.couriers.iter().map(|courier| {
+            let interface = component.get_export(engine, &courier.interface).map(|item| item.ty);
+            let methods = courier.methods.iter().map(|method| {
+                let item = match &interface {
+                    Some(ComponentItem::ComponentInstance(instance)) => instance.get_export(engine, &method.name),
+                    _ => None,
+                };
+                let returns_call_error = match item.map(|item| item.ty) {
+                    Some(ComponentItem::ComponentFunc(func)) => Signature::of(&func).returns_call_error,
+                    _ => false,
+                };
+                index += 1;
+                MethodSpec { name: method.name.clone(), index: index - 1, returns_call_error }
+            });
+            (courier.interface.clone(), methods.collect())
+        });
+        couriers.collect()
+    }
+
+    /// Binds the component's imports: to the host, and to other nodes by `edges`.
+    pub fn link(&self, node: &str, edges: &[EdgeSpec]) -> Result<Linked, LoadError> {
+        let engine = self.component.engine();
+        let mut linker = Linker::new(engine);
+        let linked = host::add_to_linker(&mut linker, self.kind)
+            .and_then(|()| peers::add_to_linker(&mut linker, engine, &self.component, edges))
+            .and_then(|()| linker.instantiate_pre(&self.component));
+        let reason = |error| LoadError::Link { node: node.to_owned(), reason: format!("{error:#}") };
+        Ok(Linked { pre: linked.map_err(reason)?, kind: self.kind, run_export: self.run_export.clone() })
+    }
+}
+
+/// A component with all its imports bound, from which replicas are made.
+pub struct Linked {
+    pre: InstancePre<State>,
+    kind: Kind,
+    run_export: Option<String>,
+}
+
+impl Linked {
+    /// Makes a replica; the guest's initialisation runs.
+    pub async fn start(&self, spec: Arc<ReplicaSpec>) -> Result<Replica, StartError> {
+        Replica::start(self, spec).await
+    }
+}

@@ -195,7 +195,7 @@ impl Mailbox {
         let room = async {
             match self.room.acquire().await {
                 Ok(permit) => Ok(permit.forget()),
-                Err(_) => Err(self.lost()),
+                Err(_) => Err(self.refusal()),
             }
         };
         match deadline {
@@ -271,14 +271,25 @@ impl Mailbox {
         self.arrived.wake();
     }
 
+    /// The error of a call that comes when the mailbox is closed.
+    fn refusal(&self) -> CallError {
+        match &self.lock().phase {
+            Phase::Closed(error) => error.clone(),
+            Phase::Starting | Phase::Ready => CallError::Unavailable,
+        }
+    }
+
     /// The error of a call whose replica went away while it worked on it.
     fn lost(&self) -> CallError {
-        match &self.lock().phase {
-            Phase::Closed(CallError::Unavailable) | Phase::Starting | Phase::Ready => {
-                CallError::Failed(format!("`{}` failed while it worked on the call", self.label))
-            }
-            Phase::Closed(error) => error.clone(),
+        match self.refusal() {
+            CallError::Cancelled => CallError::Cancelled,
+            _ => self.failed(),
         }
+    }
+
+    /// What a caller is told of a replica that failed while it worked on the call.
+    pub fn failed(&self) -> CallError {
+        CallError::Failed(format!("`{}` failed while it worked on the call", self.label))
     }
 
     fn would_hang(&self, length: usize) -> CallError {

@@ -4,10 +4,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use wasmtime::component::{Accessor, LinkerInstance, Resource};
-use wasmtime::{Result, StoreContextMut};
+use wasmtime::{AsContextMut, Result, StoreContextMut};
 
 use super::signature::Signature;
-use super::wire::{HandleArgs, Payload, Wire};
+use super::wire::{Args, Payload, Wire};
 use crate::courier::Message;
 
 /// The future of a call that the host makes for a guest. It borrows nothing of the store.
@@ -19,12 +19,11 @@ pub(super) trait Imported<T: 'static, H: 'static>: Send + Sync + 'static {
     fn call(&self, store: StoreContextMut<'_, T>, handle: Option<Resource<H>>, request: Message) -> Outcome;
 }
 
-/// Links `name` to `imported`. `handle` says that the function is a method of a handle resource.
+/// Links `name` to `imported`.
 pub(super) fn link<T: Send + 'static, H: Send + Sync + 'static>(
     linker: &mut LinkerInstance<'_, T>,
     name: &str,
     signature: &Signature,
-    handle: bool,
     imported: impl Imported<T, H>,
 ) -> Result<()> {
     let imported = Arc::new(imported);
@@ -32,10 +31,8 @@ pub(super) fn link<T: Send + 'static, H: Send + Sync + 'static>(
         ($($count:literal)*) => {
             match (signature.params, signature.results.min(1)) {
                 $(
-                    ($count, 0) if handle => link_as::<T, H, HandleArgs<$count, H>, 0>(linker, name, signature, imported),
-                    ($count, _) if handle => link_as::<T, H, HandleArgs<$count, H>, 1>(linker, name, signature, imported),
-                    ($count, 0) => link_as::<T, H, Wire<$count>, 0>(linker, name, signature, imported),
-                    ($count, _) => link_as::<T, H, Wire<$count>, 1>(linker, name, signature, imported),
+                    ($count, 0) => link_as::<T, H, $count, 0>(linker, name, signature, imported),
+                    ($count, _) => link_as::<T, H, $count, 1>(linker, name, signature, imported),
                 )*
                 (count, _) => unreachable!("a signature has at most 16 core values, not {count}"),
             }
@@ -44,40 +41,21 @@ pub(super) fn link<T: Send + 'static, H: Send + Sync + 'static>(
     by_params!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16)
 }
 
-/// The arguments of an imported function, with or without a handle in front.
-trait Args<H: 'static>: wasmtime::component::ComponentNamedList + wasmtime::component::Lift + 'static {
-    fn split(self) -> (Option<Resource<H>>, Message);
-}
-
-impl<const N: usize, H: 'static> Args<H> for Wire<N> {
-    fn split(self) -> (Option<Resource<H>>, Message) {
-        (None, self.into_message())
-    }
-}
-
-impl<const N: usize, H: 'static> Args<H> for HandleArgs<N, H> {
-    fn split(self) -> (Option<Resource<H>>, Message) {
-        (Some(self.handle), self.request)
-    }
-}
-
-fn link_as<T: Send + 'static, H: Send + Sync + 'static, A: Args<H>, const R: usize>(
+/// Links a function whose parameters are `P` core values and whose result is returned in `R`.
+fn link_as<T: Send + 'static, H: Send + Sync + 'static, const P: usize, const R: usize>(
     linker: &mut LinkerInstance<'_, T>,
     name: &str,
     signature: &Signature,
     imported: Arc<impl Imported<T, H>>,
 ) -> Result<()> {
     if signature.is_async {
-        linker.func_wrap_concurrent(name, move |accessor: &Accessor<T>, args: A| {
-            let (handle, request) = args.split();
-            let outcome = accessor
-                .with(|mut access| imported.call(wasmtime::AsContextMut::as_context_mut(&mut access), handle, request));
+        linker.func_wrap_concurrent(name, move |accessor: &Accessor<T>, args: Args<P, H>| {
+            let outcome = accessor.with(|mut access| imported.call(access.as_context_mut(), args.handle, args.request));
             Box::pin(async move { Ok(Wire::<R>(outcome.await?)) })
         })
     } else {
-        linker.func_wrap_async(name, move |store: StoreContextMut<'_, T>, args: A| {
-            let (handle, request) = args.split();
-            let outcome = imported.call(store, handle, request);
+        linker.func_wrap_async(name, move |store: StoreContextMut<'_, T>, args: Args<P, H>| {
+            let outcome = imported.call(store, args.handle, args.request);
             Box::new(async move { Ok(Wire::<R>(outcome.await?)) })
         })
     }

@@ -17,6 +17,7 @@ mod reader;
 mod scalar;
 mod shape;
 #[cfg(any(test, feature = "fuzzing"))]
+#[cfg_attr(not(test), expect(dead_code, reason = "the fuzz target needs only a part of the tests' guests and reference"))]
 mod tests;
 
 use std::mem::MaybeUninit;
@@ -111,43 +112,44 @@ unsafe impl<const N: usize> Lower for Wire<N> {
     }
 }
 
-/// The arguments of a method of a handle resource: the handle first, then the parameters of the courier's method.
-pub(crate) struct HandleArgs<const N: usize, H: 'static> {
-    pub(crate) handle: Resource<H>,
+/// The arguments of an imported function: a handle first, where it is a method of a handle resource, then the
+/// parameters of the courier's method.
+pub(crate) struct Args<const N: usize, H: 'static> {
+    pub(crate) handle: Option<Resource<H>>,
     pub(crate) request: Message,
 }
 
 // SAFETY: as for `Wire`.
-unsafe impl<const N: usize, H: 'static> ComponentType for HandleArgs<N, H> {
+unsafe impl<const N: usize, H: 'static> ComponentType for Args<N, H> {
     type Lower = [ValRaw; N];
     const ABI: CanonicalAbiInfo = abi(N);
 
     fn typecheck(ty: &InterfaceType, types: &InstanceType<'_>) -> Result<()> {
-        match *ty {
-            InterfaceType::Tuple(tuple) if !types.types[tuple].types.is_empty() => {
-                Resource::<H>::typecheck(&types.types[tuple].types[0], types)
-            }
-            _ => wasmtime::bail!("a method without a handle"),
+        match shape::handle(types.types, *ty) {
+            Some(handle) => Resource::<H>::typecheck(&handle, types),
+            None => Ok(()),
         }
     }
 }
 
 // SAFETY: as for `Wire`.
-unsafe impl<const N: usize, H: 'static> ComponentNamedList for HandleArgs<N, H> {}
+unsafe impl<const N: usize, H: 'static> ComponentNamedList for Args<N, H> {}
 
 // SAFETY: as for `Wire`.
-unsafe impl<const N: usize, H: 'static> Lift for HandleArgs<N, H> {
+unsafe impl<const N: usize, H: 'static> Lift for Args<N, H> {
     fn linear_lift_from_flat(cx: &mut LiftContext<'_>, ty: InterfaceType, src: &Self::Lower) -> Result<Self> {
-        let request = lift::message_from_flat(cx, ty, src, 1)?;
-        let handle = Resource::linear_lift_from_flat(cx, shape::first(cx.types, ty), &src[0])?;
+        let handle = shape::handle(cx.types, ty);
+        let request = lift::message_from_flat(cx, ty, src, usize::from(handle.is_some()))?;
+        let handle = handle.map(|handle| Resource::linear_lift_from_flat(cx, handle, &src[0])).transpose()?;
         Ok(Self { handle, request })
     }
 
     fn linear_lift_from_memory(cx: &mut LiftContext<'_>, ty: InterfaceType, bytes: &[u8]) -> Result<Self> {
         let offset = offset_in(cx.memory(), bytes);
-        let request = lift::message_from_memory(cx, ty, offset, 1)?;
+        let handle = shape::handle(cx.types, ty);
+        let request = lift::message_from_memory(cx, ty, offset, usize::from(handle.is_some()))?;
         let index = lift::bytes_at(cx.memory(), offset, 4)?;
-        let handle = Resource::linear_lift_from_memory(cx, shape::first(cx.types, ty), index)?;
+        let handle = handle.map(|handle| Resource::linear_lift_from_memory(cx, handle, index)).transpose()?;
         Ok(Self { handle, request })
     }
 }

@@ -32,13 +32,6 @@ pub(super) struct Field<'a> {
 }
 
 impl<'a> Field<'a> {
-    pub(super) fn varint(self) -> Result<u64, WireError> {
-        match self.value {
-            Value::Varint(value) => Ok(value),
-            _ => Err(self.unexpected()),
-        }
-    }
-
     pub(super) fn bytes(self) -> Result<&'a [u8], WireError> {
         match self.value {
             Value::Bytes(bytes) => Ok(bytes),

@@ -11,12 +11,10 @@ pub(super) fn flat_count(types: &ComponentTypes, ty: InterfaceType) -> Option<us
     types.canonical_abi(&ty).flat_count(super::FLAT_MAX)
 }
 
-/// The first type of a tuple that is known to have one.
-pub(super) fn first(types: &ComponentTypes, ty: InterfaceType) -> InterfaceType {
-    match ty {
-        InterfaceType::Tuple(index) => types[index].types[0],
-        _ => unreachable!("parameters are a tuple"),
-    }
+/// The type of the handle that comes first among parameters, if they are those of a handle's method.
+pub(super) fn handle(types: &ComponentTypes, ty: InterfaceType) -> Option<InterfaceType> {
+    let InterfaceType::Tuple(index) = ty else { return None };
+    types[index].types.first().copied().filter(|first| matches!(first, InterfaceType::Borrow(_)))
 }
 
 /// The field types of a record or tuple.

@@ -164,7 +164,7 @@ fn import(linker: &mut Linker<Host>, component: &Component, codec: Codec) -> Res
     let signature = Signature::of(&func);
     let mut instance = linker.instance(INTERFACE)?;
     match codec {
-        Codec::Wire => link::<Host, ()>(&mut instance, "f", &signature, false, Replies),
+        Codec::Wire => link::<Host, ()>(&mut instance, "f", &signature, Replies),
         Codec::Val if signature.is_async => instance.func_new_concurrent("f", |accessor, _, params, results| {
             Box::pin(async move {
                 let params = Values::Vals(params.to_vec());

@@ -1,0 +1,58 @@
+//! Write the nodes of an lp-host program in Rust: bindings from WIT, and little else.
+//!
+#![doc = include_str!("../README.md")]
+
+// The macro names this crate by its own name, here too.
+extern crate self as lp_guest;
+
+pub mod config;
+pub mod courier;
+
+mod bindings {
+    //! What the host offers to every node, as generated code.
+
+    lp_guest::node!({});
+}
+
+pub use bindings::lp::node::program;
+pub use courier::CallError;
+pub use futures_util::future::join_all;
+/// Makes a node of a WIT world: generates its bindings and exports the type that implements them.
+///
+/// ```ignore
+/// lp_guest::node!({ world: "consumer-node", path: "../../wit", node: Consumer });
+/// ```
+///
+/// * `node`: the type that implements the world's exports. Left out if the world exports nothing, as in a `fn main`.
+/// * `world`: the world; may be left out if the package has one.
+/// * `path`: the WIT folder, relative to the crate's Cargo.toml; `"wit"` if left out. The packages `lp:node`,
+///   `lp:courier` and the entry points, configuration and logging of WASI need not be in it, nor the `x-handles` of an
+///   interface `x`.
+/// * `handles`: `"async"`, or `"sync"` for derived handles whose methods block.
+/// * `additional_derives`, `async`, `generate_unused_types`, `ownership`, `with`: as for
+///   `wit_bindgen::generate!`.
+///
+/// The trait of the exported interface comes into scope as `Guest`; if the world exports several interfaces, each as its
+/// own name and `Guest`, such as `RunGuest` for `wasi:cli/run`. Everything else is where `wit_bindgen::generate!` puts it:
+/// the imported interface `example:counting/producer-handles` is the module `example::counting::producer_handles`.
+pub use lp_guest_macros::node;
+#[doc(hidden)]
+pub use wit_bindgen;
+
+/// Gives what an exported `run` returns, after printing an error to stderr.
+///
+/// ```ignore
+/// async fn run() -> Result<(), ()> {
+///     lp_guest::report(steps().await) // `steps` returns a `Result` whose error is a `CallError`, or any other
+/// }
+/// ```
+///
+/// # Errors
+/// Exactly when `result` is an error: the node has then failed.
+#[expect(
+    clippy::result_unit_err,
+    reason = "WIT's `run` returns a bare `result`"
+)]
+pub fn report<E: std::fmt::Display>(result: Result<(), E>) -> Result<(), ()> {
+    result.map_err(|error| eprintln!("error: {error}"))
+}

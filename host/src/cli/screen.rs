@@ -1,0 +1,165 @@
+//! All that a user sees: notes and errors on stderr, data on stdout, coloured only where that can be shown.
+
+use std::io::{IsTerminal, Write, stderr, stdout};
+
+use anstyle::{AnsiColor, Style};
+use clap::{Args, ValueEnum};
+
+use crate::program::Problems;
+
+/// Exit codes beside 0 for success, 2 for wrong usage (clap's) and 128+n for signal n.
+pub(super) mod exit_code {
+    /// A node failed.
+    pub(crate) const NODE_FAILED: u8 = 1;
+    /// The program file or a component is wrong.
+    pub(crate) const WRONG_PROGRAM: u8 = 3;
+    /// The program could not be launched.
+    pub(crate) const NOT_LAUNCHED: u8 = 4;
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum ColorWhen {
+    /// Where the stream is a terminal and `NO_COLOR` is not set.
+    #[default]
+    Auto,
+    /// Everywhere.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+/// Options of every verb.
+#[derive(Debug, Args)]
+pub(super) struct GlobalArgs {
+    /// When to colour the output
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: ColorWhen,
+    /// Say nothing but errors and what the nodes print
+    #[arg(long, short, global = true)]
+    quiet: bool,
+}
+
+/// The terminal.
+pub(super) struct Screen {
+    color: ColorWhen,
+    quiet: bool,
+}
+
+/// Why a verb did not do its work.
+pub(super) enum Failure {
+    /// The program file has problems, shown as they are.
+    Program(Box<Problems>),
+    /// Something else, with the exit code that says what kind of thing and at most one hint.
+    Other { code: u8, error: Box<dyn std::error::Error>, hint: Option<String> },
+}
+
+impl Failure {
+    pub(super) fn new(code: u8, error: impl Into<Box<dyn std::error::Error>>) -> Self {
+        Self::Other { code, error: error.into(), hint: None }
+    }
+
+    pub(super) fn code(&self) -> u8 {
+        match self {
+            Self::Program(_) => exit_code::WRONG_PROGRAM,
+            Self::Other { code, .. } => *code,
+        }
+    }
+}
+
+impl From<Problems> for Failure {
+    fn from(problems: Problems) -> Self {
+        Self::Program(Box::new(problems))
+    }
+}
+
+const RED: Style = Style::new().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Red))).bold();
+const YELLOW: Style = Style::new().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Yellow))).bold();
+const CYAN: Style = Style::new().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Cyan))).bold();
+
+impl Screen {
+    pub(super) fn new(args: &GlobalArgs) -> Self {
+        Self { color: args.color, quiet: args.quiet }
+    }
+
+    fn coloured(&self, is_terminal: bool) -> bool {
+        match self.color {
+            ColorWhen::Always => true,
+            ColorWhen::Never => false,
+            ColorWhen::Auto => is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        }
+    }
+
+    /// Whether stdout is coloured.
+    pub(super) fn stdout_coloured(&self) -> bool {
+        self.coloured(stdout().is_terminal())
+    }
+
+    fn stderr_line(&self, style: Style, tag: &str, text: &str) {
+        let line = match self.coloured(stderr().is_terminal()) {
+            true => format!("{style}{tag}{style:#}: {text}\n"),
+            false => format!("{tag}: {text}\n"),
+        };
+        // With stderr gone there is nobody to tell.
+        let _ = stderr().write_all(line.as_bytes());
+    }
+
+    /// Data: what the user asked for.
+    pub(super) fn data(&self, text: &str) {
+        let mut stdout = stdout().lock();
+        // A reader that has seen enough (`| head`) closes the pipe: no failure.
+        let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    }
+
+    /// Something that started, changed or is worth knowing.
+    pub(super) fn note(&self, text: &str) {
+        if !self.quiet {
+            self.stderr_line(CYAN, "note", text);
+        }
+    }
+
+    /// Text for people, such as a table, that `--quiet` leaves out.
+    pub(super) fn text(&self, text: &str) {
+        if !self.quiet {
+            let _ = writeln!(stderr(), "{text}");
+        }
+    }
+
+    /// Something that is not as it should be, though the work goes on.
+    pub(super) fn warning(&self, text: &str) {
+        self.stderr_line(YELLOW, "warning", text);
+    }
+
+    /// What went wrong, with details below it.
+    pub(super) fn error(&self, text: &str, details: Option<&str>) {
+        self.stderr_line(RED, "error", text);
+        if let Some(details) = details {
+            let _ = writeln!(stderr(), "{}", details.trim_end());
+        }
+    }
+
+    /// Problems of a program file, errors or warnings.
+    pub(super) fn problems(&self, problems: &Problems) {
+        let rendered = problems.render(self.coloured(stderr().is_terminal()));
+        let _ = writeln!(stderr(), "{}", rendered.trim_end());
+    }
+
+    /// The end of a verb that failed.
+    pub(super) fn failure(&self, failure: &Failure) {
+        match failure {
+            Failure::Program(problems) => self.problems(problems),
+            Failure::Other { error, hint, .. } => {
+                let mut text = error.to_string();
+                let mut cause = error.source();
+                while let Some(error) = cause {
+                    text.push_str(&format!(": {error}"));
+                    cause = error.source();
+                }
+                self.error(&text, None);
+                if let Some(hint) = hint {
+                    self.stderr_line(CYAN, "help", hint);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Compares what a caller imports with what a callee exports: names with versions, and the types of methods.
+
+use semver::Version;
+
+use super::{Interface, Method};
+
+/// The `call-error` of `lp:courier/types` with every name expanded, which the methods of a handle return.
+const CALL_ERROR: &str =
+    "variant { unavailable, deadline-exceeded, cancelled, denied, overloaded, too-large, failed(string) }";
+
+/// A method that the caller wants and the callee doesn't give.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mismatch {
+    /// The name of the method.
+    pub method: String,
+    /// The type that the caller's import needs, such as `func(n: u64) -> u64`.
+    pub wanted: String,
+    /// The type that the callee exports; `None` if it has no method of that name.
+    pub found: Option<String>,
+}
+
+/// The first method of a plain import that the callee's export does not satisfy.
+///
+/// A caller may import some of the methods only, and may differ from the callee in what is `async func`: the host
+/// stands between the two.
+pub fn mismatch(caller: &Interface, callee: &Interface) -> Option<Mismatch> {
+    compare(caller, callee, |method| method.signature.clone())
+}
+
+/// The first method of a `-handles` import that does not fit the export it is derived from.
+///
+/// A handle's method returns `result<T, call-error>` where the callee returns `T`; where the callee returns such a
+/// result itself, both are the same.
+pub fn handles_mismatch(caller: &Interface, callee: &Interface) -> Option<Mismatch> {
+    compare(caller, callee, |method| {
+        let result = method.shape.result.as_deref();
+        match result {
+            Some(result) if result.starts_with("result<") && result.ends_with(&format!(", {CALL_ERROR}>")) => {
+                method.signature.clone()
+            }
+            _ => format!("func{} -> result<{}, {CALL_ERROR}>", method.shape.params, result.unwrap_or("_")),
+        }
+    })
+}
+
+fn compare(caller: &Interface, callee: &Interface, offered: impl Fn(&Method) -> String) -> Option<Mismatch> {
+    caller.methods.iter().find_map(|wanted| {
+        let found = callee.method(&wanted.name).map(&offered);
+        (found.as_ref() != Some(&wanted.signature)).then(|| Mismatch {
+            method: wanted.name.clone(),
+            wanted: by_name(&wanted.signature),
+            found: found.as_deref().map(by_name),
+        })
+    })
+}
+
+/// The signature with `call-error` by its name: written out, it would hide what differs.
+fn by_name(signature: &str) -> String {
+    signature.replace(CALL_ERROR, "call-error")
+}
+
+/// Whether an export named `offered` serves an import named `wanted`: the same name, and versions that semantic
+/// versioning calls compatible. `a:b/c@1.2.0` and `a:b/c@1.3.0` serve each other, since types are compared besides.
+pub fn serves(wanted: &str, offered: &str) -> bool {
+    if wanted == offered {
+        return true;
+    }
+    let (Some((wanted, wanted_version)), Some((offered, offered_version))) =
+        (wanted.split_once('@'), offered.split_once('@'))
+    else {
+        return false;
+    };
+    let (Ok(a), Ok(b)) = (Version::parse(wanted_version), Version::parse(offered_version)) else { return false };
+    wanted == offered && compatible(&a, &b)
+}
+
+fn compatible(a: &Version, b: &Version) -> bool {
+    if !a.pre.is_empty() || !b.pre.is_empty() {
+        return false;
+    }
+    match (a.major, b.major) {
+        (0, 0) => a.minor == b.minor && (a.minor > 0 || a.patch == b.patch),
+        _ => a.major == b.major,
+    }
+}

@@ -1,0 +1,121 @@
+//! One pass over a component's bytes: validation, the names of imports and exports, and what the file says of itself.
+
+use std::collections::BTreeMap;
+
+use wasm_metadata::Producers;
+use wasmparser::types::Types;
+use wasmparser::{Encoding, KnownCustom, Parser, Payload, Validator, WasmFeatures};
+
+use super::ReadError;
+
+/// The tools that sign components, and the language each stands for. The order matters: a Python component contains
+/// modules that clang compiled, and so does a Rust component.
+const LANGUAGE_OF_TOOL: &[(&str, &str)] = &[
+    ("componentize-py", "Python"),
+    ("componentize-js", "JavaScript"),
+    ("ComponentizeJS", "JavaScript"),
+    ("componentize-qjs", "JavaScript"),
+    ("TinyGo", "Go"),
+    ("rustc", "Rust"),
+    ("clang", "C"),
+];
+
+/// What one pass over a valid component found.
+pub(super) struct Scan {
+    pub types: Types,
+    pub imports: Vec<String>,
+    pub exports: Vec<String>,
+    pub uses_async: bool,
+    pub language: Option<String>,
+}
+
+impl Scan {
+    pub fn of(bytes: &[u8]) -> Result<Scan, ReadError> {
+        if !bytes.starts_with(b"\0asm") {
+            return Err(ReadError::NotWasm);
+        }
+        let mut strict = Some(Validator::new_with_features(without_async()));
+        let mut validator = Validator::new_with_features(WasmFeatures::all());
+        let (mut imports, mut exports, mut tools) = (Vec::new(), Vec::new(), Tools::default());
+        let (mut depth, mut types) = (0_u32, None);
+        for payload in Parser::new(0).parse_all(bytes) {
+            let payload = payload.map_err(ReadError::Invalid)?;
+            if let Payload::Version { encoding: Encoding::Module, .. } = payload
+                && depth == 0
+            {
+                return Err(ReadError::CoreModule);
+            }
+            // The validator hands out a function body instead of validating it, and nobody takes it up.
+            let valid = validator.payload(&payload).map_err(ReadError::Invalid)?;
+            if strict.as_mut().is_some_and(|strict| strict.payload(&payload).is_err()) {
+                strict = None;
+            }
+            match payload {
+                Payload::Version { .. } => depth += 1,
+                Payload::End(_) => {
+                    depth -= 1;
+                    if let (0, wasmparser::ValidPayload::End(found)) = (depth, valid) {
+                        types = Some(found);
+                    }
+                }
+                Payload::ComponentImportSection(section) if depth == 1 => {
+                    for import in section {
+                        imports.push(import.map_err(ReadError::Invalid)?.name.name.to_owned());
+                    }
+                }
+                Payload::ComponentExportSection(section) if depth == 1 => {
+                    for export in section {
+                        exports.push(export.map_err(ReadError::Invalid)?.name.name.to_owned());
+                    }
+                }
+                Payload::CustomSection(section) => {
+                    if let KnownCustom::Producers(_) = section.as_known() {
+                        tools.record(section.data(), section.data_offset());
+                    }
+                }
+                _ => {}
+            }
+        }
+        let types = types.expect("the parser ends a valid component with `End`");
+        Ok(Scan { types, imports, exports, uses_async: strict.is_none(), language: tools.language() })
+    }
+}
+
+/// Everything but the component model's async proposal and the proposals that stand on it.
+fn without_async() -> WasmFeatures {
+    WasmFeatures::all()
+        - WasmFeatures::CM_ASYNC
+        - WasmFeatures::CM_ASYNC_STACKFUL
+        - WasmFeatures::CM_MORE_ASYNC_BUILTINS
+        - WasmFeatures::CM_THREADING
+        - WasmFeatures::CM_ERROR_CONTEXT
+}
+
+/// The producers sections of a component and of everything inside it, taken together.
+#[derive(Default)]
+struct Tools {
+    versions: BTreeMap<String, String>,
+    languages: Vec<String>,
+}
+
+impl Tools {
+    /// Adds one section. A section that can't be read says nothing: it is a note by a tool, not part of the program.
+    fn record(&mut self, data: &[u8], offset: usize) {
+        let Ok(producers) = Producers::from_bytes(data, offset) else { return };
+        if let Some(tools) = producers.get("processed-by") {
+            self.versions.extend(tools.iter().map(|(name, version)| (name.clone(), version.clone())));
+        }
+        if let Some(languages) = producers.get("language") {
+            self.languages.extend(languages.iter().map(|(name, _)| name.clone()));
+        }
+    }
+
+    fn language(&self) -> Option<String> {
+        let known = LANGUAGE_OF_TOOL.iter().find_map(|(tool, language)| {
+            let version = self.versions.get(*tool)?;
+            let number = version.split_whitespace().next().unwrap_or_default();
+            Some(format!("{language} ({tool} {number})"))
+        });
+        known.or_else(|| self.languages.first().cloned())
+    }
+}

@@ -1,0 +1,164 @@
+//! Turns the validated types of a component into [`Interface`]s, and sorts its imports by who serves them.
+
+use wasmparser::component_types::{
+    ComponentAnyTypeId, ComponentEntityType, ComponentFuncTypeId, ComponentInstanceType, ResourceId,
+};
+use wasmparser::names::{ComponentName, ComponentNameKind};
+use wasmparser::types::TypesRef;
+
+use super::scan::Scan;
+use super::text::{Budget, Names, Writer};
+use super::wit::{self, Owners};
+use super::{ImportKind, Interface, Method, handles};
+
+/// Why a call can't carry a constructor, method or static function of a resource.
+pub(super) const OF_RESOURCE: &str = "it belongs to a resource";
+
+/// A function type in the parts that are compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Signature {
+    /// The parameters with parentheses, such as `(n: u64)`.
+    pub params: String,
+    /// The result, if the function returns one.
+    pub result: Option<String>,
+}
+
+impl Signature {
+    fn text(&self) -> String {
+        match &self.result {
+            Some(result) => format!("func{} -> {result}", self.params),
+            None => format!("func{}", self.params),
+        }
+    }
+}
+
+/// The types of a component, with the names under which its interfaces know them.
+pub(super) struct Shapes<'a> {
+    types: TypesRef<'a>,
+    owners: Owners,
+    budget: Budget,
+}
+
+/// The functions and types of an instance type, sorted.
+pub(super) struct Members {
+    pub funcs: Vec<(String, ComponentFuncTypeId)>,
+    pub resources: Vec<(String, ResourceId)>,
+}
+
+impl<'a> Shapes<'a> {
+    pub fn new(scan: &'a Scan) -> Shapes<'a> {
+        let types = scan.types.as_ref();
+        let mut owners = Owners::default();
+        let imports = scan.imports.iter().filter_map(|name| Some((name, types.component_item_for_import(name)?)));
+        let exports = scan.exports.iter().filter_map(|name| Some((name, types.component_item_for_export(name)?)));
+        for (name, item) in imports.chain(exports) {
+            if let ComponentEntityType::Instance(id) = item.ty {
+                owners.record(name, &types[id]);
+            }
+        }
+        Shapes { types, owners, budget: Budget::default() }
+    }
+
+    /// The courier interface that the export of this name is, if it is one.
+    pub fn courier(&self, name: &str) -> Option<Interface> {
+        if name.starts_with("wasi:") || name.starts_with("lp:") {
+            return None;
+        }
+        let ComponentEntityType::Instance(id) = self.types.component_item_for_export(name)?.ty else { return None };
+        let interface = self.interface(name, &self.types[id]);
+        (!interface.methods.is_empty()).then_some(interface)
+    }
+
+    pub fn import_kind(&self, name: &str) -> ImportKind {
+        let item = self.types.component_item_for_import(name).expect("the name was read from the import section");
+        let instance = match item.ty {
+            ComponentEntityType::Instance(id) => &self.types[id],
+            ComponentEntityType::Type { created: ComponentAnyTypeId::Defined(_), .. } => return ImportKind::Types,
+            ComponentEntityType::Func(_) => {
+                return unsupported("is a function of the world; declare it in an interface and import that");
+            }
+            _ => return unsupported("is neither an interface nor a type"),
+        };
+        match ComponentName::new(name, 0).as_ref().map(ComponentName::kind) {
+            Ok(ComponentNameKind::Label(_)) => {}
+            Ok(ComponentNameKind::Interface(id)) => match id.namespace().as_str() {
+                "wasi" => return ImportKind::Wasi,
+                "lp" => return ImportKind::Lp,
+                _ => {}
+            },
+            _ => return unsupported("names a file or an address instead of an interface"),
+        }
+        let members = members(instance);
+        if members.funcs.is_empty() && members.resources.is_empty() {
+            return ImportKind::Types;
+        }
+        if let Some(base) = handles::base_name(name, &members) {
+            return self.handles(name, base, instance);
+        }
+        ImportKind::Courier(self.interface(name, instance))
+    }
+
+    fn handles(&self, name: &str, base: String, instance: &ComponentInstanceType) -> ImportKind {
+        let Interface { methods, wit, .. } = self.interface(name, instance);
+        match handles::methods(&base, methods) {
+            Ok(methods) => ImportKind::Handles { base, interface: Interface { name: name.to_owned(), methods, wit } },
+            Err(reason) => ImportKind::Unsupported(reason),
+        }
+    }
+
+    fn interface(&self, name: &str, instance: &ComponentInstanceType) -> Interface {
+        let members = members(instance);
+        let resources = members.resources.iter().map(|(name, id)| (*id, name.clone())).collect();
+        let names = Names { resources, ..Names::default() };
+        let methods = members.funcs.iter().map(|(name, id)| self.method(name, *id, &names)).collect();
+        let wit = wit::print(name, instance, self.types, &self.owners, &self.budget);
+        Interface { name: name.to_owned(), methods, wit }
+    }
+
+    fn method(&self, name: &str, id: ComponentFuncTypeId, names: &Names) -> Method {
+        let func = &self.types[id];
+        // The `self` of a method is the handle that the host itself gave out, so it is no part of what a call carries.
+        let receivers = usize::from(name.starts_with("[method]"));
+        let mut writer = Writer::new(self.types, names, &self.budget);
+        writer.params(func, receivers);
+        let (params, params_refused) = writer.finish();
+        let mut writer = Writer::new(self.types, names, &self.budget);
+        if let Some(ty) = &func.result {
+            writer.value(ty);
+        }
+        let (result, result_refused) = writer.finish();
+        let of_resource = name.starts_with('[').then(|| OF_RESOURCE.to_owned());
+        let shape = Signature { params, result: func.result.map(|_| result) };
+        Method {
+            name: name.to_owned(),
+            is_async: func.async_,
+            signature: shape.text(),
+            refused: of_resource.or(params_refused).or(result_refused),
+            shape,
+        }
+    }
+}
+
+/// The part of an interface's name that names the interface itself: `counter` of `example:counting/counter@1.0.0`.
+pub(super) fn last_segment(name: &str) -> &str {
+    let unversioned = name.split_once('@').map_or(name, |(name, _)| name);
+    unversioned.rsplit_once('/').map_or(unversioned, |(_, last)| last)
+}
+
+pub(super) fn members(instance: &ComponentInstanceType) -> Members {
+    let mut members = Members { funcs: Vec::new(), resources: Vec::new() };
+    for (name, item) in &instance.exports {
+        match item.ty {
+            ComponentEntityType::Func(id) => members.funcs.push((name.clone(), id)),
+            ComponentEntityType::Type { created: ComponentAnyTypeId::Resource(id), .. } => {
+                members.resources.push((name.clone(), id.resource()));
+            }
+            _ => {}
+        }
+    }
+    members
+}
+
+fn unsupported(reason: &str) -> ImportKind {
+    ImportKind::Unsupported(reason.to_owned())
+}

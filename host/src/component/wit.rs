@@ -1,0 +1,145 @@
+//! Prints an interface of a component as WIT, with its types by their names.
+//!
+//! The decoder of `wit-component` is not used for this: it asserts, and so panics, on some valid components that WIT
+//! can't represent, and it merges an interface that a component both imports and exports into one.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+
+use wasmparser::component_types::{
+    ComponentAnyTypeId, ComponentDefinedType, ComponentEntityType, ComponentFuncTypeId, ComponentInstanceType,
+};
+use wasmparser::types::TypesRef;
+
+use super::shape::{Members, last_segment, members};
+use super::text::{Budget, Names, Writer, spelled};
+
+/// The interface and the name in it under which each named type of a component was first seen.
+#[derive(Default)]
+pub(super) struct Owners(HashMap<ComponentAnyTypeId, (String, String)>);
+
+impl Owners {
+    pub fn record(&mut self, interface: &str, instance: &ComponentInstanceType) {
+        for (name, item) in &instance.exports {
+            if let ComponentEntityType::Type { created, .. } = item.ty {
+                self.0.entry(created).or_insert_with(|| (interface.to_owned(), name.clone()));
+            }
+        }
+    }
+}
+
+/// The interface of this name as WIT.
+pub(super) fn print(
+    name: &str,
+    instance: &ComponentInstanceType,
+    types: TypesRef<'_>,
+    owners: &Owners,
+    budget: &Budget,
+) -> String {
+    let members = members(instance);
+    let mut names = Names::default();
+    names.resources.extend(members.resources.iter().map(|(name, id)| (*id, spelled(name).into_owned())));
+    for (type_name, item) in &instance.exports {
+        if let ComponentEntityType::Type { created, .. } = item.ty {
+            names.types.insert(created, spelled(type_name).into_owned());
+        }
+    }
+    let printer = Printer { name, types, owners, budget, members: &members };
+    let mut out = format!("interface {} {{\n", spelled(last_segment(name)));
+    for (type_name, item) in &instance.exports {
+        if let ComponentEntityType::Type { referenced, .. } = item.ty {
+            printer.declaration(&mut out, &spelled(type_name), referenced, &names);
+        }
+    }
+    for (name, id) in members.funcs.iter().filter(|(name, _)| !name.starts_with('[')) {
+        line(&mut out, &format!("  {}: {}", spelled(name), printer.func(*id, 0, &names)));
+    }
+    out.push('}');
+    out
+}
+
+struct Printer<'a> {
+    name: &'a str,
+    types: TypesRef<'a>,
+    owners: &'a Owners,
+    budget: &'a Budget,
+    members: &'a Members,
+}
+
+impl Printer<'_> {
+    /// A named type: where it comes from if that is elsewhere, else its definition.
+    fn declaration(&self, out: &mut String, name: &str, referenced: ComponentAnyTypeId, names: &Names) {
+        let mut origin = Some(referenced);
+        while let Some(id) = origin {
+            if let Some(original) = names.types.get(&id).filter(|original| *original != name) {
+                return line(out, &format!("  type {name} = {original};"));
+            }
+            if let Some((interface, original)) = self.owners.0.get(&id).filter(|(owner, _)| owner != self.name) {
+                let renamed = if original == name { String::new() } else { format!(" as {name}") };
+                return line(out, &format!("  use {interface}.{{{original}{renamed}}};"));
+            }
+            origin = self.types.peel_alias(id);
+        }
+        match referenced {
+            ComponentAnyTypeId::Defined(id) => self.definition(out, name, &self.types[id], names),
+            _ => self.resource(out, name, names),
+        }
+    }
+
+    fn definition(&self, out: &mut String, name: &str, ty: &ComponentDefinedType, names: &Names) {
+        use ComponentDefinedType::{Enum, Flags, Record, Variant};
+        let mut writer = Writer::new(self.types, names, self.budget);
+        writer.definition(ty);
+        let (text, _) = writer.finish();
+        match (ty, text.split_once(' ')) {
+            // WIT names these between the keyword and the body.
+            (Record(_) | Variant(_) | Flags(_) | Enum(_), Some((keyword, body))) => {
+                line(out, &format!("  {keyword} {name} {body}"));
+            }
+            _ => line(out, &format!("  type {name} = {text};")),
+        }
+    }
+
+    fn resource(&self, out: &mut String, name: &str, names: &Names) {
+        line(out, &format!("  resource {name} {{"));
+        for (full_name, id) in &self.members.funcs {
+            let Some((kind, rest)) = full_name.strip_prefix('[').and_then(|rest| rest.split_once(']')) else {
+                continue;
+            };
+            let (resource, func) = rest.split_once('.').unwrap_or((rest, ""));
+            if spelled(resource) != name {
+                continue;
+            }
+            let func = spelled(func);
+            match kind {
+                "constructor" => line(out, &format!("    constructor{};", self.params(*id, names))),
+                "static" => line(out, &format!("    {func}: static {}", self.func(*id, 0, names))),
+                _ => line(out, &format!("    {func}: {}", self.func(*id, 1, names))),
+            }
+        }
+        line(out, "  }");
+    }
+
+    fn params(&self, id: ComponentFuncTypeId, names: &Names) -> String {
+        let mut writer = Writer::new(self.types, names, self.budget);
+        writer.params(&self.types[id], 0);
+        writer.finish().0
+    }
+
+    fn func(&self, id: ComponentFuncTypeId, receivers: usize, names: &Names) -> String {
+        let func = &self.types[id];
+        let mut writer = Writer::new(self.types, names, self.budget);
+        writer.out.push_str(if func.async_ { "async func" } else { "func" });
+        writer.params(func, receivers);
+        if let Some(result) = &func.result {
+            writer.out.push_str(" -> ");
+            writer.value(result);
+        }
+        writer.out.push(';');
+        writer.finish().0
+    }
+}
+
+fn line(out: &mut String, text: &str) {
+    writeln!(out, "{text}").expect("writing to a string can't fail");
+}

@@ -1,0 +1,244 @@
+//! A program: the graph of nodes that the user wrote, in `program.toml` or in Rust, checked and bound by its WIT types.
+//!
+//! The same graph as a file and in Rust:
+//!
+//! ```toml
+//! name = "counting"
+//!
+//! [nodes.producer]
+//! component = "producer.wasm"
+//! replicas = 2
+//!
+//! [nodes.consumer]
+//! component = "consumer.wasm"
+//! handles = { producers = "producer" }
+//! ```
+//!
+//! ```
+//! use lp_host::program::{Node, Program};
+//!
+//! let mut program = Program::new("counting");
+//! let producers = program.add_node(Node::component("producer", "producer.wasm").replicas(2));
+//! program.add_node(Node::component("consumer", "consumer.wasm").handle("producers", &producers));
+//! assert_eq!(program.nodes.len(), 2);
+//! ```
+
+mod builder;
+mod check;
+mod file;
+mod link;
+mod lower;
+mod overrides;
+mod parse;
+mod problem;
+mod source;
+mod suggest;
+mod units;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub use builder::NodeHandle;
+pub use file::schema;
+pub use link::{Binding, BindingStyle, BoundHandle, BoundTarget, Linked};
+pub use overrides::{Override, OverrideError};
+pub use problem::{Location, Problem, Problems, RULES, Severity};
+use source::Source;
+
+/// The most replicas that one node may have.
+pub const REPLICAS_MAX: u32 = 10_000;
+/// The largest limit on the calls to one replica that wait, or that it works on.
+pub const INBOX_CALLS_MAX: u32 = 1_000_000;
+/// The longest name of a node, a handle or a program.
+pub const NAME_BYTES_MAX: usize = 64;
+
+/// A program: named nodes, and for each the handles it holds.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// The name of the program.
+    pub name: String,
+    /// The directory of the program file, to which its paths are relative.
+    pub dir: PathBuf,
+    /// The nodes, in the order in which the file or the builder names them.
+    pub nodes: Vec<Node>,
+    /// How long nodes may take to stop when they are asked to, before they are dropped.
+    pub grace: Duration,
+    /// The largest encoded call or result that passes between nodes.
+    pub message_bytes_max: u64,
+    source: Source,
+}
+
+/// A named vertex of the graph: one component, run as a number of replicas.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// The name, in kebab-case, unique in the program.
+    pub name: String,
+    /// The component file; relative paths are relative to the program's directory until [`Program::load`] or
+    /// [`Program::link`] makes them absolute.
+    pub component: PathBuf,
+    /// The shell command that builds the component, run in the program's directory.
+    pub build: Option<String>,
+    /// How many instances run, from 1 to [`REPLICAS_MAX`].
+    pub replicas: u32,
+    /// Whether the component's entry point is run, if it has one.
+    pub run: bool,
+    /// The clients of other nodes that this node is given.
+    pub handles: Vec<Handle>,
+    /// The arguments that the guest sees, without its own name.
+    pub args: Vec<String>,
+    /// The values that `wasi:config` serves.
+    pub config: BTreeMap<String, String>,
+    /// The environment variables that the guest sees; it inherits none.
+    pub env: BTreeMap<String, String>,
+    /// The limits on calls to each replica.
+    pub inbox: Inbox,
+    /// What each replica may use.
+    pub sandbox: Sandbox,
+}
+
+/// A client of one node or of a group of nodes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handle {
+    /// The name, in kebab-case, unique in the node that holds the handle.
+    pub name: String,
+    /// The names of the nodes it reaches: one, or a group.
+    pub nodes: Vec<String>,
+    /// How long a call may take, from being made to its result; without one it may take forever.
+    pub timeout: Option<Duration>,
+    /// Whether a call waits for a node that is not up yet, instead of failing as unavailable.
+    pub wait_for_ready: bool,
+}
+
+/// The limits on calls to one replica.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inbox {
+    /// The most calls that wait for the replica; a further one fails as overloaded.
+    pub queued_max: u32,
+    /// The most calls to `async` functions that the replica works on at the same time.
+    pub concurrent_max: u32,
+}
+
+/// What one replica may use. Everything that is not granted is denied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sandbox {
+    /// The largest linear memory, all memories of the component together.
+    pub memory_bytes_max: u64,
+    /// The directories of the host that the guest sees.
+    pub dirs: Vec<Dir>,
+}
+
+/// A directory of the host that a guest sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dir {
+    /// The directory of the host; made absolute as [`Node::component`] is.
+    pub host: PathBuf,
+    /// The absolute path under which the guest sees it.
+    pub guest: String,
+    /// What the guest may do in it.
+    pub access: Access,
+}
+
+/// What a guest may do in a directory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Access {
+    /// List and read.
+    #[default]
+    Read,
+    /// List, read, create, write and remove.
+    ReadWrite,
+}
+
+impl Default for Inbox {
+    fn default() -> Inbox {
+        Inbox { queued_max: 1024, concurrent_max: 256 }
+    }
+}
+
+impl Default for Sandbox {
+    fn default() -> Sandbox {
+        Sandbox { memory_bytes_max: Sandbox::MEMORY_BYTES_MAX, dirs: Vec::new() }
+    }
+}
+
+impl Sandbox {
+    /// The memory of a replica whose node says nothing of it.
+    pub const MEMORY_BYTES_MAX: u64 = 256 * 1024 * 1024;
+}
+
+impl Program {
+    /// How long a program whose file says nothing of it lets its nodes take to stop.
+    pub const GRACE: Duration = Duration::from_secs(5);
+    /// The largest message of a program whose file says nothing of it.
+    pub const MESSAGE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+    /// Reads the program file at `path`, replaces what `overrides` name, and checks everything that can be checked
+    /// without reading a component. Every mistake in the file is among the problems.
+    pub fn load(path: &Path, overrides: &[Override]) -> Result<Program, Problems> {
+        let draft = Draft::read(path, overrides)?;
+        draft.problems.into_result(draft.program)
+    }
+
+    /// Reads the component of every node, binds every import to a handle and compares the types of both ends.
+    ///
+    /// Checks a program that was built in Rust as [`Program::load`] does one from a file.
+    pub fn link(mut self) -> Result<Linked, Problems> {
+        let mut problems = Problems::new(&self.source);
+        self.make_absolute();
+        check::check(&self, &mut problems);
+        link::link(self, problems)
+    }
+
+    /// Joins relative paths to the program's directory, so that nothing later depends on the working directory.
+    fn make_absolute(&mut self) {
+        // It fails only for an empty path or without a working directory; then paths stay relative to what there is.
+        let join = |path: &Path| std::path::absolute(self.dir.join(path)).unwrap_or_else(|_| self.dir.join(path));
+        for node in &mut self.nodes {
+            if !node.component.as_os_str().is_empty() {
+                node.component = join(&node.component);
+            }
+            for dir in &mut node.sandbox.dirs {
+                dir.host = join(&dir.host);
+            }
+        }
+        self.dir = std::path::absolute(self.dir.join(".")).unwrap_or_else(|_| self.dir.clone());
+    }
+
+    /// A path as the user would write it: relative to the program's directory where it lies in that.
+    fn shown<'a>(&self, path: &'a Path) -> std::path::Display<'a> {
+        match path.strip_prefix(&self.dir) {
+            Ok(inner) if inner.as_os_str().is_empty() => Path::new(".").display(),
+            Ok(inner) => inner.display(),
+            Err(_) => path.display(),
+        }
+    }
+}
+
+impl Linked {
+    /// Reads and links the program file at `path`: [`Program::load`] and [`Program::link`] with the problems of both.
+    ///
+    /// A node with a problem in the file is not linked, because what follows from its first mistake is noise.
+    pub fn load(path: &Path, overrides: &[Override]) -> Result<Linked, Problems> {
+        let draft = Draft::read(path, overrides)?;
+        link::link(draft.program, draft.problems)
+    }
+}
+
+/// A program read from a file as far as its mistakes allow, and those mistakes.
+struct Draft {
+    program: Program,
+    problems: Problems,
+}
+
+impl Draft {
+    fn read(path: &Path, overrides: &[Override]) -> Result<Draft, Problems> {
+        let (file, source, mut problems) = parse::parse(path, overrides)?;
+        let mut program = lower::lower(file, path, source, &mut problems);
+        program.make_absolute();
+        check::check(&program, &mut problems);
+        Ok(Draft { program, problems })
+    }
+}

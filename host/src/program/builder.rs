@@ -1,0 +1,162 @@
+//! Builds a [`Program`] in Rust: nodes are added, handles are values.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::source::Source;
+use super::{Access, Dir, Handle, Inbox, Node, Program, Sandbox};
+
+/// A reference to a node, to be given to the nodes that shall call it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeHandle {
+    name: String,
+}
+
+impl Program {
+    /// A program without nodes. Relative paths are relative to the working directory; set [`Program::dir`] to change
+    /// that.
+    ///
+    /// Nothing is checked before [`Program::link`], so a program can be put together in any order.
+    pub fn new(name: impl Into<String>) -> Program {
+        Program {
+            name: name.into(),
+            dir: PathBuf::new(),
+            nodes: Vec::new(),
+            grace: Program::GRACE,
+            message_bytes_max: Program::MESSAGE_BYTES_MAX,
+            source: Source::default(),
+        }
+    }
+
+    /// Adds a node, and gives a handle of it for other nodes.
+    pub fn add_node(&mut self, node: Node) -> NodeHandle {
+        let handle = node.to_handle();
+        self.nodes.push(node);
+        handle
+    }
+}
+
+impl Node {
+    /// A node that runs one replica of the component at `path`, with everything else as in a program file that says
+    /// nothing of it.
+    pub fn component(name: impl Into<String>, path: impl Into<PathBuf>) -> Node {
+        Node {
+            name: name.into(),
+            component: path.into(),
+            build: None,
+            replicas: 1,
+            run: true,
+            handles: Vec::new(),
+            args: Vec::new(),
+            config: BTreeMap::new(),
+            env: BTreeMap::new(),
+            inbox: Inbox::default(),
+            sandbox: Sandbox::default(),
+        }
+    }
+
+    /// A handle of this node before it is added, for nodes that call each other in a circle.
+    ///
+    /// ```
+    /// use lp_host::program::{Node, Program};
+    ///
+    /// let mut program = Program::new("ping-pong");
+    /// let ping = Node::component("ping", "ping.wasm");
+    /// let pong = Node::component("pong", "pong.wasm").handle("ping", &ping.to_handle());
+    /// let pong = program.add_node(pong);
+    /// program.add_node(ping.handle("pong", &pong));
+    /// ```
+    pub fn to_handle(&self) -> NodeHandle {
+        NodeHandle { name: self.name.clone() }
+    }
+
+    /// Gives the node a client of `node`, called `name`. All replicas of `node` are behind it.
+    pub fn handle(self, name: impl Into<String>, node: &NodeHandle) -> Node {
+        self.handle_with(Handle::new(name, [node]))
+    }
+
+    /// Gives the node a client of several nodes, called `name`.
+    pub fn group<'a>(self, name: impl Into<String>, nodes: impl IntoIterator<Item = &'a NodeHandle>) -> Node {
+        self.handle_with(Handle::new(name, nodes))
+    }
+
+    /// Gives the node a client with settings of its own.
+    pub fn handle_with(mut self, handle: Handle) -> Node {
+        self.handles.push(handle);
+        self
+    }
+
+    /// Runs that many instances.
+    pub fn replicas(self, replicas: u32) -> Node {
+        Node { replicas, ..self }
+    }
+
+    /// Leaves the entry point of the component alone: the node only serves calls.
+    pub fn without_run(self) -> Node {
+        Node { run: false, ..self }
+    }
+
+    /// Builds the component by this shell command when a build is asked for.
+    pub fn build(self, command: impl Into<String>) -> Node {
+        Node { build: Some(command.into()), ..self }
+    }
+
+    /// Adds an argument.
+    pub fn arg(mut self, arg: impl Into<String>) -> Node {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Sets a value that `wasi:config` serves.
+    pub fn config(mut self, key: impl Into<String>, value: impl Into<String>) -> Node {
+        self.config.insert(key.into(), value.into());
+        self
+    }
+
+    /// Sets an environment variable.
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Node {
+        self.env.insert(name.into(), value.into());
+        self
+    }
+
+    /// Sets the limits on calls to each replica.
+    pub fn inbox(self, inbox: Inbox) -> Node {
+        Node { inbox, ..self }
+    }
+
+    /// Limits the memory of each replica.
+    pub fn memory(mut self, bytes_max: u64) -> Node {
+        self.sandbox.memory_bytes_max = bytes_max;
+        self
+    }
+
+    /// Shows the guest a directory of the host.
+    pub fn dir(mut self, host: impl Into<PathBuf>, guest: impl Into<String>, access: Access) -> Node {
+        self.sandbox.dirs.push(Dir { host: host.into(), guest: guest.into(), access });
+        self
+    }
+}
+
+impl Handle {
+    /// A client called `name` of one node or of a group, whose calls take as long as they need and wait for nodes that
+    /// are not up yet.
+    pub fn new<'a>(name: impl Into<String>, nodes: impl IntoIterator<Item = &'a NodeHandle>) -> Handle {
+        Handle {
+            name: name.into(),
+            nodes: nodes.into_iter().map(|node| node.name.clone()).collect(),
+            timeout: None,
+            wait_for_ready: true,
+        }
+    }
+
+    /// Lets a call fail after this long.
+    pub fn timeout(self, timeout: Duration) -> Handle {
+        Handle { timeout: Some(timeout), ..self }
+    }
+
+    /// Lets a call to a node that is not up yet fail at once.
+    pub fn fail_fast(self) -> Handle {
+        Handle { wait_for_ready: false, ..self }
+    }
+}

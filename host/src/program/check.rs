@@ -1,0 +1,203 @@
+//! The rules of a program that need no component: names, limits, handles, and what the sandbox grants.
+
+use std::collections::BTreeSet;
+use std::ops::{Range, RangeInclusive};
+use std::time::Duration;
+
+use super::problem::{Problem, Problems};
+use super::source::{NodePlace, Place};
+use super::suggest;
+use super::units::format_bytes;
+use super::{Handle, INBOX_CALLS_MAX, NAME_BYTES_MAX, Node, Program, REPLICAS_MAX};
+
+/// The smallest and largest memory: one page of WebAssembly, and more than an address space of 32 bits has use for.
+const MEMORY_BYTES: RangeInclusive<u64> = 64 * 1024..=64 * 1024 * 1024 * 1024;
+/// The smallest and largest limit on messages. Offsets in a message are 32 bits with room to spare.
+const MESSAGE_BYTES: RangeInclusive<u64> = 1024..=1024 * 1024 * 1024;
+
+/// Adds what breaks a rule to `problems`.
+pub(super) fn check(program: &Program, problems: &mut Problems) {
+    if !problems.is_broken("name") {
+        let span = program.source.span(&Place::ProgramName);
+        problems.problems.extend(name_problem("program", &program.name, span));
+    }
+    if program.nodes.is_empty() && !problems.is_broken("nodes") {
+        let help = "add a node: a table `[nodes.producer]` with a `component`".to_owned();
+        let at = (!program.source.text.is_empty()).then_some(0..0);
+        problems.push(Problem::error("no-nodes", "the program has no nodes").at(at, "").help(help));
+    }
+    if !MESSAGE_BYTES.contains(&program.message_bytes_max) {
+        let (min, max) = (format_bytes(*MESSAGE_BYTES.start()), format_bytes(*MESSAGE_BYTES.end()));
+        let problem = Problem::error("limit", format!("`message-max` must be from {min} to {max}"));
+        problems.push(problem.at(program.source.span(&Place::MessageMax), "out of range"));
+    }
+    let mut names = BTreeSet::new();
+    for node in &program.nodes {
+        if !names.insert(&node.name) {
+            let problem = Problem::error("duplicate-name", format!("two nodes are named `{}`", node.name));
+            problems.push_node(&node.name, problem);
+        }
+        NodeCheck { program, node, problems }.all();
+    }
+}
+
+fn name_problem(of: &str, name: &str, span: Option<Range<usize>>) -> Option<Problem> {
+    let words_are_good = name
+        .split('-')
+        .all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()));
+    if words_are_good && name.starts_with(|first: char| first.is_ascii_lowercase()) && name.len() <= NAME_BYTES_MAX {
+        return None;
+    }
+    let problem = Problem::error("bad-name", format!("`{name}` can't be the name of a {of}"));
+    let help = format!(
+        "a name is lower-case letters and digits in words joined by `-`, such as `word-counter`; it begins with a letter \
+         and has at most {NAME_BYTES_MAX} characters"
+    );
+    Some(problem.at(span, "not a name").help(help))
+}
+
+struct NodeCheck<'a> {
+    program: &'a Program,
+    node: &'a Node,
+    problems: &'a mut Problems,
+}
+
+impl NodeCheck<'_> {
+    fn all(&mut self) {
+        self.report(name_problem("node", &self.node.name, self.span(NodePlace::Name)));
+        self.limits();
+        self.handles();
+        self.inputs();
+        self.dirs();
+    }
+
+    fn span(&self, place: NodePlace) -> Option<Range<usize>> {
+        self.program.source.node_span(&self.node.name, place)
+    }
+
+    fn report(&mut self, problem: impl IntoIterator<Item = Problem>) {
+        for problem in problem {
+            self.problems.push_node(&self.node.name, problem);
+        }
+    }
+
+    fn limits(&mut self) {
+        if !(1..=REPLICAS_MAX).contains(&self.node.replicas) {
+            let problem = Problem::error("replicas", format!("`replicas` must be from 1 to {REPLICAS_MAX}"));
+            self.report([problem.at(self.span(NodePlace::Replicas), "out of range")]);
+        }
+        if !MEMORY_BYTES.contains(&self.node.sandbox.memory_bytes_max) {
+            let (min, max) = (format_bytes(*MEMORY_BYTES.start()), format_bytes(*MEMORY_BYTES.end()));
+            let problem = Problem::error("limit", format!("`memory` must be from {min} to {max}"));
+            self.report([problem.at(self.span(NodePlace::Memory), "out of range")]);
+        }
+        let inbox = self.node.inbox;
+        let limits = [
+            ("queued-max", inbox.queued_max, NodePlace::QueuedMax),
+            ("concurrent-max", inbox.concurrent_max, NodePlace::ConcurrentMax),
+        ];
+        for (key, value, place) in limits {
+            if !(1..=INBOX_CALLS_MAX).contains(&value) {
+                let problem = Problem::error("limit", format!("`{key}` must be from 1 to {INBOX_CALLS_MAX}"));
+                self.report([problem.at(self.span(place), "out of range")]);
+            }
+        }
+    }
+
+    fn handles(&mut self) {
+        let mut names = BTreeSet::new();
+        for handle in &self.node.handles {
+            self.report(name_problem("handle", &handle.name, self.span(NodePlace::HandleName(handle.name.clone()))));
+            if !names.insert(&handle.name) {
+                let (name, node) = (&handle.name, &self.node.name);
+                let message = format!("two handles of `{node}` are named `{name}`");
+                self.report([Problem::error("duplicate-name", message)]);
+            }
+            self.handle(handle);
+        }
+    }
+
+    fn handle(&mut self, handle: &Handle) {
+        let name = &handle.name;
+        if handle.nodes.is_empty() && !self.problems.is_node_broken(&self.node.name) {
+            let problem = Problem::error("empty-group", format!("the handle `{name}` reaches no node"));
+            let problem = problem.at(self.span(NodePlace::HandleNodes(name.clone())), "an empty group");
+            self.report([problem.help("name at least one node".to_owned())]);
+        }
+        if handle.timeout == Some(Duration::ZERO) {
+            let problem = Problem::error("limit", "a `timeout` must be at least 1ms, or every call fails");
+            self.report([problem.at(self.span(NodePlace::HandleTimeout(name.clone())), "out of range")]);
+        }
+        for (index, target) in handle.nodes.iter().enumerate() {
+            let span = self.span(NodePlace::HandleNode(name.clone(), index));
+            let mut known = self.program.nodes.iter().map(|node| node.name.as_str());
+            if !known.clone().any(|known| known == target) {
+                // A node that is there but could not be read is reported where it stands.
+                if self.problems.is_node_broken(target) {
+                    self.problems.mark_broken(&["nodes".to_owned(), self.node.name.clone()]);
+                    continue;
+                }
+                let problem = Problem::error("unknown-node", format!("no node is named `{target}`"));
+                let help = suggest::did_you_mean(target, known.by_ref());
+                self.report([problem.at(span, "this handle points nowhere").help(help)]);
+            } else if handle.nodes[..index].contains(target) {
+                let problem = Problem::error("duplicate-member", format!("`{target}` is in the group `{name}` twice"));
+                let help = "name it once; to run more of it, give it more `replicas`".to_owned();
+                self.report([problem.at(span, "named before").help(help)]);
+            }
+        }
+    }
+
+    fn inputs(&mut self) {
+        for (index, arg) in self.node.args.iter().enumerate() {
+            if arg.contains('\0') {
+                let problem = Problem::error("bad-argument", "an argument can't contain a NUL character");
+                self.report([problem.at(self.span(NodePlace::Arg(index)), "contains `\\u0000`")]);
+            }
+        }
+        for key in self.node.config.keys() {
+            if key.is_empty() || key.contains(char::is_control) {
+                let problem = Problem::error("bad-config", "a config key needs text without control characters");
+                self.report([problem.at(self.span(NodePlace::Config(key.clone())), "not a key")]);
+            }
+        }
+        for (name, value) in &self.node.env {
+            let message = if name.is_empty() || name.contains(['=', '\0']) {
+                "the name of an environment variable needs text without `=` and NUL characters"
+            } else if value.contains('\0') {
+                "the value of an environment variable can't contain a NUL character"
+            } else {
+                continue;
+            };
+            let problem = Problem::error("bad-env", message);
+            self.report([problem.at(self.span(NodePlace::Env(name.clone())), "no guest can be given this")]);
+        }
+    }
+
+    fn dirs(&mut self) {
+        let mut guests = BTreeSet::new();
+        for (index, dir) in self.node.sandbox.dirs.iter().enumerate() {
+            if !dir.host.is_dir() {
+                let shown = self.program.shown(&dir.host);
+                let problem = Problem::error("missing-dir", format!("`{shown}` is not a directory of this machine"));
+                self.report([problem.at(self.span(NodePlace::DirHost(index)), "no such directory")]);
+            }
+            let span = self.span(NodePlace::DirGuest(index));
+            if !is_guest_dir(&dir.guest) {
+                let problem = Problem::error("guest-dir", format!("`{}` is not an absolute path", dir.guest));
+                let help = "write it from the root, without `.` and `..`, such as `/data`".to_owned();
+                self.report([problem.at(span, "where the guest sees it").help(help)]);
+            } else if !guests.insert(&dir.guest) {
+                let message = format!("two directories of `{}` appear as `{}`", self.node.name, dir.guest);
+                let problem = Problem::error("duplicate-dir", message);
+                self.report([problem.at(span, "taken by another directory")]);
+            }
+        }
+    }
+}
+
+/// Whether a path is absolute and plain, so that equal paths have equal texts.
+fn is_guest_dir(path: &str) -> bool {
+    let Some(inner) = path.strip_prefix('/') else { return false };
+    !path.contains('\0') && (inner.is_empty() || inner.split('/').all(|part| !matches!(part, "" | "." | "..")))
+}

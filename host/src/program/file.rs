@@ -1,0 +1,269 @@
+//! The program file as serde types: what `program.toml` may say, and the JSON schema of it for editors.
+//!
+//! The comments on the fields are the user's reference: they become the descriptions in the schema. Every field is
+//! optional for serde, so that a missing one is reported by its own rule with the rest of the file still checked.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use schemars::transform::RecursiveTransform;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use toml::Spanned;
+
+use super::units::{DurationText, SizeText};
+use super::{Access, INBOX_CALLS_MAX, Inbox, REPLICAS_MAX};
+
+/// A distributed program: named nodes that call each other through handles.
+///
+/// ```toml
+/// name = "counting"
+///
+/// [nodes.producer]
+/// component = "producer.wasm"
+///
+/// [nodes.consumer]
+/// component = "consumer.wasm"
+/// handles = { producers = "producer" }
+/// ```
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(title = "lp-host program")]
+pub(super) struct ProgramFile {
+    /// The name of the program, in kebab-case, at most 64 characters: `name = "counting"`.
+    #[schemars(with = "String")]
+    pub name: Option<Spanned<String>>,
+
+    /// How long nodes may take to stop when they are asked to, before they are dropped: `grace = "5s"`, which is the
+    /// default. Units: ms, s, m, h.
+    #[serde(default)]
+    #[schemars(with = "DurationText", extend("default" = "5s"))]
+    pub grace: Option<Spanned<DurationText>>,
+
+    /// The largest call or result that passes between nodes, encoded: `message-max = "64MiB"`, which is the default.
+    /// Units: B, KiB, MiB, GiB. At most 1GiB.
+    #[serde(default)]
+    #[schemars(with = "SizeText", extend("default" = "64MiB"))]
+    pub message_max: Option<Spanned<SizeText>>,
+
+    /// The nodes by their names, in kebab-case, each as a table `[nodes.name]`. At least one.
+    #[schemars(with = "BTreeMap<String, NodeFile>", extend("minProperties" = 1))]
+    pub nodes: Option<BTreeMap<Spanned<String>, NodeFile>>,
+}
+
+/// One node: a component, and everything that it is given.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table such as [nodes.producer]")]
+#[schemars(title = "node")]
+pub(super) struct NodeFile {
+    /// The component file, relative to the program file: `component = "producer.wasm"`.
+    #[schemars(with = "String")]
+    pub component: Option<Spanned<String>>,
+
+    /// The command that builds the component, run by a shell in the directory of the program file:
+    /// `build = "cargo build --release --target wasm32-wasip2 -p producer"`.
+    #[serde(default)]
+    #[schemars(with = "String")]
+    pub build: Option<String>,
+
+    /// How many instances of the node run: `replicas = 2`. From 1, which is the default, to 10000.
+    #[serde(default)]
+    #[schemars(with = "u32", range(min = 1, max = REPLICAS_MAX), extend("default" = 1))]
+    pub replicas: Option<Spanned<i64>>,
+
+    /// Whether the component's `wasi:cli/run` is run when the node starts: `run = false` leaves a node that only
+    /// serves calls. Without it, the entry point is run if the component has one.
+    #[serde(default)]
+    #[schemars(with = "bool")]
+    pub run: Option<Spanned<bool>>,
+
+    /// The clients of other nodes that the node is given, by the names it knows them by:
+    /// `handles = { producers = "producer" }`. A name in the table is a node, a list of names is a group, and a table
+    /// says more: `handles = { producers = { node = "producer", timeout = "5s" } }`.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, HandleFile>")]
+    pub handles: BTreeMap<Spanned<String>, Spanned<HandleFile>>,
+
+    /// The arguments that the guest sees: `args = ["--steps", "10"]`.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub args: Vec<Spanned<String>>,
+
+    /// The values that the guest reads through `wasi:config`: `config = { greeting = "hello" }`.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub config: BTreeMap<Spanned<String>, String>,
+
+    /// The environment variables that the guest sees: `env = { RUST_LOG = "info" }`. It inherits none.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub env: BTreeMap<Spanned<String>, Spanned<String>>,
+
+    /// The limits on calls to each replica: `inbox = { queued-max = 1024, concurrent-max = 256 }`.
+    #[serde(default)]
+    pub inbox: InboxFile,
+
+    /// What each replica may use: `sandbox = { memory = "64MiB" }`. What is not granted is denied.
+    #[serde(default)]
+    pub sandbox: SandboxFile,
+}
+
+/// A client of one node or of a group, in full.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table such as { node = \"producer\" }")]
+#[schemars(title = "handle")]
+pub(super) struct HandleTable {
+    /// The node that the handle reaches: `{ node = "producer" }`. Either this or `nodes`.
+    #[serde(default)]
+    #[schemars(with = "String")]
+    pub node: Option<Spanned<String>>,
+
+    /// The group of nodes that the handle reaches: `{ nodes = ["left", "right"] }`. Either this or `node`.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub nodes: Option<Vec<Spanned<String>>>,
+
+    /// How long a call may take, from being made to its result: `{ node = "producer", timeout = "5s" }`. Without it a
+    /// call may take forever. Units: ms, s, m, h.
+    #[serde(default)]
+    #[schemars(with = "DurationText")]
+    pub timeout: Option<Spanned<DurationText>>,
+
+    /// Whether a call waits for a node that is not up yet, instead of failing as unavailable:
+    /// `{ node = "producer", wait-for-ready = false }`.
+    #[serde(default)]
+    #[schemars(with = "bool", extend("default" = true))]
+    pub wait_for_ready: Option<bool>,
+}
+
+/// The limits on calls to each replica.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table such as { queued-max = 1024 }")]
+#[schemars(title = "inbox")]
+pub(super) struct InboxFile {
+    /// The most calls that wait for the replica; a further one fails as overloaded: `inbox = { queued-max = 1024 }`,
+    /// which is the default. From 1 to 1000000.
+    #[serde(default)]
+    #[schemars(with = "u32", range(min = 1, max = INBOX_CALLS_MAX), extend("default" = Inbox::default().queued_max))]
+    pub queued_max: Option<Spanned<i64>>,
+
+    /// The most calls to `async` functions that the replica works on at once: `inbox = { concurrent-max = 256 }`,
+    /// which is the default. From 1 to 1000000. Plain functions always run one at a time.
+    #[serde(default)]
+    #[schemars(with = "u32", range(min = 1, max = INBOX_CALLS_MAX), extend("default" = Inbox::default().concurrent_max))]
+    pub concurrent_max: Option<Spanned<i64>>,
+}
+
+/// What each replica may use.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table such as { memory = \"64MiB\" }")]
+#[schemars(title = "sandbox")]
+pub(super) struct SandboxFile {
+    /// The largest memory of the guest: `sandbox = { memory = "64MiB" }`. The default is 256MiB. Units: B, KiB, MiB,
+    /// GiB. From 64KiB, one page, to 64GiB.
+    #[serde(default)]
+    #[schemars(with = "SizeText", extend("default" = "256MiB"))]
+    pub memory: Option<Spanned<SizeText>>,
+
+    /// The directories that the guest sees: `sandbox = { dirs = [{ host = "data", guest = "/data" }] }`. None without.
+    #[serde(default)]
+    pub dirs: Vec<DirFile>,
+}
+
+/// A directory that the guest sees.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a table such as { host = \"data\", guest = \"/data\" }"
+)]
+#[schemars(title = "directory")]
+pub(super) struct DirFile {
+    /// The directory of this machine, relative to the program file: `host = "data"`. It must exist.
+    #[schemars(with = "String")]
+    pub host: Spanned<String>,
+
+    /// The absolute path under which the guest sees it: `guest = "/data"`.
+    #[schemars(with = "String")]
+    pub guest: Spanned<String>,
+
+    /// What the guest may do in it: `access = "read"`, which is the default, or `access = "read-write"`.
+    #[serde(default)]
+    pub access: Access,
+}
+
+/// The three ways to write a handle.
+#[derive(Debug)]
+pub(super) enum HandleFile {
+    /// `"producer"`
+    Node(String),
+    /// `["left", "right"]`
+    Group(Vec<Spanned<String>>),
+    /// `{ node = "producer", timeout = "5s" }`
+    Table(HandleTable),
+}
+
+impl<'de> Deserialize<'de> for HandleFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<HandleFile, D::Error> {
+        deserializer.deserialize_any(HandleVisitor)
+    }
+}
+
+struct HandleVisitor;
+
+impl<'de> Visitor<'de> for HandleVisitor {
+    type Value = HandleFile;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a node, a list of names, or a table such as { node = \"producer\", timeout = \"5s\" }")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<HandleFile, E> {
+        Ok(HandleFile::Node(name.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<HandleFile, A::Error> {
+        let mut group = Vec::new();
+        while let Some(name) = names.next_element()? {
+            group.push(name);
+        }
+        Ok(HandleFile::Group(group))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<HandleFile, A::Error> {
+        HandleTable::deserialize(MapAccessDeserializer::new(map)).map(HandleFile::Table)
+    }
+}
+
+impl JsonSchema for HandleFile {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Handle".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let table = generator.subschema_for::<HandleTable>();
+        json_schema!({
+            "anyOf": [
+                { "type": "string", "description": "The name of a node." },
+                { "type": "array", "items": { "type": "string" }, "description": "The names of a group of nodes." },
+                table,
+            ]
+        })
+    }
+}
+
+/// The JSON schema (draft 2020-12) of a program file, made from the types that parse it.
+pub fn schema() -> serde_json::Value {
+    let mut settings = schemars::generate::SchemaSettings::draft2020_12();
+    // Editors show a subschema better where it is used than behind a reference; the file has few types.
+    settings.inline_subschemas = true;
+    // TOML has no null, so none can be a default.
+    settings.transforms.push(Box::new(RecursiveTransform(|schema: &mut Schema| {
+        if schema.get("default").is_some_and(serde_json::Value::is_null) {
+            schema.remove("default");
+        }
+    })));
+    settings.into_generator().into_root_schema_for::<ProgramFile>().to_value()
+}

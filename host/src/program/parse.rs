@@ -1,0 +1,261 @@
+//! From the text of a program file to [`ProgramFile`], with every mistake of the text.
+//!
+//! Serde stops at the first mistake. So keys that no type knows are found with the schema, and after a wrong value the
+//! entry with it is taken out and the rest is deserialised again.
+
+use std::io::Read;
+use std::ops::Range;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::Value as Schema;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::file::{ProgramFile, schema};
+use super::overrides::Override;
+use super::problem::{Problem, Problems};
+use super::source::Source;
+use super::suggest;
+
+/// The largest program file. A thousand nodes, written out by a script, are some 200 KiB.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// The most wrong values that are reported: each costs one more pass over the file.
+const WRONG_VALUES_MAX: usize = 64;
+
+/// What serde calls things, and what they are called in TOML.
+const TOML_WORDS: &[(&str, &str)] = &[
+    ("expected i64", "expected a whole number"),
+    ("expected a sequence", "expected a list"),
+    ("expected a map", "expected a table"),
+    ("invalid type: sequence", "invalid type: a list"),
+    ("invalid type: map", "invalid type: a table"),
+    ("unknown variant", "unknown value"),
+    ("missing field", "missing key"),
+];
+
+/// Parses the file at `path` with `overrides` in place of its values. Fails if no part of it can be relied on.
+pub(super) fn parse(path: &Path, overrides: &[Override]) -> Result<(ProgramFile, Source, Problems), Problems> {
+    let shown = path.display().to_string();
+    let text = read(path).map_err(|reason| {
+        let mut problems = Problems::new(&Source::default());
+        problems.push(Problem::error("no-program", format!("`{shown}` {reason}")));
+        problems
+    })?;
+    let mut source = Source::new(shown, text.clone());
+    let starts: Vec<_> = overrides.iter().map(|setting| source.push_override(&setting.toml)).collect();
+    let mut problems = Problems::new(&source);
+
+    let (root, errors) = DeTable::parse_recoverable(&text);
+    let mut line = None;
+    for error in &errors {
+        // One slip makes the parser stumble on the same line again; only the first is of use.
+        let start = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count());
+        if start.is_none() || start != line {
+            problems.push(syntax_problem(error, &text));
+        }
+        line = start;
+    }
+    // A table with a doubled key is whole but for that key; after any other error the rest of the text may be anything.
+    if problems.problems.iter().any(|problem| problem.code == "syntax") {
+        return Err(problems.in_order());
+    }
+    let mut table = root.into_inner();
+
+    // Each override is parsed behind as many blanks as there is text before it, so that its spans need no shifting.
+    let padded: Vec<_> = overrides
+        .iter()
+        .zip(&starts)
+        .map(|(setting, start)| format!("{}{}", " ".repeat(*start), setting.toml))
+        .collect();
+    for text in &padded {
+        let setting = DeTable::parse(text).expect("an override is a line of TOML").into_inner();
+        if names_known_nodes(&setting, &table, &mut problems) {
+            merge(&mut table, setting);
+        }
+    }
+
+    let mut keys = Vec::new();
+    remove_unknown(&mut table, &schema(), &mut keys, &mut problems);
+    let file = deserialize(table, source.text.len(), &mut problems);
+    Ok((file, source, problems))
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    let file = std::fs::File::open(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => "does not exist".to_owned(),
+        _ => format!("could not be read: {error}"),
+    })?;
+    let mut text = String::new();
+    file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| format!("could not be read: {error}"))?;
+    if text.len() as u64 > FILE_BYTES_MAX {
+        return Err(format!("is larger than the {FILE_BYTES_MAX} bytes that a program file may have"));
+    }
+    Ok(text)
+}
+
+fn syntax_problem(error: &toml::de::Error, text: &str) -> Problem {
+    if error.message() == "duplicate key" {
+        let name = error.span().and_then(|span| text.get(span)).unwrap_or_default();
+        let problem = Problem::error("duplicate-name", format!("`{name}` is given twice in the same table"));
+        return problem.at(error.span(), "given again here");
+    }
+    Problem::error("syntax", error.message()).at(error.span(), "not understood from here on")
+}
+
+/// Whether the nodes that an override names exist: a mistyped name must not make a new node.
+fn names_known_nodes(setting: &DeTable<'_>, table: &DeTable<'_>, problems: &mut Problems) -> bool {
+    let names = |table: &DeTable<'_>| -> Vec<(String, Range<usize>)> {
+        let nodes = table.get("nodes").and_then(|nodes| nodes.get_ref().as_table());
+        nodes.map_or(Vec::new(), |nodes| nodes.keys().map(|key| (key.get_ref().to_string(), key.span())).collect())
+    };
+    let known = names(table);
+    for (name, span) in names(setting) {
+        if !known.iter().any(|(known, _)| *known == name) {
+            let help = suggest::did_you_mean(&name, known.iter().map(|(name, _)| name.as_str()));
+            let problem = Problem::error("unknown-node", format!("no node is named `{name}`"));
+            problems.push(problem.at(Some(span), "this overrides nothing").help(help));
+            return false;
+        }
+    }
+    true
+}
+
+/// Puts the values of `from` into `into`, table by table.
+fn merge<'i>(into: &mut DeTable<'i>, from: DeTable<'i>) {
+    for (key, value) in from {
+        match (into.get_mut(key.get_ref().as_ref()).map(Spanned::get_mut), value) {
+            (Some(DeValue::Table(old)), value) if value.get_ref().is_table() => {
+                if let DeValue::Table(new) = value.into_inner() {
+                    merge(old, new);
+                }
+            }
+            (_, value) => {
+                into.insert(key, value);
+            }
+        }
+    }
+}
+
+/// Takes out the keys that `schema` doesn't know, and reports them.
+fn remove_unknown(table: &mut DeTable<'_>, schema: &Schema, path: &mut Vec<String>, problems: &mut Problems) {
+    let known: Vec<&str> = properties(schema).map(|(name, _)| name.as_str()).collect();
+    let mut unknown = Vec::new();
+    for (key, value) in table.iter_mut() {
+        let name = key.get_ref().to_string();
+        path.push(name.clone());
+        let inner = properties(schema).find(|(known, _)| **known == name).map(|(_, schema)| schema);
+        match inner.or_else(|| schema.get("additionalProperties").filter(|schema| schema.is_object())) {
+            Some(schema) => remove_unknown_within(value.get_mut(), schema, path, problems),
+            None => {
+                problems.mark_broken(path);
+                unknown.push(name.clone());
+                let meant = suggest::nearest(&name, known.iter().copied());
+                // The key that was meant is not missing, only mistyped.
+                if let Some(meant) = meant {
+                    path.pop();
+                    path.push(meant.to_owned());
+                    problems.mark_broken(path);
+                }
+                let help = match meant {
+                    Some(meant) => format!("did you mean `{meant}`?"),
+                    None => format!("known here: `{}`", known.join("`, `")),
+                };
+                let problem = Problem::error("unknown-key", format!("`{name}` is not a key that is known here"));
+                problems.push(problem.at(Some(key.span()), "unknown key").help(help));
+            }
+        }
+        path.pop();
+    }
+    for name in unknown {
+        table.remove(name.as_str());
+    }
+}
+
+fn remove_unknown_within(value: &mut DeValue<'_>, schema: &Schema, path: &mut Vec<String>, problems: &mut Problems) {
+    // Where several forms are allowed, only one of them is a table.
+    let forms = schema.get("anyOf").and_then(Schema::as_array);
+    let schema = forms.and_then(|forms| forms.iter().find(|form| form["type"] == "object")).unwrap_or(schema);
+    match value {
+        DeValue::Table(table) if schema["type"] == "object" => remove_unknown(table, schema, path, problems),
+        DeValue::Array(array) if schema["type"] == "array" => {
+            for item in array.iter_mut() {
+                remove_unknown_within(item.get_mut(), &schema["items"], path, problems);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn properties(schema: &Schema) -> impl Iterator<Item = (&String, &Schema)> {
+    schema.get("properties").and_then(Schema::as_object).into_iter().flatten()
+}
+
+fn deserialize(mut table: DeTable<'_>, text_len: usize, problems: &mut Problems) -> ProgramFile {
+    for _ in 0..WRONG_VALUES_MAX {
+        let root = Spanned::new(0..text_len, table.clone());
+        let error = match ProgramFile::deserialize(toml::de::Deserializer::from(root)) {
+            Ok(file) => return file,
+            Err(error) => error,
+        };
+        problems.push(value_problem(&error));
+        let mut path = Vec::new();
+        if !error.span().is_some_and(|span| remove_at(&mut table, &span, &mut path)) {
+            break;
+        }
+        problems.mark_broken(&path);
+    }
+    // What the file lacks now is not what its author left out.
+    problems.mark_broken(&["name".to_owned()]);
+    problems.mark_broken(&["nodes".to_owned()]);
+    ProgramFile::default()
+}
+
+/// What serde says of a value, in the words of TOML.
+fn value_problem(error: &toml::de::Error) -> Problem {
+    let mut message = error.message().to_owned();
+    for (rust, toml) in TOML_WORDS {
+        message = message.replace(rust, toml);
+    }
+    let problem = match message.strip_prefix("invalid type: ").and_then(|types| types.split_once(", expected ")) {
+        Some((found, expected)) => Problem::error("wrong-type", format!("expected {expected}, found {found}")),
+        None => Problem::error("wrong-value", message),
+    };
+    problem.at(error.span(), "this value")
+}
+
+/// Takes out the innermost entry that `span` lies in, and leaves its keys in `path`. The tables of `[headers]` have the
+/// span of the header only, so every table is searched.
+fn remove_at(table: &mut DeTable<'_>, span: &Range<usize>, path: &mut Vec<String>) -> bool {
+    let mut found = None;
+    for (key, value) in table.iter_mut() {
+        path.push(key.get_ref().to_string());
+        if remove_within(value.get_mut(), span, path) {
+            return true;
+        }
+        if contains(&key.span(), span) || covers(value, span) {
+            found = Some(key.get_ref().to_string());
+            break;
+        }
+        path.pop();
+    }
+    found.is_some_and(|key| table.remove(key.as_str()).is_some())
+}
+
+fn remove_within(value: &mut DeValue<'_>, span: &Range<usize>, path: &mut Vec<String>) -> bool {
+    match value {
+        DeValue::Table(table) => remove_at(table, span, path),
+        DeValue::Array(array) => array.iter_mut().any(|item| remove_within(item.get_mut(), span, path)),
+        _ => false,
+    }
+}
+
+/// Whether `span` lies in the value or in an item of it: an array of `[[headers]]` has the span of its first header.
+fn covers(value: &Spanned<DeValue<'_>>, span: &Range<usize>) -> bool {
+    let items = value.get_ref().as_array();
+    contains(&value.span(), span) || items.is_some_and(|items| items.iter().any(|item| covers(item, span)))
+}
+
+fn contains(outer: &Range<usize>, inner: &Range<usize>) -> bool {
+    outer.start <= inner.start && inner.end <= outer.end
+}

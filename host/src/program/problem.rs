@@ -1,0 +1,228 @@
+//! What is wrong with a program, and how it is shown.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+use super::source::Source;
+
+/// The code of every rule, with what it asks of a program.
+pub const RULES: &[(&str, &str)] = &[
+    ("ambiguous-import", "one handle serves an import, by its name or as the only one that fits"),
+    ("bad-argument", "an argument has no NUL character"),
+    ("bad-config", "a config key is text without control characters"),
+    ("bad-duration", "a duration is a whole number and a unit"),
+    ("bad-env", "an environment variable is something that an operating system can hold"),
+    ("bad-name", "a name is in kebab-case and short"),
+    ("bad-size", "a size is a whole number and a unit"),
+    ("duplicate-dir", "two directories don't appear at the same place in a guest"),
+    ("duplicate-member", "a group has each node once"),
+    ("duplicate-name", "a name is given once"),
+    ("empty-group", "a handle reaches at least one node"),
+    ("group-handle", "a plain import is served by a handle of one node"),
+    ("guest-dir", "a guest's path of a directory is absolute and plain"),
+    ("handle-nodes", "a handle has either `node` or `nodes`"),
+    ("idle-node", "a node runs or serves calls"),
+    ("limit", "a limit is within what can be kept"),
+    ("missing-component", "a node has a component"),
+    ("missing-dir", "a directory that a guest is given exists"),
+    ("missing-name", "a program has a name"),
+    ("no-component-file", "the file of a component exists"),
+    ("no-nodes", "a program has a node"),
+    ("no-program", "the program file can be read"),
+    ("no-run", "a component with `run = true` has an entry point"),
+    ("not-a-component", "the file of a component is a valid component"),
+    ("replicas", "the number of replicas is within what can be run"),
+    ("syntax", "a program file is TOML"),
+    ("type-mismatch", "caller and callee agree on the types of a function"),
+    ("unbound-import", "every import is served by a handle"),
+    ("unknown-key", "a key is one that the schema knows"),
+    ("unknown-node", "a node that is referred to exists"),
+    ("unsupported-import", "an import is an interface"),
+    ("unsupported-type", "calls between nodes pass values only"),
+    ("unused-handle", "a handle serves an import"),
+    ("wrong-interface", "the node of a handle exports what the handle is used for"),
+    ("wrong-type", "a value has the type that the schema says"),
+    ("wrong-value", "a value is one of those that the schema says"),
+];
+
+/// How bad a [`Problem`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// The program can't run.
+    Error,
+    /// The program can run, but probably not as meant.
+    Warning,
+}
+
+/// One thing that is wrong with a program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The code of the rule in [`RULES`], such as `unknown-node`.
+    pub code: &'static str,
+    /// What is wrong, as a lower-case fragment.
+    pub message: String,
+    /// The place in the text of [`Problems`], if the program came from a file.
+    pub span: Option<Range<usize>>,
+    /// What stands beside the place.
+    pub label: String,
+    /// The line or command that mends it.
+    pub help: Option<String>,
+}
+
+/// Where a problem is, for tools.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location<'a> {
+    /// The path of the program file as it was given, or `--set` for an override of the command line.
+    pub path: &'a str,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+}
+
+/// Everything that is wrong with a program, in the order of its text.
+#[derive(Debug, Clone)]
+pub struct Problems {
+    /// The problems.
+    pub problems: Vec<Problem>,
+    /// Boxed, because it is large for a part of an error.
+    source: Box<Source>,
+    /// The parts of the program that a problem was found in, such as `name` or `nodes.producer`. Later stages leave them
+    /// alone, because what follows from a first mistake is noise.
+    broken: BTreeSet<String>,
+}
+
+impl Problem {
+    pub(super) fn error(code: &'static str, message: impl Into<String>) -> Problem {
+        debug_assert!(RULES.iter().any(|(known, _)| *known == code), "`{code}` is missing among the rules");
+        Problem {
+            severity: Severity::Error,
+            code,
+            message: message.into(),
+            span: None,
+            label: String::new(),
+            help: None,
+        }
+    }
+
+    pub(super) fn warning(code: &'static str, message: impl Into<String>) -> Problem {
+        Problem { severity: Severity::Warning, ..Problem::error(code, message) }
+    }
+
+    pub(super) fn at(self, span: Option<Range<usize>>, label: impl Into<String>) -> Problem {
+        Problem { span, label: label.into(), ..self }
+    }
+
+    pub(super) fn help(self, help: impl Into<Option<String>>) -> Problem {
+        Problem { help: help.into(), ..self }
+    }
+}
+
+impl Problems {
+    pub(super) fn new(source: &Source) -> Problems {
+        Problems { problems: Vec::new(), source: Box::new(source.clone()), broken: BTreeSet::new() }
+    }
+
+    pub(super) fn push(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    /// Adds a problem of a node.
+    pub(super) fn push_node(&mut self, node: &str, problem: Problem) {
+        if problem.severity == Severity::Error {
+            self.broken.insert(node_part(node));
+        }
+        self.push(problem);
+    }
+
+    /// Notes that the value at these keys is not as its author meant it.
+    pub(super) fn mark_broken(&mut self, keys: &[String]) {
+        self.broken.extend(match keys {
+            [first, node, ..] if first == "nodes" => Some(node_part(node)),
+            [first, ..] => Some(first.clone()),
+            [] => None,
+        });
+    }
+
+    /// Whether a problem was found in the value of this key of the program.
+    pub(super) fn is_broken(&self, key: &str) -> bool {
+        self.broken.iter().any(|part| part.split('.').next() == Some(key))
+    }
+
+    /// Whether a problem was found in this node.
+    pub(super) fn is_node_broken(&self, node: &str) -> bool {
+        self.broken.contains("nodes") || self.broken.contains(&node_part(node))
+    }
+
+    /// `value` if nothing is an error, else the problems in the order of the text.
+    pub(super) fn into_result<T>(self, value: T) -> Result<T, Problems> {
+        self.into_result_with(|_| value)
+    }
+
+    /// What `make` makes of the warnings if nothing is an error, else the problems in the order of the text.
+    pub(super) fn into_result_with<T>(self, make: impl FnOnce(Problems) -> T) -> Result<T, Problems> {
+        let is_error = self.problems.iter().any(|problem| problem.severity == Severity::Error);
+        let problems = self.in_order();
+        if is_error { Err(problems) } else { Ok(make(problems)) }
+    }
+
+    /// The problems in the order of the text, those without a place last.
+    pub(super) fn in_order(mut self) -> Problems {
+        self.problems.sort_by_key(|problem| problem.span.as_ref().map_or(usize::MAX, |span| span.start));
+        self
+    }
+
+    /// Where one of these problems is, if the program came from a file.
+    pub fn location(&self, problem: &Problem) -> Option<Location<'_>> {
+        let part = self.source.part(problem.span.as_ref()?);
+        let before = part.text.get(..part.span.start)?;
+        let line_start = before.rfind('\n').map_or(0, |index| index + 1);
+        Some(Location {
+            path: part.path,
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+        })
+    }
+
+    /// The problems as text for a person, with escape codes for colours if `color`. Ends without a line break.
+    pub fn render(&self, color: bool) -> String {
+        let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+        let texts: Vec<_> = self.problems.iter().map(|problem| self.render_one(problem, &renderer)).collect();
+        texts.join("\n\n")
+    }
+
+    fn render_one(&self, problem: &Problem, renderer: &Renderer) -> String {
+        let level = match problem.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let snippet = problem.span.as_ref().map(|span| {
+            let part = self.source.part(span);
+            let annotation = AnnotationKind::Primary.span(part.span).label(problem.label.as_str());
+            Snippet::source(part.text).path(part.path).annotation(annotation)
+        });
+        let title = level.primary_title(problem.message.as_str()).id(problem.code);
+        let mut report = vec![title.elements(snippet)];
+        if let Some(help) = &problem.help {
+            report.push(Group::with_title(Level::HELP.secondary_title(help.as_str())));
+        }
+        renderer.render(&report)
+    }
+}
+
+fn node_part(node: &str) -> String {
+    format!("nodes.{node}")
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(false))
+    }
+}
+
+impl std::error::Error for Problems {}

@@ -1,0 +1,97 @@
+//! Where a program's text came from, and which part of it each of the program's facts stands in.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+/// The text of a program and the places in it. A program that was built in Rust has neither.
+///
+/// The overrides of the command line follow the file's text, each after a line break, so that one offset names a place
+/// in either.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Source {
+    /// The path as the user gave it.
+    pub path: String,
+    pub text: String,
+    /// The start of each override in `text`.
+    pub overrides: Vec<usize>,
+    places: HashMap<Place, Range<usize>>,
+}
+
+/// A fact of a program that stands somewhere in its text.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Place {
+    ProgramName,
+    Grace,
+    MessageMax,
+    /// A fact of the node of that name.
+    Node(String, NodePlace),
+}
+
+/// A fact of a node that stands somewhere in the program's text.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum NodePlace {
+    Name,
+    Component,
+    Replicas,
+    /// Present only where the file says `run = true`.
+    RunTrue,
+    Memory,
+    QueuedMax,
+    ConcurrentMax,
+    Arg(usize),
+    Config(String),
+    Env(String),
+    HandleName(String),
+    HandleTimeout(String),
+    /// The list of nodes of a handle, or its only node.
+    HandleNodes(String),
+    HandleNode(String, usize),
+    DirHost(usize),
+    DirGuest(usize),
+}
+
+/// A part of the text: the file or one override.
+pub(super) struct Part<'a> {
+    pub path: &'a str,
+    pub text: &'a str,
+    pub span: Range<usize>,
+}
+
+impl Source {
+    pub fn new(path: String, text: String) -> Source {
+        Source { path, text, ..Source::default() }
+    }
+
+    /// Appends an override and gives the offset at which it starts.
+    pub fn push_override(&mut self, text: &str) -> usize {
+        self.text.push('\n');
+        let start = self.text.len();
+        self.text.push_str(text);
+        self.overrides.push(start);
+        start
+    }
+
+    pub fn place(&mut self, place: Place, span: Range<usize>) {
+        self.places.insert(place, span);
+    }
+
+    pub fn span(&self, place: &Place) -> Option<Range<usize>> {
+        self.places.get(place).cloned()
+    }
+
+    pub fn node_span(&self, node: &str, place: NodePlace) -> Option<Range<usize>> {
+        self.span(&Place::Node(node.to_owned(), place))
+    }
+
+    /// The part that `span` lies in, and where in that part.
+    pub fn part(&self, span: &Range<usize>) -> Part<'_> {
+        let index = self.overrides.partition_point(|start| *start <= span.start);
+        let start = index.checked_sub(1).map_or(0, |index| self.overrides[index]);
+        let end = self.overrides.get(index).map_or(self.text.len(), |next| next - 1);
+        Part {
+            path: if index == 0 { &self.path } else { "--set" },
+            text: &self.text[start..end],
+            span: span.start - start..span.end.min(end) - start,
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The interfaces that the host itself serves to guests: WASI, `wasi:config`, `wasi:logging` and `lp:node/program`.
+
+use wasmtime::component::{ComponentType, Lift, Linker};
+use wasmtime::{Result, StoreContextMut};
+use wasmtime_wasi_config::WasiConfig;
+
+use super::engine::Kind;
+use super::output::Stream;
+use super::state::State;
+
+/// Adds everything that a guest of this kind may import from the host.
+pub(super) fn add_to_linker(linker: &mut Linker<State>, kind: Kind) -> Result<()> {
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    if kind == Kind::Concurrent {
+        wasmtime_wasi::p3::add_to_linker(linker)?;
+    }
+    wasmtime_wasi_config::add_to_linker(linker, |state: &mut State| WasiConfig::from(&state.config))?;
+    add_logging(linker)?;
+    add_program(linker, kind)
+}
+
+fn add_program(linker: &mut Linker<State>, kind: Kind) -> Result<()> {
+    let mut program = linker.instance("lp:node/program@0.1.0")?;
+    program.func_wrap("program-name", |store: StoreContextMut<'_, State>, ()| {
+        Ok((store.data().spec.program.name.clone(),))
+    })?;
+    program
+        .func_wrap("node-name", |store: StoreContextMut<'_, State>, ()| Ok((store.data().spec.node.name.clone(),)))?;
+    program.func_wrap("replica-index", |store: StoreContextMut<'_, State>, ()| Ok((store.data().spec.index,)))?;
+    program
+        .func_wrap("replica-count", |store: StoreContextMut<'_, State>, ()| Ok((store.data().spec.node.replicas,)))?;
+    program.func_wrap("launch-type", |store: StoreContextMut<'_, State>, ()| {
+        Ok((store.data().spec.program.launch_type.clone(),))
+    })?;
+    program.func_wrap("stop", |store: StoreContextMut<'_, State>, ()| {
+        store.data().spec.program.stop.request();
+        Ok(())
+    })?;
+    program.func_wrap("stop-requested", |store: StoreContextMut<'_, State>, ()| {
+        Ok((store.data().spec.program.stop.is_requested(),))
+    })?;
+    if kind == Kind::Concurrent {
+        program.func_wrap_concurrent("wait-for-stop", |accessor, (): ()| {
+            let stop = accessor.with(|mut access| access.get().spec.program.stop.clone());
+            Box::pin(async move {
+                stop.requested().await;
+                Ok(())
+            })
+        })?;
+    }
+    Ok(())
+}
+
+/// `wasi:logging/logging.level`; made only by lifting a guest's value.
+#[allow(dead_code, reason = "lifting makes the variants")]
+#[derive(Clone, Copy, Debug, ComponentType, Lift)]
+#[component(enum)]
+#[repr(u8)]
+enum Level {
+    #[component(name = "trace")]
+    Trace,
+    #[component(name = "debug")]
+    Debug,
+    #[component(name = "info")]
+    Info,
+    #[component(name = "warn")]
+    Warn,
+    #[component(name = "error")]
+    Error,
+    #[component(name = "critical")]
+    Critical,
+}
+
+fn add_logging(linker: &mut Linker<State>) -> Result<()> {
+    let mut logging = linker.instance("wasi:logging/logging@0.1.0-draft")?;
+    logging.func_wrap("log", |store: StoreContextMut<'_, State>, (level, context, message): (Level, String, String)| {
+        let level = match level {
+            Level::Trace => "TRACE",
+            Level::Debug => "DEBUG",
+            Level::Info => "INFO",
+            Level::Warn => "WARN",
+            Level::Error => "ERROR",
+            Level::Critical => "CRITICAL",
+        };
+        let space = if context.is_empty() { "" } else { " " };
+        for line in message.lines() {
+            let line = format!("{level}{space}{context}: {line}");
+            store.data().spec.sink.line(Stream::Stderr, line.as_bytes());
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,244 @@
+//! One replica: its store, its instance, and the event loop that runs it and answers its calls.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+
+use futures::stream::{FuturesUnordered, StreamExt};
+use wasmtime::component::{Accessor, Instance, TypedFunc};
+use wasmtime::{Store, UpdateDeadline};
+use wasmtime_wasi::I32Exit;
+
+use super::engine::Kind;
+use super::export::{Exported, exported};
+use super::signature::Signature;
+use super::state::State;
+use super::{Linked, ReplicaSpec, StartError};
+use crate::courier::{Answering, Mailbox, Message};
+
+/// `wasi:cli/run.run`.
+type Run = TypedFunc<(), (Result<(), ()>,)>;
+
+/// A replica that is instantiated and not yet running.
+pub struct Replica {
+    store: Store<State>,
+    methods: Arc<[Box<dyn Exported<State>>]>,
+    run: Option<Run>,
+    kind: Kind,
+    concurrent_max: usize,
+}
+
+/// How a replica's event loop ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Why, where the guest failed; `None` where it was told to end, or ended itself with an exit status of 0.
+    pub failure: Option<Failure>,
+    /// Whether `run` ended by an exit with status 0, which no call can follow.
+    pub exited: bool,
+    /// The most memory that the replica had at once, in bytes.
+    pub memory_peak: u64,
+}
+
+/// A guest that failed.
+#[derive(Debug)]
+pub struct Failure {
+    /// What happened, in one line.
+    pub summary: String,
+    /// The guest's stack, innermost first, where it has one.
+    pub stack: Option<String>,
+}
+
+impl Replica {
+    /// Makes the store and the instance, which may run the guest's initialisation.
+    pub(super) async fn start(linked: &Linked, spec: Arc<ReplicaSpec>) -> Result<Self, StartError> {
+        let mut store = Store::new(linked.pre.engine(), State::new(spec.clone())?);
+        store.limiter(|state| &mut state.limits);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
+        store.set_hostcall_fuel(usize::try_from(spec.program.message_bytes_max).unwrap_or(usize::MAX));
+        let instance = match linked.pre.instantiate_async(&mut store).await {
+            Ok(instance) => instance,
+            Err(error) => return Err(StartError::Guest(failure(&error, &store))),
+        };
+        let found = Self::find_exports(&mut store, &instance, linked, &spec);
+        let (methods, run) = found.map_err(StartError::Exports)?;
+        Ok(Self {
+            store,
+            methods: methods.into(),
+            run,
+            kind: linked.kind,
+            concurrent_max: spec.node.calls_concurrent_max as usize,
+        })
+    }
+
+    #[allow(clippy::type_complexity, reason = "a pair that is taken apart at once")]
+    fn find_exports(
+        store: &mut Store<State>,
+        instance: &Instance,
+        linked: &Linked,
+        spec: &ReplicaSpec,
+    ) -> wasmtime::Result<(Vec<Box<dyn Exported<State>>>, Option<Run>)> {
+        let missing = |name: &str| wasmtime::format_err!("the component has no export `{name}`");
+        let mut methods = Vec::new();
+        for courier in &spec.node.couriers {
+            let interface = instance.get_export_index(&mut *store, None, &courier.interface);
+            let interface = interface.ok_or_else(|| missing(&courier.interface))?;
+            for method in &courier.methods {
+                let index = instance.get_export_index(&mut *store, Some(&interface), &method.name);
+                let index = index.ok_or_else(|| missing(&method.name))?;
+                let func = instance.get_func(&mut *store, index).ok_or_else(|| missing(&method.name))?;
+                let signature = Signature::of(&func.ty(&*store));
+                methods.push(exported(func, &signature));
+            }
+        }
+        let run = match (&linked.run_export, spec.node.run.is_some()) {
+            (Some(name), true) => {
+                let interface = instance.get_export_index(&mut *store, None, name).ok_or_else(|| missing(name))?;
+                let index = instance.get_export_index(&mut *store, Some(&interface), "run");
+                let index = index.ok_or_else(|| missing("run"))?;
+                Some(instance.get_typed_func(&mut *store, &index)?)
+            }
+            _ => None,
+        };
+        Ok((methods, run))
+    }
+
+    /// Runs the guest's `run`, if it has one, and answers calls until the mailbox is closed or the guest fails.
+    ///
+    /// `ran` is called when `run` returns without an error; the replica goes on serving after it.
+    pub async fn serve(mut self, mailbox: Arc<Mailbox>, ran: impl Fn() + Send + Sync) -> Ended {
+        let running = AtomicBool::new(self.run.is_some());
+        let ran = || {
+            running.store(false, Ordering::Relaxed);
+            ran();
+        };
+        let result = match self.kind {
+            Kind::Plain => self.serve_one_by_one(&mailbox, ran).await,
+            Kind::Concurrent => self.serve_concurrently(&mailbox, ran).await,
+        };
+        let state = self.store.data();
+        state.output.iter().for_each(super::output::LineWriter::finish);
+        let memory_peak = state.limits.peak;
+        let exited =
+            running.into_inner() && matches!(&result, Err(error) if matches!(error.downcast_ref(), Some(I32Exit(0))));
+        let failure = result.err().filter(|_| !exited).map(|error| failure(&error, &self.store));
+        Ended { failure, exited, memory_peak }
+    }
+
+    async fn serve_one_by_one(&mut self, mailbox: &Mailbox, ran: impl Fn() + Send) -> wasmtime::Result<()> {
+        if let Some(run) = self.run {
+            run_result(run.call_async(&mut self.store, ()).await)?;
+            ran();
+        }
+        while let Some(call) = std::future::poll_fn(|cx| mailbox.poll_next(cx)).await {
+            let (method, request, origin, answering) = call.split();
+            self.store.data_mut().current = origin;
+            let method = method_of(&self.methods, method)?;
+            let result = method.call(wasmtime::AsContextMut::as_context_mut(&mut self.store), request).await;
+            self.store.data_mut().current = None;
+            settle(mailbox, answering, result)?;
+        }
+        Ok(())
+    }
+
+    async fn serve_concurrently(&mut self, mailbox: &Mailbox, ran: impl Fn() + Send) -> wasmtime::Result<()> {
+        let (methods, run, concurrent_max) = (self.methods.clone(), self.run, self.concurrent_max);
+        let looped = self.store.run_concurrent(async move |accessor| {
+            let mut calls = FuturesUnordered::new();
+            let mut running = run.map(|run| Box::pin(run.call_concurrent(accessor, ())));
+            let mut closed = false;
+            std::future::poll_fn(|cx| {
+                if let Some(future) = &mut running
+                    && let Poll::Ready(result) = future.as_mut().poll(cx)
+                {
+                    running = None;
+                    match run_result(result) {
+                        Ok(()) => ran(),
+                        Err(error) => return Poll::Ready(Err(error)),
+                    }
+                }
+                loop {
+                    while !closed && calls.len() < concurrent_max {
+                        match mailbox.poll_next(cx) {
+                            Poll::Ready(Some(call)) => calls.push(serve_call(accessor, &methods, mailbox, call)),
+                            Poll::Ready(None) => closed = true,
+                            Poll::Pending => break,
+                        }
+                    }
+                    match calls.poll_next_unpin(cx) {
+                        Poll::Ready(Some(Ok(()))) => {}
+                        Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
+                        Poll::Ready(None) if closed && running.is_none() => return Poll::Ready(Ok(())),
+                        Poll::Ready(None) | Poll::Pending => return Poll::Pending,
+                    }
+                }
+            })
+            .await
+        });
+        looped.await.and_then(|result| result)
+    }
+}
+
+async fn serve_call(
+    accessor: &Accessor<State>,
+    methods: &[Box<dyn Exported<State>>],
+    mailbox: &Mailbox,
+    call: crate::courier::Call,
+) -> wasmtime::Result<()> {
+    let (method, request, origin, answering) = call.split();
+    let mut known = None;
+    let started = |task| {
+        if let Some(origin) = origin {
+            accessor.with(|mut access| access.get().origins.insert(task, origin));
+            known = Some(task);
+        }
+    };
+    let result = method_of(methods, method)?.call_concurrent(accessor, request, Box::new(started)).await;
+    if let Some(task) = known {
+        accessor.with(|mut access| access.get().origins.remove(&task));
+    }
+    settle(mailbox, answering, result)
+}
+
+fn method_of(methods: &[Box<dyn Exported<State>>], index: usize) -> wasmtime::Result<&dyn Exported<State>> {
+    methods.get(index).map(|method| &**method).ok_or_else(|| wasmtime::format_err!("method {index} does not exist"))
+}
+
+/// Answers a call. A guest that failed in it answers with no more than that, and takes the replica down.
+fn settle(mailbox: &Mailbox, answering: Answering, result: wasmtime::Result<Message>) -> wasmtime::Result<()> {
+    match result {
+        Ok(response) => {
+            mailbox.answer(answering, Ok(response));
+            Ok(())
+        }
+        Err(error) => {
+            mailbox.answer(answering, Err(mailbox.failed()));
+            Err(error)
+        }
+    }
+}
+
+/// The end of `run`, where the guest's own error is one like any other.
+fn run_result(result: wasmtime::Result<(Result<(), ()>,)>) -> wasmtime::Result<()> {
+    match result? {
+        (Ok(()),) => Ok(()),
+        (Err(()),) => wasmtime::bail!("its `run` returned an error"),
+    }
+}
+
+/// What to say of a guest that failed with `error`.
+fn failure(error: &wasmtime::Error, store: &Store<State>) -> Failure {
+    let stack = error.downcast_ref::<wasmtime::WasmBacktrace>().map(ToString::to_string);
+    let mut summary = match (error.downcast_ref::<I32Exit>(), error.downcast_ref::<wasmtime::Trap>()) {
+        (Some(I32Exit(status)), _) => format!("exited with status {status}"),
+        (_, Some(trap)) => trap.to_string(),
+        _ => {
+            let causes = error.chain().map(ToString::to_string).filter(|cause| !cause.starts_with("error while exec"));
+            causes.collect::<Vec<_>>().join(": ")
+        }
+    };
+    if store.data().limits.refused {
+        summary.push_str("; it had been refused memory beyond its limit (`sandbox.memory`)");
+    }
+    Failure { summary, stack }
+}

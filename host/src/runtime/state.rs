@@ -1,0 +1,94 @@
+//! What a store holds for its replica: WASI, limits, who it is, and the calls it works on.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use wasmtime::component::{GuestTaskId, ResourceTable};
+use wasmtime::{ResourceLimiter, Result};
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_config::WasiConfigVariables;
+
+use super::output::{LineWriter, Stream};
+use super::{ReplicaSpec, StartError};
+use crate::courier::{Origin, ReplicaIndex};
+use crate::program::Access;
+
+/// The data of a replica's store.
+pub(super) struct State {
+    wasi: WasiCtx,
+    table: ResourceTable,
+    pub(super) config: WasiConfigVariables,
+    pub(super) limits: MemoryLimit,
+    pub(super) spec: Arc<ReplicaSpec>,
+    pub(super) output: [LineWriter; 2],
+    /// What the call that the store works on came through, in a store that works on one call at a time.
+    pub(super) current: Option<Arc<Origin>>,
+    /// What the calls came through that a concurrent store works on; those that came through nothing are left out.
+    pub(super) origins: HashMap<GuestTaskId, Arc<Origin>>,
+}
+
+impl State {
+    pub(super) fn new(spec: Arc<ReplicaSpec>) -> Result<Self, StartError> {
+        let stdout = LineWriter::new(Stream::Stdout, spec.sink.clone());
+        let stderr = LineWriter::new(Stream::Stderr, spec.sink.clone());
+        let node = &spec.node;
+        let mut wasi = WasiCtx::builder();
+        wasi.stdout(stdout.clone()).stderr(stderr.clone());
+        wasi.arg(&node.name).args(&node.args);
+        wasi.envs(&node.env.iter().collect::<Vec<_>>());
+        for dir in &node.dirs {
+            let perms = match dir.access {
+                Access::Read => FsPerms::ReadOnly,
+                Access::ReadWrite => FsPerms::ReadWrite,
+            };
+            wasi.preopened_dir(&dir.host, &dir.guest, perms)
+                .map_err(|source| StartError::Dir { dir: dir.host.clone(), source: source.into() })?;
+        }
+        Ok(Self {
+            wasi: wasi.build(),
+            table: ResourceTable::new(),
+            config: node.config.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+            limits: MemoryLimit { bytes: 0, peak: 0, bytes_max: node.memory_bytes_max, refused: false },
+            output: [stdout, stderr],
+            current: None,
+            origins: HashMap::new(),
+            spec,
+        })
+    }
+
+    pub(super) fn replica(&self) -> ReplicaIndex {
+        self.spec.mailbox.replica()
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+/// Counts the memories of a replica together and refuses growth past the node's limit.
+pub(super) struct MemoryLimit {
+    bytes: u64,
+    pub(super) peak: u64,
+    bytes_max: u64,
+    /// Whether growth was ever refused: most guests abort then, and the reason should be known.
+    pub(super) refused: bool,
+}
+
+impl ResourceLimiter for MemoryLimit {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> Result<bool> {
+        let bytes = self.bytes + (desired - current) as u64;
+        if bytes > self.bytes_max {
+            self.refused = true;
+            return Ok(false);
+        }
+        self.bytes = bytes;
+        self.peak = self.peak.max(bytes);
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> Result<bool> {
+        Ok(desired <= super::TABLE_ELEMENTS_MAX)
+    }
+}

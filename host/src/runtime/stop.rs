@@ -1,0 +1,33 @@
+//! The program's one stop request: set once, by anyone, seen by everyone.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+/// A shared flag that says that the program has been asked to stop.
+#[derive(Clone, Debug)]
+pub struct Stop(Arc<watch::Sender<bool>>);
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(false)))
+    }
+}
+
+impl Stop {
+    /// Asks the program to stop; more requests change nothing.
+    pub fn request(&self) {
+        self.0.send_if_modified(|requested| !std::mem::replace(requested, true));
+    }
+
+    /// Whether the program has been asked to stop.
+    pub fn is_requested(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Waits until the program has been asked to stop.
+    pub async fn requested(&self) {
+        // The sender is held by this very value, so the wait can't fail.
+        let _ = self.0.subscribe().wait_for(|requested| *requested).await;
+    }
+}

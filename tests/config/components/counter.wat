@@ -1,0 +1,7 @@
+;; Serves `counter`.
+(component
+  (core module $code (func (export "add") (param i64) (result i64) local.get 0))
+  (core instance $code (instantiate $code))
+  (func $add (param "n" u64) (result u64) (canon lift (core func $code "add")))
+  (instance $counter (export "add" (func $add)))
+  (export "example:counting/counter@1.2.0" (instance $counter)))

@@ -1,0 +1,2 @@
+;; Neither runs nor serves.
+(component)

@@ -1,0 +1,9 @@
+;; Runs, and passes a stream to another node.
+(component
+  (import "example:counting/sink@1.0.0" (instance
+    (export "drain" (func (param "bytes" (stream u8))))))
+  (core module $entry (func (export "run") (result i32) i32.const 0))
+  (core instance $entry (instantiate $entry))
+  (func $run (result (result)) (canon lift (core func $entry "run")))
+  (instance $run (export "run" (func $run)))
+  (export "wasi:cli/run@0.2.0" (instance $run)))

@@ -1,0 +1,30 @@
+;; Serves and imports functions of every type that calls carry, and of each that they don't.
+(component
+  (import "example:shapes/base@1.0.0" (instance $base
+    (type $point' (record (field "x" f32) (field "y" (option f64))))
+    (export "point" (type $point (eq $point')))))
+  (alias export $base "point" (type $point))
+  (import "example:shapes/all@1.0.0" (instance
+    (export "point" (type $point-here (eq $point)))
+    (type $color' (enum "red" "green"))
+    (export "color" (type $color (eq $color')))
+    (type $rights' (flags "read" "write"))
+    (export "rights" (type $rights (eq $rights')))
+    (type $shape' (variant (case "none") (case "dot" $point-here) (case "line" (tuple $point-here $point-here))))
+    (export "shape" (type $shape (eq $shape')))
+    (type $shapes' (list $shape))
+    (export "shapes" (type $shapes (eq $shapes')))
+    (export "draw" (func (param "shapes" $shapes) (param "color" $color) (result (result string (error $rights)))))
+    (export "try" (func async (param "byte" u8) (param "bytes" (list u8)) (result (result (error char)))))
+    (export "none" (func (result (result))))))
+  (import "example:shapes/refused@1.0.0" (instance
+    (export "brush" (type $brush (sub resource)))
+    (export "[constructor]brush" (func (result (own $brush))))
+    (export "[method]brush.paint" (func (param "self" (borrow $brush)) (param "n" u32)))
+    (export "[static]brush.default" (func (result (own $brush))))
+    (export "use-it" (func (param "brush" (borrow $brush))))
+    (export "later" (func (result (future u8))))
+    (export "pass" (func (param "bytes" (stream u8))))
+    (export "fail" (func (result error-context)))
+    (export "fixed" (func (param "bytes" (list u8 4))))
+    (export "keyed" (func (param "ages" (map string u8)))))))

@@ -1,0 +1,129 @@
+//! A node whose `run` is a script of its arguments and whose methods misbehave on request.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use lp_guest::{CallError, join_all, program};
+
+use test::probe::{probe, probe_handles};
+use wasi::clocks::monotonic_clock::wait_for;
+
+lp_guest::node!({ world: "probe-node", node: Probe });
+
+static CALLS: AtomicU64 = AtomicU64::new(0);
+
+struct Probe;
+
+impl ProbeGuest for Probe {
+    async fn echo(data: Vec<u8>) -> Vec<u8> {
+        CALLS.fetch_add(1, Ordering::Relaxed);
+        data
+    }
+
+    async fn count() -> u64 {
+        CALLS.load(Ordering::Relaxed)
+    }
+
+    async fn trap(message: String) {
+        panic!("{message}");
+    }
+
+    async fn spin(ms: u64) {
+        spin(ms);
+    }
+
+    async fn sleep(ms: u64) {
+        sleep(ms).await;
+    }
+
+    async fn relay(hops: u32) -> u32 {
+        match hops {
+            0 => 0,
+            hops => 1 + probe::relay(hops - 1).await,
+        }
+    }
+
+    async fn check(ms: u64) -> Result<u64, CallError> {
+        sleep(ms).await;
+        Ok(ms)
+    }
+}
+
+impl RunGuest for Probe {
+    async fn run() -> Result<(), ()> {
+        for step in std::env::args().skip(1) {
+            let (verb, argument) = step.split_once(':').unwrap_or((&step, ""));
+            run_step(verb, argument).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn run_step(verb: &str, argument: &str) -> Result<(), ()> {
+    let number = || argument.parse().expect("the argument of this step is a number");
+    match verb {
+        "print" => println!("{argument}"),
+        "eprint" => eprintln!("{argument}"),
+        "partial" => print!("{argument}"),
+        "who" => println!(
+            "{} {} {}/{} {}",
+            program::program_name(),
+            program::node_name(),
+            program::replica_index(),
+            program::replica_count(),
+            program::launch_type()
+        ),
+        "fail" => return Err(()),
+        "exit" => std::process::exit(number() as i32),
+        "trap" => panic!("{argument}"),
+        "spin" => spin(number()),
+        "sleep" => sleep(number()).await,
+        "allocate" => println!("{}", vec![1u8; number() as usize].len()),
+        "stop" => program::stop(),
+        "wait-for-stop" => {
+            program::wait_for_stop().await;
+            println!("stopping, {}", program::stop_requested());
+        }
+        "plain-echo" => println!("{}", probe::echo(vec![7; number() as usize]).await.len()),
+        "plain-trap" => probe::trap("on request".to_owned()).await,
+        "plain-relay" => println!("{}", probe::relay(number() as u32).await),
+        "plain-check" => println!("{:?}", probe::check(number()).await),
+        "relay" => println!("{:?}", all()[0].relay(number() as u32).await),
+        "sleep-all" => {
+            let start = Instant::now();
+            let slept = join_all(all().iter().map(|probe| probe.sleep(number()))).await;
+            println!("{slept:?} {}", start.elapsed().as_millis());
+        }
+        "sleep-many" => {
+            let probe = &all()[0];
+            let slept = join_all((0..number()).map(|_| probe.sleep(10))).await;
+            println!("{}", slept.iter().filter(|result| result.is_ok()).count());
+        }
+        "trap-first" => println!("{:?}", all()[0].trap("on request".to_owned()).await),
+        "echo-last" => println!("{:?}", all().last().expect("there is one").echo(vec![7]).await),
+        "echo-each" => {
+            for probe in all() {
+                println!("{:?}", probe.echo(vec![7; number() as usize]).await.map(|data| data.len()));
+            }
+        }
+        "get" => println!("{}", probe_handles::get(argument).is_some()),
+        verb => panic!("`{verb}` is no step"),
+    }
+    Ok(())
+}
+
+fn all() -> Vec<probe_handles::Probe> {
+    probe_handles::all("")
+}
+
+/// Keeps its thread busy; for ever if `ms` is 0.
+fn spin(ms: u64) {
+    let start = Instant::now();
+    while ms == 0 || start.elapsed() < Duration::from_millis(ms) {
+        std::hint::spin_loop();
+    }
+}
+
+async fn sleep(ms: u64) {
+    wait_for(ms * 1_000_000).await;
+}

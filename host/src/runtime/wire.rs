@@ -16,7 +16,8 @@ mod lower;
 mod reader;
 mod scalar;
 mod shape;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
+#[cfg_attr(not(test), expect(dead_code, reason = "the fuzz target needs only a part of the tests' guests and reference"))]
 mod tests;
 
 use std::mem::MaybeUninit;

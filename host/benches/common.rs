@@ -6,6 +6,7 @@ pub mod direct;
 pub mod guests;
 pub mod nodes;
 mod requests;
+pub mod start;
 
 /// The allocator of the `lp-host` binary: with the system's, page faults of fresh buffers are most of a large call.
 #[global_allocator]

@@ -1,6 +1,7 @@
 //! The echo node in a store of its own, called by the host without lp-host: by typed bindings and by `Val`.
 
 mod concurrent;
+mod crowd;
 mod plain;
 mod val;
 
@@ -19,6 +20,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use super::nodes::Flavour;
 pub use bindings::concurrent::bench::calls::types;
 pub use concurrent::ConcurrentEcho;
+pub use crowd::{Compiled, Crowd};
 pub use plain::PlainEcho;
 
 mod bindings {

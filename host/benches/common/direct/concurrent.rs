@@ -13,7 +13,7 @@ use super::{Wasi, classes, executor, load, repeat, samples, store, val};
 use crate::common::nodes::Flavour;
 use crate::common::{Case, EMPTY, Kind};
 
-const INTERFACE: &str = "bench:calls/echo";
+pub(super) const INTERFACE: &str = "bench:calls/echo";
 
 /// An instance of the echo node.
 pub struct ConcurrentEcho {

@@ -1,5 +1,5 @@
 //! What the benchmarks share: the echo node reached from another node, from the host, by typed bindings and by `Val`.
-#![allow(dead_code, reason = "every benchmark uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "every benchmark uses a part of it")]
 
 pub mod criteria;
 pub mod direct;

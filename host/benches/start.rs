@@ -15,13 +15,14 @@ fn main() {
     start::warm_up(&guests, Flavour::Async);
     start::warm_up(&guests, Flavour::Plain);
     let mut table = Table::new();
-    table.set_header([&format!("{REPLICAS} replicas"), "start", "resident memory of each"]);
+    table.set_header([&format!("{REPLICAS} replicas"), "start", "resident memory of each, idle", "after a call"]);
     let mut row = |name: &str, mut start: Box<dyn FnMut() -> Cost>| {
         let costs: Vec<_> = (0..ROUNDS).map(|_| start()).collect();
         let mut times: Vec<_> = costs.iter().map(|cost| cost.time).collect();
         times.sort();
-        let kib = costs[0].bytes_per_replica / 1024;
-        table.add_row([name, &format!("{:.0?}", times[ROUNDS / 2]), &format!("{kib} KiB")]);
+        let kib = |bytes: u64| format!("{} KiB", bytes / 1024);
+        let Cost { idle_bytes, called_bytes, .. } = costs[0];
+        table.add_row([name, &format!("{:.0?}", times[ROUNDS / 2]), &kib(idle_bytes), &kib(called_bytes)]);
     };
     let guests = &guests;
     row("lp-host, async", Box::new(|| start::nodes(guests, Flavour::Async)));

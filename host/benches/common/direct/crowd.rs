@@ -9,12 +9,12 @@ use wasmtime::component::{Func, InstancePre};
 use wasmtime::{Result, Store};
 
 use super::bindings::concurrent::EchoNode;
-use super::{Wasi, concurrent, executor, load, store, val};
+use super::{concurrent, executor, load, store, val};
 use crate::common::EMPTY;
 use crate::common::nodes::Flavour;
 
 /// A compiled echo node, to make instances of.
-pub struct Compiled(InstancePre<Wasi>);
+pub struct Compiled(InstancePre<()>);
 
 impl Compiled {
     /// The component in `path`, compiled.
@@ -26,7 +26,7 @@ impl Compiled {
 /// Instances of the echo node.
 pub struct Crowd {
     runtime: Runtime,
-    members: Vec<(Store<Wasi>, EchoNode, Func)>,
+    members: Vec<(Store<()>, EchoNode, Func)>,
 }
 
 impl Crowd {
@@ -64,7 +64,7 @@ impl Crowd {
     }
 }
 
-async fn member(pre: &InstancePre<Wasi>) -> Result<(Store<Wasi>, EchoNode, Func)> {
+async fn member(pre: &InstancePre<()>) -> Result<(Store<()>, EchoNode, Func)> {
     let mut store = store(pre.engine());
     let instance = pre.instantiate_async(&mut store).await?;
     let node = EchoNode::new(&mut store, &instance)?;

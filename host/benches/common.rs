@@ -1,11 +1,12 @@
 //! What the benchmarks share: the echo node reached from another node, from the host, by typed bindings and by `Val`.
-#![allow(dead_code, reason = "every benchmark uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "every benchmark uses a part of it")]
 
 pub mod criteria;
 pub mod direct;
 pub mod guests;
 pub mod nodes;
 mod requests;
+pub mod start;
 
 /// The allocator of the `lp-host` binary: with the system's, page faults of fresh buffers are most of a large call.
 #[global_allocator]

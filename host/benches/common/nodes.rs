@@ -130,6 +130,16 @@ impl Nodes {
         self.time("echo", case.kind.method(), requests::echo(case), calls)
     }
 
+    /// Calls every replica of the echo node once, from the host.
+    pub fn call_each(&self, case: Case) {
+        let (node, method) = self.find("echo", case.kind.method());
+        for index in 0..self.plan.node(node).replicas {
+            let mailbox = self.mailbox(ReplicaId { node, index });
+            let call = mailbox.call(method, requests::echo(case), None, None, self.flavour.options());
+            self.runtime.block_on(call).unwrap_or_else(|error| panic!("{} failed: {error}", mailbox.label()));
+        }
+    }
+
     fn time_caller(&self, method: &str, request: Message) -> Duration {
         self.time("caller", method, request, 1)
     }
@@ -137,7 +147,8 @@ impl Nodes {
     /// Makes calls on a thread of the runtime, where the calls of guests are made too. Each sends what the last one
     /// gave back.
     fn time(&self, node: &str, method: &str, mut message: Message, calls: u32) -> Duration {
-        let (mailbox, method) = self.find(node, method);
+        let (id, method) = self.find(node, method);
+        let mailbox = self.mailbox(ReplicaId { node: id, index: 0 });
         let options = self.flavour.options();
         let task = self.runtime.spawn(async move {
             let start = Instant::now();
@@ -150,14 +161,16 @@ impl Nodes {
         called.unwrap_or_else(|error| panic!("{node} failed: {error}"))
     }
 
-    fn find(&self, node: &str, method: &str) -> (Arc<Mailbox>, usize) {
+    fn find(&self, node: &str, method: &str) -> (NodeId, usize) {
         let index = self.plan.nodes.iter().position(|plan| plan.name == node).expect("the program has the node");
         let methods = self.plan.nodes[index].couriers.iter().flat_map(|courier| &courier.methods);
         let method =
             methods.map(|method| &method.name).position(|name| name == method).expect("the node has the method");
-        let node = NodeId(u32::try_from(index).expect("the program has two nodes"));
-        let mailbox = self.worker.mailbox(ReplicaId { node, index: 0 }).expect("the worker runs the whole program");
-        (mailbox.clone(), method)
+        (NodeId(u32::try_from(index).expect("the program has two nodes")), method)
+    }
+
+    fn mailbox(&self, replica: ReplicaId) -> Arc<Mailbox> {
+        self.worker.mailbox(replica).expect("the worker runs the whole program").clone()
     }
 }
 

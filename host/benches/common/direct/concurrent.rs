@@ -9,16 +9,16 @@ use wasmtime::component::{Accessor, Instance};
 use wasmtime::{Result, Store};
 
 use super::bindings::concurrent::{EchoNode, exports::bench::calls::echo::Guest};
-use super::{Wasi, classes, executor, load, repeat, samples, store, val};
+use super::{classes, executor, load, repeat, samples, store, val};
 use crate::common::nodes::Flavour;
 use crate::common::{Case, EMPTY, Kind};
 
-const INTERFACE: &str = "bench:calls/echo";
+pub(super) const INTERFACE: &str = "bench:calls/echo";
 
 /// An instance of the echo node.
 pub struct ConcurrentEcho {
     runtime: Runtime,
-    store: Store<Wasi>,
+    store: Store<()>,
     node: EchoNode,
     instance: Instance,
 }
@@ -88,7 +88,7 @@ impl ConcurrentEcho {
     }
 }
 
-async fn typed(accessor: &Accessor<Wasi>, echo: &Guest, case: Case, calls: u32) -> Result<Duration> {
+async fn typed(accessor: &Accessor<()>, echo: &Guest, case: Case, calls: u32) -> Result<Duration> {
     let length = case.size as usize;
     match case.kind {
         Kind::Empty => repeat((), calls, |()| echo.call_empty(accessor)).await,

@@ -8,7 +8,7 @@ use wasmtime::component::Instance;
 use wasmtime::{Result, Store};
 
 use super::bindings::plain::PlainEchoNode;
-use super::{Wasi, executor, load, samples, store, val};
+use super::{executor, load, samples, store, val};
 use crate::common::nodes::Flavour;
 use crate::common::{Case, Kind};
 
@@ -17,7 +17,7 @@ const INTERFACE: &str = "bench:calls/plain-echo";
 /// An instance of the plain echo node.
 pub struct PlainEcho {
     runtime: Runtime,
-    store: Store<Wasi>,
+    store: Store<()>,
     node: PlainEchoNode,
     instance: Instance,
 }
@@ -58,7 +58,7 @@ impl PlainEcho {
     }
 }
 
-async fn typed(store: &mut Store<Wasi>, node: &PlainEchoNode, case: Case, calls: u32) -> Result<Duration> {
+async fn typed(store: &mut Store<()>, node: &PlainEchoNode, case: Case, calls: u32) -> Result<Duration> {
     let echo = node.bench_calls_plain_echo();
     let length = case.size as usize;
     macro_rules! repeat {

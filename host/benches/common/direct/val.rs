@@ -4,11 +4,11 @@ use wasmtime::Store;
 use wasmtime::component::{Func, Instance, Val};
 
 use super::types::{Point, Reading, Shape};
-use super::{Wasi, classes, samples};
+use super::{classes, samples};
 use crate::common::{Case, Kind};
 
 /// The function of `case` in `interface`.
-pub fn find(store: &mut Store<Wasi>, instance: &Instance, interface: &str, case: Case) -> Func {
+pub fn find(store: &mut Store<()>, instance: &Instance, interface: &str, case: Case) -> Func {
     let interface = instance.get_export_index(&mut *store, None, interface);
     let interface = interface.expect("the echo node exports the interface");
     let index = instance.get_export_index(&mut *store, Some(&interface), case.kind.method());

@@ -15,11 +15,15 @@ pub fn root() -> &'static Path {
 /// The directory with the components of `tests/guests`, which are built if that has not been done.
 pub fn guests() -> &'static Path {
     static GUESTS: OnceLock<PathBuf> = OnceLock::new();
-    GUESTS.get_or_init(|| {
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--release", "--target", "wasm32-wasip2", "-p", "probe", "-p", "probe-plain"]);
-        let output = cargo.current_dir(root()).output().expect("cargo runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        root().join("target/wasm32-wasip2/release")
-    })
+    GUESTS.get_or_init(|| build(&["probe", "probe-plain"]))
+}
+
+/// Builds guests of this repository, all at once, and returns the directory with their components.
+pub fn build(packages: &[&str]) -> PathBuf {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--release", "--target", "wasm32-wasip2"]);
+    cargo.args(packages.iter().flat_map(|package| ["-p", package]));
+    let output = cargo.current_dir(root()).output().expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    root().join("target/wasm32-wasip2/release")
 }

@@ -10,6 +10,8 @@
 //!
 //! This module is the only one with `unsafe` trait implementations, and the reason why wasmtime's version is pinned.
 
+#![allow(unsafe_code, reason = "wasmtime's traits for types in guest memory are unsafe to implement")]
+
 mod error;
 mod lift;
 mod lower;

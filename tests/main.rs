@@ -1,4 +1,8 @@
 //! The boundary tests: a file or a component in, a screen or a value out.
 
+mod architecture;
 mod component;
 mod config;
+mod examples;
+mod host;
+mod run;

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::host;
+
 /// A program file in a directory of its own. `ASYNC` and `PLAIN` in it are the two probe components.
 struct Program {
     dir: TempDir,
@@ -14,7 +16,7 @@ struct Program {
 
 impl Program {
     fn new(toml: &str) -> Self {
-        let guests = lp_tests::guests();
+        let guests = host::guests();
         let component = |name: &str| format!("component = \"{}\"", guests.join(name).display());
         let toml = toml.replace("ASYNC", &component("probe.wasm")).replace("PLAIN", &component("probe_plain.wasm"));
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
@@ -27,7 +29,7 @@ impl Program {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(lp_tests::BINARY);
+        let mut command = Command::new(host::BINARY);
         command.arg("run").arg(self.path());
         command
     }
@@ -135,7 +137,7 @@ fn exit_statuses_are_honoured() {
 
 #[test]
 fn a_trap_names_the_node_the_cause_and_the_stack() {
-    let stderr = ["error: `probe/0` failed: wasm trap: wasm `unreachable` instruction executed", "run_step", "boom"];
+    let stderr = ["error: `probe/0` failed: wasm trap: wasm `unreachable` instruction executed", "src/lib.rs", "boom"];
     check(&script("ASYNC", "'trap:boom'"), 1, &[], &stderr);
     check(&script("PLAIN", "'trap:boom'"), 1, &[], &stderr);
 }
@@ -177,9 +179,14 @@ fn async_exports_can_be_entered_again_while_they_wait() {
 
 #[test]
 fn a_plain_node_that_calls_itself_fails_at_once() {
-    check(&script("PLAIN", "'relay:0'"), 0, &["probe/0 │ Err(Failed(\"`probe/0` waits for this caller, \
+    check(
+        &script("PLAIN", "'relay:0'"),
+        0,
+        &["probe/0 │ Err(Failed(\"`probe/0` waits for this caller, \
         1 call(s) up the chain, so the call would wait for itself; `async func` exports can take calls while they \
-        wait\"))"], &[]);
+        wait\"))"],
+        &[],
+    );
 }
 
 #[test]
@@ -228,7 +235,7 @@ fn a_looping_node_does_not_hold_up_others() {
     let toml = "grace = '100ms'\n[nodes.loop]\nPLAIN\nhandles = { probe = 'loop' }\nargs = ['spin:0']\nreplicas = 4\n\
         [nodes.a]\nASYNC\nhandles = { probe = 'a' }\nargs = ['plain-echo:10', 'plain-echo:10', 'stop']\n";
     let start = Instant::now();
-    check(toml, 0, &["a/0 │ 10", "a/0 │ 10"], &["dropping what has not ended: loop/0, loop/1, loop/2, loop/3"]);
+    check(toml, 0, &["a/0    │ 10", "a/0    │ 10"], &["dropping what has not ended: loop/0, loop/1, loop/2, loop/3"]);
     assert!(start.elapsed() < Duration::from_secs(20), "the loops starved the others for {:?}", start.elapsed());
 }
 
@@ -257,6 +264,25 @@ fn a_handle_is_found_by_its_name_or_the_replicas() {
     check(toml, 0, &["b/0 │ true", "b/0 │ false", "b/0 │ false", "b/0 │ false"], &[]);
 }
 
+#[test]
+fn calls_in_all_directions_are_all_answered() {
+    let toml = "[nodes.a]\nASYNC\nhandles = { probe = 'b', all = ['a', 'b'] }\nreplicas = 6\nargs = ['storm:500']\n\
+        [nodes.b]\nASYNC\nhandles = { probe = 'a', all = ['a', 'b'] }\nreplicas = 6\nargs = ['storm:500']\n";
+    let run = Program::new(toml).run();
+    assert_eq!(run.code(), Some(0), "{}", run.stderr());
+    // `all` of every handle of twelve replicas: `all` leads to each, `probe` to six of them again.
+    assert_eq!(run.stdout().matches(&format!(" {}\n", 500 * 18)).count(), 12, "{}", run.stdout());
+}
+
+#[test]
+fn a_trap_amid_calls_in_all_directions_ends_the_program_alone() {
+    let toml = "[nodes.a]\nASYNC\nhandles = { probe = 'a' }\nreplicas = 6\nargs = ['storm:2000']\n\
+        [nodes.b]\nASYNC\nhandles = { probe = 'b' }\nargs = ['sleep:20', 'trap:boom']\n";
+    let run = Program::new(toml).run();
+    assert_eq!(run.code(), Some(1), "{}", run.stderr());
+    assert_eq!(run.stdout().matches(&format!(" {}\n", 2000 * 6)).count(), 6, "{}", run.stdout());
+}
+
 /// A run that is still going on, with its stdout read line by line.
 struct Going {
     child: Child,
@@ -266,12 +292,8 @@ struct Going {
 impl Going {
     fn start(toml: &str) -> (Program, Self) {
         let program = Program::new(toml);
-        let mut child = program
-            .command()
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary runs");
+        let mut child =
+            program.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
         let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
         (program, Self { child, stdout })
     }
@@ -283,7 +305,8 @@ impl Going {
     }
 
     fn signal(&self, signal: rustix::process::Signal) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw).expect("a child has a pid");
+        let pid =
+            i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw).expect("a child has a pid");
         rustix::process::kill_process(pid, signal).expect("the child is there");
     }
 

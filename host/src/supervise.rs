@@ -107,7 +107,6 @@ pub async fn supervise(
                     worker.close();
                     deadline = Some(Instant::now() + CLOSE_TIME);
                 }
-                Action::Kill => worker.kill().await,
             }
         }
     }

@@ -12,10 +12,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let folder = Folder::read(Path::new(path), Style::Async)?;
     let package = &folder.resolve.packages[folder.package];
-    let interface = *package
-        .interfaces
-        .get(name)
-        .ok_or_else(|| format!("`{}` has no interface `{name}`", package.name))?;
+    let interface =
+        *package.interfaces.get(name).ok_or_else(|| format!("`{}` has no interface `{name}`", package.name))?;
     print!("{}", handles_wit(&folder.resolve, interface, Style::Async)?);
     Ok(())
 }

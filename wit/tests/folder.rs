@@ -231,10 +231,7 @@ fn handles_of_handles_are_refused() {
 
 #[test]
 fn the_handles_that_an_example_keeps_as_a_file_are_those_that_are_derived() {
-    let example = Path::new(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../examples/consumer-producers"
-    ));
+    let example = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/consumer-producers"));
     let folder = Folder::read(&example.join("wit"), Style::Async).unwrap();
     let producer = folder.resolve.packages[folder.package].interfaces["producer"];
     let derived = handles_wit(&folder.resolve, producer, Style::Async).unwrap();

@@ -49,10 +49,7 @@ pub use wit_bindgen;
 ///
 /// # Errors
 /// Exactly when `result` is an error: the node has then failed.
-#[expect(
-    clippy::result_unit_err,
-    reason = "WIT's `run` returns a bare `result`"
-)]
+#[expect(clippy::result_unit_err, reason = "WIT's `run` returns a bare `result`")]
 pub fn report<E: std::fmt::Display>(result: Result<(), E>) -> Result<(), ()> {
     result.map_err(|error| eprintln!("error: {error}"))
 }

@@ -42,32 +42,19 @@ async fn call() -> Result<(), Box<dyn Error>> {
     };
     let steps = vec![step; config::parse("steps")?.unwrap_or(1)];
     kinds::put(Outcome::None, steps.clone()).await?;
-    for kept in join_all(
-        kinds_handles::all("")
-            .iter()
-            .map(|node| node.put(Outcome::None, steps.clone())),
-    )
-    .await
-    {
+    for kept in join_all(kinds_handles::all("").iter().map(|node| node.put(Outcome::None, steps.clone()))).await {
         assert!(kept? == Outcome::None);
     }
     let one = kinds_handles::get("node/0").ok_or("there is no such node")?;
     let levels: Result<Vec<Level>, Outcome> = one.peek().await?;
-    wasi::logging::logging::log(
-        wasi::logging::logging::Level::Info,
-        "",
-        &format!("{levels:?}"),
-    );
+    wasi::logging::logging::log(wasi::logging::logging::Level::Info, "", &format!("{levels:?}"));
     lp::node::program::wait_for_stop().await;
     Ok(())
 }
 
 #[test]
 fn a_call_error_says_what_happened() {
-    assert_eq!(
-        CallError::Failed("out of bounds".to_owned()).to_string(),
-        "the called node failed: out of bounds"
-    );
+    assert_eq!(CallError::Failed("out of bounds".to_owned()).to_string(), "the called node failed: out of bounds");
 }
 
 #[test]

@@ -28,8 +28,6 @@ pub(super) enum Action {
     RequestStop,
     /// No more calls will come: replicas that only serve end now.
     Close,
-    /// Drop what is left.
-    Kill,
 }
 
 /// The phases of a program's life, in order.
@@ -121,7 +119,7 @@ impl Supervision {
     }
 
     fn on_change(&mut self, id: ReplicaId, change: Change, actions: &mut Vec<Action>) {
-        let Some(replica) = self.replicas.get_mut(&id) else { return };
+        let Some(replica) = self.replicas.get_mut(&id).filter(|replica| !replica.is_gone()) else { return };
         match change {
             Change::Started => replica.state = ReplicaState::Running,
             Change::Ran => replica.state = ReplicaState::Ran,
@@ -149,20 +147,20 @@ impl Supervision {
         }
     }
 
+    /// Gives up on the replicas that hold the program up. Those that only serve may still end by themselves.
     fn kill(&mut self, actions: &mut Vec<Action>) {
-        if self.phase == Phase::Over {
-            return;
-        }
         let mut killed = Vec::new();
-        for (id, replica) in self.replicas.iter_mut().filter(|(_, replica)| !replica.is_gone()) {
+        let closing = self.phase == Phase::Closing;
+        let late = |replica: &Replica| !replica.is_gone() && (closing || replica.is_busy());
+        for (id, replica) in self.replicas.iter_mut().filter(|(_, replica)| late(replica)) {
             replica.state = ReplicaState::Killed;
             killed.push(self.labels[id].clone());
         }
         if !killed.is_empty() {
             actions.push(Action::Note(Note::Killing { replicas: killed }));
         }
-        actions.push(Action::Kill);
-        self.phase = Phase::Over;
+        actions.push(Action::Close);
+        self.phase = Phase::Closing;
     }
 
     /// Moves on to the next phase where nothing holds it up any more.

@@ -28,10 +28,7 @@ fn check_error(options: &str, expected: &str) {
 fn the_only_trait_is_in_scope_as_guest() {
     check_has(
         "world: \"one\", node: Node",
-        &[
-            "use exports :: test :: worlds :: my_type :: Guest as Guest ;",
-            "export ! (Node) ;",
-        ],
+        &["use exports :: test :: worlds :: my_type :: Guest as Guest ;", "export ! (Node) ;"],
     );
 }
 
@@ -39,16 +36,9 @@ fn the_only_trait_is_in_scope_as_guest() {
 fn several_traits_are_in_scope_by_their_interfaces() {
     check_has(
         "world: \"several\", node: Node",
-        &[
-            "my_type :: Guest as MyTypeGuest",
-            "exports :: in_ :: Guest as InGuest",
-            "run :: Guest as RunGuest",
-        ],
+        &["my_type :: Guest as MyTypeGuest", "exports :: in_ :: Guest as InGuest", "run :: Guest as RunGuest"],
     );
-    check_has(
-        "world: \"with-functions\", node: Node",
-        &["my_type :: Guest as MyTypeGuest"],
-    );
+    check_has("world: \"with-functions\", node: Node", &["my_type :: Guest as MyTypeGuest"]);
 }
 
 #[test]
@@ -69,59 +59,34 @@ fn call_error_is_the_type_of_the_sdk_where_a_world_has_it() {
 fn options_of_wit_bindgen_are_passed_on() {
     check_has(
         "world: \"one\", node: Node, async: [\"-all\"], additional_derives: [PartialEq, Eq], with: { \"a:b/c\": x::y }",
-        &[
-            "async : [\"-all\"] ,",
-            "additional_derives : [PartialEq , Eq] ,",
-            "\"a:b/c\" : x :: y ,",
-        ],
+        &["async : [\"-all\"] ,", "additional_derives : [PartialEq , Eq] ,", "\"a:b/c\" : x :: y ,"],
     );
 }
 
 #[test]
 fn the_code_is_stale_when_the_wit_changes() {
-    check_has(
-        "world: \"caller\"",
-        &["include_bytes ! (\"", "worlds.wit\")"],
-    );
+    check_has("world: \"caller\"", &["include_bytes ! (\"", "worlds.wit\")"]);
 }
 
 #[test]
 fn sync_handles_block() {
-    check_has(
-        "world: \"one\", node: Node, handles: \"sync\"",
-        &["f: func() -> result<u8, call-error>"],
-    );
+    check_has("world: \"one\", node: Node, handles: \"sync\"", &["f: func() -> result<u8, call-error>"]);
 }
 
 #[test]
 fn mistakes_are_named() {
-    check_error(
-        "world: \"one\"",
-        "the world `one` has exports: name the type that implements them, `node: Type`",
-    );
-    check_error(
-        "world: \"caller\", node: Node",
-        "the world `caller` exports nothing that a node could implement",
-    );
+    check_error("world: \"one\"", "the world `one` has exports: name the type that implements them, `node: Type`");
+    check_error("world: \"caller\", node: Node", "the world `caller` exports nothing that a node could implement");
     check_error("world: \"none\"", "none");
     check_error("node: Node", "multiple worlds");
     check_error("path: \"fixtures\"", "the option `path` is given twice");
-    check_error(
-        "wrold: \"one\"",
-        "no option is named `wrold`; there are `node`, `world`",
-    );
-    check_error(
-        "handles: \"future\"",
-        "handles are `\"async\"` or `\"sync\"`",
-    );
+    check_error("wrold: \"one\"", "no option is named `wrold`; there are `node`, `world`");
+    check_error("handles: \"future\"", "handles are `\"async\"` or `\"sync\"`");
 }
 
 #[test]
 fn a_missing_folder_is_named() {
     let options: Options = syn::parse_str("path: \"nowhere\"").unwrap();
     let error = expand::expand(&options).unwrap_err().to_string();
-    assert!(
-        error.starts_with("read `") && error.contains("nowhere"),
-        "{error}"
-    );
+    assert!(error.starts_with("read `") && error.contains("nowhere"), "{error}");
 }

@@ -78,7 +78,7 @@ async fn run_step(verb: &str, argument: &str) -> Result<(), ()> {
         "trap" => panic!("{argument}"),
         "spin" => spin(number()),
         "sleep" => sleep(number()).await,
-        "allocate" => println!("{}", vec![1u8; number() as usize].len()),
+        "allocate" => println!("{}", std::hint::black_box(vec![1u8; number() as usize]).len()),
         "stop" => program::stop(),
         "wait-for-stop" => {
             program::wait_for_stop().await;
@@ -106,6 +106,7 @@ async fn run_step(verb: &str, argument: &str) -> Result<(), ()> {
                 println!("{:?}", probe.echo(vec![7; number() as usize]).await.map(|data| data.len()));
             }
         }
+        "storm" => println!("{}", storm(number()).await),
         "get" => println!("{}", probe_handles::get(argument).is_some()),
         verb => panic!("`{verb}` is no step"),
     }
@@ -114,6 +115,19 @@ async fn run_step(verb: &str, argument: &str) -> Result<(), ()> {
 
 fn all() -> Vec<probe_handles::Probe> {
     probe_handles::all("")
+}
+
+/// Calls everyone at once, again and again, with blocks of all sizes, and counts the right answers.
+async fn storm(rounds: u64) -> usize {
+    let everyone = all();
+    let mut answered = 0;
+    for round in 0..rounds {
+        let size = (round * round * 37 % 5000) as usize;
+        let calls = join_all(everyone.iter().map(|probe| probe.echo(vec![round as u8; size]))).await;
+        answered +=
+            calls.into_iter().filter(|call| matches!(call, Ok(data) if *data == vec![round as u8; size])).count();
+    }
+    answered
 }
 
 /// Keeps its thread busy; for ever if `ms` is 0.

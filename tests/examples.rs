@@ -1,0 +1,65 @@
+//! The examples, as their READMEs run them: built from source, and their output compared with what they say.
+
+use std::process::Command;
+
+use crate::host;
+
+/// Runs `examples/NAME` under `launch_type` and compares its output, without tags, with its `expected.txt`.
+fn check(name: &str, launch_type: &str) {
+    let dir = host::root().join("examples").join(name);
+    let output = Command::new(host::BINARY)
+        .args(["run", "--build", "--launch-type", launch_type])
+        .arg(dir.join("program.toml"))
+        .output()
+        .expect("the binary runs");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let lines: Vec<_> = stdout.lines().map(|line| line.split_once("│ ").map_or(line, |(_, line)| line)).collect();
+    let expected = std::fs::read_to_string(dir.join("expected.txt")).expect("expected.txt is there");
+    assert_eq!(lines, expected.lines().collect::<Vec<_>>(), "{stderr}");
+}
+
+macro_rules! examples {
+    ($($name:ident = $folder:literal),* $(,)?) => {
+        $(
+            #[test]
+            fn $name() {
+                for (launch_type, _) in lp_host::plan::LaunchType::NAMES {
+                    check($folder, &launch_type.to_string());
+                }
+            }
+        )*
+    };
+}
+
+examples! {
+    hello = "hello",
+    consumer_producers = "consumer-producers",
+    parameter_server = "parameter-server",
+    map_reduce = "map-reduce",
+    evolution_strategies = "evolution-strategies",
+}
+
+#[test]
+fn every_example_is_tested_and_complete() {
+    let tested = include_str!("examples.rs");
+    for entry in std::fs::read_dir(host::root().join("examples")).expect("examples/ can be listed") {
+        let path = entry.expect("the entry can be read").path();
+        let name = path.file_name().and_then(|name| name.to_str()).expect("names are UTF-8").to_owned();
+        assert!(tested.contains(&format!("= \"{name}\"")), "{name} is not tested");
+        for file in ["README.md", "program.toml", "expected.txt"] {
+            assert!(path.join(file).is_file(), "examples/{name} lacks {file}");
+        }
+    }
+}
+
+#[test]
+fn words_are_counted_as_sort_and_uniq_count_them() {
+    let dir = host::root().join("examples/map-reduce");
+    let readme = std::fs::read_to_string(dir.join("README.md")).expect("the README is there");
+    let pipeline = readme.lines().find(|line| line.contains("uniq -c")).expect("the README states the pipeline").trim();
+    let output = Command::new("sh").args(["-c", pipeline]).current_dir(dir.join("data")).output().expect("sh runs");
+    let expected = std::fs::read_to_string(dir.join("expected.txt")).expect("expected.txt is there");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{pipeline}");
+}

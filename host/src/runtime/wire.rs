@@ -19,7 +19,10 @@ mod reader;
 mod scalar;
 mod shape;
 #[cfg(any(test, feature = "fuzzing"))]
-#[cfg_attr(not(test), expect(dead_code, reason = "the fuzz target needs only a part of the tests' guests and reference"))]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the fuzz target needs only a part of the tests' guests and reference")
+)]
 mod tests;
 
 use std::mem::MaybeUninit;
@@ -27,6 +30,9 @@ use std::mem::MaybeUninit;
 use wasmtime::component::__internal::{CanonicalAbiInfo, InstanceType, InterfaceType, LiftContext, LowerContext};
 use wasmtime::component::{ComponentNamedList, ComponentType, Lift, Lower, Resource};
 use wasmtime::{Result, ValRaw};
+
+#[cfg(feature = "fuzzing")]
+pub use tests::check_decoding;
 
 use crate::courier::{CallError, Message};
 

@@ -6,6 +6,8 @@
 mod arbitrary;
 mod decoding;
 mod forwarder;
+#[cfg(test)]
+mod handles;
 mod harness;
 #[cfg(test)]
 mod hostile;

@@ -149,6 +149,12 @@ fn strings_that_are_not_utf_8() {
 }
 
 #[test]
+fn an_error_names_the_field_that_was_wrong() {
+    check_refused(point(), &[("0a 07 08 02 10 80 80 80 80", DecodeError::Truncated, "in value 1")]);
+    check_refused(point(), &[("0a 08 08 02 10 80 80 80 80 10", DecodeError::Range, "in field `y`")]);
+}
+
+#[test]
 fn variants_and_results_without_a_case() {
     check_refused(
         shape(),

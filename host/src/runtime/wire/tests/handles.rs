@@ -11,9 +11,12 @@ use crate::courier::Message;
 use crate::runtime::import::{Imported, Outcome, link};
 use crate::runtime::signature::Signature;
 
-/// The handle's index and the request of each call.
+/// The handle's number and the request of one call.
+type Call = (u32, Vec<u8>);
+
+/// What the methods were called with.
 #[derive(Clone, Default)]
-struct Calls(Arc<Mutex<Vec<(u32, Vec<u8>)>>>);
+struct Calls(Arc<Mutex<Vec<Call>>>);
 
 struct Thing;
 

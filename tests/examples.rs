@@ -4,11 +4,12 @@ use std::process::Command;
 
 use crate::host;
 
-/// Runs `examples/NAME` under `launch_type` and compares its output, without tags, with its `expected.txt`.
-fn check(name: &str, launch_type: &str) {
+/// Runs `examples/NAME`, changed by `overrides`, under `launch_type` and compares its output, without tags, with its `expected.txt`.
+fn check(name: &str, launch_type: &str, overrides: &[String]) {
     let dir = host::root().join("examples").join(name);
     let output = Command::new(host::BINARY)
         .args(["run", "--build", "--launch-type", launch_type])
+        .args(overrides.iter().flat_map(|change| ["--set", change]))
         .arg(dir.join("program.toml"))
         .output()
         .expect("the binary runs");
@@ -26,7 +27,7 @@ macro_rules! examples {
             #[test]
             fn $name() {
                 for (launch_type, _) in lp_host::plan::LaunchType::NAMES {
-                    check($folder, &launch_type.to_string());
+                    check($folder, &launch_type.to_string(), &[]);
                 }
             }
         )*
@@ -39,6 +40,25 @@ examples! {
     parameter_server = "parameter-server",
     map_reduce = "map-reduce",
     evolution_strategies = "evolution-strategies",
+}
+
+#[test]
+fn a_guest_made_with_plain_wit_bindgen_runs_as_one_made_with_the_sdk_does() {
+    let component = host::build(&["plain-consumer"]).join("plain_consumer.wasm");
+    let change = format!("nodes.consumer.component={}", component.display());
+    check("consumer-producers", "threads", &[change]);
+}
+
+#[test]
+fn guests_without_async_need_no_engine_with_it() {
+    let dir = host::build(&["probe", "probe-plain", "hello", "parameter-server"]);
+    let uses_async = |name: &str| {
+        lp_host::component::Component::read(&dir.join(name)).expect("the component can be read").uses_async
+    };
+    for plain in ["probe_plain.wasm", "hello.wasm", "parameter_server.wasm"] {
+        assert!(!uses_async(plain), "{plain}");
+    }
+    assert!(uses_async("probe.wasm"));
 }
 
 #[test]

@@ -32,6 +32,8 @@ pub use output::{LINE_BYTES_MAX, LineSink, Outputs, Stream};
 pub use peers::{EdgeSpec, HandleSpec, MethodSpec, TargetSpec};
 pub use replica::{Ended, Failure, Replica};
 pub use stop::Stop;
+#[cfg(feature = "fuzzing")]
+pub use wire::check_decoding;
 
 use crate::courier::Mailbox;
 use crate::plan::NodePlan;

@@ -114,6 +114,11 @@ impl Worker {
         &self.warnings
     }
 
+    /// The queue of calls of `replica`, for calls by the host itself; `None` if the plan has no such replica.
+    pub fn mailbox(&self, replica: ReplicaId) -> Option<&Arc<Mailbox>> {
+        self.mailboxes.get(&replica)
+    }
+
     /// What `replica` has done so far.
     pub fn stats(&self, replica: ReplicaId) -> Option<ReplicaStats> {
         let mailbox = self.mailboxes.get(&replica)?;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures::task::AtomicWaker;
 use hdrhistogram::Histogram;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Notify, oneshot};
 
 use super::{CallError, Exchange, Message, Origin, Pump, ReplicaIndex, Urgency};
 
@@ -54,12 +54,16 @@ pub struct Mailbox {
     exchange: Arc<Exchange>,
     state: Mutex<State>,
     arrived: AtomicWaker,
-    room: Semaphore,
+    queued_max: usize,
+    /// Told when a call leaves a queue that someone waits to get into.
+    room: Notify,
     pump: Pump,
 }
 
 struct State {
     queue: VecDeque<Call>,
+    /// Callers that wait for room in the queue.
+    outside: usize,
     phase: Phase,
     served: Served,
 }
@@ -83,11 +87,13 @@ impl Mailbox {
             exchange,
             state: Mutex::new(State {
                 queue: VecDeque::new(),
+                outside: 0,
                 phase: Phase::Starting,
                 served: Served { calls: 0, errors: 0, latency_ns },
             }),
             arrived: AtomicWaker::new(),
-            room: Semaphore::new(queued_max as usize),
+            queued_max: queued_max as usize,
+            room: Notify::new(),
             pump: Pump::default(),
         }
     }
@@ -140,12 +146,9 @@ impl Mailbox {
             }
             None => None,
         };
-        if self.room.try_acquire().map(|permit| permit.forget()).is_err() {
-            self.wait_for_room(deadline).await?;
-        }
         let (reply, mut answer) = oneshot::channel();
         let blocked = caller.filter(|_| options.urgency == Urgency::Blocked);
-        let call = Call {
+        let mut call = Call {
             method,
             request,
             origin,
@@ -153,7 +156,10 @@ impl Mailbox {
             blocked: blocked.map(|caller| (self.exchange.clone(), caller)),
             queued_at: Instant::now(),
         };
-        self.deliver(call, options)?;
+        while let Some(refused) = self.deliver(call, options)? {
+            call = refused;
+            self.wait_for_room(deadline).await?;
+        }
         match answer.try_recv() {
             Ok(result) => return result,
             Err(oneshot::error::TryRecvError::Closed) => return Err(self.lost()),
@@ -170,41 +176,41 @@ impl Mailbox {
         }
     }
 
-    /// Queues a call and lets the replica's loop see it: on this thread, or by waking it.
-    fn deliver(&self, call: Call, options: CallOptions) -> Result<(), CallError> {
-        let mut refused = None;
+    /// Queues a call and lets the replica's loop see it: on this thread, or by waking it. A full queue gives it back.
+    fn deliver(&self, call: Call, options: CallOptions) -> Result<Option<Call>, CallError> {
+        let mut outcome = Ok(None);
         let assisted = self.pump.assist(options.urgency, || {
             let mut state = self.lock();
             match &state.phase {
-                Phase::Closed(error) => refused = Some(error.clone()),
-                Phase::Starting if !options.wait_for_ready => refused = Some(CallError::Unavailable),
+                Phase::Closed(error) => outcome = Err(error.clone()),
+                Phase::Starting if !options.wait_for_ready => outcome = Err(CallError::Unavailable),
+                _ if state.queue.len() >= self.queued_max => {
+                    state.outside += 1;
+                    outcome = Ok(Some(call));
+                }
                 _ => state.queue.push_back(call),
             }
         });
-        if let Some(error) = refused {
-            self.room.add_permits(1);
-            return Err(error);
-        }
-        if !assisted {
+        if !assisted && matches!(outcome, Ok(None)) {
             self.arrived.wake();
         }
-        Ok(())
+        outcome
     }
 
+    /// Waits until a call has left the queue; to be tried again then.
     async fn wait_for_room(&self, deadline: Option<(Instant, Duration)>) -> Result<(), CallError> {
-        let room = async {
-            match self.room.acquire().await {
-                Ok(permit) => Ok(permit.forget()),
-                Err(_) => Err(self.refusal()),
-            }
+        let left = deadline.map(|(start, timeout)| timeout.saturating_sub(start.elapsed()));
+        let waited = match left {
+            None => Ok(self.room.notified().await),
+            Some(left) => tokio::time::timeout(left, self.room.notified()).await,
         };
-        match deadline {
-            None => room.await,
-            Some((start, timeout)) => {
-                let left = timeout.saturating_sub(start.elapsed());
-                tokio::time::timeout(left, room).await.unwrap_or(Err(CallError::Overloaded))
-            }
+        let mut state = self.lock();
+        state.outside -= 1;
+        // A closed queue has room for everyone: each who waits lets the next one know.
+        if state.outside > 0 && matches!(state.phase, Phase::Closed(_)) {
+            self.room.notify_one();
         }
+        waited.map_err(|_| CallError::Overloaded)
     }
 
     /// The next call to work on, or `None` once the mailbox is closed. Called by the replica's loop alone.
@@ -220,7 +226,9 @@ impl Mailbox {
     fn take(&self) -> Option<Option<Call>> {
         let mut state = self.lock();
         while let Some(call) = state.queue.pop_front() {
-            self.room.add_permits(1);
+            if state.outside > 0 {
+                self.room.notify_one();
+            }
             // Nobody waits for it any more, and it has not started.
             if !call.reply.is_closed() {
                 return Some(Some(call));
@@ -264,7 +272,7 @@ impl Mailbox {
             state.served.errors += waiting.len() as u64;
             waiting
         };
-        self.room.close();
+        self.room.notify_one();
         for call in waiting {
             call.split().3.send(Err(error.clone()));
         }

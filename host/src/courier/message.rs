@@ -1,5 +1,7 @@
 //! The protobuf bytes of one request or one response, and the buffer that builds them back to front.
 
+#![allow(unsafe_code, reason = "a buffer that is filled from its end has bytes that are not initialised yet")]
+
 use std::mem::MaybeUninit;
 
 /// The bytes of one protobuf message.

@@ -9,10 +9,12 @@ use std::cell::Cell;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
-use std::task::{Context, Poll, Waker};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
+
+use futures::task::AtomicWaker;
 
 /// A poll that takes longer than this on average is not worth waiting for: other calls of the caller could run beside.
 const SHORT_POLL: Duration = Duration::from_micros(50);
@@ -43,13 +45,60 @@ pub struct Pump {
     body: Mutex<Body>,
     /// The owner found the loop taken: whoever has it must wake the owner when it lets go.
     wanted: AtomicBool,
+    bell: Arc<Bell>,
     clock: Clock,
+}
+
+/// What the loop's futures wake.
+///
+/// Most wakes come while the loop is polled and are heard by that very poll, so that waking the owner for them would
+/// cost a switch of tasks, often across threads, for nothing.
+#[derive(Default)]
+struct Bell {
+    state: AtomicU8,
+    owner: AtomicWaker,
+}
+
+impl Bell {
+    /// Nobody polls the loop: a ring wakes the owner.
+    const IDLE: u8 = 0;
+    /// Somebody polls the loop: a ring is noted.
+    const POLLED: u8 = 1;
+    /// It has rung since the loop last looked.
+    const RUNG: u8 = 2;
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let noted = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
+            (state != Self::IDLE).then_some(Self::RUNG)
+        });
+        if noted.is_err() {
+            self.owner.wake();
+        }
+    }
 }
 
 #[derive(Default)]
 struct Body {
     future: Option<Loop>,
-    owner: Option<Waker>,
+    /// The waker that rings the bell, kept so that it is always the same one.
+    waker: Option<Waker>,
+}
+
+/// What a poll of the loop left behind.
+#[derive(Clone, Copy)]
+enum Polled {
+    /// Nothing to do until something rings.
+    Waiting,
+    /// Something rang meanwhile that the loop has not seen.
+    Again,
+    /// The loop is over.
+    Ended,
 }
 
 /// How long a replica's loop has been on a thread.
@@ -91,26 +140,23 @@ impl Pump {
         // The first poll is always the owner's: some loops can't be started inside another loop's poll.
         let mut starting: Option<Loop> = Some(Box::pin(future));
         std::future::poll_fn(|cx| {
+            self.bell.owner.register(cx.waker());
             let body = self.try_lock().or_else(|| {
                 self.wanted.store(true, Ordering::SeqCst);
                 // The caller that had it may have let go before it could see that it is wanted.
                 self.try_lock()
             });
-            let Some(mut body) = body else {
-                if starting.is_some() {
-                    // Not known as the owner yet, so nobody can wake this task; the lock is held for an instant only.
-                    cx.waker().wake_by_ref();
-                }
-                return Poll::Pending;
-            };
+            let Some(mut body) = body else { return Poll::Pending };
             self.wanted.store(false, Ordering::SeqCst);
-            if !body.owner.as_ref().is_some_and(|owner| owner.will_wake(cx.waker())) {
-                body.owner = Some(cx.waker().clone());
-            }
             if let Some(future) = starting.take() {
                 body.future = Some(future);
+                body.waker = Some(self.bell.clone().into());
             }
-            self.poll(&mut body, cx)
+            let polled = self.poll(&mut body);
+            if let Polled::Again = polled {
+                self.bell.owner.wake();
+            }
+            if let Polled::Ended = polled { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
     }
@@ -125,18 +171,28 @@ impl Pump {
         let body = worthwhile.then(|| self.try_lock()).flatten();
         queue();
         let Some(mut body) = body else { return false };
-        // Without an owner there is no loop yet: it starts on its own task and finds the call then.
-        let Some(owner) = body.owner.clone() else {
-            return false;
+        // Without a loop the replica has not started: it finds the call when it does. An owner that found the lock
+        // taken meanwhile has to be told.
+        let started = body.future.is_some();
+        let polled = if started {
+            NESTING.set(depth + 1);
+            let polled = self.poll(&mut body);
+            NESTING.set(depth);
+            polled
+        } else {
+            Polled::Waiting
         };
-        NESTING.set(depth + 1);
-        let ended = self.poll(&mut body, &mut Context::from_waker(&owner)).is_ready();
-        NESTING.set(depth);
         drop(body);
-        if self.wanted.swap(false, Ordering::SeqCst) || ended {
-            owner.wake();
+        if self.wanted.swap(false, Ordering::SeqCst) || !matches!(polled, Polled::Waiting) {
+            self.bell.owner.wake();
         }
-        true
+        started
+    }
+
+    /// Notes that the loop is about to look at everything that may have woken it. Called by the loop itself.
+    pub fn look(&self) {
+        // Only the poller moves the state away from `RUNG`, and the loop is part of the poll.
+        let _ = self.bell.state.compare_exchange(Bell::RUNG, Bell::POLLED, Ordering::AcqRel, Ordering::Relaxed);
     }
 
     fn try_lock(&self) -> Option<MutexGuard<'_, Body>> {
@@ -148,17 +204,19 @@ impl Pump {
     }
 
     /// Polls the loop once. A panic in it ends it: the caller who happens to poll must not go down with it.
-    fn poll(&self, body: &mut Body, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(mut future) = body.future.take() else {
-            return Poll::Ready(());
-        };
-        let polled = self.timed(|| catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))));
+    fn poll(&self, body: &mut Body) -> Polled {
+        let (Some(future), Some(waker)) = (&mut body.future, &body.waker) else { return Polled::Ended };
+        self.bell.state.store(Bell::POLLED, Ordering::Release);
+        let mut cx = Context::from_waker(waker);
+        let polled = self.timed(|| catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut cx))));
+        let rung = self.bell.state.swap(Bell::IDLE, Ordering::AcqRel) == Bell::RUNG;
         match polled {
-            Ok(Poll::Pending) => {
-                body.future = Some(future);
-                Poll::Pending
+            Ok(Poll::Pending) if rung => Polled::Again,
+            Ok(Poll::Pending) => Polled::Waiting,
+            Ok(Poll::Ready(())) | Err(_) => {
+                body.future = None;
+                Polled::Ended
             }
-            Ok(Poll::Ready(())) | Err(_) => Poll::Ready(()),
         }
     }
 

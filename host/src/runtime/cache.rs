@@ -4,6 +4,8 @@
 //! are machine code that is mapped and run, so they are only ever read from a directory that no other user can write,
 //! together with a digest of their content; one that does not match is compiled again.
 
+#![allow(unsafe_code, reason = "machine code from a file is trusted to be what was written there")]
+
 use std::fs;
 use std::hash::{Hash, Hasher};
 use std::io::{self, Write};

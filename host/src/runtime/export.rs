@@ -1,5 +1,7 @@
 //! An exported function as something that takes a request message and gives a response message.
 
+#![allow(unsafe_code, reason = "the type of a function is checked by `Wire` and not by wasmtime")]
+
 use std::pin::Pin;
 
 use wasmtime::component::{Accessor, Func, GuestTaskId, TypedFunc};

@@ -110,7 +110,6 @@ fn add_plain(linker: &mut LinkerInstance<'_, State>, edge: &EdgeSpec, functions:
 }
 
 /// What is the same for every call of one function through one handle.
-#[derive(Clone)]
 struct CallSite {
     handle: String,
     method: String,
@@ -119,14 +118,14 @@ struct CallSite {
 }
 
 impl CallSite {
-    fn new(handle: &HandleSpec, method: &str, signature: &Signature) -> Self {
+    fn new(handle: &HandleSpec, method: &str, signature: &Signature) -> Arc<Self> {
         let urgency = if signature.is_async { Urgency::Concurrent } else { Urgency::Blocked };
-        Self {
+        Arc::new(Self {
             handle: handle.name.clone(),
             method: method.to_owned(),
             options: CallOptions { timeout: handle.timeout, wait_for_ready: handle.wait_for_ready, urgency },
             fallible: signature.fallible,
-        }
+        })
     }
 
     /// What the caller sees of a failed call: an error value where its result has one, else a trap that says it all.
@@ -149,7 +148,10 @@ fn origin(mut store: StoreContextMut<'_, State>, urgency: Urgency) -> Result<Opt
         }
     };
     Ok(match urgency {
-        Urgency::Blocked => Some(Origin::held(store.data().replica(), parent)),
+        Urgency::Blocked => Some(match parent {
+            None => store.data().held.clone(),
+            parent => Origin::held(store.data().replica(), parent),
+        }),
         Urgency::Concurrent => parent,
     })
 }
@@ -158,7 +160,7 @@ fn origin(mut store: StoreContextMut<'_, State>, urgency: Urgency) -> Result<Opt
 struct Plain {
     targets: Vec<(Arc<Mailbox>, usize)>,
     next: AtomicUsize,
-    call: CallSite,
+    call: Arc<CallSite>,
 }
 
 impl Imported<State, Handle> for Plain {
@@ -221,7 +223,7 @@ fn add_handles(
             Some((_, method)) => {
                 let of_each = directory.replicas.iter().map(|(handle, target)| {
                     let call = CallSite::new(handle, method, signature);
-                    Ok((target.mailbox.clone(), target.method(method)?.clone(), call))
+                    Ok((target.mailbox.clone(), Arc::new(target.method(method)?.clone()), call))
                 });
                 let imported = Method { of_each: of_each.collect::<Result<_>>()? };
                 import::link(linker, name, signature, imported)?;
@@ -255,7 +257,7 @@ fn handle_at(place: usize) -> Resource<Handle> {
 
 /// A method of a handle resource.
 struct Method {
-    of_each: Vec<(Arc<Mailbox>, MethodSpec, CallSite)>,
+    of_each: Vec<(Arc<Mailbox>, Arc<MethodSpec>, Arc<CallSite>)>,
 }
 
 impl Imported<State, Handle> for Method {

@@ -148,6 +148,7 @@ impl Replica {
             let mut running = run.map(|run| Box::pin(run.call_concurrent(accessor, ())));
             let mut closed = false;
             std::future::poll_fn(|cx| {
+                mailbox.pump().look();
                 if let Some(future) = &mut running
                     && let Poll::Ready(result) = future.as_mut().poll(cx)
                 {

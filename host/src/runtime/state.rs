@@ -21,6 +21,8 @@ pub(super) struct State {
     pub(super) limits: MemoryLimit,
     pub(super) spec: Arc<ReplicaSpec>,
     pub(super) output: [LineWriter; 2],
+    /// The origin of blocking calls that came through nothing but this replica.
+    pub(super) held: Arc<Origin>,
     /// What the call that the store works on came through, in a store that works on one call at a time.
     pub(super) current: Option<Arc<Origin>>,
     /// What the calls came through that a concurrent store works on; those that came through nothing are left out.
@@ -50,6 +52,7 @@ impl State {
             config: node.config.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
             limits: MemoryLimit { bytes: 0, peak: 0, bytes_max: node.memory_bytes_max, refused: false },
             output: [stdout, stderr],
+            held: Origin::held(spec.mailbox.replica(), None),
             current: None,
             origins: HashMap::new(),
             spec,

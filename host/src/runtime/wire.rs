@@ -10,13 +10,19 @@
 //!
 //! This module is the only one with `unsafe` trait implementations, and the reason why wasmtime's version is pinned.
 
+#![allow(unsafe_code, reason = "wasmtime's traits for types in guest memory are unsafe to implement")]
+
 mod error;
 mod lift;
 mod lower;
 mod reader;
 mod scalar;
 mod shape;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the fuzz target needs only a part of the tests' guests and reference")
+)]
 mod tests;
 
 use std::mem::MaybeUninit;
@@ -24,6 +30,9 @@ use std::mem::MaybeUninit;
 use wasmtime::component::__internal::{CanonicalAbiInfo, InstanceType, InterfaceType, LiftContext, LowerContext};
 use wasmtime::component::{ComponentNamedList, ComponentType, Lift, Lower, Resource};
 use wasmtime::{Result, ValRaw};
+
+#[cfg(feature = "fuzzing")]
+pub use tests::check_decoding;
 
 use crate::courier::{CallError, Message};
 

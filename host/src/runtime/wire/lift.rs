@@ -93,16 +93,10 @@ fn lift_fields(
         });
     }
     for (index, (field, place)) in fields.iter().zip(places).enumerate().skip(skip).rev() {
-        lift_field(cx, out, (index - skip + 1) as u32, *field, place).with_context(|| field_name(types, ty, index))?;
+        lift_field(cx, out, (index - skip + 1) as u32, *field, place)
+            .with_context(|| shape::field_name(types, ty, index))?;
     }
     Ok(())
-}
-
-fn field_name(types: &wasmtime::component::__internal::ComponentTypes, ty: InterfaceType, index: usize) -> String {
-    match ty {
-        InterfaceType::Record(record) => format!("in field `{}`", types[record].fields[index].name),
-        _ => format!("in value {}", index + 1),
-    }
 }
 
 /// Writes a parameter, a result or a field of a record: the places where options and lists need no wrapper.

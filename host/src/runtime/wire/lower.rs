@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use wasmtime::component::__internal::wasmtime_environ::component::StringEncoding;
 use wasmtime::component::__internal::{InterfaceType, LowerContext};
+use wasmtime::error::Context as _;
 use wasmtime::{Result, ValRaw};
 
 use super::Payload;
@@ -180,16 +181,18 @@ fn lower_fields<T>(cx: &mut LowerContext<'_, T>, ty: InterfaceType, message: &[u
     match place {
         Place::Memory(base) => {
             let mut offset = 0;
-            for (field, found) in fields.iter().zip(&found) {
+            for (index, (field, found)) in fields.iter().zip(&found).enumerate() {
                 let at = types.canonical_abi(field).next_field32(&mut offset);
-                lower_field(cx, *field, found, Place::Memory(base + at as usize))?;
+                lower_field(cx, *field, found, Place::Memory(base + at as usize))
+                    .with_context(|| shape::field_name(types, ty, index))?;
             }
         }
         Place::Flat(mut slots) => {
-            for (field, found) in fields.iter().zip(&found) {
+            for (index, (field, found)) in fields.iter().zip(&found).enumerate() {
                 let count = types.canonical_abi(field).flat_count.ok_or(WireError::Type)?;
                 let (these, rest) = slots.split_at_mut(count.into());
-                lower_field(cx, *field, found, Place::Flat(these))?;
+                lower_field(cx, *field, found, Place::Flat(these))
+                    .with_context(|| shape::field_name(types, ty, index))?;
                 slots = rest;
             }
         }

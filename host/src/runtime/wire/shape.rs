@@ -26,6 +26,14 @@ pub(super) fn fields(types: &ComponentTypes, ty: InterfaceType) -> Option<SmallV
     }
 }
 
+/// Where in the record or tuple `ty` something was wrong, as the context of an error.
+pub(super) fn field_name(types: &ComponentTypes, ty: InterfaceType, index: usize) -> String {
+    match ty {
+        InterfaceType::Record(record) => format!("in field `{}`", types[record].fields[index].name),
+        _ => format!("in value {}", index + 1),
+    }
+}
+
 /// A type with a discriminant and payloads: variant, result or option.
 pub(super) struct Cases<'a> {
     ty: InterfaceType,

@@ -8,10 +8,11 @@ pub use messages::write_freely;
 pub use types::signature;
 pub use values::value;
 
-use super::wit_type::{Signature, WitType};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use wasmtime::component::Val;
+
+use super::wit_type::{Signature, WitType};
 
 /// One call of a function: its arguments, what it returns, and the seed for the form in which the messages are written.
 #[derive(Clone, Debug)]

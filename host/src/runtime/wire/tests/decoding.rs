@@ -1,16 +1,17 @@
 //! Any bytes at all sent to a guest: the codec and the reference agree on whether they are a message, and on its value.
 
+use std::cell::RefCell;
+
+use wasmtime::component::{Component, Val};
+
 use super::forwarder::{Style, component};
-use super::harness::{Codec, Concurrency, Guest, Values, compile, engine};
+use super::harness::{Codec, Concurrency, Guest, Values, block_on, compile, engine};
 use super::reference::{decode, same};
 use super::wit_type::{Signature, Strings, WitType};
-use std::cell::RefCell;
-use wasmtime::component::{Component, Val};
 
 /// A guest that takes messages, and is replaced by a new one whenever a message traps it.
 pub struct Receiver {
     component: Component,
-    runtime: tokio::runtime::Runtime,
     guest: Guest,
 }
 
@@ -18,9 +19,8 @@ impl Receiver {
     pub fn new(params: Vec<WitType>, strings: Strings) -> Self {
         let text = component(&Signature { params, result: None, strings }, Style::Sync);
         let component = compile(&text, Concurrency::Off).expect("the guest is valid");
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime without drivers starts");
-        let guest = instantiate(&component, &runtime);
-        Self { component, runtime, guest }
+        let guest = instantiate(&component);
+        Self { component, guest }
     }
 
     /// Sends `request` to the guest.
@@ -31,22 +31,22 @@ impl Receiver {
     pub fn check(&mut self, request: &[u8]) {
         let expected = decode(&self.guest.types.0, request);
         self.guest.host().reply = Some(Values::Vals(Vec::new()));
-        let called = self.runtime.block_on(self.guest.call(Values::Bytes(request.to_vec())));
+        let called = block_on(self.guest.call(Values::Bytes(request.to_vec())));
         let received = self.guest.host().received.take();
         match (&expected, &called, received) {
             (Ok(expected), Ok(_), Some(Values::Vals(received))) => {
                 let (received, expected) = (Val::Tuple(received), Val::Tuple(expected.clone()));
                 assert!(same(&received, &expected), "{request:02x?} is {received:?} instead of {expected:?}");
             }
-            (Err(_), Err(_), None) => self.guest = instantiate(&self.component, &self.runtime),
+            (Err(_), Err(_), None) => self.guest = instantiate(&self.component),
             (_, _, received) => panic!("{request:02x?} is {expected:?}, but the guest got {received:?}: {called:?}"),
         }
     }
 }
 
-fn instantiate(component: &Component, runtime: &tokio::runtime::Runtime) -> Guest {
+fn instantiate(component: &Component) -> Guest {
     let guest = Guest::of(component, engine(Concurrency::Off), Concurrency::Off, Codec::Val);
-    runtime.block_on(guest).expect("the guest has all its imports")
+    block_on(guest).expect("the guest has all its imports")
 }
 
 /// Sends all bytes but the first one to the guest that the first one chooses; the entry point of the fuzz target.
@@ -147,7 +147,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 2))]
+        #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 4))]
 
         #[test]
         fn damaged_messages_mean_the_same_to_the_codec_and_the_reference(

@@ -1,16 +1,18 @@
 //! Calls a guest that imports and exports `test:t/svc`, with the codec or with `Val` on either side of it.
 
+use std::sync::LazyLock;
+
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, Func, Instance, Linker, Resource, Type, Val};
+use wasmtime::error::Context as _;
+use wasmtime::{Config, Engine, Result, Store, StoreContextMut};
+
 use super::super::Payload;
 use super::forwarder::INTERFACE;
 use crate::courier::Message;
 use crate::runtime::export::{Exported, exported};
 use crate::runtime::import::{Imported, Outcome, link};
 use crate::runtime::signature::Signature;
-use std::sync::LazyLock;
-use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{Component, Func, Instance, Linker, Resource, Type, Val};
-use wasmtime::error::Context as _;
-use wasmtime::{Config, Engine, Result, Store, StoreContextMut};
 
 /// Which of the host's two engines a guest runs on.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -114,6 +116,12 @@ impl Guest {
     }
 }
 
+/// Runs a future on this thread to its end.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.expect("a runtime without drivers starts").block_on(future)
+}
+
 /// The engine that guests of this kind share.
 pub fn engine(concurrency: Concurrency) -> &'static Engine {
     static OFF: LazyLock<Engine> = LazyLock::new(|| {
@@ -156,7 +164,7 @@ fn import(linker: &mut Linker<Host>, component: &Component, codec: Codec) -> Res
     let signature = Signature::of(&func);
     let mut instance = linker.instance(INTERFACE)?;
     match codec {
-        Codec::Wire => link::<Host, ()>(&mut instance, "f", &signature, false, Replies),
+        Codec::Wire => link::<Host, ()>(&mut instance, "f", &signature, Replies),
         Codec::Val if signature.is_async => instance.func_new_concurrent("f", |accessor, _, params, results| {
             Box::pin(async move {
                 let params = Values::Vals(params.to_vec());

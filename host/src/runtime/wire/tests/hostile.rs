@@ -4,12 +4,8 @@ mod guest;
 mod lift;
 mod lower;
 
-use super::harness::{Codec, Concurrency, Guest, Host, Values};
+use super::harness::{Codec, Concurrency, Guest, Host, Values, block_on};
 use super::wit_type::{Signature, Strings, WitType};
-
-fn block_on<F: Future>(future: F) -> F::Output {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
-}
 
 /// Calls a guest given as text, whose `f` takes `request`; its import, if it calls it, replies with `reply`.
 fn check_trapped(text: &str, request: &[u8], reply: &[u8], says: &str) {

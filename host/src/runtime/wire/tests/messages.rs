@@ -4,10 +4,11 @@ mod accepted;
 mod examples;
 mod refused;
 
-use super::forwarder::{Style, component};
-use super::harness::{Codec, Concurrency, Guest, Values};
-use super::wit_type::{Signature, Strings, WitType};
 use wasmtime::component::Val;
+
+use super::forwarder::{Style, component};
+use super::harness::{Codec, Concurrency, Guest, Values, block_on};
+use super::wit_type::{Signature, Strings, WitType};
 
 /// A guest whose `f` takes and returns a value of the type, called with messages, its import served with `Val`.
 async fn echo(ty: &WitType) -> Guest {
@@ -25,21 +26,9 @@ async fn exchange(guest: &mut Guest, request: &[u8], reply: &Val) -> wasmtime::R
     }
 }
 
-fn block_on<F: Future>(future: F) -> F::Output {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
-}
-
 /// Bytes written as hexadecimal digits with spaces between them.
 fn bytes(hex: &str) -> Vec<u8> {
     hex.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
-}
-
-fn list(element: WitType) -> WitType {
-    WitType::List(Box::new(element))
-}
-
-fn option(some: WitType) -> WitType {
-    WitType::Option(Box::new(some))
 }
 
 fn result(ok: WitType, err: WitType) -> WitType {
@@ -57,7 +46,7 @@ fn shape() -> WitType {
     WitType::Variant(vec![
         case("nothing", None),
         case("circle", Some(WitType::F32)),
-        case("polygon", Some(list(point()))),
+        case("polygon", Some(WitType::list(point()))),
         case("named", Some(WitType::String)),
         case("placed", Some(point())),
     ])

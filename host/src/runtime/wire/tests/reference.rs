@@ -3,7 +3,10 @@
 mod decode;
 mod encode;
 
-pub use decode::{DecodeError, decode};
+#[cfg(test)]
+pub use decode::DecodeError;
+pub use decode::decode;
+#[cfg(test)]
 pub use encode::{encode, message};
 use wasmtime::component::{Type, Val};
 

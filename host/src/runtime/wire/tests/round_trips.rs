@@ -1,11 +1,12 @@
 //! Random values of random types through guests, against the reference: to the byte and to the bit.
 
-use super::arbitrary::{Call, function, write_freely};
-use super::forwarder::{Style, component};
-use super::harness::{Codec, Concurrency, Guest, Values, compile, engine};
-use super::reference::{decode, encode, message, same};
 use proptest::prelude::*;
 use wasmtime::component::{Type, Val};
+
+use super::arbitrary::{Call, function, write_freely};
+use super::forwarder::{Style, component};
+use super::harness::{Codec, Concurrency, Guest, Values, block_on, compile, engine};
+use super::reference::{decode, encode, message, same};
 
 /// Every way in which a guest can be built and run.
 const GUESTS: [(Style, Concurrency); 4] = [
@@ -18,11 +19,10 @@ const GUESTS: [(Style, Concurrency); 4] = [
 proptest! {
     #[test]
     fn values_pass_through_guests_unchanged((signature, calls) in function()) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         for (style, concurrency) in GUESTS {
             let compiled = compile(&component(&signature, style), concurrency).unwrap();
             for codec in [Codec::Val, Codec::Wire] {
-                runtime.block_on(async {
+                block_on(async {
                     let mut guest = Guest::of(&compiled, engine(concurrency), concurrency, codec).await.unwrap();
                     for call in &calls {
                         for caller in [Codec::Val, Codec::Wire] {

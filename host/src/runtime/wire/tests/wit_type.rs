@@ -84,6 +84,16 @@ impl Core {
 }
 
 impl WitType {
+    /// A list of elements of one type.
+    pub fn list(element: WitType) -> Self {
+        Self::List(Box::new(element))
+    }
+
+    /// An option of a value of one type.
+    pub fn option(some: WitType) -> Self {
+        Self::Option(Box::new(some))
+    }
+
     /// The type of every case's payload, if this is a type with a discriminant.
     pub fn cases(&self) -> Option<Vec<Option<&WitType>>> {
         match self {

@@ -1,8 +1,9 @@
 //! Writes a message in some legal form that is not the canonical one: what other protobuf encoders may send.
 
-use super::super::reference::{Content, Field, Label, Message, Scalar};
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng};
+
+use super::super::reference::{Content, Field, Label, Message, Scalar};
 
 /// Bytes that mean the same as `message`: fields in any order, occurrences that later ones replace, messages in parts,
 /// lists in chunks or unpacked, unknown fields, varints longer than they need be.

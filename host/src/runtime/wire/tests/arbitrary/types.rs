@@ -1,9 +1,10 @@
 //! Strategies for WIT types: every class of them, nested to depth 4, at the limits of the canonical ABI.
 
-use super::super::wit_type::Strings;
-use super::{Signature, WitType, name};
 use proptest::collection::vec;
 use proptest::prelude::*;
+
+use super::super::wit_type::Strings;
+use super::{Signature, WitType, name};
 
 /// Functions whose parameters and results are passed flat as well as in memory.
 pub fn signature() -> impl Strategy<Value = Signature> {

@@ -1,9 +1,10 @@
 //! Strategies for values of a WIT type: limits, every kind of float, every kind of char, and lists of all sizes.
 
-use super::WitType;
 use proptest::collection::{SizeRange, vec};
 use proptest::prelude::*;
 use wasmtime::component::Val;
+
+use super::WitType;
 
 /// Any value of the type.
 pub fn value(ty: &WitType) -> BoxedStrategy<Val> {

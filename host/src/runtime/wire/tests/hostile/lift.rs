@@ -65,10 +65,6 @@ fn check_cheat(cheat: Cheat, says: &str) {
     }
 }
 
-fn list(element: WitType) -> WitType {
-    WitType::List(Box::new(element))
-}
-
 fn names(count: usize) -> Vec<String> {
     (0..count).map(|i| format!("n{i}")).collect()
 }
@@ -76,36 +72,39 @@ fn names(count: usize) -> Vec<String> {
 #[test]
 fn pointers_out_of_bounds() {
     let bounds = "is out of bounds of a memory of 2097152 bytes";
-    for ty in [list(WitType::U8), list(WitType::S8), list(WitType::Bool), WitType::String] {
+    for ty in [WitType::list(WitType::U8), WitType::list(WitType::S8), WitType::list(WitType::Bool), WitType::String] {
         check_cheat(Cheat::pointer(ty.clone(), MEMORY - 4, 5, &[]), bounds);
         check_cheat(Cheat::pointer(ty.clone(), MEMORY + 1, 0, &[]), bounds);
         check_cheat(Cheat::pointer(ty, u32::MAX, 1, &[]), bounds);
     }
-    check_cheat(Cheat::pointer(list(WitType::U64), MEMORY - 8, 2, &[]), bounds);
-    check_cheat(Cheat::pointer(list(WitType::String), MEMORY - 8, 2, &[]), bounds);
-    check_cheat(Cheat::pointer(list(list(WitType::U16)), HEAP, 1, &[0xfe, 0xff, 0x1f, 0, 2, 0, 0, 0]), bounds);
+    check_cheat(Cheat::pointer(WitType::list(WitType::U64), MEMORY - 8, 2, &[]), bounds);
+    check_cheat(Cheat::pointer(WitType::list(WitType::String), MEMORY - 8, 2, &[]), bounds);
+    check_cheat(
+        Cheat::pointer(WitType::list(WitType::list(WitType::U16)), HEAP, 1, &[0xfe, 0xff, 0x1f, 0, 2, 0, 0, 0]),
+        bounds,
+    );
 }
 
 #[test]
 fn lengths_beyond_what_a_guest_may_make_the_host_copy() {
     let fuel = "too much data is being copied";
-    check_cheat(Cheat::pointer(list(WitType::U8), 0, u32::MAX, &[]), fuel);
+    check_cheat(Cheat::pointer(WitType::list(WitType::U8), 0, u32::MAX, &[]), fuel);
     check_cheat(Cheat::pointer(WitType::String, 0, u32::MAX, &[]), fuel);
-    check_cheat(Cheat::pointer(list(WitType::U64), 8, 1 << 29, &[]), fuel);
-    check_cheat(Cheat::pointer(list(WitType::String), 8, u32::MAX, &[]), fuel);
+    check_cheat(Cheat::pointer(WitType::list(WitType::U64), 8, 1 << 29, &[]), fuel);
+    check_cheat(Cheat::pointer(WitType::list(WitType::String), 8, u32::MAX, &[]), fuel);
     // A MiB of the guest's memory, 200 times.
     let again = |length: u32| [0u32.to_le_bytes(), length.to_le_bytes()].concat().repeat(200);
-    check_cheat(Cheat::pointer(list(list(WitType::U8)), HEAP, 200, &again(1 << 20)), fuel);
-    check_cheat(Cheat::pointer(list(list(WitType::Bool)), HEAP, 200, &again(1 << 20)), fuel);
-    check_cheat(Cheat::pointer(list(list(WitType::U32)), HEAP, 200, &again(1 << 18)), fuel);
+    check_cheat(Cheat::pointer(WitType::list(WitType::list(WitType::U8)), HEAP, 200, &again(1 << 20)), fuel);
+    check_cheat(Cheat::pointer(WitType::list(WitType::list(WitType::Bool)), HEAP, 200, &again(1 << 20)), fuel);
+    check_cheat(Cheat::pointer(WitType::list(WitType::list(WitType::U32)), HEAP, 200, &again(1 << 18)), fuel);
 }
 
 #[test]
 fn pointers_that_are_not_aligned() {
-    check_cheat(Cheat::pointer(list(WitType::U16), 1, 1, &[]), "the list at 0x1 is not aligned to 2 bytes");
-    check_cheat(Cheat::pointer(list(WitType::F32), 2, 1, &[]), "the list at 0x2 is not aligned to 4 bytes");
-    check_cheat(Cheat::pointer(list(WitType::F64), 4, 0, &[]), "the list at 0x4 is not aligned to 8 bytes");
-    check_cheat(Cheat::pointer(list(WitType::String), 2, 1, &[]), "the list at 0x2 is not aligned to 4 bytes");
+    check_cheat(Cheat::pointer(WitType::list(WitType::U16), 1, 1, &[]), "the list at 0x1 is not aligned to 2 bytes");
+    check_cheat(Cheat::pointer(WitType::list(WitType::F32), 2, 1, &[]), "the list at 0x2 is not aligned to 4 bytes");
+    check_cheat(Cheat::pointer(WitType::list(WitType::F64), 4, 0, &[]), "the list at 0x4 is not aligned to 8 bytes");
+    check_cheat(Cheat::pointer(WitType::list(WitType::String), 2, 1, &[]), "the list at 0x2 is not aligned to 4 bytes");
 }
 
 #[test]
@@ -124,8 +123,8 @@ fn discriminants_without_a_case() {
     check_cheat(Cheat::scalar(bare, 300), "300 is not a case of a type with 300 cases");
     check_cheat(Cheat::scalar(WitType::Enum(names(3)), 3), "3 is not a case of a type with 3 cases");
     check_cheat(Cheat::scalar(WitType::Enum(names(256)), 256), "256 is not a case of a type with 256 cases");
-    check_cheat(Cheat::pointer(list(WitType::Enum(names(3))), HEAP, 2, &[2, 255]), "255 is not a case");
-    check_cheat(Cheat::pointer(list(WitType::Enum(names(257))), HEAP, 1, &[1, 1]), "257 is not a case");
+    check_cheat(Cheat::pointer(WitType::list(WitType::Enum(names(3))), HEAP, 2, &[2, 255]), "255 is not a case");
+    check_cheat(Cheat::pointer(WitType::list(WitType::Enum(names(257))), HEAP, 1, &[1, 1]), "257 is not a case");
 }
 
 #[test]
@@ -137,7 +136,7 @@ fn chars_that_are_none() {
         (u32::MAX, "0xffffffff is not a char"),
     ] {
         check_cheat(Cheat::scalar(WitType::Char, code), says);
-        check_cheat(Cheat::pointer(list(WitType::Char), HEAP, 1, &code.to_le_bytes()), says);
+        check_cheat(Cheat::pointer(WitType::list(WitType::Char), HEAP, 1, &code.to_le_bytes()), says);
     }
 }
 
@@ -149,7 +148,7 @@ fn strings_that_are_not_utf_8() {
     }
     // The list at `HEAP` has one string, which is behind it.
     let nested = [&(HEAP + 8).to_le_bytes()[..], &1u32.to_le_bytes(), b"\xff"].concat();
-    check_cheat(Cheat::pointer(list(WitType::String), HEAP, 1, &nested), utf8);
+    check_cheat(Cheat::pointer(WitType::list(WitType::String), HEAP, 1, &nested), utf8);
 }
 
 #[test]

@@ -21,8 +21,8 @@ fn check_accepted(ty: WitType, cases: &[(&str, Val)]) {
 fn the_last_of_several_scalars_counts() {
     check_accepted(WitType::U32, &[("08 01 08 02", Val::U32(2)), ("08 01 08 00", Val::U32(0))]);
     check_accepted(WitType::String, &[("0a 01 61 0a 01 62", text("b"))]);
-    check_accepted(list(WitType::U8), &[("0a 01 61 0a 01 62", bytes_value(b"b"))]);
-    check_accepted(option(WitType::U32), &[("08 01 08 00", some(Val::U32(0)))]);
+    check_accepted(WitType::list(WitType::U8), &[("0a 01 61 0a 01 62", bytes_value(b"b"))]);
+    check_accepted(WitType::option(WitType::U32), &[("08 01 08 00", some(Val::U32(0)))]);
 }
 
 #[test]
@@ -37,10 +37,10 @@ fn several_occurrences_of_a_message_are_one() {
     let cases = [("0a 02 08 02 0a 02 10 04", at(1, 2)), ("0a 02 08 02 0a 04 10 04 08 06", at(3, 2))];
     check_accepted(point(), &cases);
     check_accepted(
-        option(list(WitType::Bool)),
+        WitType::option(WitType::list(WitType::Bool)),
         &[("0a 03 0a 01 01 0a 03 0a 01 00", { some(Val::List(vec![Val::Bool(true), Val::Bool(false)])) })],
     );
-    check_accepted(option(option(WitType::U32)), &[("0a 02 08 01 0a 00", some(some(Val::U32(1))))]);
+    check_accepted(WitType::option(WitType::option(WitType::U32)), &[("0a 02 08 01 0a 00", some(some(Val::U32(1))))]);
     // The payloads are put together before they are read.
     check_accepted(point(), &[("0a 01 08 0a 01 02", at(1, 0))]);
 }
@@ -68,9 +68,9 @@ fn a_list_of_scalars_may_be_packed_unpacked_or_both() {
         ("0a 04 01 00 00 00 0d 02 00 00 00 0a 00 0a 04 03 00 00 00", values(&[1, 2, 3])),
         ("0a 00", values(&[])),
     ];
-    check_accepted(list(WitType::U32), &cases);
+    check_accepted(WitType::list(WitType::U32), &cases);
     let colors = Val::List(vec![Val::Enum("green".to_owned()), Val::Enum("blue".to_owned())]);
-    check_accepted(list(color()), &[("08 01 0a 01 02", colors)]);
+    check_accepted(WitType::list(color()), &[("08 01 0a 01 02", colors)]);
 }
 
 #[test]
@@ -89,7 +89,10 @@ fn unknown_fields_are_skipped_at_every_level() {
             ("12 03 ff ff ff 1d 00 00 00 00 08 01", Val::Bool(true)),
         ],
     );
-    check_accepted(option(option(WitType::Bool)), &[("0a 04 10 05 08 01", some(some(Val::Bool(true))))]);
+    check_accepted(
+        WitType::option(WitType::option(WitType::Bool)),
+        &[("0a 04 10 05 08 01", some(some(Val::Bool(true))))],
+    );
     check_accepted(shape(), &[("0a 04 0a 02 08 01", case("nothing", None)), ("0a 03 0a 01 ff", case("nothing", None))]);
 }
 

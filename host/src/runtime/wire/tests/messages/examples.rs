@@ -1,8 +1,9 @@
 //! The examples of `docs/encoding.md`: each row of its table is a case here, and each case a row there.
 
+use wasmtime::component::Type;
+
 use super::super::reference::{encode, same};
 use super::*;
-use wasmtime::component::Type;
 
 const PAGE: &str = include_str!("../../../../../../docs/encoding.md");
 
@@ -63,38 +64,46 @@ fn scalars() -> Vec<(WitType, Val, &'static str)> {
 fn lists() -> Vec<(WitType, Val, &'static str)> {
     let of = Val::List;
     vec![
-        (list(WitType::U8), bytes_value(&[1, 2, 255]), "| `list<u8>` | `[1, 2, 255]` | `0a 03 01 02 ff` |"),
-        (list(WitType::U8), bytes_value(&[]), "| `list<u8>` | `[]` | (empty) |"),
+        (WitType::list(WitType::U8), bytes_value(&[1, 2, 255]), "| `list<u8>` | `[1, 2, 255]` | `0a 03 01 02 ff` |"),
+        (WitType::list(WitType::U8), bytes_value(&[]), "| `list<u8>` | `[]` | (empty) |"),
         (
-            list(WitType::F32),
+            WitType::list(WitType::F32),
             of(vec![Val::Float32(1.0), Val::Float32(-1.0)]),
             "| `list<f32>` | `[1.0, -1.0]` | `0a 08 00 00 80 3f 00 00 80 bf` |",
         ),
-        (list(WitType::U32), of(vec![Val::U32(1)]), "| `list<u32>` | `[1]` | `0a 04 01 00 00 00` |"),
-        (list(WitType::S64), of(vec![Val::S64(-2)]), "| `list<s64>` | `[-2]` | `0a 08 fe ff ff ff ff ff ff ff` |"),
-        (list(WitType::S16), of(vec![Val::S16(-1), Val::S16(300)]), "| `list<s16>` | `[-1, 300]` | `0a 03 01 d8 04` |"),
+        (WitType::list(WitType::U32), of(vec![Val::U32(1)]), "| `list<u32>` | `[1]` | `0a 04 01 00 00 00` |"),
         (
-            list(WitType::Bool),
+            WitType::list(WitType::S64),
+            of(vec![Val::S64(-2)]),
+            "| `list<s64>` | `[-2]` | `0a 08 fe ff ff ff ff ff ff ff` |",
+        ),
+        (
+            WitType::list(WitType::S16),
+            of(vec![Val::S16(-1), Val::S16(300)]),
+            "| `list<s16>` | `[-1, 300]` | `0a 03 01 d8 04` |",
+        ),
+        (
+            WitType::list(WitType::Bool),
             of(vec![Val::Bool(true), Val::Bool(false)]),
             "| `list<bool>` | `[true, false]` | `0a 02 01 00` |",
         ),
         (
-            list(WitType::String),
+            WitType::list(WitType::String),
             of(vec![text("a"), text("")]),
             "| `list<string>` | `[\"a\", \"\"]` | `0a 01 61 0a 00` |",
         ),
         (
-            list(list(WitType::U8)),
+            WitType::list(WitType::list(WitType::U8)),
             of(vec![bytes_value(&[]), bytes_value(&[7])]),
             "| `list<list<u8>>` | `[[], [7]]` | `0a 00 0a 01 07` |",
         ),
         (
-            list(list(WitType::U32)),
+            WitType::list(WitType::list(WitType::U32)),
             of(vec![of(vec![]), of(vec![Val::U32(1)])]),
             "| `list<list<u32>>` | `[[], [1]]` | `0a 00 0a 06 0a 04 01 00 00 00` |",
         ),
         (
-            list(point()),
+            WitType::list(point()),
             of(vec![at(0, 0), at(1, 0)]),
             "| `list<point>` | `[{x: 0, y: 0}, {x: 1, y: 0}]` | `0a 00 0a 02 08 02` |",
         ),
@@ -129,13 +138,13 @@ fn messages() -> Vec<(WitType, Val, &'static str)> {
 
 fn options() -> Vec<(WitType, Val, &'static str)> {
     let none = || Val::Option(None);
-    let nested = || option(option(WitType::U32));
-    let with_list = || option(list(WitType::U32));
+    let nested = || WitType::option(WitType::option(WitType::U32));
+    let with_list = || WitType::option(WitType::list(WitType::U32));
     vec![
-        (option(WitType::U32), none(), "| `option<u32>` | `none` | (empty) |"),
-        (option(WitType::U32), some(Val::U32(0)), "| `option<u32>` | `some(0)` | `08 00` |"),
-        (option(WitType::String), some(text("")), "| `option<string>` | `some(\"\")` | `0a 00` |"),
-        (option(point()), some(at(0, 0)), "| `option<point>` | `some({x: 0, y: 0})` | `0a 00` |"),
+        (WitType::option(WitType::U32), none(), "| `option<u32>` | `none` | (empty) |"),
+        (WitType::option(WitType::U32), some(Val::U32(0)), "| `option<u32>` | `some(0)` | `08 00` |"),
+        (WitType::option(WitType::String), some(text("")), "| `option<string>` | `some(\"\")` | `0a 00` |"),
+        (WitType::option(point()), some(at(0, 0)), "| `option<point>` | `some({x: 0, y: 0})` | `0a 00` |"),
         (with_list(), some(Val::List(vec![])), "| `option<list<u32>>` | `some([])` | `0a 00` |"),
         (
             with_list(),
@@ -145,17 +154,17 @@ fn options() -> Vec<(WitType, Val, &'static str)> {
         (nested(), some(none()), "| `option<option<u32>>` | `some(none)` | `0a 00` |"),
         (nested(), some(some(Val::U32(0))), "| `option<option<u32>>` | `some(some(0))` | `0a 02 08 00` |"),
         (
-            list(option(WitType::U32)),
+            WitType::list(WitType::option(WitType::U32)),
             Val::List(vec![none(), some(Val::U32(0))]),
             "| `list<option<u32>>` | `[none, some(0)]` | `0a 00 0a 02 08 00` |",
         ),
         (
-            result(option(WitType::U32), list(WitType::String)),
+            result(WitType::option(WitType::U32), WitType::list(WitType::String)),
             ok(none()),
             "| `result<option<u32>, list<string>>` | `ok(none)` | `0a 02 0a 00` |",
         ),
         (
-            result(option(WitType::U32), list(WitType::String)),
+            result(WitType::option(WitType::U32), WitType::list(WitType::String)),
             err(Val::List(vec![text("a")])),
             "| `result<option<u32>, list<string>>` | `err([\"a\"])` | `0a 05 12 03 0a 01 61` |",
         ),

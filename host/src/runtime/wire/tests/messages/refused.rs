@@ -30,12 +30,15 @@ fn messages_that_are_cut_short() {
             ("11 00 00 00 00 00 00 00", DecodeError::Truncated, "in the middle of a field"),
         ],
     );
-    check_refused(list(WitType::U32), &[("0a 03 00 00 00", DecodeError::Truncated, "in the middle of a field")]);
     check_refused(
-        list(WitType::U64),
+        WitType::list(WitType::U32),
+        &[("0a 03 00 00 00", DecodeError::Truncated, "in the middle of a field")],
+    );
+    check_refused(
+        WitType::list(WitType::U64),
         &[("0a 04 00 00 00 00 0a 00", DecodeError::Truncated, "in the middle of a field")],
     );
-    check_refused(list(WitType::S16), &[("0a 01 80", DecodeError::Truncated, "in the middle of a field")]);
+    check_refused(WitType::list(WitType::S16), &[("0a 01 80", DecodeError::Truncated, "in the middle of a field")]);
     check_refused(WitType::String, &[("0a ff ff ff ff ff ff ff ff ff 01", DecodeError::Truncated, "in the middle")]);
     check_refused(point(), &[("0a 02 08 80", DecodeError::Truncated, "in the middle of a field")]);
 }
@@ -79,12 +82,15 @@ fn wire_types_that_the_field_does_not_have() {
     );
     check_refused(WitType::F32, &[("08 00", DecodeError::WrongWireType, "wire type 0")]);
     check_refused(WitType::String, &[("08 00", DecodeError::WrongWireType, "wire type 0")]);
-    check_refused(list(WitType::U8), &[("08 00", DecodeError::WrongWireType, "wire type 0")]);
-    check_refused(list(WitType::U32), &[("08 00", DecodeError::WrongWireType, "wire type 0")]);
-    check_refused(list(WitType::U16), &[("0d 00 00 00 00", DecodeError::WrongWireType, "wire type 5")]);
+    check_refused(WitType::list(WitType::U8), &[("08 00", DecodeError::WrongWireType, "wire type 0")]);
+    check_refused(WitType::list(WitType::U32), &[("08 00", DecodeError::WrongWireType, "wire type 0")]);
+    check_refused(WitType::list(WitType::U16), &[("0d 00 00 00 00", DecodeError::WrongWireType, "wire type 5")]);
     check_refused(point(), &[("08 00", DecodeError::WrongWireType, "wire type 0")]);
     check_refused(point(), &[("08 00 0a 00", DecodeError::WrongWireType, "wire type 0")]);
-    check_refused(option(option(WitType::U8)), &[("08 00", DecodeError::WrongWireType, "wire type 0")]);
+    check_refused(
+        WitType::option(WitType::option(WitType::U8)),
+        &[("08 00", DecodeError::WrongWireType, "wire type 0")],
+    );
     check_refused(shape(), &[("0a 02 08 00", DecodeError::WrongWireType, "wire type 0")]);
 }
 
@@ -103,7 +109,7 @@ fn numbers_that_do_not_fit_their_type() {
     );
     check_refused(WitType::S16, &[("08 80 80 04", range, "32768 does not fit the type `s16`")]);
     check_refused(WitType::S32, &[("08 80 80 80 80 10", range, "2147483648 does not fit the type `s32`")]);
-    check_refused(list(WitType::U16), &[("0a 03 80 80 04", range, "65536 does not fit the type `u16`")]);
+    check_refused(WitType::list(WitType::U16), &[("0a 03 80 80 04", range, "65536 does not fit the type `u16`")]);
 }
 
 #[test]
@@ -112,7 +118,7 @@ fn numbers_without_a_meaning() {
     check_refused(WitType::Char, &not_a_char("08 80 b0 03"));
     check_refused(WitType::Char, &not_a_char("08 80 80 44"));
     check_refused(WitType::Char, &not_a_char("08 80 80 80 80 10"));
-    check_refused(list(WitType::Char), &not_a_char("0a 03 80 b0 03"));
+    check_refused(WitType::list(WitType::Char), &not_a_char("0a 03 80 b0 03"));
     check_refused(
         color(),
         &[
@@ -139,7 +145,13 @@ fn strings_that_are_not_utf_8() {
             ("0a 02 c0 80", DecodeError::Utf8, "not valid UTF-8"),
         ],
     );
-    check_refused(list(WitType::String), &[("0a 01 61 0a 01 ff", DecodeError::Utf8, "not valid UTF-8")]);
+    check_refused(WitType::list(WitType::String), &[("0a 01 61 0a 01 ff", DecodeError::Utf8, "not valid UTF-8")]);
+}
+
+#[test]
+fn an_error_names_the_field_that_was_wrong() {
+    check_refused(point(), &[("0a 07 08 02 10 80 80 80 80", DecodeError::Truncated, "in value 1")]);
+    check_refused(point(), &[("0a 08 08 02 10 80 80 80 80 10", DecodeError::Range, "in field `y`")]);
 }
 
 #[test]
@@ -153,5 +165,5 @@ fn variants_and_results_without_a_case() {
         ],
     );
     check_refused(result(WitType::U8, WitType::U8), &[("0a 02 18 00", DecodeError::NoCase, "no case set")]);
-    check_refused(list(shape()), &[("0a 00", DecodeError::NoCase, "no case set")]);
+    check_refused(WitType::list(shape()), &[("0a 00", DecodeError::NoCase, "no case set")]);
 }

@@ -1,7 +1,8 @@
 //! Bytes to fields to `Val`, with every check of the specification.
 
-use super::{Class, class, scalar_wire_type};
 use wasmtime::component::{Type, Val};
+
+use super::{Class, class, scalar_wire_type};
 
 /// Why bytes are no message of the type they were read as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,7 +1,8 @@
 //! `Val` to message to canonical bytes.
 
-use super::{Class, Content, Field, Label, Message, Scalar, class};
 use wasmtime::component::{Type, Val};
+
+use super::{Class, Content, Field, Label, Message, Scalar, class};
 
 /// The canonical bytes of a request (its parameters) or a response (its result, if any).
 pub fn encode(values: &[(Type, Val)]) -> Vec<u8> {

@@ -19,7 +19,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>, kind: Kind) -> Result<()
     add_program(linker, kind)
 }
 
-/// Whether [`add_to_linker`] gives an import of this name to a guest of one kind or the other.
+/// Whether the host itself serves an import of this name, to guests with `async` or to those without.
 pub fn serves(import: &str) -> bool {
     let Some((interface, version)) = import.split_once('@') else { return false };
     let Ok(version) = semver::Version::parse(version) else { return false };

@@ -5,6 +5,7 @@
 
 #![allow(unsafe_code, reason = "the block's memory belongs to a guest whose borrow can't be told to the compiler")]
 
+use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Blocks from this size on are worth it.
@@ -56,6 +57,8 @@ impl Block {
     /// Ends the borrow: copies the bytes out if anyone else still holds the block.
     pub fn keep(self: Arc<Self>) {
         if Arc::strong_count(&self) == 1 {
+            // What another holder read, it read before the caller goes on to write.
+            fence(Ordering::Acquire);
             return;
         }
         let mut source = self.lock();

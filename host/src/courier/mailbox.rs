@@ -201,7 +201,10 @@ impl Mailbox {
     async fn wait_for_room(&self, deadline: Option<(Instant, Duration)>) -> Result<(), CallError> {
         let left = deadline.map(|(start, timeout)| timeout.saturating_sub(start.elapsed()));
         let waited = match left {
-            None => Ok(self.room.notified().await),
+            None => {
+                self.room.notified().await;
+                Ok(())
+            }
             Some(left) => tokio::time::timeout(left, self.room.notified()).await,
         };
         let mut state = self.lock();

@@ -45,6 +45,9 @@ pub struct Pump {
     body: Mutex<Body>,
     /// The owner found the loop taken: whoever has it must wake the owner when it lets go.
     wanted: AtomicBool,
+    /// The loop has come to where it takes calls. Until then it may be starting the guest, which only its owner may do:
+    /// wasmtime can't start an instance from within another one's event loop.
+    taking_calls: AtomicBool,
     bell: Arc<Bell>,
     clock: Clock,
 }
@@ -74,9 +77,9 @@ impl Wake for Bell {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let noted = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
-            (state != Self::IDLE).then_some(Self::RUNG)
-        });
+        let noted = self
+            .state
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| (state != Self::IDLE).then_some(Self::RUNG));
         if noted.is_err() {
             self.owner.wake();
         }
@@ -137,7 +140,6 @@ impl Pump {
     /// It also ends when a poll panicked; whether the future came to its end is for the future to tell.
     pub async fn own(&self, future: impl Future<Output = ()> + Send + 'static) {
         let _installed = Installed(self);
-        // The first poll is always the owner's: some loops can't be started inside another loop's poll.
         let mut starting: Option<Loop> = Some(Box::pin(future));
         std::future::poll_fn(|cx| {
             self.bell.owner.register(cx.waker());
@@ -171,9 +173,9 @@ impl Pump {
         let body = worthwhile.then(|| self.try_lock()).flatten();
         queue();
         let Some(mut body) = body else { return false };
-        // Without a loop the replica has not started: it finds the call when it does. An owner that found the lock
-        // taken meanwhile has to be told.
-        let started = body.future.is_some();
+        // A replica that has not started finds the call when it does. An owner that found the lock taken meanwhile has to
+        // be told.
+        let started = body.future.is_some() && self.taking_calls.load(Ordering::Relaxed);
         let polled = if started {
             NESTING.set(depth + 1);
             let polled = self.poll(&mut body);
@@ -189,8 +191,10 @@ impl Pump {
         started
     }
 
-    /// Notes that the loop is about to look at everything that may have woken it. Called by the loop itself.
+    /// Notes that the loop is about to look at everything that may have woken it. Called by the loop itself, and for the
+    /// first time when it is ready for callers to poll it.
     pub fn look(&self) {
+        self.taking_calls.store(true, Ordering::Relaxed);
         // Only the poller moves the state away from `RUNG`, and the loop is part of the poll.
         let _ = self.bell.state.compare_exchange(Bell::RUNG, Bell::POLLED, Ordering::AcqRel, Ordering::Relaxed);
     }

@@ -349,7 +349,7 @@ fn payload_place(place: Place<'_>, offset32: u32) -> Place<'_> {
 fn load(cx: &LiftContext<'_>, place: Place<'_>, scalar: Scalar) -> Result<u64> {
     let size = scalar.size();
     Ok(match place {
-        Place::Memory(offset) => little_endian(bytes_of(cx.memory(), "value", offset, size as usize)?),
+        Place::Memory(offset) => little_endian(bytes_of(cx.memory(), "value", offset, size)?),
         Place::Flat(values) if size == 8 => values[0].get_u64(),
         Place::Flat(values) => {
             let bits = values[0].get_u32();

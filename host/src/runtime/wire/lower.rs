@@ -391,7 +391,7 @@ fn scalar_elements(scalar: Scalar, found: &Occurrences<'_>) -> Result<Vec<u8>> {
             }
             (Value::Bytes(chunk), _) if chunk.len().is_multiple_of(size) => elements.extend_from_slice(chunk),
             (Value::Bytes(_), _) => return Err(WireError::Truncated.into()),
-            _ => elements.extend_from_slice(&scalar.read_element(field)?.to_le_bytes()[..size as usize]),
+            _ => elements.extend_from_slice(&scalar.read_element(field)?.to_le_bytes()[..size]),
         }
     }
     Ok(elements)
@@ -405,7 +405,7 @@ fn lower_text<T>(cx: &mut LowerContext<'_, T>, text: &str, place: Place<'_>) -> 
         StringEncoding::CompactUtf16 => UTF16_TAG,
     };
     let units: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    lower_block(cx, &units, units.len() / 2 | tag, 2, place)
+    lower_block(cx, &units, (units.len() / 2) | tag, 2, place)
 }
 
 /// Copies `block` into newly allocated guest memory and puts its pointer and `length` in `place`.

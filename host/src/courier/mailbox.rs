@@ -179,7 +179,8 @@ impl Mailbox {
     /// Queues a call and lets the replica's loop see it: on this thread, or by waking it. A full queue gives it back.
     fn deliver(&self, call: Call, options: CallOptions) -> Result<Option<Call>, CallError> {
         let mut outcome = Ok(None);
-        let assisted = self.pump.assist(options.urgency, || {
+        let block_bytes = call.request.block().map_or(0, |block| block.length());
+        let assisted = self.pump.assist(options.urgency, block_bytes, || {
             let mut state = self.lock();
             match &state.phase {
                 Phase::Closed(error) => outcome = Err(error.clone()),

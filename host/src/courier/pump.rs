@@ -19,6 +19,10 @@ use futures::task::AtomicWaker;
 /// A poll that takes longer than this on average is not worth waiting for: other calls of the caller could run beside.
 const SHORT_POLL: Duration = Duration::from_micros(50);
 
+/// What a large block adds to that: handing its call to another thread means copying the block once more, and both
+/// sides go through it in the poll.
+const BLOCK_BYTES_PER_NS: usize = 8;
+
 /// Whether a caller has something else to do while it waits for its reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Urgency {
@@ -124,8 +128,9 @@ impl Clock {
         self.average_ns.store(average - average / 8 + spent / 8, Ordering::Relaxed);
     }
 
-    fn is_short(&self) -> bool {
-        self.average_ns.load(Ordering::Relaxed) < SHORT_POLL.as_nanos() as u64
+    fn is_short(&self, block_bytes: usize) -> bool {
+        let short = SHORT_POLL.as_nanos() as usize + block_bytes / BLOCK_BYTES_PER_NS;
+        self.average_ns.load(Ordering::Relaxed) < short as u64
     }
 }
 
@@ -166,10 +171,11 @@ impl Pump {
     /// Calls `queue`, then polls the loop on this thread if nobody else is polling it. Returns whether it did; if not,
     /// the caller must wake the loop.
     ///
-    /// `Urgency::Blocked` callers have nothing else to do meanwhile; for others, polls must have been short of late.
-    pub fn assist(&self, urgency: Urgency, queue: impl FnOnce()) -> bool {
+    /// `Urgency::Blocked` callers have nothing else to do meanwhile; for others, polls must have been short of late,
+    /// measured by the `block_bytes` that the call leaves in its caller's memory.
+    pub fn assist(&self, urgency: Urgency, block_bytes: usize, queue: impl FnOnce()) -> bool {
         let depth = NESTING.get();
-        let worthwhile = depth < NESTING_MAX && (urgency == Urgency::Blocked || self.clock.is_short());
+        let worthwhile = depth < NESTING_MAX && (urgency == Urgency::Blocked || self.clock.is_short(block_bytes));
         let body = worthwhile.then(|| self.try_lock()).flatten();
         queue();
         let Some(mut body) = body else { return false };

@@ -5,14 +5,19 @@
 
 mod block;
 mod error;
+pub mod grpc;
 mod mailbox;
 mod message;
+mod options;
 mod origin;
+mod peer;
 mod pump;
 
 pub use block::{BLOCK_BYTES_MIN, Block, KeepOnDrop};
 pub use error::CallError;
-pub use mailbox::{Answering, Call, CallOptions, Mailbox, Served};
+pub use mailbox::{Answering, Call, Mailbox, Served};
 pub use message::Message;
+pub use options::{CallContext, CallOptions, WhenFull};
 pub use origin::{Exchange, Hold, Origin, ReplicaIndex};
+pub use peer::Peer;
 pub use pump::{Clock, Pump, Urgency};

@@ -44,13 +44,15 @@ impl Block {
 
     /// Copies the block into `target`, which must have its length.
     pub fn copy_to(&self, target: &mut [u8]) {
-        assert_eq!(target.len(), self.length, "a block is copied whole");
+        self.read(|bytes| target.copy_from_slice(bytes));
+    }
+
+    /// Lets `read` see the block's bytes. The borrow can't end meanwhile.
+    pub fn read<R>(&self, read: impl FnOnce(&[u8]) -> R) -> R {
         match &*self.lock() {
-            Source::Owned(bytes) => target.copy_from_slice(bytes),
+            Source::Owned(bytes) => read(bytes),
             // SAFETY: the bytes are valid until `keep`, which waits for this lock, has made them owned.
-            Source::Borrowed(start) => unsafe {
-                std::ptr::copy_nonoverlapping(*start, target.as_mut_ptr(), self.length);
-            },
+            Source::Borrowed(start) => read(unsafe { std::slice::from_raw_parts(*start, self.length) }),
         }
     }
 

@@ -1,15 +1,17 @@
 //! The bounded queue of calls in front of one replica, and its callers' way in.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use futures::task::AtomicWaker;
 use hdrhistogram::Histogram;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, oneshot, watch};
 
-use super::{CallError, Exchange, Message, Origin, Pump, ReplicaIndex, Urgency};
+use super::peer::Pending;
+use super::{CallContext, CallError, CallOptions, Exchange, Message, Origin, Pump, ReplicaIndex, Urgency, WhenFull};
 
 /// One call that waits for its replica or is worked on.
 #[derive(Debug)]
@@ -23,17 +25,6 @@ pub struct Call {
     reply: oneshot::Sender<Result<Message, CallError>>,
     blocked: Option<(Arc<Exchange>, ReplicaIndex)>,
     queued_at: Instant,
-}
-
-/// How a caller wants its call to be made.
-#[derive(Clone, Copy, Debug)]
-pub struct CallOptions {
-    /// How long the call may take, from being queued to its reply; `None` waits as long as the callee lives.
-    pub timeout: Option<Duration>,
-    /// Whether a callee that has not started yet is waited for, or is unavailable.
-    pub wait_for_ready: bool,
-    /// Whether the caller has something else to do meanwhile.
-    pub urgency: Urgency,
 }
 
 /// What a replica has served.
@@ -57,6 +48,8 @@ pub struct Mailbox {
     queued_max: usize,
     /// Told when a call leaves a queue that someone waits to get into.
     room: Notify,
+    ready: watch::Sender<bool>,
+    pending: AtomicUsize,
     pump: Pump,
 }
 
@@ -94,6 +87,8 @@ impl Mailbox {
             arrived: AtomicWaker::new(),
             queued_max: queued_max as usize,
             room: Notify::new(),
+            ready: watch::Sender::new(false),
+            pending: AtomicUsize::new(0),
             pump: Pump::default(),
         }
     }
@@ -131,21 +126,12 @@ impl Mailbox {
         &self,
         method: usize,
         request: Message,
-        origin: Option<Arc<Origin>>,
-        caller: Option<ReplicaIndex>,
-        options: CallOptions,
+        context: CallContext,
     ) -> Result<Message, CallError> {
+        let _pending = Pending::new(&self.pending);
+        let _hold = self.exchange.enter(&context, self.replica, &self.label)?;
+        let CallContext { origin, caller, options } = context;
         let deadline = options.timeout.map(|timeout| (Instant::now(), timeout));
-        let _hold = match caller {
-            Some(caller) => {
-                let hold = (options.urgency == Urgency::Blocked).then(|| self.exchange.hold(caller, self.replica));
-                if let Some(ring) = self.exchange.ring(origin.as_ref(), caller, self.replica) {
-                    return Err(self.would_hang(ring.len()));
-                }
-                hold
-            }
-            None => None,
-        };
         let (reply, mut answer) = oneshot::channel();
         let blocked = caller.filter(|_| options.urgency == Urgency::Blocked);
         let mut call = Call {
@@ -185,6 +171,9 @@ impl Mailbox {
             match &state.phase {
                 Phase::Closed(error) => outcome = Err(error.clone()),
                 Phase::Starting if !options.wait_for_ready => outcome = Err(CallError::Unavailable),
+                _ if state.queue.len() >= self.queued_max && options.when_full == WhenFull::Fail => {
+                    outcome = Err(CallError::Overloaded);
+                }
                 _ if state.queue.len() >= self.queued_max => {
                     state.outside += 1;
                     outcome = Ok(Some(call));
@@ -261,7 +250,23 @@ impl Mailbox {
         let mut state = self.lock();
         if matches!(state.phase, Phase::Starting) {
             state.phase = Phase::Ready;
+            self.ready.send_replace(true);
         }
+    }
+
+    /// Whether the replica has started and takes calls.
+    pub fn is_ready(&self) -> bool {
+        *self.ready.borrow()
+    }
+
+    /// Whether the replica takes calls, as it changes.
+    pub fn readiness(&self) -> watch::Receiver<bool> {
+        self.ready.subscribe()
+    }
+
+    /// The calls that were made to the replica and not answered.
+    pub fn pending(&self) -> usize {
+        self.pending.load(Ordering::Relaxed)
     }
 
     /// Refuses the waiting calls and all later ones with `error`, and ends [`Self::poll_next`].
@@ -272,6 +277,7 @@ impl Mailbox {
                 return;
             }
             state.phase = Phase::Closed(error.clone());
+            self.ready.send_replace(false);
             let waiting = std::mem::take(&mut state.queue);
             state.served.errors += waiting.len() as u64;
             waiting
@@ -302,14 +308,6 @@ impl Mailbox {
     /// What a caller is told of a replica that failed while it worked on the call.
     pub fn failed(&self) -> CallError {
         CallError::Failed(format!("`{}` failed while it worked on the call", self.label))
-    }
-
-    fn would_hang(&self, length: usize) -> CallError {
-        CallError::Failed(format!(
-            "`{}` waits for this caller, {} call(s) up the chain, so the call would wait for itself; \
-             `async func` exports can take calls while they wait",
-            self.label, length
-        ))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

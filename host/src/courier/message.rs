@@ -5,6 +5,8 @@
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 
+use bytes::{Buf, BufMut};
+
 use super::Block;
 
 /// The bytes of one protobuf message.
@@ -44,17 +46,37 @@ impl Message {
 
     /// The whole message in one piece.
     pub fn to_vec(&self) -> Vec<u8> {
-        let mut whole = self.head().to_vec();
-        if let Some((number, block)) = &self.block {
-            let mut header = Self::default();
-            header.prepend_varint(block.length() as u64);
-            header.prepend_varint(u64::from(*number) << 3 | 2);
-            whole.extend_from_slice(header.head());
-            let start = whole.len();
-            whole.resize(start + block.length(), 0);
-            block.copy_to(&mut whole[start..]);
-        }
+        let mut whole = Vec::with_capacity(self.encoded_len());
+        self.write_to(&mut whole);
         whole
+    }
+
+    /// The number of bytes of the whole message.
+    pub fn encoded_len(&self) -> usize {
+        self.len() + self.block.as_ref().map_or(0, |(number, block)| block_header(*number, block).len() + block.length())
+    }
+
+    /// Appends the whole message to `target`.
+    pub fn write_to(&self, target: &mut impl BufMut) {
+        target.put_slice(self.head());
+        if let Some((number, block)) = &self.block {
+            target.put_slice(block_header(*number, block).head());
+            block.read(|bytes| target.put_slice(bytes));
+        }
+    }
+
+    /// The message that `source` holds, all of it.
+    pub fn read_from(source: &mut impl Buf) -> Self {
+        let mut bytes = Box::new_uninit_slice(source.remaining());
+        let mut filled = 0;
+        while source.has_remaining() {
+            let chunk = source.chunk();
+            let length = chunk.len();
+            bytes[filled..filled + length].write_copy_of_slice(chunk);
+            filled += length;
+            source.advance(length);
+        }
+        Self { bytes, start: 0, block: None }
     }
 
     /// The number of bytes written so far, without a block.
@@ -116,6 +138,14 @@ impl Message {
         self.bytes = bytes;
         self.start = start;
     }
+}
+
+/// What stands in front of a block.
+fn block_header(number: u32, block: &Block) -> Message {
+    let mut header = Message::default();
+    header.prepend_varint(block.length() as u64);
+    header.prepend_varint((u64::from(number) << 3) | 2);
+    header
 }
 
 impl From<&[u8]> for Message {

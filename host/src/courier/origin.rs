@@ -7,27 +7,60 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::{CallContext, CallError, Urgency};
+
 /// A replica's number in the program, dense from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ReplicaIndex(pub u32);
 
-/// The replicas that a call has passed on its way and that can't take another call until it returns.
+/// The replicas that a call has passed on its way and that can't take another call until it returns, and the trace
+/// that it belongs to.
 #[derive(Debug)]
 pub struct Origin {
-    replica: ReplicaIndex,
+    step: Step,
     parent: Option<Arc<Origin>>,
+}
+
+#[derive(Debug)]
+enum Step {
+    Held(ReplicaIndex),
+    Traced(Box<str>),
 }
 
 impl Origin {
     /// The origin of the calls that `replica` makes while the call with origin `parent` holds it.
     pub fn held(replica: ReplicaIndex, parent: Option<Arc<Origin>>) -> Arc<Self> {
-        Arc::new(Self { replica, parent })
+        Arc::new(Self { step: Step::Held(replica), parent })
+    }
+
+    /// The origin of a call that its caller counts to `trace`, a W3C `traceparent`.
+    pub fn traced(trace: &str, parent: Option<Arc<Origin>>) -> Arc<Self> {
+        Arc::new(Self { step: Step::Traced(trace.into()), parent })
+    }
+
+    /// The held replicas, the last caller first.
+    pub fn held_replicas(&self) -> impl Iterator<Item = ReplicaIndex> {
+        self.steps().filter_map(|origin| match origin.step {
+            Step::Held(replica) => Some(replica),
+            Step::Traced(_) => None,
+        })
+    }
+
+    /// The trace that the call belongs to, if its callers said so.
+    pub fn trace(&self) -> Option<&str> {
+        self.steps().find_map(|origin| match &origin.step {
+            Step::Held(_) => None,
+            Step::Traced(trace) => Some(&**trace),
+        })
+    }
+
+    fn steps(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |origin| origin.parent.as_deref())
     }
 
     /// The held replicas, the first caller first, if `replica` is one of them.
-    fn path_to(self: &Arc<Self>, replica: ReplicaIndex) -> Option<Vec<ReplicaIndex>> {
-        let mut path: Vec<_> =
-            std::iter::successors(Some(self), |origin| origin.parent.as_ref()).map(|origin| origin.replica).collect();
+    fn path_to(&self, replica: ReplicaIndex) -> Option<Vec<ReplicaIndex>> {
+        let mut path: Vec<_> = self.held_replicas().collect();
         let start = path.iter().position(|&held| held == replica)?;
         path.truncate(start + 1);
         path.reverse();
@@ -62,6 +95,30 @@ impl Exchange {
     pub fn hold(self: &Arc<Self>, caller: ReplicaIndex, callee: ReplicaIndex) -> Hold {
         self.blocked_on[caller.0 as usize].store(callee.0, Ordering::SeqCst);
         Hold { exchange: self.clone(), caller }
+    }
+
+    /// Lets a call to `callee`, called `label`, begin: its caller is held, if it is blocked, until the hold is dropped.
+    ///
+    /// # Errors
+    /// If the call would wait for its own caller.
+    pub fn enter(
+        self: &Arc<Self>,
+        context: &CallContext,
+        callee: ReplicaIndex,
+        label: &str,
+    ) -> Result<Option<Hold>, CallError> {
+        let Some(caller) = context.caller.filter(|caller| (caller.0 as usize) < self.blocked_on.len()) else {
+            return Ok(None);
+        };
+        let hold = (context.options.urgency == Urgency::Blocked).then(|| self.hold(caller, callee));
+        match self.ring(context.origin.as_ref(), caller, callee) {
+            None => Ok(hold),
+            Some(ring) => Err(CallError::Failed(format!(
+                "`{label}` waits for this caller, {} call(s) up the chain, so the call would wait for itself; \
+                 `async func` exports can take calls while they wait",
+                ring.len()
+            ))),
+        }
     }
 
     /// Notes that `caller` has its reply and is about to go on.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker, LinkerInstance, Resource, ResourceType};
@@ -12,7 +11,8 @@ use super::import::{self, Imported, Outcome};
 use super::signature::Signature;
 use super::state::State;
 use super::wire::Payload;
-use crate::courier::{CallError, CallOptions, Mailbox, Message, Origin, Urgency};
+use crate::courier::{CallContext, CallError, CallOptions, Message, Origin, Peer, ReplicaIndex, Urgency};
+use crate::plan::Pick;
 
 /// One import of a node and the handles that satisfy it.
 #[derive(Clone)]
@@ -32,17 +32,17 @@ pub struct HandleSpec {
     pub name: String,
     /// The replicas, in the order of the program, each with the interface that it exports.
     pub targets: Vec<TargetSpec>,
-    /// How long a call may take.
-    pub timeout: Option<Duration>,
-    /// Whether calls wait for a replica that has not started.
-    pub wait_for_ready: bool,
+    /// How a plain import chooses among the replicas.
+    pub pick: Pick,
+    /// How calls are made; how urgent they are is up to the import.
+    pub options: CallOptions,
 }
 
 /// A replica that a handle leads to.
 #[derive(Clone)]
 pub struct TargetSpec {
-    /// The replica's mailbox.
-    pub mailbox: Arc<Mailbox>,
+    /// The replica.
+    pub peer: Peer,
     /// The methods of the courier interface.
     pub methods: Arc<[MethodSpec]>,
 }
@@ -61,7 +61,7 @@ pub struct MethodSpec {
 impl TargetSpec {
     fn method(&self, name: &str) -> Result<&MethodSpec> {
         let found = self.methods.iter().find(|method| method.name == name);
-        found.ok_or_else(|| format_err!("`{}` has no method `{name}`", self.mailbox.label()))
+        found.ok_or_else(|| format_err!("`{}` has no method `{name}`", self.peer.label()))
     }
 }
 
@@ -98,9 +98,10 @@ pub(super) fn add_to_linker(
 fn add_plain(linker: &mut LinkerInstance<'_, State>, edge: &EdgeSpec, functions: &[(String, Signature)]) -> Result<()> {
     let [handle] = edge.handles.as_slice() else { bail!("`{}` needs exactly one handle", edge.import) };
     for (name, signature) in functions {
-        let targets = handle.targets.iter().map(|target| Ok((target.mailbox.clone(), target.method(name)?.index)));
+        let targets = handle.targets.iter().map(|target| Ok((target.peer.clone(), target.method(name)?.index)));
         let imported = Plain {
             targets: targets.collect::<Result<_>>()?,
+            pick: handle.pick,
             next: AtomicUsize::new(0),
             call: CallSite::new(handle, name, signature),
         };
@@ -123,13 +124,17 @@ impl CallSite {
         Arc::new(Self {
             handle: handle.name.clone(),
             method: method.to_owned(),
-            options: CallOptions { timeout: handle.timeout, wait_for_ready: handle.wait_for_ready, urgency },
+            options: CallOptions { urgency, ..handle.options },
             fallible: signature.fallible,
         })
     }
 
+    fn context(&self, origin: Option<Arc<Origin>>, caller: ReplicaIndex) -> CallContext {
+        CallContext { origin, caller: Some(caller), options: self.options }
+    }
+
     /// What the caller sees of a failed call: an error value where its result has one, else a trap that says it all.
-    fn failed(&self, callee: &Mailbox, error: CallError) -> Result<Payload> {
+    fn failed(&self, callee: &Peer, error: CallError) -> Result<Payload> {
         if self.fallible {
             return Ok(Payload::Failed(error));
         }
@@ -158,23 +163,37 @@ fn origin(mut store: StoreContextMut<'_, State>, urgency: Urgency) -> Result<Opt
 
 /// A function of a plain import. Its calls take turns over the replicas of the node.
 struct Plain {
-    targets: Vec<(Arc<Mailbox>, usize)>,
+    targets: Vec<(Peer, usize)>,
+    pick: Pick,
     next: AtomicUsize,
     call: Arc<CallSite>,
 }
 
+impl Plain {
+    /// The replica for the next call: of those that take calls if there are any.
+    fn pick(&self) -> &(Peer, usize) {
+        if let [only] = self.targets.as_slice() {
+            return only;
+        }
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        let in_turn = || self.targets.iter().cycle().skip(turn % self.targets.len()).take(self.targets.len());
+        let mut ready = in_turn().filter(|(peer, _)| peer.is_ready());
+        let picked = match self.pick {
+            Pick::RoundRobin => ready.next(),
+            Pick::LeastPending => ready.min_by_key(|(peer, _)| peer.pending()),
+        };
+        picked.or_else(|| in_turn().next()).expect("a handle leads to at least one replica")
+    }
+}
+
 impl Imported<State, Handle> for Plain {
     fn call(&self, mut store: StoreContextMut<'_, State>, _: Option<Resource<Handle>>, request: Message) -> Outcome {
-        let turn = match self.targets.len() {
-            1 => 0,
-            count => self.next.fetch_add(1, Ordering::Relaxed) % count,
-        };
-        let (callee, method) = self.targets[turn].clone();
+        let (callee, method) = self.pick().clone();
         let caller = store.data().replica();
         let origin = origin(store.as_context_mut(), self.call.options.urgency);
         let call = self.call.clone();
         Box::pin(async move {
-            match callee.call(method, request, origin?, Some(caller), call.options).await {
+            match callee.call(method, request, call.context(origin?, caller)).await {
                 Ok(response) => Ok(Payload::Message(response)),
                 Err(error) => call.failed(&callee, error),
             }
@@ -204,7 +223,7 @@ impl Directory {
 
     /// The place of the replica called `name` (`producer/1`), or of the only one of the handle called `name`.
     fn get(&self, name: &str) -> Option<usize> {
-        if let Some(place) = self.replicas.iter().position(|(_, target)| target.mailbox.label() == name) {
+        if let Some(place) = self.replicas.iter().position(|(_, target)| target.peer.label() == name) {
             return Some(place);
         }
         let mut places = self.all(name);
@@ -223,7 +242,7 @@ fn add_handles(
             Some((_, method)) => {
                 let of_each = directory.replicas.iter().map(|(handle, target)| {
                     let call = CallSite::new(handle, method, signature);
-                    Ok((target.mailbox.clone(), Arc::new(target.method(method)?.clone()), call))
+                    Ok((target.peer.clone(), Arc::new(target.method(method)?.clone()), call))
                 });
                 let imported = Method { of_each: of_each.collect::<Result<_>>()? };
                 import::link(linker, name, signature, imported)?;
@@ -257,7 +276,7 @@ fn handle_at(place: usize) -> Resource<Handle> {
 
 /// A method of a handle resource.
 struct Method {
-    of_each: Vec<(Arc<Mailbox>, Arc<MethodSpec>, Arc<CallSite>)>,
+    of_each: Vec<(Peer, Arc<MethodSpec>, Arc<CallSite>)>,
 }
 
 impl Imported<State, Handle> for Method {
@@ -274,7 +293,7 @@ impl Imported<State, Handle> for Method {
         let caller = store.data().replica();
         let origin = origin(store.as_context_mut(), call.options.urgency);
         Box::pin(async move {
-            match callee.call(method.index, request, origin?, Some(caller), call.options).await {
+            match callee.call(method.index, request, call.context(origin?, caller)).await {
                 Ok(response) if method.returns_call_error => Ok(Payload::Message(response)),
                 Ok(response) => Ok(Payload::Ok(response)),
                 Err(error) => call.failed(&callee, error),

@@ -1,0 +1,18 @@
+//! Calls between processes: the courier's edge to gRPC, on both sides.
+//!
+//! The bytes of a message are those that pass within a process, so that neither side knows a type: a request goes from
+//! the caller's memory to the wire as it is, and every node is a gRPC service to anyone else. What a call carries beside
+//! its message, and how its failures are told, is in [`metadata`] and [`status`].
+
+mod client;
+mod codec;
+mod connection;
+mod metadata;
+mod public;
+mod server;
+mod status;
+
+pub use client::{Presence, Remote, RemoteMethod};
+pub use connection::{Connection, ConnectionOptions};
+pub use public::{Public, ReflectionError};
+pub use server::{Check, Listener, ServedReplica, Service, serve};

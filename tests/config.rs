@@ -46,6 +46,13 @@ fn overrides(toml: &str) -> Vec<Override> {
     lines.map(|line| line.parse().expect("a good override")).collect()
 }
 
+/// The launch type in a program file's comments, as in `# --launch-type processes`.
+fn launch_type(toml: &Path) -> LaunchType {
+    let toml = fs::read_to_string(toml).expect("the file is part of the tests");
+    let name = toml.lines().find_map(|line| line.strip_prefix("# --launch-type "));
+    name.map_or(LaunchType::Threads, |name| name.parse().expect("a launch type"))
+}
+
 /// Reads a program file from `dir`, and shows its problems with paths relative to `dir`.
 fn load(dir: &Path, file: &Path) -> Result<Linked, String> {
     let toml = fs::read_to_string(file).unwrap_or_default();
@@ -119,7 +126,7 @@ fn every_valid_program_becomes_its_plan() {
     for file in files("valid", "toml") {
         let linked = load(dir.path(), &file).unwrap_or_else(|problems| panic!("{}:\n{problems}", file.display()));
         let warnings = relative(dir.path(), &linked.warnings.render(false));
-        let plan = lower(&linked, LaunchType::Threads);
+        let plan = lower(&linked, launch_type(&file));
         let json = serde_json::to_string_pretty(&plan).expect("a plan is JSON");
         assert_eq!(plan, serde_json::from_str(&json).expect("a plan is read back"));
         let shown = relative(dir.path(), &json) + "\n" + &warnings;

@@ -2,35 +2,22 @@
 //!
 //! It names no component types: everything a worker links is in the component files and in the edges.
 
+mod launch_type;
+mod lower;
+mod restart;
+
 use std::collections::BTreeMap;
-use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::component::{Component, Interface, RunExport};
-use crate::program::{Access, Binding, BindingStyle, BoundHandle, Handle, Linked, Node};
+pub use launch_type::{LaunchType, UnknownLaunchType};
+pub use lower::lower;
+pub use restart::RestartPlan;
 
-/// How the workers of a plan come to run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LaunchType {
-    /// Every replica in the process of the host, in parallel.
-    Threads,
-}
-
-impl LaunchType {
-    /// Every launch type with the names it is called by; the first is its own, the others are Launchpad's.
-    pub const NAMES: &[(LaunchType, &[&str])] = &[(LaunchType::Threads, &["threads", "local_mt", "test_mt"])];
-}
-
-/// A text that names no launch type.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no launch type is named `{name}`; there are {}", known_names())]
-pub struct UnknownLaunchType {
-    name: String,
-}
+use crate::component::RunExport;
+use crate::program::{Access, ColocationMode, Pick, Retry, WhenFull};
 
 /// A program lowered for one launch type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +30,8 @@ pub struct Plan {
     pub nodes: Vec<NodePlan>,
     /// The processes, and which replicas each runs.
     pub workers: Vec<WorkerPlan>,
+    /// The nodes that belong together.
+    pub groups: Vec<GroupPlan>,
     /// How long nodes may take to stop when they are asked to, before they are dropped.
     pub grace_ms: u64,
     /// The largest encoded call or result that passes between nodes.
@@ -66,8 +55,27 @@ pub struct ReplicaId {
 /// One process and the replicas it runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerPlan {
+    /// The name, unique in the plan: of the program, of the group that it runs, or of its only replica.
+    pub name: String,
     /// The replicas, in the order in which they start.
     pub replicas: Vec<ReplicaId>,
+    /// The group that all its replicas are of, by its index in the plan's groups.
+    pub group: Option<u32>,
+}
+
+/// Nodes that belong together: a colocation of the program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupPlan {
+    /// The name of the colocation.
+    pub name: String,
+    /// What the nodes share.
+    pub mode: ColocationMode,
+    /// All replicas of its nodes.
+    pub replicas: Vec<ReplicaId>,
+    /// The restarts that they have together, instead of each node its own.
+    pub restart: Option<RestartPlan>,
+    /// Whether the first `run` of the group that returns ends the other replicas.
+    pub return_on_first_completed: bool,
 }
 
 /// A node with everything that one of its replicas needs.
@@ -95,12 +103,18 @@ pub struct NodePlan {
     pub config: BTreeMap<String, String>,
     /// The directories that the guest sees.
     pub dirs: Vec<DirPlan>,
+    /// When a replica that has ended is started again. With a budget that its group shares, this is the group's.
+    pub restart: RestartPlan,
+    /// The address at which clients from outside the program can call the node.
+    pub listen: Option<SocketAddr>,
     /// The largest memory of a replica.
     pub memory_bytes_max: u64,
     /// The most calls that wait for a replica.
     pub calls_queued_max: u32,
     /// The most calls to `async` functions that a replica works on at the same time.
     pub calls_concurrent_max: u32,
+    /// The most unanswered calls that a replica accepts over one connection from another process.
+    pub calls_per_connection_max: u32,
 }
 
 /// An interface that a node serves.
@@ -119,6 +133,9 @@ pub struct MethodPlan {
     pub name: String,
     /// Whether this side declares it as `async func`.
     pub is_async: bool,
+    /// Whether its result, as this side declares it, is a `result<_, call-error>`. If so for a callee's courier, a
+    /// `-handles` import leaves the result as it is; if not, it wraps it in such a `result`.
+    pub returns_call_error: bool,
 }
 
 /// One import of a node, and what serves it.
@@ -155,6 +172,12 @@ pub struct EdgeHandle {
     pub timeout_ms: Option<u64>,
     /// Whether a call waits for a node that is not up yet.
     pub wait_for_ready: bool,
+    /// Which of the ready replicas a call of a plain edge goes to.
+    pub pick: Pick,
+    /// Which calls are made again when their callee was lost and may have worked on them.
+    pub retry: Retry,
+    /// What a call to a replica does that has as many calls waiting as it accepts.
+    pub when_full: WhenFull,
 }
 
 /// A node that an edge reaches.
@@ -177,99 +200,6 @@ pub struct DirPlan {
     pub access: Access,
 }
 
-/// Lowers a linked program for a launch type.
-pub fn lower(linked: &Linked, launch_type: LaunchType) -> Plan {
-    let program = &linked.program;
-    let facts = program.nodes.iter().zip(&linked.components).zip(&linked.bindings);
-    let nodes: Vec<_> = facts.map(|((node, component), bindings)| node_plan(node, component, bindings)).collect();
-    let workers = match launch_type {
-        LaunchType::Threads => vec![WorkerPlan { replicas: replicas(&nodes).collect() }],
-    };
-    Plan {
-        program: program.name.clone(),
-        launch_type,
-        nodes,
-        workers,
-        grace_ms: millis(program.grace),
-        message_bytes_max: program.message_bytes_max,
-    }
-}
-
-fn replicas(nodes: &[NodePlan]) -> impl Iterator<Item = ReplicaId> {
-    let ids = (0..).map(NodeId).zip(nodes);
-    ids.flat_map(|(id, node)| (0..node.replicas).map(move |index| ReplicaId { node: id, index }))
-}
-
-fn node_plan(node: &Node, component: &Component, bindings: &[Binding]) -> NodePlan {
-    NodePlan {
-        name: node.name.clone(),
-        component: node.component.clone(),
-        uses_async: component.uses_async,
-        replicas: node.replicas,
-        run: component.run.filter(|_| node.run),
-        couriers: component
-            .couriers
-            .iter()
-            .map(|courier| CourierPlan { interface: courier.name.clone(), methods: methods(courier) })
-            .collect(),
-        edges: bindings.iter().map(|binding| edge(node, binding)).collect(),
-        args: node.args.clone(),
-        env: node.env.clone(),
-        config: node.config.clone(),
-        dirs: node
-            .sandbox
-            .dirs
-            .iter()
-            .map(|dir| DirPlan { host: dir.host.clone(), guest: dir.guest.clone(), access: dir.access })
-            .collect(),
-        memory_bytes_max: node.sandbox.memory_bytes_max,
-        calls_queued_max: node.inbox.queued_max,
-        calls_concurrent_max: node.inbox.concurrent_max,
-    }
-}
-
-fn methods(interface: &Interface) -> Vec<MethodPlan> {
-    let methods = interface.methods.iter();
-    methods.map(|method| MethodPlan { name: method.name.clone(), is_async: method.is_async }).collect()
-}
-
-fn edge(node: &Node, binding: &Binding) -> Edge {
-    Edge {
-        import: binding.import.clone(),
-        style: match binding.style {
-            BindingStyle::Plain => EdgeStyle::Plain,
-            BindingStyle::Handles => EdgeStyle::Handles,
-        },
-        methods: methods(&binding.interface),
-        handles: binding
-            .handles
-            .iter()
-            .map(|bound| {
-                let handle = node.handles.iter().find(|handle| handle.name == bound.handle);
-                edge_handle(handle.expect("a binding names a handle of its node"), bound)
-            })
-            .collect(),
-    }
-}
-
-fn edge_handle(handle: &Handle, bound: &BoundHandle) -> EdgeHandle {
-    let target = |target: &crate::program::BoundTarget| Target {
-        node: NodeId(u32::try_from(target.node).expect("a program file is too small for so many nodes")),
-        interface: target.interface.clone(),
-    };
-    EdgeHandle {
-        name: handle.name.clone(),
-        targets: bound.targets.iter().map(target).collect(),
-        timeout_ms: handle.timeout.map(millis),
-        wait_for_ready: handle.wait_for_ready,
-    }
-}
-
-/// Whole milliseconds; what is longer than half a billion years is as good as that.
-fn millis(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
 impl Plan {
     /// What a replica is called in logs and tables, such as `producer/0`.
     ///
@@ -288,46 +218,15 @@ impl Plan {
     pub fn node(&self, id: NodeId) -> &NodePlan {
         &self.nodes[id.0 as usize]
     }
-}
 
-impl fmt::Display for LaunchType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = LaunchType::NAMES.iter().find(|(launch_type, _)| launch_type == self);
-        f.write_str(names.expect("every launch type is in the list").1[0])
+    /// Every replica of the program, in the order of the nodes.
+    pub fn replicas(&self) -> impl Iterator<Item = ReplicaId> {
+        let ids = (0..).map(NodeId).zip(&self.nodes);
+        ids.flat_map(|(id, node)| (0..node.replicas).map(move |index| ReplicaId { node: id, index }))
     }
-}
 
-impl FromStr for LaunchType {
-    type Err = UnknownLaunchType;
-
-    fn from_str(name: &str) -> Result<LaunchType, UnknownLaunchType> {
-        let found = LaunchType::NAMES.iter().find(|(_, names)| names.contains(&name));
-        found.map(|(launch_type, _)| *launch_type).ok_or_else(|| UnknownLaunchType { name: name.to_owned() })
-    }
-}
-
-fn known_names() -> String {
-    let names = LaunchType::NAMES.iter().map(|(_, names)| match names {
-        [name, aliases @ ..] if !aliases.is_empty() => format!("`{name}` (also `{}`)", aliases.join("`, `")),
-        names => format!("`{}`", names.join("`, `")),
-    });
-    names.collect::<Vec<_>>().join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_launch_type_is_known_by_its_aliases_and_prints_as_itself() {
-        for name in ["threads", "local_mt", "test_mt"] {
-            assert_eq!(name.parse::<LaunchType>().map(|launch_type| launch_type.to_string()), Ok("threads".to_owned()));
-        }
-        let error = "local_mp".parse::<LaunchType>().unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "no launch type is named `local_mp`; there are `threads` (also `local_mt`, `test_mt`)"
-        );
-        assert_eq!(serde_json::to_string(&LaunchType::Threads).unwrap(), "\"threads\"");
+    /// The place of the group that a replica is of among the plan's groups.
+    pub fn group_of(&self, replica: ReplicaId) -> Option<usize> {
+        self.groups.iter().position(|group| group.replicas.contains(&replica))
     }
 }

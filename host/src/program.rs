@@ -25,18 +25,22 @@
 
 mod builder;
 mod check;
+mod colocation;
 mod file;
 mod graph;
+mod handle;
 mod link;
 mod lower;
 mod overrides;
 mod parse;
 mod problem;
+mod restart;
 mod source;
 mod suggest;
 mod units;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -44,18 +48,21 @@ use serde::{Deserialize, Serialize};
 
 pub use builder::NodeHandle;
 pub use check::{NAME_RULE, is_name};
+pub use colocation::{Colocation, ColocationMode};
 pub use file::schema;
 pub use graph::{Graph, GraphEdge, GraphNode};
+pub use handle::{Handle, Pick, Retry, WhenFull};
 pub use link::{Binding, BindingStyle, BoundHandle, BoundTarget, Linked};
 pub use overrides::{Override, OverrideError};
 pub use problem::{Location, Problem, Problems, RULES, Severity};
+pub use restart::{RESTARTS_MAX, Restart, RestartPolicy};
 use source::Source;
 
 /// The most replicas that one node may have.
 pub const REPLICAS_MAX: u32 = 10_000;
 /// The largest limit on the calls to one replica that wait, or that it works on.
 pub const INBOX_CALLS_MAX: u32 = 1_000_000;
-/// The longest name of a node, a handle or a program.
+/// The longest name of a node, a handle, a colocation or a program.
 pub const NAME_BYTES_MAX: usize = 64;
 
 /// A program: named nodes, and for each the handles it holds.
@@ -67,6 +74,8 @@ pub struct Program {
     pub dir: PathBuf,
     /// The nodes, in the order in which the file or the builder names them.
     pub nodes: Vec<Node>,
+    /// The nodes that belong together, in the order in which the file or the builder names them.
+    pub colocations: Vec<Colocation>,
     /// How long nodes may take to stop when they are asked to, before they are dropped.
     pub grace: Duration,
     /// The largest encoded call or result that passes between nodes.
@@ -96,32 +105,25 @@ pub struct Node {
     pub config: BTreeMap<String, String>,
     /// The environment variables that the guest sees; it inherits none.
     pub env: BTreeMap<String, String>,
+    /// When a replica that has ended is started again.
+    pub restart: Restart,
+    /// The address at which clients from outside the program can call the node.
+    pub listen: Option<SocketAddr>,
     /// The limits on calls to each replica.
     pub inbox: Inbox,
     /// What each replica may use.
     pub sandbox: Sandbox,
 }
 
-/// A client of one node or of a group of nodes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Handle {
-    /// The name, in kebab-case, unique in the node that holds the handle.
-    pub name: String,
-    /// The names of the nodes it reaches: one, or a group.
-    pub nodes: Vec<String>,
-    /// How long a call may take, from being made to its result; without one it may take forever.
-    pub timeout: Option<Duration>,
-    /// Whether a call waits for a node that is not up yet, instead of failing as unavailable.
-    pub wait_for_ready: bool,
-}
-
 /// The limits on calls to one replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Inbox {
-    /// The most calls that wait for the replica; a further one fails as overloaded.
+    /// The most calls that wait for the replica; [`Handle::when_full`] says what becomes of a further one.
     pub queued_max: u32,
     /// The most calls to `async` functions that the replica works on at the same time.
     pub concurrent_max: u32,
+    /// The most unanswered calls that the replica accepts over one connection from another process.
+    pub in_flight_per_connection_max: u32,
 }
 
 /// What one replica may use. Everything that is not granted is denied.
@@ -157,7 +159,7 @@ pub enum Access {
 
 impl Default for Inbox {
     fn default() -> Inbox {
-        Inbox { queued_max: 1024, concurrent_max: 256 }
+        Inbox { queued_max: 1024, concurrent_max: 256, in_flight_per_connection_max: 1024 }
     }
 }
 

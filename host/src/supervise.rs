@@ -76,6 +76,7 @@ pub async fn supervise(
     let started = std::time::Instant::now();
     let mut worker = match plan.launch_type {
         LaunchType::Threads => launch_threads(plan.clone(), surroundings).await?,
+        LaunchType::Processes => return Err(WorkerError::LaunchType(plan.launch_type)),
     };
     worker.warnings().iter().for_each(|warning| observer.note(&Note::Warning(warning.clone())));
     let mut supervision = Supervision::new(&plan);

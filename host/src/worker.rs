@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::courier::{CallError, Exchange, Mailbox, ReplicaIndex, Served};
 use crate::node::{NodeEvent, run_component};
-use crate::plan::{Edge, NodePlan, Plan, ReplicaId};
+use crate::plan::{Edge, LaunchType, NodePlan, Plan, ReplicaId};
 use crate::runtime::{
     Code, CompileCache, EdgeSpec, HandleSpec, Kind, Linked, LoadError, MethodSpec, Outputs, ProgramInfo, ReplicaSpec,
     Runtime, RuntimeError, Source, Stop, TargetSpec,
@@ -40,6 +40,9 @@ pub enum WorkerError {
         #[source]
         source: std::io::Error,
     },
+    /// This host has no launcher of that type.
+    #[error("failed to launch: there are no workers of type `{0}`")]
+    LaunchType(LaunchType),
     /// The process can't run components.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),

@@ -26,7 +26,7 @@ pub(super) struct Args {
     /// Build the nodes' components first, as `lp-host build` does
     #[arg(long)]
     build: bool,
-    /// How the nodes come to run: `threads`
+    /// How the nodes come to run: `threads` or `processes`
     #[arg(long, value_name = "TYPE", default_value = "threads")]
     launch_type: LaunchType,
     /// Write the output of every replica to a file of this directory too

@@ -32,15 +32,21 @@ pub fn mismatch(caller: &Interface, callee: &Interface) -> Option<Mismatch> {
 /// A handle's method returns `result<T, call-error>` where the callee returns `T`; where the callee returns such a
 /// result itself, both are the same.
 pub fn handles_mismatch(caller: &Interface, callee: &Interface) -> Option<Mismatch> {
-    compare(caller, callee, |method| {
-        let result = method.shape.result.as_deref();
-        match result {
-            Some(result) if result.starts_with("result<") && result.ends_with(&format!(", {CALL_ERROR}>")) => {
-                method.signature.clone()
-            }
-            _ => format!("func{} -> result<{}, {CALL_ERROR}>", method.shape.params, result.unwrap_or("_")),
+    compare(caller, callee, |method| match method.returns_call_error() {
+        true => method.signature.clone(),
+        false => {
+            let result = method.shape.result.as_deref().unwrap_or("_");
+            format!("func{} -> result<{result}, {CALL_ERROR}>", method.shape.params)
         }
     })
+}
+
+impl Method {
+    /// Whether the result is a `result<_, call-error>`, which a handle leaves as it is.
+    pub fn returns_call_error(&self) -> bool {
+        let result = self.shape.result.as_deref().unwrap_or_default();
+        result.starts_with("result<") && result.ends_with(&format!(", {CALL_ERROR}>"))
+    }
 }
 
 fn compare(caller: &Interface, callee: &Interface, offered: impl Fn(&Method) -> String) -> Option<Mismatch> {

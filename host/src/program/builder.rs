@@ -1,11 +1,14 @@
 //! Builds a [`Program`] in Rust: nodes are added, handles are values.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::source::Source;
-use super::{Access, Dir, Handle, Inbox, Node, Program, Sandbox};
+use super::{
+    Access, Colocation, ColocationMode, Dir, Handle, Inbox, Node, Pick, Program, Restart, Retry, Sandbox, WhenFull,
+};
 
 /// A reference to a node, to be given to the nodes that shall call it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +26,7 @@ impl Program {
             name: name.into(),
             dir: PathBuf::new(),
             nodes: Vec::new(),
+            colocations: Vec::new(),
             grace: Program::GRACE,
             message_bytes_max: Program::MESSAGE_BYTES_MAX,
             source: Source::default(),
@@ -34,6 +38,20 @@ impl Program {
         let handle = node.to_handle();
         self.nodes.push(node);
         handle
+    }
+
+    /// Has nodes belong together.
+    ///
+    /// ```
+    /// use lp_host::program::{Colocation, Node, Program, Restart};
+    ///
+    /// let mut program = Program::new("training");
+    /// let replay = program.add_node(Node::component("replay", "replay.wasm"));
+    /// let learner = program.add_node(Node::component("learner", "learner.wasm").handle("replay", &replay));
+    /// program.colocate(Colocation::new("learning", [&replay, &learner]).processes().restart(Restart::on_failure()));
+    /// ```
+    pub fn colocate(&mut self, colocation: Colocation) {
+        self.colocations.push(colocation);
     }
 }
 
@@ -51,6 +69,8 @@ impl Node {
             args: Vec::new(),
             config: BTreeMap::new(),
             env: BTreeMap::new(),
+            restart: Restart::default(),
+            listen: None,
             inbox: Inbox::default(),
             sandbox: Sandbox::default(),
         }
@@ -120,6 +140,25 @@ impl Node {
         self
     }
 
+    /// Starts replicas again that have ended.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use lp_host::program::{Node, Restart};
+    ///
+    /// let often = Restart::on_failure().budget(10, Duration::from_secs(60));
+    /// Node::component("producer", "producer.wasm").restart(often);
+    /// ```
+    pub fn restart(self, restart: Restart) -> Node {
+        Node { restart, ..self }
+    }
+
+    /// Lets clients from outside the program call the node at `address`.
+    pub fn listen(self, address: SocketAddr) -> Node {
+        Node { listen: Some(address), ..self }
+    }
+
     /// Sets the limits on calls to each replica.
     pub fn inbox(self, inbox: Inbox) -> Node {
         Node { inbox, ..self }
@@ -147,6 +186,9 @@ impl Handle {
             nodes: nodes.into_iter().map(|node| node.name.clone()).collect(),
             timeout: None,
             wait_for_ready: true,
+            pick: Pick::default(),
+            retry: Retry::default(),
+            when_full: WhenFull::default(),
         }
     }
 
@@ -158,5 +200,48 @@ impl Handle {
     /// Lets a call to a node that is not up yet fail at once.
     pub fn fail_fast(self) -> Handle {
         Handle { wait_for_ready: false, ..self }
+    }
+
+    /// Chooses which replica a call of a plain import goes to.
+    pub fn pick(self, pick: Pick) -> Handle {
+        Handle { pick, ..self }
+    }
+
+    /// Has calls made again whose callee was lost, since making them twice is the same as making them once.
+    pub fn idempotent(self) -> Handle {
+        Handle { retry: Retry::Idempotent, ..self }
+    }
+
+    /// Lets a call to a replica that has no room for it fail at once.
+    pub fn fail_when_full(self) -> Handle {
+        Handle { when_full: WhenFull::Fail, ..self }
+    }
+}
+
+impl Colocation {
+    /// A colocation of `nodes` in one process.
+    pub fn new<'a>(name: impl Into<String>, nodes: impl IntoIterator<Item = &'a NodeHandle>) -> Colocation {
+        Colocation {
+            name: name.into(),
+            nodes: nodes.into_iter().map(|node| node.name.clone()).collect(),
+            mode: ColocationMode::Threads,
+            return_on_first_completed: false,
+            restart: None,
+        }
+    }
+
+    /// Gives each replica a process of its own.
+    pub fn processes(self) -> Colocation {
+        Colocation { mode: ColocationMode::Processes, ..self }
+    }
+
+    /// Ends the other nodes when the first `run` of one returns.
+    pub fn return_on_first_completed(self) -> Colocation {
+        Colocation { return_on_first_completed: true, ..self }
+    }
+
+    /// Starts replicas of the nodes again that have ended, with one budget for all of them.
+    pub fn restart(self, restart: Restart) -> Colocation {
+        Colocation { restart: Some(restart), ..self }
     }
 }

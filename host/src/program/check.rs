@@ -1,6 +1,9 @@
 //! The rules of a program that need no component: names, limits, handles, and what the sandbox grants.
 
+mod colocations;
+
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
@@ -39,6 +42,7 @@ pub(super) fn check(program: &Program, problems: &mut Problems) {
         }
         NodeCheck { program, node, problems }.all();
     }
+    colocations::check(program, problems);
 }
 
 /// Whether `name` can be the name of a program, a node or a handle.
@@ -72,6 +76,9 @@ impl NodeCheck<'_> {
     fn all(&mut self) {
         self.report(name_problem("node", &self.node.name, self.span(NodePlace::Name)));
         self.limits();
+        let at = |place| self.span(NodePlace::Restart(place));
+        self.report(colocations::restart_problem(&self.node.restart, at));
+        self.listen();
         self.handles();
         self.inputs();
         self.dirs();
@@ -101,12 +108,25 @@ impl NodeCheck<'_> {
         let limits = [
             ("queued-max", inbox.queued_max, NodePlace::QueuedMax),
             ("concurrent-max", inbox.concurrent_max, NodePlace::ConcurrentMax),
+            ("in-flight-per-connection", inbox.in_flight_per_connection_max, NodePlace::InFlightPerConnection),
         ];
         for (key, value, place) in limits {
             if !(1..=INBOX_CALLS_MAX).contains(&value) {
                 let problem = Problem::error("limit", format!("`{key}` must be from 1 to {INBOX_CALLS_MAX}"));
                 self.report([problem.at(self.span(place), "out of range")]);
             }
+        }
+    }
+
+    /// An address has room for one node. With port 0, the system sees to that.
+    fn listen(&mut self) {
+        let Some(address) = self.node.listen.filter(|address| address.port() != 0) else { return };
+        let others = self.program.nodes.iter().take_while(|other| !std::ptr::eq(*other, self.node));
+        let mut taken = others.filter(|other| other.listen.is_some_and(|other| collide(other, address)));
+        if let Some(other) = taken.next() {
+            let message = format!("`{}` and `{}` listen at the same address", other.name, self.node.name);
+            let problem = Problem::error("duplicate-address", message);
+            self.report([problem.at(self.span(NodePlace::Listen), "taken by another node")]);
         }
     }
 
@@ -200,6 +220,11 @@ impl NodeCheck<'_> {
             }
         }
     }
+}
+
+/// Whether a port of both addresses would be the same one: an unspecified address stands for every other.
+fn collide(a: SocketAddr, b: SocketAddr) -> bool {
+    a.port() == b.port() && (a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified())
 }
 
 /// Whether a path is absolute and plain, so that equal paths have equal texts.

@@ -3,6 +3,9 @@
 //! The comments on the fields are the user's reference: they become the descriptions in the schema. Every field is
 //! optional for serde, so that a missing one is reported by its own rule with the rest of the file still checked.
 
+mod colocation;
+mod restart;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -14,7 +17,9 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use toml::Spanned;
 
 use super::units::{DurationText, SizeText};
-use super::{Access, INBOX_CALLS_MAX, Inbox, REPLICAS_MAX};
+use super::{Access, INBOX_CALLS_MAX, Inbox, Pick, REPLICAS_MAX, Retry, WhenFull};
+pub(super) use colocation::ColocationFile;
+pub(super) use restart::{RestartFile, RestartTable};
 
 /// A distributed program: named nodes that call each other through handles.
 ///
@@ -51,6 +56,11 @@ pub(super) struct ProgramFile {
     /// The nodes by their names, in kebab-case, each as a table `[nodes.name]`. At least one.
     #[schemars(with = "BTreeMap<String, NodeFile>", extend("minProperties" = 1))]
     pub nodes: Option<BTreeMap<Spanned<String>, NodeFile>>,
+
+    /// Nodes that belong together, by a name in kebab-case, each as a table `[colocate.name]`.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, ColocationFile>")]
+    pub colocate: BTreeMap<Spanned<String>, ColocationFile>,
 }
 
 /// One node: a component, and everything that it is given.
@@ -101,6 +111,19 @@ pub(super) struct NodeFile {
     #[schemars(with = "BTreeMap<String, String>")]
     pub env: BTreeMap<Spanned<String>, Spanned<String>>,
 
+    /// When a replica that has ended is started again: `restart = "on-failure"`, or with its budget
+    /// `restart = { policy = "on-failure", max = 3, window = "60s" }`. Without it, a replica that fails fails the
+    /// program.
+    #[serde(default)]
+    #[schemars(with = "RestartFile")]
+    pub restart: Option<Spanned<RestartFile>>,
+
+    /// The address at which clients from outside the program can call the node: `listen = "127.0.0.1:7001"`. With port
+    /// 0, the system picks one.
+    #[serde(default)]
+    #[schemars(with = "String")]
+    pub listen: Option<Spanned<String>>,
+
     /// The limits on calls to each replica: `inbox = { queued-max = 1024, concurrent-max = 256 }`.
     #[serde(default)]
     pub inbox: InboxFile,
@@ -136,6 +159,22 @@ pub(super) struct HandleTable {
     #[serde(default)]
     #[schemars(with = "bool", extend("default" = true))]
     pub wait_for_ready: Option<bool>,
+
+    /// Which of the ready replicas a call of a plain import goes to: `{ node = "producer", pick = "least-pending" }`
+    /// for the one with the fewest unanswered calls of this caller. By default they take turns, `"round-robin"`.
+    #[serde(default)]
+    pub pick: Pick,
+
+    /// Which calls are made again when their callee was lost and may have worked on them:
+    /// `{ node = "producer", retry = "idempotent" }` for all of them. The default is `"never"`.
+    #[serde(default)]
+    pub retry: Retry,
+
+    /// What a call to a replica does that has as many calls waiting as it accepts:
+    /// `{ node = "producer", when-full = "fail" }` fails as overloaded at once. By default, `"wait"`, it waits for room
+    /// until its timeout.
+    #[serde(default)]
+    pub when_full: WhenFull,
 }
 
 /// The limits on calls to each replica.
@@ -143,8 +182,8 @@ pub(super) struct HandleTable {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table such as { queued-max = 1024 }")]
 #[schemars(title = "inbox")]
 pub(super) struct InboxFile {
-    /// The most calls that wait for the replica; a further one fails as overloaded: `inbox = { queued-max = 1024 }`,
-    /// which is the default. From 1 to 1000000.
+    /// The most calls that wait for the replica; what becomes of a further one is for the handle to say, with
+    /// `when-full`: `inbox = { queued-max = 1024 }`, which is the default. From 1 to 1000000.
     #[serde(default)]
     #[schemars(with = "u32", range(min = 1, max = INBOX_CALLS_MAX), extend("default" = Inbox::default().queued_max))]
     pub queued_max: Option<Spanned<i64>>,
@@ -154,6 +193,16 @@ pub(super) struct InboxFile {
     #[serde(default)]
     #[schemars(with = "u32", range(min = 1, max = INBOX_CALLS_MAX), extend("default" = Inbox::default().concurrent_max))]
     pub concurrent_max: Option<Spanned<i64>>,
+
+    /// The most unanswered calls that the replica accepts over one connection from another process:
+    /// `inbox = { in-flight-per-connection = 1024 }`, which is the default. From 1 to 1000000.
+    #[serde(default)]
+    #[schemars(
+        with = "u32",
+        range(min = 1, max = INBOX_CALLS_MAX),
+        extend("default" = Inbox::default().in_flight_per_connection_max)
+    )]
+    pub in_flight_per_connection: Option<Spanned<i64>>,
 }
 
 /// What each replica may use.

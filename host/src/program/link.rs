@@ -132,6 +132,12 @@ fn check_role(program: &Program, node: &Node, component: &Component, problems: &
         let help = "remove `run`, or export `wasi:cli/run` from the component".to_owned();
         return problems.push_node(&node.name, problem.at(run_true, "asks for a run").help(help));
     }
+    let listen = program.source.node_span(&node.name, NodePlace::Listen);
+    if node.listen.is_some() && component.couriers.is_empty() {
+        let problem = Problem::error("no-courier", format!("`{shown}` exports no interface to call"));
+        let help = "remove `listen`, or export an interface from the component".to_owned();
+        return problems.push_node(&node.name, problem.at(listen, "nothing to call here").help(help));
+    }
     if (node.run && component.run.is_some()) || !component.couriers.is_empty() {
         return;
     }

@@ -1,16 +1,19 @@
 //! From [`ProgramFile`], the words of the file, to [`Program`], what they mean; remembers where each fact stands.
 
+mod restart;
+
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::Spanned;
 
-use super::file::{DirFile, HandleFile, HandleTable, NodeFile, ProgramFile};
+use super::file::{DirFile, HandleFile, HandleTable, InboxFile, NodeFile, ProgramFile, RestartFile};
 use super::problem::{Problem, Problems};
 use super::source::{NodePlace, Place, Source};
 use super::units::{DurationText, SizeText};
-use super::{Dir, Handle, Inbox, Node, Program, Sandbox};
+use super::{Dir, Handle, Inbox, Node, Program, Restart, Sandbox};
 
 /// Lowers what the file at `path` says. Values out of range are kept for `check` to judge; a missing one takes its
 /// default, and is a problem where the file must give it.
@@ -31,10 +34,14 @@ pub(super) fn lower(file: ProgramFile, path: &Path, source: Source, problems: &m
     let mut nodes: Vec<_> = file.nodes.unwrap_or_default().into_iter().collect();
     nodes.sort_by_key(|(name, _)| name.span().start);
     let nodes = nodes.into_iter().map(|(name, node)| lowering.node(name, node)).collect();
+    let mut colocations: Vec<_> = file.colocate.into_iter().collect();
+    colocations.sort_by_key(|(name, _)| name.span().start);
+    let colocations = colocations.into_iter().map(|(name, file)| lowering.colocation(name, file)).collect();
     Program {
         name,
         dir: path.parent().map_or_else(PathBuf::new, Path::to_path_buf),
         nodes,
+        colocations,
         grace,
         message_bytes_max: message_max.unwrap_or(Program::MESSAGE_BYTES_MAX),
         source: lowering.source,
@@ -69,7 +76,6 @@ impl Lowering<'_> {
         }
         let mut handles: Vec<_> = file.handles.into_iter().collect();
         handles.sort_by_key(|(name, _)| name.span().start);
-        let inbox = Inbox::default();
         Node {
             component: component.unwrap_or_default().into(),
             build: file.build,
@@ -93,16 +99,9 @@ impl Lowering<'_> {
                     (key.into_inner(), value.into_inner())
                 })
                 .collect(),
-            inbox: Inbox {
-                queued_max: file
-                    .inbox
-                    .queued_max
-                    .map_or(inbox.queued_max, |max| of_node.count(NodePlace::QueuedMax, &max)),
-                concurrent_max: file
-                    .inbox
-                    .concurrent_max
-                    .map_or(inbox.concurrent_max, |max| of_node.count(NodePlace::ConcurrentMax, &max)),
-            },
+            restart: file.restart.map(|restart| of_node.restart(restart)).unwrap_or_default(),
+            listen: file.listen.and_then(|listen| of_node.listen(listen)),
+            inbox: of_node.inbox(file.inbox),
             sandbox: Sandbox {
                 memory_bytes_max: file
                     .sandbox
@@ -135,6 +134,12 @@ impl Lowering<'_> {
         bytes
     }
 
+    /// A count as near as `u32` comes to it; the values that don't fit are out of every range that `check` allows.
+    fn count(&mut self, place: Place, value: &Spanned<i64>) -> u32 {
+        self.source.place(place, value.span());
+        u32::try_from(*value.get_ref()).unwrap_or(if *value.get_ref() < 0 { 0 } else { u32::MAX })
+    }
+
     fn report(&mut self, place: &Place, problem: Problem) {
         match place {
             Place::Node(node, _) => self.problems.push_node(node, problem),
@@ -161,10 +166,40 @@ impl NodeLowering<'_, '_> {
         self.lowering.take(self.at(place), value)
     }
 
-    /// A count as near as `u32` comes to it; the values that don't fit are out of every range that `check` allows.
     fn count(&mut self, place: NodePlace, value: &Spanned<i64>) -> u32 {
-        self.place(place, value.span());
-        u32::try_from(*value.get_ref()).unwrap_or(if *value.get_ref() < 0 { 0 } else { u32::MAX })
+        self.lowering.count(self.at(place), value)
+    }
+
+    fn restart(&mut self, file: Spanned<RestartFile>) -> Restart {
+        let node = self.node;
+        self.lowering.restart(file, |place| Place::Node(node.to_owned(), NodePlace::Restart(place)))
+    }
+
+    fn listen(&mut self, listen: Spanned<String>) -> Option<SocketAddr> {
+        let listen = self.take(NodePlace::Listen, listen);
+        let address = listen.parse().ok();
+        if address.is_none() {
+            let problem = Problem::error("bad-address", format!("`{listen}` is not an address"));
+            let problem =
+                problem.at(self.lowering.source.span(&self.at(NodePlace::Listen)), "an IP address and a port");
+            let help = "write it as `127.0.0.1:7001`, or `[::1]:7001`; port 0 lets the system pick one".to_owned();
+            self.lowering.problems.push_node(self.node, problem.help(help));
+        }
+        address
+    }
+
+    fn inbox(&mut self, file: InboxFile) -> Inbox {
+        let whole = Inbox::default();
+        let mut count = |max: Option<Spanned<i64>>, place, default| max.map_or(default, |max| self.count(place, &max));
+        Inbox {
+            queued_max: count(file.queued_max, NodePlace::QueuedMax, whole.queued_max),
+            concurrent_max: count(file.concurrent_max, NodePlace::ConcurrentMax, whole.concurrent_max),
+            in_flight_per_connection_max: count(
+                file.in_flight_per_connection,
+                NodePlace::InFlightPerConnection,
+                whole.in_flight_per_connection_max,
+            ),
+        }
     }
 
     fn memory(&mut self, memory: Spanned<SizeText>) -> Option<u64> {
@@ -210,6 +245,9 @@ impl NodeLowering<'_, '_> {
                 .collect(),
             timeout,
             wait_for_ready: table.wait_for_ready.unwrap_or(true),
+            pick: table.pick,
+            retry: table.retry,
+            when_full: table.when_full,
             name,
         }
     }

@@ -25,6 +25,8 @@ pub(super) enum Place {
     MessageMax,
     /// A fact of the node of that name.
     Node(String, NodePlace),
+    /// A fact of the colocation of that name.
+    Colocation(String, ColocationPlace),
 }
 
 /// A fact of a node that stands somewhere in the program's text.
@@ -35,9 +37,12 @@ pub(super) enum NodePlace {
     Replicas,
     /// Present only where the file says `run = true`.
     RunTrue,
+    Listen,
+    Restart(RestartPlace),
     Memory,
     QueuedMax,
     ConcurrentMax,
+    InFlightPerConnection,
     Arg(usize),
     Config(String),
     Env(String),
@@ -48,6 +53,24 @@ pub(super) enum NodePlace {
     HandleNode(String, usize),
     DirHost(usize),
     DirGuest(usize),
+}
+
+/// A fact of a colocation that stands somewhere in the program's text.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum ColocationPlace {
+    Name,
+    Node(usize),
+    Restart(RestartPlace),
+}
+
+/// A fact of a restart policy that stands somewhere in the program's text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum RestartPlace {
+    Whole,
+    Max,
+    Window,
+    Backoff,
+    BackoffMax,
 }
 
 /// A part of the text: the file or one override.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::super::problem::{Problem, Problems};
 use super::super::source::NodePlace;
-use super::super::{Handle, Node, Program};
+use super::super::{Handle, Node, Pick, Program};
 use super::{Binding, BindingStyle, BoundHandle, BoundTarget};
 use crate::component::{self, Component, ImportKind, Interface, Mismatch};
 
@@ -75,6 +75,7 @@ impl<'a> Binder<'a> {
         }
         if !self.problems.is_node_broken(&node.name) {
             self.check_unused(node, &component, &bindings, &fitting);
+            self.check_picks(node, &bindings);
         }
         self.check_types(node, &bindings);
         bindings
@@ -192,6 +193,21 @@ impl<'a> Binder<'a> {
                     let span = self.span(node, NodePlace::HandleNode(handle.name.clone(), position));
                     self.problems.push_node(&node.name, problem.at(span, "these two don't fit together"));
                 }
+            }
+        }
+    }
+
+    /// A handle resource is one replica, so there is nothing to pick.
+    fn check_picks(&mut self, node: &Node, bindings: &[Binding]) {
+        let serves = |handle: &Handle, style| {
+            let mut of_style = bindings.iter().filter(|binding| binding.style == style);
+            of_style.any(|binding| binding.handles.iter().any(|bound| bound.handle == handle.name))
+        };
+        for handle in node.handles.iter().filter(|handle| handle.pick != Pick::RoundRobin) {
+            if serves(handle, BindingStyle::Handles) && !serves(handle, BindingStyle::Plain) {
+                let message = format!("the handle `{}` gives out its replicas one by one", handle.name);
+                let help = "remove `pick`, or import the interface itself in the component".to_owned();
+                self.report_handle(node, handle, Problem::error("unused-pick", message).help(help), "has a `pick`");
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The command line: one verb a file. Nothing below this module prints, exits or reads the environment.
 
+mod proto;
 mod run;
 mod screen;
 
@@ -21,6 +22,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Proto(proto::Args),
     Run(run::Args),
 }
 
@@ -29,6 +31,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let mut screen = Screen::new(&cli.global);
     let result = match cli.verb {
+        Verb::Proto(args) => proto::run(args, &mut screen),
         Verb::Run(args) => run::run(args, &mut screen),
     };
     match result {

@@ -74,9 +74,9 @@ impl Wake for Bell {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let noted = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
-            (state != Self::IDLE).then_some(Self::RUNG)
-        });
+        let noted = self
+            .state
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| (state != Self::IDLE).then_some(Self::RUNG));
         if noted.is_err() {
             self.owner.wake();
         }

@@ -1,7 +1,5 @@
 //! Protobuf bytes to guest memory.
 
-use std::borrow::Cow;
-
 use wasmtime::component::__internal::wasmtime_environ::component::StringEncoding;
 use wasmtime::component::__internal::{InterfaceType, LowerContext};
 use wasmtime::error::Context as _;
@@ -9,10 +7,10 @@ use wasmtime::{Result, ValRaw};
 
 use super::Payload;
 use super::error::WireError;
-use super::reader::{self, Field, Occurrences, Reader, Value};
 use super::scalar::{Kind, Scalar};
 use super::shape::{self, Cases};
 use crate::courier::CallError;
+use crate::proto::reader::{self, Field, FormatError, Occurrences, Reader, Value};
 
 /// Where a guest wants a value: in core values or at an offset of its memory. Core values are zero beforehand.
 enum Place<'a> {
@@ -236,7 +234,7 @@ fn lower_present<T>(
     if !shape::needs_wrapper(cx.types, ty) {
         return lower_single(cx, ty, found, place);
     }
-    let body = merged(found)?;
+    let body = found.merged()?;
     let fields = reader::fields(&body, 1)?;
     lower_field(cx, ty, &fields[0], place)
 }
@@ -262,22 +260,8 @@ fn lower_single<T>(
             let bytes = found.last().map_or(Ok(&[][..]), Field::bytes)?;
             lower_block(cx, bytes, bytes.len(), 1, place)
         }
-        InterfaceType::Record(_) | InterfaceType::Tuple(_) => lower_fields(cx, ty, &merged(found)?, place),
-        _ => lower_case(cx, ty, &merged(found)?, place),
-    }
-}
-
-/// The content of a message field: of its occurrences together, as protobuf merges them.
-fn merged<'a>(found: &Occurrences<'a>) -> Result<Cow<'a, [u8]>> {
-    match (found.count(), found.last()) {
-        (0 | 1, last) => Ok(last.map_or(Ok(&[][..]), Field::bytes)?.into()),
-        _ => {
-            let mut all = Vec::new();
-            for field in found.iter() {
-                all.extend_from_slice(field?.bytes()?);
-            }
-            Ok(all.into())
-        }
+        InterfaceType::Record(_) | InterfaceType::Tuple(_) => lower_fields(cx, ty, &found.merged()?, place),
+        _ => lower_case(cx, ty, &found.merged()?, place),
     }
 }
 
@@ -332,7 +316,7 @@ fn lower_list<T>(
     {
         return match block.len().is_multiple_of(size) {
             true => lower_block(cx, block, block.len() / size, size as u32, place),
-            false => Err(WireError::Truncated.into()),
+            false => Err(FormatError::Truncated.into()),
         };
     }
     let elements = scalar_elements(scalar, found)?;
@@ -354,7 +338,7 @@ fn scalar_elements(scalar: Scalar, found: &Occurrences<'_>) -> Result<Vec<u8>> {
                 }
             }
             (Value::Bytes(chunk), _) if chunk.len().is_multiple_of(size) => elements.extend_from_slice(chunk),
-            (Value::Bytes(_), _) => return Err(WireError::Truncated.into()),
+            (Value::Bytes(_), _) => return Err(FormatError::Truncated.into()),
             _ => elements.extend_from_slice(&scalar.read_element(field)?.to_le_bytes()[..size as usize]),
         }
     }

@@ -12,7 +12,7 @@ use snapbox::Data;
 use tempfile::TempDir;
 
 /// A directory with the components of `config/components`, compiled, and room for a program file.
-fn sandbox() -> TempDir {
+pub(crate) fn sandbox() -> TempDir {
     let dir = tempfile::tempdir().expect("a temporary directory");
     for wat in files("components", "wat") {
         let wasm = wat::parse_file(&wat).expect("a component that compiles");

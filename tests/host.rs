@@ -20,10 +20,23 @@ pub fn guests() -> &'static Path {
 
 /// Builds guests of this repository, all at once, and returns the directory with their components.
 pub fn build(packages: &[&str]) -> PathBuf {
+    add_target();
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--release", "--target", "wasm32-wasip2"]);
     cargo.args(packages.iter().flat_map(|package| ["-p", package]));
-    let output = cargo.current_dir(root()).output().expect("cargo runs");
+    // The components are below the workspace, wherever the tests themselves were built.
+    let output = cargo.current_dir(root()).env_remove("CARGO_TARGET_DIR").output().expect("cargo runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     root().join("target/wasm32-wasip2/release")
+}
+
+/// Has rustup add the target of the guests, if that has not been done.
+fn add_target() {
+    let mut rustc = Command::new("rustc");
+    rustc.args(["--print", "target-libdir", "--target", "wasm32-wasip2"]).current_dir(root());
+    let library = rustc.output().expect("rustc runs").stdout;
+    if !Path::new(String::from_utf8_lossy(&library).trim()).is_dir() {
+        let added = Command::new("rustup").args(["target", "add", "wasm32-wasip2"]).current_dir(root()).status();
+        assert!(added.is_ok_and(|status| status.success()), "the tests need the target wasm32-wasip2 of Rust");
+    }
 }

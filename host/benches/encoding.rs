@@ -18,7 +18,7 @@ fn classes(criterion: &mut Criterion) {
     let mut direct = ConcurrentEcho::new(guests.path("bench-echo"));
     for case in CLASSES {
         let mut group = group(criterion, case.name);
-        measure(&mut group, "node to node", |calls| nodes.from_node(case, calls));
+        measure(&mut group, "node to node", |calls| nodes.call_from_node(case, calls));
         measure(&mut group, "typed bindings", |calls| direct.typed(case, calls));
         measure(&mut group, "Val", |calls| direct.val(case, calls));
     }

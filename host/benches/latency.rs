@@ -18,8 +18,8 @@ fn concurrent(criterion: &mut Criterion) {
     let mut direct = ConcurrentEcho::new(guests.path("bench-echo"));
     for case in SIZES {
         let mut group = group(criterion, &format!("async {}", case.name));
-        measure(&mut group, "node to node", |calls| nodes.from_node(case, calls));
-        measure(&mut group, "host to node", |calls| nodes.from_host(case, calls));
+        measure(&mut group, "node to node", |calls| nodes.call_from_node(case, calls));
+        measure(&mut group, "host to node", |calls| nodes.call_from_host(case, calls));
         measure(&mut group, "typed bindings", |calls| direct.typed(case, calls));
         measure(&mut group, "Val", |calls| direct.val(case, calls));
     }
@@ -32,8 +32,8 @@ fn plain(criterion: &mut Criterion) {
     let mut direct = PlainEcho::new(guests.path("bench-echo-plain"));
     for case in SIZES {
         let mut group = group(criterion, &format!("plain {}", case.name));
-        measure(&mut group, "node to node", |calls| nodes.from_node(case, calls));
-        measure(&mut group, "host to node", |calls| nodes.from_host(case, calls));
+        measure(&mut group, "node to node", |calls| nodes.call_from_node(case, calls));
+        measure(&mut group, "host to node", |calls| nodes.call_from_host(case, calls));
         measure(&mut group, "typed bindings", |calls| direct.typed(case, calls));
         measure(&mut group, "Val", |calls| direct.val(case, calls));
     }

@@ -50,10 +50,10 @@ fn starts(report: &mut Report, guests: &Guests) {
 fn calls(report: &mut Report, guests: &Guests) {
     let nodes = Nodes::start(guests, Flavour::Async, 1);
     let mut direct = ConcurrentEcho::new(guests.path("bench-echo"));
-    let pairs = in_turns(|| (nodes.from_node(EMPTY, EMPTY_CALLS), nodes.from_host(EMPTY, EMPTY_CALLS)));
+    let pairs = in_turns(|| (nodes.call_from_node(EMPTY, EMPTY_CALLS), nodes.call_from_host(EMPTY, EMPTY_CALLS)));
     report.ratio("empty call, async: node to node / host to node", EMPTY_CALLS, pairs, 3.0);
     for case in [MIB_BYTES, MIB_FLOATS] {
-        let pairs = in_turns(|| (nodes.from_node(case, MIB_CALLS), direct.typed(case, MIB_CALLS)));
+        let pairs = in_turns(|| (nodes.call_from_node(case, MIB_CALLS), direct.typed(case, MIB_CALLS)));
         report.large("async", case, pairs);
     }
     let pairs = in_turns(|| (nodes.in_flight(WIDTH, WIDE_CALLS), direct.typed_in_flight(WIDTH, WIDE_CALLS)));
@@ -66,12 +66,12 @@ fn calls(report: &mut Report, guests: &Guests) {
 fn plain_calls(report: &mut Report, guests: &Guests) {
     let nodes = Nodes::start(guests, Flavour::Plain, 1);
     let mut direct = PlainEcho::new(guests.path("bench-echo-plain"));
-    let pairs = in_turns(|| (nodes.from_node(EMPTY, EMPTY_CALLS), nodes.from_host(EMPTY, EMPTY_CALLS)));
+    let pairs = in_turns(|| (nodes.call_from_node(EMPTY, EMPTY_CALLS), nodes.call_from_host(EMPTY, EMPTY_CALLS)));
     let micros = micros(pairs.first, EMPTY_CALLS);
     let name = "empty call, plain: node to node / host to node";
     report.row(name, &format!("{micros:.2} µs"), Some(pairs), "≤ 2.5 µs", micros <= 2.5);
     for case in [MIB_BYTES, MIB_FLOATS] {
-        let pairs = in_turns(|| (nodes.from_node(case, MIB_CALLS), direct.typed(case, MIB_CALLS)));
+        let pairs = in_turns(|| (nodes.call_from_node(case, MIB_CALLS), direct.typed(case, MIB_CALLS)));
         report.large("plain", case, pairs);
     }
     nodes.stop();

@@ -13,8 +13,11 @@ use common::start::{self, Cost, REPLICAS};
 /// Starts of each way; the median time counts, and the memory of the first.
 const ROUNDS: usize = 7;
 
+/// One way to start replicas, and what they cost then.
+type Way = fn(&Guests) -> Cost;
+
 /// The ways to start replicas, each measured in a process of its own: only memory that was never used is seen.
-const WAYS: [(&str, fn(&Guests) -> Cost); 3] = [
+const WAYS: [(&str, Way); 3] = [
     ("lp-host, async", |guests| start::nodes(guests, Flavour::Async)),
     ("lp-host, plain", |guests| start::nodes(guests, Flavour::Plain)),
     ("typed bindings, async", start::typed),

@@ -1,18 +1,28 @@
 //! The command line: one verb a file. Nothing below this module prints, exits or reads the environment.
 
+mod build;
+mod check;
+mod completions;
+mod graph;
+mod inspect;
+mod new;
 mod proto;
 mod run;
+mod schema;
 mod screen;
+mod signals;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::program::Override;
 use screen::Screen;
 
 /// Runs distributed programs made of sandboxed WebAssembly components.
 #[derive(Debug, Parser)]
-#[command(name = "lp-host", version, max_term_width = 100)]
+#[command(name = "lp-host", bin_name = "lp-host", version, max_term_width = 100, arg_required_else_help = true)]
 struct Cli {
     #[command(flatten)]
     global: screen::GlobalArgs,
@@ -22,8 +32,25 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    Proto(proto::Args),
     Run(run::Args),
+    Check(check::Args),
+    Build(build::Args),
+    Graph(graph::Args),
+    Inspect(inspect::Args),
+    Proto(proto::Args),
+    New(new::Args),
+    Schema(schema::Args),
+    Completions(completions::Args),
+}
+
+/// The program that a verb works on.
+#[derive(Debug, clap::Args)]
+struct ProgramArgs {
+    /// The program file, such as `program.toml`
+    program: PathBuf,
+    /// Change a value of the program file, such as `nodes.worker.replicas=8`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<Override>,
 }
 
 /// Runs the command line of this process and returns its exit code.
@@ -31,8 +58,15 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let mut screen = Screen::new(&cli.global);
     let result = match cli.verb {
-        Verb::Proto(args) => proto::run(args, &mut screen),
         Verb::Run(args) => run::run(args, &mut screen),
+        Verb::Check(args) => check::run(&args, &screen),
+        Verb::Build(args) => build::run(&args, &screen),
+        Verb::Graph(args) => graph::run(&args, &screen),
+        Verb::Inspect(args) => inspect::run(&args, &screen),
+        Verb::Proto(args) => proto::run(&args, &screen),
+        Verb::New(args) => new::run(&args, &screen),
+        Verb::Schema(args) => schema::run(&args, &screen),
+        Verb::Completions(args) => completions::run(&args, &screen),
     };
     match result {
         Ok(code) => ExitCode::from(code),

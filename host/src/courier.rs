@@ -3,12 +3,14 @@
 //! A caller's side holds a [`Mailbox`] of every replica that it has a handle of and queues [`Call`]s there; the
 //! replica's event loop takes them out one by one and answers. Nothing here knows what runs a replica, or how.
 
+mod block;
 mod error;
 mod mailbox;
 mod message;
 mod origin;
 mod pump;
 
+pub use block::{BLOCK_BYTES_MIN, Block, KeepOnDrop};
 pub use error::CallError;
 pub use mailbox::{Answering, Call, CallOptions, Mailbox, Served};
 pub use message::Message;

@@ -1,4 +1,5 @@
-//! lp-host
+#![doc = include_str!("../ARCHITECTURE.md")]
+
 pub mod cli;
 pub mod component;
 pub mod courier;

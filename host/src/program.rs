@@ -26,6 +26,7 @@
 mod builder;
 mod check;
 mod file;
+mod graph;
 mod link;
 mod lower;
 mod overrides;
@@ -42,7 +43,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use builder::NodeHandle;
+pub use check::{NAME_RULE, is_name};
 pub use file::schema;
+pub use graph::{Graph, GraphEdge, GraphNode};
 pub use link::{Binding, BindingStyle, BoundHandle, BoundTarget, Linked};
 pub use overrides::{Override, OverrideError};
 pub use problem::{Location, Problem, Problems, RULES, Severity};

@@ -27,6 +27,7 @@ use wasmtime::component::{Component, InstancePre, Linker};
 
 pub use cache::{CacheError, CompileCache};
 pub use engine::{EPOCH_TICK, Kind};
+pub use host::serves;
 pub use output::{LINE_BYTES_MAX, LineSink, Outputs, Stream};
 pub use peers::{EdgeSpec, HandleSpec, MethodSpec, TargetSpec};
 pub use replica::{Ended, Failure, Replica};

@@ -14,6 +14,8 @@ mod bindings {
     lp_guest::node!({});
 }
 
+#[doc(hidden)]
+pub use bindings::__link_custom_section_describing_imports;
 pub use bindings::lp::node::program;
 pub use courier::CallError;
 pub use futures_util::future::join_all;

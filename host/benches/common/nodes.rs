@@ -111,7 +111,7 @@ impl Nodes {
     }
 
     /// The time that the caller takes for `calls` calls to the echo node, one after the other.
-    pub fn from_node(&self, case: Case, calls: u32) -> Duration {
+    pub fn call_from_node(&self, case: Case, calls: u32) -> Duration {
         self.time_caller("run", requests::numbers(&[case.kind as u32, case.size, calls]))
     }
 
@@ -126,7 +126,7 @@ impl Nodes {
     }
 
     /// The time that the host takes for `calls` calls to the echo node's mailbox, one after the other.
-    pub fn from_host(&self, case: Case, calls: u32) -> Duration {
+    pub fn call_from_host(&self, case: Case, calls: u32) -> Duration {
         self.time("echo", case.kind.method(), requests::echo(case), calls)
     }
 

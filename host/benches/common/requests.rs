@@ -17,7 +17,7 @@ pub fn echo(case: Case) -> Message {
         }
         Kind::Mixed => {
             let reading = put_reading();
-            put_bytes(&mut message, 1, reading.as_slice());
+            put_bytes(&mut message, 1, reading.head());
         }
         Kind::Strings | Kind::Points | Kind::Options | Kind::Shapes => {
             unreachable!("{} is measured between nodes only", case.name)

@@ -4,15 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::ValueEnum;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
 
 use super::screen::{Failure, Screen, exit_code};
+use super::signals::signals;
+use super::{ProgramArgs, build};
 use crate::observe::{LineFormat, LineOutputs, report_json, report_table};
 use crate::plan::{self, LaunchType, Plan};
-use crate::program::{Linked, Override};
+use crate::program::{Linked, Program};
 use crate::runtime::CompileCache;
-use crate::supervise::{Note, Observer, Outcome, RunReport, Setting, Signal, supervise};
+use crate::supervise::{Note, Observer, Outcome, RunReport, Setting, supervise};
 
 /// Runs a program until it has finished or is stopped
 ///
@@ -21,14 +21,14 @@ use crate::supervise::{Note, Observer, Outcome, RunReport, Setting, Signal, supe
 /// program's grace period, a second one does not wait.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The program file
-    program: PathBuf,
+    #[command(flatten)]
+    program: ProgramArgs,
+    /// Build the nodes' components first, as `lp-host build` does
+    #[arg(long)]
+    build: bool,
     /// How the nodes come to run: `threads`
     #[arg(long, value_name = "TYPE", default_value = "threads")]
     launch_type: LaunchType,
-    /// Change a value of the program file, such as `nodes.worker.replicas=8`
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    overrides: Vec<Override>,
     /// Write the output of every replica to a file of this directory too
     #[arg(long, value_name = "DIR")]
     log_dir: Option<PathBuf>,
@@ -47,7 +47,12 @@ enum Format {
 }
 
 pub(super) fn run(args: Args, screen: &mut Screen) -> Result<u8, Failure> {
-    let linked = Linked::load(&args.program, &args.overrides)?;
+    let ProgramArgs { program, overrides } = &args.program;
+    if args.build {
+        build::build(&Program::load(program, overrides)?, &[], screen)?;
+    }
+    let linked = Linked::load(program, overrides)?;
+    screen.warnings(&linked.warnings);
     let plan = Arc::new(plan::lower(&linked, args.launch_type));
     let format = match args.format {
         Format::Json => LineFormat::Json,
@@ -110,26 +115,6 @@ fn open_cache(screen: &Screen) -> Option<CompileCache> {
             None
         }
     }
-}
-
-/// A stream of the signals that stop a program.
-fn signals() -> std::io::Result<mpsc::UnboundedReceiver<Signal>> {
-    let (tx, rx) = mpsc::unbounded_channel();
-    let mut interrupts = signal(SignalKind::interrupt())?;
-    let mut terminations = signal(SignalKind::terminate())?;
-    tokio::spawn(async move {
-        loop {
-            let signal = tokio::select! {
-                Some(()) = interrupts.recv() => Signal::Interrupt,
-                Some(()) = terminations.recv() => Signal::Terminate,
-                else => return,
-            };
-            if tx.send(signal).is_err() {
-                return;
-            }
-        }
-    });
-    Ok(rx)
 }
 
 struct Notes<'a>(&'a Screen);

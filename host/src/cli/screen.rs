@@ -7,8 +7,10 @@ use clap::{Args, ValueEnum};
 
 use crate::program::Problems;
 
-/// Exit codes beside 0 for success, 2 for wrong usage (clap's) and 128+n for signal n.
+/// Exit codes beside 0 for success and 128 + n for signal n.
 pub(super) mod exit_code {
+    /// What the command line asks for can't be done as it stands.
+    pub(crate) const WRONG_USAGE: u8 = 2;
     /// A node failed.
     pub(crate) const NODE_FAILED: u8 = 1;
     /// The output could not be written.
@@ -35,10 +37,10 @@ pub(super) enum ColorWhen {
 #[derive(Debug, Args)]
 pub(super) struct GlobalArgs {
     /// When to colour the output
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Global options")]
     color: ColorWhen,
     /// Say nothing but errors and what the nodes print
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = "Global options")]
     quiet: bool,
 }
 
@@ -59,6 +61,14 @@ pub(super) enum Failure {
 impl Failure {
     pub(super) fn new(code: u8, error: impl Into<Box<dyn std::error::Error>>) -> Self {
         Self::Other { code, error: error.into(), hint: None }
+    }
+
+    /// The same with the line or command that mends it.
+    pub(super) fn hint(self, text: impl Into<String>) -> Self {
+        match self {
+            Self::Other { code, error, .. } => Self::Other { code, error, hint: Some(text.into()) },
+            Self::Program(problems) => Self::Program(problems),
+        }
     }
 
     pub(super) fn code(&self) -> u8 {
@@ -140,8 +150,27 @@ impl Screen {
         }
     }
 
-    /// Problems of a program file, errors or warnings.
-    pub(super) fn problems(&self, problems: &Problems) {
+    /// What a child process that failed has printed.
+    pub(super) fn output(&self, output: &[u8]) {
+        let _ = stderr().write_all(output);
+        if output.last().is_some_and(|last| *last != b'\n') {
+            let _ = stderr().write_all(b"\n");
+        }
+    }
+
+    /// Whether a child process may draw its own progress on stderr.
+    pub(super) fn shows_progress(&self) -> bool {
+        !self.quiet && stderr().is_terminal()
+    }
+
+    /// What is probably not as meant in a program, if anything.
+    pub(super) fn warnings(&self, warnings: &Problems) {
+        if !warnings.problems.is_empty() {
+            self.problems(warnings);
+        }
+    }
+
+    fn problems(&self, problems: &Problems) {
         let rendered = problems.render(self.coloured(stderr().is_terminal()));
         let _ = writeln!(stderr(), "{}", rendered.trim_end());
     }

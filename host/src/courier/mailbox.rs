@@ -179,7 +179,8 @@ impl Mailbox {
     /// Queues a call and lets the replica's loop see it: on this thread, or by waking it. A full queue gives it back.
     fn deliver(&self, call: Call, options: CallOptions) -> Result<Option<Call>, CallError> {
         let mut outcome = Ok(None);
-        let assisted = self.pump.assist(options.urgency, || {
+        let block_bytes = call.request.block().map_or(0, |block| block.length());
+        let assisted = self.pump.assist(options.urgency, block_bytes, || {
             let mut state = self.lock();
             match &state.phase {
                 Phase::Closed(error) => outcome = Err(error.clone()),
@@ -201,7 +202,10 @@ impl Mailbox {
     async fn wait_for_room(&self, deadline: Option<(Instant, Duration)>) -> Result<(), CallError> {
         let left = deadline.map(|(start, timeout)| timeout.saturating_sub(start.elapsed()));
         let waited = match left {
-            None => Ok(self.room.notified().await),
+            None => {
+                self.room.notified().await;
+                Ok(())
+            }
             Some(left) => tokio::time::timeout(left, self.room.notified()).await,
         };
         let mut state = self.lock();

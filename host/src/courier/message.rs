@@ -3,6 +3,9 @@
 #![allow(unsafe_code, reason = "a buffer that is filled from its end has bytes that are not initialised yet")]
 
 use std::mem::MaybeUninit;
+use std::sync::Arc;
+
+use super::Block;
 
 /// The bytes of one protobuf message.
 ///
@@ -13,27 +16,55 @@ pub struct Message {
     /// `bytes[start..]` is initialised; an empty message owns no memory.
     bytes: Box<[MaybeUninit<u8>]>,
     start: usize,
+    /// The content of the last field, where that is a large block, with the field's number.
+    block: Option<(u32, Arc<Block>)>,
 }
 
 /// Room left in front of a large block for the headers that follow it.
 const HEADROOM: usize = 64;
 
 impl Message {
-    /// The message so far.
-    pub fn as_slice(&self) -> &[u8] {
+    /// The message so far; without its last field, if that is a [`Block`].
+    pub fn head(&self) -> &[u8] {
         let filled = &self.bytes[self.start..];
         // SAFETY: every byte at or after `start` was written by `prepend`.
         unsafe { std::slice::from_raw_parts(filled.as_ptr().cast(), filled.len()) }
     }
 
-    /// The number of bytes written so far.
+    /// The last field, where it is a block.
+    pub fn block(&self) -> Option<&Arc<Block>> {
+        self.block.as_ref().map(|(_, block)| block)
+    }
+
+    /// Makes `block` the content of the last field, number `number`. Nothing must have been written before.
+    pub fn set_block(&mut self, number: u32, block: Arc<Block>) {
+        assert!(self.is_empty(), "the last field is written first");
+        self.block = Some((number, block));
+    }
+
+    /// The whole message in one piece.
+    pub fn to_vec(&self) -> Vec<u8> {
+        let mut whole = self.head().to_vec();
+        if let Some((number, block)) = &self.block {
+            let mut header = Self::default();
+            header.prepend_varint(block.length() as u64);
+            header.prepend_varint(u64::from(*number) << 3 | 2);
+            whole.extend_from_slice(header.head());
+            let start = whole.len();
+            whole.resize(start + block.length(), 0);
+            block.copy_to(&mut whole[start..]);
+        }
+        whole
+    }
+
+    /// The number of bytes written so far, without a block.
     pub fn len(&self) -> usize {
         self.bytes.len() - self.start
     }
 
     /// Whether nothing was written: the message of a function without parameters or result.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.len() == 0 && self.block.is_none()
     }
 
     /// Puts `bytes` in front of what was written before.
@@ -120,6 +151,6 @@ mod tests {
         expected.push(1);
         expected.extend([0xac, 2]);
         expected.extend([7; 1000]);
-        assert_eq!(message.as_slice(), expected);
+        assert_eq!(message.head(), expected);
     }
 }

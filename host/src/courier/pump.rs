@@ -19,6 +19,10 @@ use futures::task::AtomicWaker;
 /// A poll that takes longer than this on average is not worth waiting for: other calls of the caller could run beside.
 const SHORT_POLL: Duration = Duration::from_micros(50);
 
+/// What a large block adds to that: handing its call to another thread means copying the block once more, and both
+/// sides go through it in the poll.
+const BLOCK_BYTES_PER_NS: usize = 8;
+
 /// Whether a caller has something else to do while it waits for its reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Urgency {
@@ -45,6 +49,9 @@ pub struct Pump {
     body: Mutex<Body>,
     /// The owner found the loop taken: whoever has it must wake the owner when it lets go.
     wanted: AtomicBool,
+    /// The loop has come to where it takes calls. Until then it may be starting the guest, which only its owner may do:
+    /// wasmtime can't start an instance from within another one's event loop.
+    taking_calls: AtomicBool,
     bell: Arc<Bell>,
     clock: Clock,
 }
@@ -121,8 +128,9 @@ impl Clock {
         self.average_ns.store(average - average / 8 + spent / 8, Ordering::Relaxed);
     }
 
-    fn is_short(&self) -> bool {
-        self.average_ns.load(Ordering::Relaxed) < SHORT_POLL.as_nanos() as u64
+    fn is_short(&self, block_bytes: usize) -> bool {
+        let short = SHORT_POLL.as_nanos() as usize + block_bytes / BLOCK_BYTES_PER_NS;
+        self.average_ns.load(Ordering::Relaxed) < short as u64
     }
 }
 
@@ -137,7 +145,6 @@ impl Pump {
     /// It also ends when a poll panicked; whether the future came to its end is for the future to tell.
     pub async fn own(&self, future: impl Future<Output = ()> + Send + 'static) {
         let _installed = Installed(self);
-        // The first poll is always the owner's: some loops can't be started inside another loop's poll.
         let mut starting: Option<Loop> = Some(Box::pin(future));
         std::future::poll_fn(|cx| {
             self.bell.owner.register(cx.waker());
@@ -164,16 +171,17 @@ impl Pump {
     /// Calls `queue`, then polls the loop on this thread if nobody else is polling it. Returns whether it did; if not,
     /// the caller must wake the loop.
     ///
-    /// `Urgency::Blocked` callers have nothing else to do meanwhile; for others, polls must have been short of late.
-    pub fn assist(&self, urgency: Urgency, queue: impl FnOnce()) -> bool {
+    /// `Urgency::Blocked` callers have nothing else to do meanwhile; for others, polls must have been short of late,
+    /// measured by the `block_bytes` that the call leaves in its caller's memory.
+    pub fn assist(&self, urgency: Urgency, block_bytes: usize, queue: impl FnOnce()) -> bool {
         let depth = NESTING.get();
-        let worthwhile = depth < NESTING_MAX && (urgency == Urgency::Blocked || self.clock.is_short());
+        let worthwhile = depth < NESTING_MAX && (urgency == Urgency::Blocked || self.clock.is_short(block_bytes));
         let body = worthwhile.then(|| self.try_lock()).flatten();
         queue();
         let Some(mut body) = body else { return false };
-        // Without a loop the replica has not started: it finds the call when it does. An owner that found the lock
-        // taken meanwhile has to be told.
-        let started = body.future.is_some();
+        // A replica that has not started finds the call when it does. An owner that found the lock taken meanwhile has to
+        // be told.
+        let started = body.future.is_some() && self.taking_calls.load(Ordering::Relaxed);
         let polled = if started {
             NESTING.set(depth + 1);
             let polled = self.poll(&mut body);
@@ -189,8 +197,10 @@ impl Pump {
         started
     }
 
-    /// Notes that the loop is about to look at everything that may have woken it. Called by the loop itself.
+    /// Notes that the loop is about to look at everything that may have woken it. Called by the loop itself, and for the
+    /// first time when it is ready for callers to poll it.
     pub fn look(&self) {
+        self.taking_calls.store(true, Ordering::Relaxed);
         // Only the poller moves the state away from `RUNG`, and the loop is part of the poll.
         let _ = self.bell.state.compare_exchange(Bell::RUNG, Bell::POLLED, Ordering::AcqRel, Ordering::Relaxed);
     }

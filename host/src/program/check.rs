@@ -41,19 +41,25 @@ pub(super) fn check(program: &Program, problems: &mut Problems) {
     }
 }
 
-fn name_problem(of: &str, name: &str, span: Option<Range<usize>>) -> Option<Problem> {
+/// Whether `name` can be the name of a program, a node or a handle.
+pub fn is_name(name: &str) -> bool {
     let words_are_good = name
         .split('-')
         .all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()));
-    if words_are_good && name.starts_with(|first: char| first.is_ascii_lowercase()) && name.len() <= NAME_BYTES_MAX {
+    words_are_good && name.starts_with(|first: char| first.is_ascii_lowercase()) && name.len() <= NAME_BYTES_MAX
+}
+
+/// What a name has to look like, as a hint.
+pub const NAME_RULE: &str = "a name is lower-case letters and digits in words joined by `-`, such as `word-counter`; \
+    it begins with a letter and has at most 64 characters";
+const _: () = assert!(NAME_BYTES_MAX == 64, "the rule names it");
+
+fn name_problem(of: &str, name: &str, span: Option<Range<usize>>) -> Option<Problem> {
+    if is_name(name) {
         return None;
     }
     let problem = Problem::error("bad-name", format!("`{name}` can't be the name of a {of}"));
-    let help = format!(
-        "a name is lower-case letters and digits in words joined by `-`, such as `word-counter`; it begins with a letter \
-         and has at most {NAME_BYTES_MAX} characters"
-    );
-    Some(problem.at(span, "not a name").help(help))
+    Some(problem.at(span, "not a name").help(NAME_RULE.to_owned()))
 }
 
 struct NodeCheck<'a> {

@@ -39,7 +39,8 @@ pub struct Binding {
 }
 
 /// How a guest holds the handles that serve an import.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum BindingStyle {
     /// The import is the courier interface itself, bound to one node. If the node has replicas, calls spread over them.
     Plain,

@@ -19,6 +19,25 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>, kind: Kind) -> Result<()
     add_program(linker, kind)
 }
 
+/// Whether the host itself serves an import of this name, to guests with `async` or to those without.
+pub fn serves(import: &str) -> bool {
+    let Some((interface, version)) = import.split_once('@') else { return false };
+    let Ok(version) = semver::Version::parse(version) else { return false };
+    let package = interface.split_once('/').map_or(interface, |(package, _)| package);
+    match package {
+        "wasi:cli" | "wasi:clocks" | "wasi:filesystem" | "wasi:random" | "wasi:sockets" => {
+            version.pre.is_empty() && version.major == 0 && matches!(version.minor, 2 | 3)
+        }
+        "wasi:io" => version.pre.is_empty() && version.major == 0 && version.minor == 2,
+        "wasi:config" => import == "wasi:config/store@0.2.0-rc.1",
+        "wasi:logging" => import == "wasi:logging/logging@0.1.0-draft",
+        "lp:node" => import == "lp:node/program@0.1.0",
+        // It has nothing but types, which need nobody to serve them.
+        "lp:courier" => import == "lp:courier/types@0.1.0",
+        _ => false,
+    }
+}
+
 fn add_program(linker: &mut Linker<State>, kind: Kind) -> Result<()> {
     let mut program = linker.instance("lp:node/program@0.1.0")?;
     program.func_wrap("program-name", |store: StoreContextMut<'_, State>, ()| {

@@ -2,13 +2,14 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use wasmtime::component::{Accessor, LinkerInstance, Resource};
 use wasmtime::{AsContextMut, Result, StoreContextMut};
 
 use super::signature::Signature;
 use super::wire::{Args, Payload, Wire};
-use crate::courier::Message;
+use crate::courier::{KeepOnDrop, Message};
 
 /// The future of a call that the host makes for a guest. It borrows nothing of the store.
 pub(super) type Outcome = Pin<Box<dyn Future<Output = Result<Payload>> + Send>>;
@@ -50,13 +51,28 @@ fn link_as<T: Send + 'static, H: Send + Sync + 'static, const P: usize, const R:
 ) -> Result<()> {
     if signature.is_async {
         linker.func_wrap_concurrent(name, move |accessor: &Accessor<T>, args: Args<P, H>| {
+            let block = KeepOnDrop(args.request.block().cloned());
             let outcome = accessor.with(|mut access| imported.call(access.as_context_mut(), args.handle, args.request));
-            Box::pin(async move { Ok(Wire::<R>(outcome.await?)) })
+            Box::pin(async move { Ok(Wire::<R>(settled(outcome, block).await?)) })
         })
     } else {
         linker.func_wrap_async(name, move |store: StoreContextMut<'_, T>, args: Args<P, H>| {
+            let block = KeepOnDrop(args.request.block().cloned());
             let outcome = imported.call(store, args.handle, args.request);
-            Box::new(async move { Ok(Wire::<R>(outcome.await?)) })
+            Box::new(async move { Ok(Wire::<R>(settled(outcome, block).await?)) })
         })
+    }
+}
+
+/// Polls `outcome` once, which is while the calling guest stands still, and ends the borrow of its block then.
+///
+/// wasmtime makes this first poll within the guest's call of the function, so nothing of the guest runs between
+/// lifting and here, and a dropped future was either never polled or drops `block` and so ends the borrow too.
+async fn settled(mut outcome: Outcome, block: KeepOnDrop) -> Result<Payload> {
+    let first = futures::poll!(&mut outcome);
+    drop(block);
+    match first {
+        Poll::Ready(result) => result,
+        Poll::Pending => outcome.await,
     }
 }

@@ -96,7 +96,7 @@ impl Replica {
                 let interface = instance.get_export_index(&mut *store, None, name).ok_or_else(|| missing(name))?;
                 let index = instance.get_export_index(&mut *store, Some(&interface), "run");
                 let index = index.ok_or_else(|| missing("run"))?;
-                Some(instance.get_typed_func(&mut *store, &index)?)
+                Some(instance.get_typed_func(&mut *store, index)?)
             }
             _ => None,
         };
@@ -126,6 +126,7 @@ impl Replica {
     }
 
     async fn serve_one_by_one(&mut self, mailbox: &Mailbox, ran: impl Fn() + Send) -> wasmtime::Result<()> {
+        mailbox.pump().look();
         if let Some(run) = self.run {
             run_result(run.call_async(&mut self.store, ()).await)?;
             ran();

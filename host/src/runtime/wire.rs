@@ -34,6 +34,7 @@ use wasmtime::{Result, ValRaw};
 pub use tests::check_decoding;
 
 use crate::courier::{CallError, Message};
+use lift::Part;
 
 /// The most core values a function's parameters, or an async function's result, are passed in; more go by a pointer.
 pub(crate) const FLAT_MAX: usize = 16;
@@ -92,12 +93,12 @@ unsafe impl<const N: usize> ComponentNamedList for Wire<N> {}
 // SAFETY: see `ComponentType` above.
 unsafe impl<const N: usize> Lift for Wire<N> {
     fn linear_lift_from_flat(cx: &mut LiftContext<'_>, ty: InterfaceType, src: &Self::Lower) -> Result<Self> {
-        lift::message_from_flat(cx, ty, src, 0).map(Self::message)
+        lift::message_from_flat(cx, ty, src, Part::Whole).map(Self::message)
     }
 
     fn linear_lift_from_memory(cx: &mut LiftContext<'_>, ty: InterfaceType, bytes: &[u8]) -> Result<Self> {
         let offset = offset_in(cx.memory(), bytes);
-        lift::message_from_memory(cx, ty, offset, 0).map(Self::message)
+        lift::message_from_memory(cx, ty, offset, Part::Whole).map(Self::message)
     }
 }
 
@@ -146,7 +147,7 @@ unsafe impl<const N: usize, H: 'static> ComponentNamedList for Args<N, H> {}
 unsafe impl<const N: usize, H: 'static> Lift for Args<N, H> {
     fn linear_lift_from_flat(cx: &mut LiftContext<'_>, ty: InterfaceType, src: &Self::Lower) -> Result<Self> {
         let handle = shape::handle(cx.types, ty);
-        let request = lift::message_from_flat(cx, ty, src, usize::from(handle.is_some()))?;
+        let request = lift::message_from_flat(cx, ty, src, args(handle))?;
         let handle = handle.map(|handle| Resource::linear_lift_from_flat(cx, handle, &src[0])).transpose()?;
         Ok(Self { handle, request })
     }
@@ -154,11 +155,16 @@ unsafe impl<const N: usize, H: 'static> Lift for Args<N, H> {
     fn linear_lift_from_memory(cx: &mut LiftContext<'_>, ty: InterfaceType, bytes: &[u8]) -> Result<Self> {
         let offset = offset_in(cx.memory(), bytes);
         let handle = shape::handle(cx.types, ty);
-        let request = lift::message_from_memory(cx, ty, offset, usize::from(handle.is_some()))?;
+        let request = lift::message_from_memory(cx, ty, offset, args(handle))?;
         let index = lift::bytes_at(cx.memory(), offset, 4)?;
         let handle = handle.map(|handle| Resource::linear_lift_from_memory(cx, handle, index)).transpose()?;
         Ok(Self { handle, request })
     }
+}
+
+/// The part of an imported function's arguments that goes into the request.
+fn args(handle: Option<InterfaceType>) -> Part {
+    Part::Args { handles: usize::from(handle.is_some()) }
 }
 
 /// Where in guest memory wasmtime placed a value, from the empty slice that it hands over.

@@ -38,7 +38,13 @@ pub fn expand(options: &Options) -> Result<TokenStream> {
     };
     let rebuild = rebuild_triggers(&folder)?;
     let export = export(options, &folder, world)?;
-    Ok(quote!(#bindings #rebuild #export))
+    // The linker takes only those objects of `lp_guest` that something refers to, and without this one the component
+    // would not say where its imports come from.
+    let link = quote! {
+        #[used]
+        static LINK_LP_GUEST: fn() = ::lp_guest::__link_custom_section_describing_imports;
+    };
+    Ok(quote!(#bindings #rebuild #export #link))
 }
 
 fn read_folder(options: &Options) -> Result<Folder> {

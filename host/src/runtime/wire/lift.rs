@@ -1,5 +1,7 @@
 //! Guest memory to protobuf bytes, back to front.
 
+use std::sync::Arc;
+
 use smallvec::SmallVec;
 use wasmtime::component::__internal::wasmtime_environ::component::StringEncoding;
 use wasmtime::component::__internal::{InterfaceType, LiftContext};
@@ -9,7 +11,7 @@ use wasmtime::{Result, ValRaw};
 use super::error::WireError;
 use super::scalar::{Kind, Scalar};
 use super::shape::{self, Cases};
-use crate::courier::Message;
+use crate::courier::{BLOCK_BYTES_MIN, Block, Message};
 
 /// Where a guest keeps a value: in core values or at an offset of its memory.
 #[derive(Clone, Copy)]
@@ -25,12 +27,12 @@ pub(super) fn message_from_flat(
     cx: &mut LiftContext<'_>,
     ty: InterfaceType,
     values: &[ValRaw],
-    skip: usize,
+    part: Part,
 ) -> Result<Message> {
     if shape::flat_count(cx.types, ty) == Some(values.len()) {
-        return message(cx, ty, Place::Flat(values), skip);
+        return message(cx, ty, Place::Flat(values), part);
     }
-    message_from_memory(cx, ty, values[0].get_u32() as usize, skip)
+    message_from_memory(cx, ty, values[0].get_u32() as usize, part)
 }
 
 /// The message of the fields of the tuple `ty` from field `skip` on, at `offset` of the guest's memory.
@@ -38,18 +40,35 @@ pub(super) fn message_from_memory(
     cx: &mut LiftContext<'_>,
     ty: InterfaceType,
     offset: usize,
-    skip: usize,
+    part: Part,
 ) -> Result<Message> {
     let abi = cx.types.canonical_abi(&ty);
     aligned("result", offset, abi.align32)?;
     bytes_of(cx.memory(), "result", offset, abi.size32 as usize)?;
-    message(cx, ty, Place::Memory(offset), skip)
+    message(cx, ty, Place::Memory(offset), part)
 }
 
-fn message(cx: &mut LiftContext<'_>, ty: InterfaceType, place: Place<'_>, skip: usize) -> Result<Message> {
+fn message(cx: &mut LiftContext<'_>, ty: InterfaceType, place: Place<'_>, part: Part) -> Result<Message> {
     let mut message = Message::default();
-    lift_fields(cx, &mut message, ty, place, skip)?;
+    lift_fields(cx, &mut message, ty, place, part)?;
     Ok(message)
+}
+
+/// A list of fixed-width numbers as a block that stays where it is, if it is large enough for that.
+fn lift_block(cx: &mut LiftContext<'_>, ty: InterfaceType, place: Place<'_>) -> Result<Option<Arc<Block>>> {
+    let InterfaceType::List(index) = ty else { return Ok(None) };
+    let Some(size) = shape::block_element(cx.types, cx.types[index].element) else { return Ok(None) };
+    let (offset, count) = pointer(cx, place)?;
+    let length = count.checked_mul(size).ok_or(WireError::ListTooLong { count, size })?;
+    if length < BLOCK_BYTES_MIN {
+        return Ok(None);
+    }
+    cx.consume_fuel(length)?;
+    aligned("list", offset, size as u32)?;
+    let bytes = bytes_of(cx.memory(), "list", offset, length)?;
+    // SAFETY: only arguments are lifted with `Part::Args`, and `import::link_as` keeps their block before the guest
+    // that owns the memory goes on.
+    Ok(Some(unsafe { Block::borrow(bytes) }))
 }
 
 /// The `length` bytes at `offset`, for a caller that knows what they are only as a value.
@@ -69,14 +88,27 @@ fn aligned(what: &'static str, offset: usize, align: u32) -> Result<(), WireErro
     }
 }
 
-/// Writes the fields of a record or tuple, the last one first. Field `skip` has number 1.
+/// What of a tuple or record a message is made of, and how.
+#[derive(Clone, Copy)]
+pub(super) enum Part {
+    /// All fields, copied.
+    Whole,
+    /// The arguments of an imported function without the first `handles` ones; a large block may stay where it is.
+    Args { handles: usize },
+}
+
+/// Writes the fields of a record or tuple, the last one first.
 fn lift_fields(
     cx: &mut LiftContext<'_>,
     out: &mut Message,
     ty: InterfaceType,
     place: Place<'_>,
-    skip: usize,
+    part: Part,
 ) -> Result<()> {
+    let (skip, share) = match part {
+        Part::Whole => (0, false),
+        Part::Args { handles } => (handles, true),
+    };
     let types = cx.types;
     let fields = shape::fields(types, ty).ok_or(WireError::Type)?;
     let mut offset = 0;
@@ -93,6 +125,13 @@ fn lift_fields(
         });
     }
     for (index, (field, place)) in fields.iter().zip(places).enumerate().skip(skip).rev() {
+        if share
+            && index + 1 == fields.len()
+            && let Some(block) = lift_block(cx, *field, place).with_context(|| shape::field_name(types, ty, index))?
+        {
+            out.set_block((index - skip + 1) as u32, block);
+            continue;
+        }
         lift_field(cx, out, (index - skip + 1) as u32, *field, place)
             .with_context(|| shape::field_name(types, ty, index))?;
     }
@@ -174,7 +213,7 @@ fn lift_single(
             out.prepend(bytes_of(cx.memory(), "list", offset, length)?);
         }
         InterfaceType::Record(_) | InterfaceType::Tuple(_) => {
-            lift_fields(cx, out, ty, place, 0)?;
+            lift_fields(cx, out, ty, place, Part::Whole)?;
             close(out, number, end);
             return Ok(());
         }
@@ -310,7 +349,7 @@ fn payload_place(place: Place<'_>, offset32: u32) -> Place<'_> {
 fn load(cx: &LiftContext<'_>, place: Place<'_>, scalar: Scalar) -> Result<u64> {
     let size = scalar.size();
     Ok(match place {
-        Place::Memory(offset) => little_endian(bytes_of(cx.memory(), "value", offset, size as usize)?),
+        Place::Memory(offset) => little_endian(bytes_of(cx.memory(), "value", offset, size)?),
         Place::Flat(values) if size == 8 => values[0].get_u64(),
         Place::Flat(values) => {
             let bits = values[0].get_u32();

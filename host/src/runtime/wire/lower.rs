@@ -1,5 +1,7 @@
 //! Protobuf bytes to guest memory.
 
+use std::sync::Arc;
+
 use wasmtime::component::__internal::wasmtime_environ::component::StringEncoding;
 use wasmtime::component::__internal::{InterfaceType, LowerContext};
 use wasmtime::error::Context as _;
@@ -9,7 +11,7 @@ use super::Payload;
 use super::error::WireError;
 use super::scalar::{Kind, Scalar};
 use super::shape::{self, Cases};
-use crate::courier::CallError;
+use crate::courier::{Block, CallError};
 use crate::proto::reader::{self, Field, FormatError, Occurrences, Reader, Value};
 
 /// Where a guest wants a value: in core values or at an offset of its memory. Core values are zero beforehand.
@@ -107,8 +109,8 @@ fn lower_payload<T>(
     place: Place<'_>,
 ) -> Result<()> {
     match payload {
-        Payload::Message(message) => lower_fields(cx, ty, message.as_slice(), place),
-        Payload::Ok(message) => lower_ok(cx, ty, message.as_slice(), place),
+        Payload::Message(message) => lower_fields(cx, ty, message.head(), message.block(), place),
+        Payload::Ok(message) => lower_ok(cx, ty, message.head(), place),
         Payload::Failed(error) => lower_error(cx, ty, error, place),
     }
 }
@@ -172,16 +174,24 @@ fn is_call_error(types: &wasmtime::component::__internal::ComponentTypes, ty: In
     cases.eq(CallError::CASES.iter().map(|&name| (name, (name == "failed").then_some(InterfaceType::String))))
 }
 
-fn lower_fields<T>(cx: &mut LowerContext<'_, T>, ty: InterfaceType, message: &[u8], place: Place<'_>) -> Result<()> {
+/// Lowers a record or tuple. `block` is the content of its last field, where that is not in the message.
+fn lower_fields<T>(
+    cx: &mut LowerContext<'_, T>,
+    ty: InterfaceType,
+    message: &[u8],
+    block: Option<&Arc<Block>>,
+    place: Place<'_>,
+) -> Result<()> {
     let types = cx.types;
     let fields = shape::fields(types, ty).ok_or(WireError::Type)?;
     let found = reader::fields(message, fields.len())?;
+    let block_of = |index: usize| block.filter(|_| index + 1 == fields.len());
     match place {
         Place::Memory(base) => {
             let mut offset = 0;
             for (index, (field, found)) in fields.iter().zip(&found).enumerate() {
                 let at = types.canonical_abi(field).next_field32(&mut offset);
-                lower_field(cx, *field, found, Place::Memory(base + at as usize))
+                lower_field_or_block(cx, *field, found, block_of(index), Place::Memory(base + at as usize))
                     .with_context(|| shape::field_name(types, ty, index))?;
             }
         }
@@ -189,13 +199,40 @@ fn lower_fields<T>(cx: &mut LowerContext<'_, T>, ty: InterfaceType, message: &[u
             for (index, (field, found)) in fields.iter().zip(&found).enumerate() {
                 let count = types.canonical_abi(field).flat_count.ok_or(WireError::Type)?;
                 let (these, rest) = slots.split_at_mut(count.into());
-                lower_field(cx, *field, found, Place::Flat(these))
+                lower_field_or_block(cx, *field, found, block_of(index), Place::Flat(these))
                     .with_context(|| shape::field_name(types, ty, index))?;
                 slots = rest;
             }
         }
     }
     Ok(())
+}
+
+fn lower_field_or_block<T>(
+    cx: &mut LowerContext<'_, T>,
+    ty: InterfaceType,
+    found: &Occurrences<'_>,
+    block: Option<&Arc<Block>>,
+    mut place: Place<'_>,
+) -> Result<()> {
+    let Some(block) = block else { return lower_field(cx, ty, found, place) };
+    let InterfaceType::List(index) = ty else { return Err(WireError::Type.into()) };
+    let size = shape::block_element(cx.types, cx.types[index].element).ok_or(WireError::Type)?;
+    if !block.length().is_multiple_of(size) {
+        return Err(FormatError::Truncated.into());
+    }
+    // Allocation runs the guest, which may yield: the block is not held meanwhile.
+    let offset = allocate(cx, size as u32, block.length())?;
+    let memory = cx.as_slice_mut();
+    let available = memory.len();
+    let target = memory.get_mut(offset..).and_then(|tail| tail.get_mut(..block.length()));
+    block.copy_to(target.ok_or(WireError::OutOfBounds {
+        what: "list",
+        offset,
+        length: block.length(),
+        memory: available,
+    })?);
+    place.put_pointer(cx, offset, block.length() / size)
 }
 
 /// Lowers a parameter, a result or a field of a record from its occurrences in the message.
@@ -260,7 +297,7 @@ fn lower_single<T>(
             let bytes = found.last().map_or(Ok(&[][..]), Field::bytes)?;
             lower_block(cx, bytes, bytes.len(), 1, place)
         }
-        InterfaceType::Record(_) | InterfaceType::Tuple(_) => lower_fields(cx, ty, &found.merged()?, place),
+        InterfaceType::Record(_) | InterfaceType::Tuple(_) => lower_fields(cx, ty, &found.merged()?, None, place),
         _ => lower_case(cx, ty, &found.merged()?, place),
     }
 }
@@ -339,7 +376,7 @@ fn scalar_elements(scalar: Scalar, found: &Occurrences<'_>) -> Result<Vec<u8>> {
             }
             (Value::Bytes(chunk), _) if chunk.len().is_multiple_of(size) => elements.extend_from_slice(chunk),
             (Value::Bytes(_), _) => return Err(FormatError::Truncated.into()),
-            _ => elements.extend_from_slice(&scalar.read_element(field)?.to_le_bytes()[..size as usize]),
+            _ => elements.extend_from_slice(&scalar.read_element(field)?.to_le_bytes()[..size]),
         }
     }
     Ok(elements)
@@ -353,7 +390,7 @@ fn lower_text<T>(cx: &mut LowerContext<'_, T>, text: &str, place: Place<'_>) -> 
         StringEncoding::CompactUtf16 => UTF16_TAG,
     };
     let units: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    lower_block(cx, &units, units.len() / 2 | tag, 2, place)
+    lower_block(cx, &units, (units.len() / 2) | tag, 2, place)
 }
 
 /// Copies `block` into newly allocated guest memory and puts its pointer and `length` in `place`.

@@ -5,6 +5,7 @@ use wasmtime::component::__internal::wasmtime_environ::component::VariantInfo;
 use wasmtime::component::__internal::{ComponentTypes, InterfaceType};
 
 use super::error::WireError;
+use super::scalar::{Kind, Scalar};
 
 /// The number of core values of `ty`, or `None` where it has more than the calling convention passes flat.
 pub(super) fn flat_count(types: &ComponentTypes, ty: InterfaceType) -> Option<usize> {
@@ -85,5 +86,14 @@ pub(super) fn needs_wrapper(types: &ComponentTypes, ty: InterfaceType) -> bool {
         InterfaceType::Option(_) => true,
         InterfaceType::List(index) => types[index].element != InterfaceType::U8,
         _ => false,
+    }
+}
+
+/// The size of an element of a list whose bytes are the same in guest memory and on the wire.
+pub(super) fn block_element(types: &ComponentTypes, element: InterfaceType) -> Option<usize> {
+    match Scalar::of(types, element)? {
+        Scalar::U8 => Some(1),
+        scalar if scalar.list_kind() == Kind::Varint => None,
+        scalar => Some(scalar.size()),
     }
 }

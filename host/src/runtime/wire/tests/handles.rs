@@ -23,7 +23,7 @@ struct Thing;
 impl Imported<(), Thing> for Calls {
     fn call(&self, _: StoreContextMut<'_, ()>, handle: Option<Resource<Thing>>, request: Message) -> Outcome {
         let handle = handle.expect("the method has a handle").rep();
-        self.0.lock().unwrap().push((handle, request.as_slice().to_vec()));
+        self.0.lock().unwrap().push((handle, request.to_vec()));
         Box::pin(async { Ok(Payload::Message(Message::default())) })
     }
 }

@@ -110,7 +110,7 @@ impl Guest {
                         self.store.run_concurrent(call).await??
                     }
                 };
-                Ok(Values::Bytes(response.as_slice().to_vec()))
+                Ok(Values::Bytes(response.to_vec()))
             }
         }
     }
@@ -196,7 +196,7 @@ struct Replies;
 
 impl Imported<Host, ()> for Replies {
     fn call(&self, mut store: StoreContextMut<'_, Host>, _: Option<Resource<()>>, request: Message) -> Outcome {
-        let (reply, yields) = store.data_mut().exchange(Values::Bytes(request.as_slice().to_vec()));
+        let (reply, yields) = store.data_mut().exchange(Values::Bytes(request.to_vec()));
         Box::pin(async move {
             if yields {
                 tokio::task::yield_now().await;

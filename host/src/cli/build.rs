@@ -1,0 +1,137 @@
+//! `lp-host build`: runs the build lines of a program's nodes, and sees to it that they made the components.
+
+mod shell;
+mod toolchain;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::ProgramArgs;
+use super::screen::{Failure, Screen, exit_code};
+use crate::program::{Node, Program};
+use shell::Shell;
+
+/// Builds the components of a program
+///
+/// Runs the `build` line of each node by `sh -c` in the directory of the program file; a line that several nodes have in
+/// common is run once. What a line prints is shown if it fails, or on a terminal. A line that builds for a target that
+/// Rust lacks, such as `cargo build --target wasm32-wasip2`, has rustup add it first.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    program: ProgramArgs,
+    /// Build only this node; may be given several times
+    #[arg(long = "node", value_name = "NODE")]
+    nodes: Vec<String>,
+}
+
+pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
+    let program = Program::load(&args.program.program, &args.program.overrides)?;
+    build(&program, &args.nodes, screen)?;
+    Ok(0)
+}
+
+/// A build line and the nodes that it builds.
+struct Job<'a> {
+    line: &'a str,
+    nodes: Vec<&'a Node>,
+}
+
+/// Builds the nodes of these names, or all of them if there are none.
+pub(super) fn build(program: &Program, names: &[String], screen: &Screen) -> Result<(), Failure> {
+    let nodes = selected(program, names)?;
+    let jobs = jobs(&nodes);
+    let shell = Shell::new(&program.dir, screen).map_err(|error| Failure::new(exit_code::NOT_LAUNCHED, error))?;
+    let mut targets = BTreeSet::new();
+    for job in &jobs {
+        for target in toolchain::targets(job.line) {
+            if targets.insert(target.clone()) {
+                toolchain::add_if_missing(&target, &shell, screen)?;
+            }
+        }
+        let names: Vec<_> = job.nodes.iter().map(|node| format!("`{}`", node.name)).collect();
+        screen.note(&format!("building {}: {}", names.join(", "), job.line));
+        let what = format!("the build of {}", names.join(", "));
+        shell.run(job.line, &what, exit_code::WRONG_PROGRAM)?;
+    }
+    nodes.iter().try_for_each(|node| verify(program, node))
+}
+
+fn selected<'a>(program: &'a Program, names: &[String]) -> Result<Vec<&'a Node>, Failure> {
+    let unknown = names.iter().find(|name| !program.nodes.iter().any(|node| node.name == **name));
+    if let Some(unknown) = unknown {
+        let known: Vec<_> = program.nodes.iter().map(|node| format!("`{}`", node.name)).collect();
+        let failure = Failure::new(exit_code::WRONG_USAGE, format!("no node is named `{unknown}`"));
+        return Err(failure.hint(format!("the nodes of `{}` are {}", program.name, known.join(", "))));
+    }
+    Ok(program.nodes.iter().filter(|node| names.is_empty() || names.contains(&node.name)).collect())
+}
+
+fn jobs<'a>(nodes: &[&'a Node]) -> Vec<Job<'a>> {
+    let mut jobs: Vec<Job<'a>> = Vec::new();
+    for node in nodes {
+        let Some(line) = node.build.as_deref() else { continue };
+        match jobs.iter_mut().find(|job| job.line == line) {
+            Some(job) => job.nodes.push(node),
+            None => jobs.push(Job { line, nodes: vec![node] }),
+        }
+    }
+    jobs
+}
+
+/// Fails if the component of a node is not there.
+fn verify(program: &Program, node: &Node) -> Result<(), Failure> {
+    if node.component.is_file() {
+        return Ok(());
+    }
+    let (name, shown) = (&node.name, shown(program, &node.component));
+    let Some(line) = &node.build else {
+        let failure = Failure::new(
+            exit_code::WRONG_PROGRAM,
+            format!("`{shown}`, the component of `{name}`, does not exist, and `{name}` has no `build` line"),
+        );
+        return Err(failure.hint("correct the path, or give the node a `build` line"));
+    };
+    let failure = Failure::new(
+        exit_code::WRONG_PROGRAM,
+        format!("the build of `{name}` ended well, but did not write `{shown}`: {line}"),
+    );
+    Err(match similar(&node.component) {
+        Some(found) => {
+            failure.hint(format!("it may have written this: component = \"{}\"", self::shown(program, &found)))
+        }
+        None => failure.hint("let `component` name the file that the line writes"),
+    })
+}
+
+/// A path as the user would write it in the program file.
+fn shown(program: &Program, path: &Path) -> String {
+    let Ok(dir) = program.dir.canonicalize() else { return path.display().to_string() };
+    let mut base = dir.as_path();
+    let mut up = PathBuf::new();
+    // A component may lie above, in the target directory of a workspace.
+    for _ in 0..4 {
+        let parent = path.parent().and_then(|parent| parent.canonicalize().ok());
+        let below = parent.as_ref().and_then(|parent| parent.strip_prefix(base).ok());
+        if let (Some(below), Some(name)) = (below, path.file_name()) {
+            return up.join(below).join(name).display().to_string();
+        }
+        let Some(above) = base.parent() else { break };
+        base = above;
+        up.push("..");
+    }
+    path.strip_prefix(&program.dir).unwrap_or(path).display().to_string()
+}
+
+/// A file that was probably meant by a path where there is none: Cargo writes `my_node.wasm` for a library and
+/// `my-node.wasm` for a binary, to `release` or to `debug`.
+fn similar(path: &Path) -> Option<PathBuf> {
+    let wanted = path.file_name()?.to_str()?.replace('-', "_");
+    let dir = path.parent()?;
+    let dirs = [dir.to_path_buf(), dir.with_file_name("release"), dir.with_file_name("debug")];
+    dirs.iter().filter_map(|dir| std::fs::read_dir(dir).ok()).flatten().flatten().map(|entry| entry.path()).find(
+        |path| {
+            path.is_file() && path.file_name().is_some_and(|name| name.to_string_lossy().replace('-', "_") == wanted)
+        },
+    )
+}

@@ -1,0 +1,79 @@
+//! The targets of Rust that build lines need, and how a missing one is had.
+
+use std::path::Path;
+
+use super::super::screen::{Failure, Screen, exit_code};
+use super::shell::Shell;
+
+/// A target that a line of Cargo's builds for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Target {
+    /// The toolchain that the line asks for, such as `+nightly`; else it is that of the program's directory.
+    toolchain: Option<String>,
+    /// The target, such as `wasm32-wasip2`.
+    name: String,
+}
+
+/// The targets of WebAssembly in the options `--target` of a line that runs Cargo.
+pub(super) fn targets(line: &str) -> Vec<Target> {
+    let mut words = line.split(|c: char| c.is_whitespace() || "=;&|()'\"".contains(c)).filter(|word| !word.is_empty());
+    let (mut targets, mut is_cargo, mut toolchain) = (Vec::new(), false, None);
+    while let Some(word) = words.next() {
+        if word.rsplit('/').next() == Some("cargo") {
+            (is_cargo, toolchain) = (true, None);
+        } else if is_cargo && word.starts_with('+') && is_name(word) {
+            toolchain = Some(word.to_owned());
+        } else if is_cargo && word == "--target" {
+            let name = words.next().filter(|name| name.starts_with("wasm") && is_name(name));
+            targets.extend(name.map(|name| Target { toolchain: toolchain.clone(), name: name.to_owned() }));
+        }
+    }
+    targets
+}
+
+fn is_name(word: &str) -> bool {
+    word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-_.".contains(&byte))
+}
+
+/// Has rustup add the target if the compiler lacks it. rustup runs in the program's directory, whose toolchain may be one
+/// of its own.
+pub(super) fn add_if_missing(target: &Target, shell: &Shell<'_>, screen: &Screen) -> Result<(), Failure> {
+    let Target { toolchain, name } = target;
+    let toolchain = toolchain.as_ref().map_or(String::new(), |toolchain| format!("{toolchain} "));
+    let library = shell.answer(&format!("rustc {toolchain}--print target-libdir --target {name}"));
+    if library.is_some_and(|dir| Path::new(dir.trim()).is_dir()) {
+        return Ok(());
+    }
+    if shell.answer("command -v rustup").is_none() {
+        let message = format!("Rust lacks the target `{name}`, and there is no `rustup` to add it");
+        let hint = "install Rust by rustup, from https://rustup.rs, or the target by your system's packages";
+        return Err(Failure::new(exit_code::NOT_LAUNCHED, message).hint(hint));
+    }
+    let add = format!("rustup {toolchain}target add {name}");
+    screen.note(&format!("adding the target `{name}` to Rust, since a build needs it: {add}"));
+    shell.run(&add, &format!("`{add}`"), exit_code::NOT_LAUNCHED)
+}
+
+#[cfg(test)]
+mod tests {
+    fn check(line: &str, expected: &[(&str, &str)]) {
+        let targets = super::targets(line);
+        let found: Vec<_> = targets
+            .iter()
+            .map(|target| (target.toolchain.as_deref().unwrap_or_default(), target.name.as_str()))
+            .collect();
+        assert_eq!(found, expected, "{line}");
+    }
+
+    #[test]
+    fn targets_are_found_where_cargo_is_run_for_them() {
+        check("cargo build --release --target wasm32-wasip2 -p a", &[("", "wasm32-wasip2")]);
+        check("cd a && ~/.cargo/bin/cargo +nightly b --target=wasm32-wasip1", &[("+nightly", "wasm32-wasip1")]);
+        check("cargo +beta b; cargo b --target 'wasm32-wasip2'", &[("", "wasm32-wasip2")]);
+        check("cargo build --target x86_64-unknown-linux-gnu", &[]);
+        check("cargo build --target", &[]);
+        check("cargo component build", &[]);
+        check("zig cc --target=wasm32-wasi -o a.wasm a.c", &[]);
+        check("make", &[]);
+    }
+}

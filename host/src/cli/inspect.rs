@@ -1,0 +1,189 @@
+//! `lp-host inspect`: what one component file offers and needs.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use serde_json::{Value, json};
+
+use super::screen::{Failure, Screen, exit_code};
+use crate::component::{Component, Import, ImportKind, Interface, RunExport};
+use crate::runtime;
+
+/// Shows what a component exports and imports
+///
+/// Lists the entry point, the interfaces that other nodes can call, as WIT, and every import with who serves it: the host,
+/// or a node that program.toml gives a handle of. Exits with 3 if the file is no component.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The component, such as `target/wasm32-wasip2/release/producer.wasm`
+    file: PathBuf,
+    /// How to write what is found
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// One JSON object
+    Json,
+}
+
+pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
+    let component = Component::read(&args.file)
+        .map_err(|error| Failure::new(exit_code::WRONG_PROGRAM, format!("`{}` {error}", args.file.display())))?;
+    screen.data(&match args.format {
+        Format::Text => text(&component),
+        Format::Json => format!("{:#}\n", to_json(&component)),
+    });
+    Ok(0)
+}
+
+/// Who serves an import.
+enum Server {
+    Host,
+    /// It only names types.
+    Nobody,
+    /// A node that exports this interface; `None` for a plain name, which any interface with the functions serves.
+    Node {
+        interface: Option<String>,
+        style: &'static str,
+    },
+    /// Nothing can, for this reason.
+    Nothing(String),
+}
+
+fn server(import: &Import) -> Server {
+    if let ImportKind::Courier(interface) | ImportKind::Handles { interface, .. } = &import.kind
+        && let Some((method, reason)) = refused(interface)
+    {
+        return Server::Nothing(format!("calls can't carry its `{method}`: {reason}"));
+    }
+    match &import.kind {
+        ImportKind::Types => Server::Nobody,
+        ImportKind::Wasi | ImportKind::Lp if runtime::serves(&import.name) => Server::Host,
+        ImportKind::Wasi | ImportKind::Lp => Server::Nothing("is no interface that the host offers".to_owned()),
+        ImportKind::Courier(_) => {
+            Server::Node { interface: import.name.contains(':').then(|| import.name.clone()), style: "plain" }
+        }
+        ImportKind::Handles { base, .. } => Server::Node { interface: Some(base.clone()), style: "handles" },
+        ImportKind::Unsupported(reason) => Server::Nothing(reason.clone()),
+    }
+}
+
+/// The first method that calls can't carry, and why.
+fn refused(interface: &Interface) -> Option<(&str, &str)> {
+    let mut methods = interface.methods.iter();
+    methods.find_map(|method| Some((method.name.as_str(), method.refused.as_deref()?)))
+}
+
+/// The name of the entry point.
+fn entry_point(run: RunExport) -> &'static str {
+    match run {
+        RunExport::V0_2 => "wasi:cli/run@0.2",
+        RunExport::V0_3 => "wasi:cli/run@0.3",
+    }
+}
+
+fn text(component: &Component) -> String {
+    let language = component.language.as_deref().unwrap_or("language not recorded");
+    let kind = if component.uses_async { "async" } else { "not async" };
+    let mut out = format!("{}: {}, {language}, {kind}\n", component.path.display(), size(component.bytes_len));
+    out.push_str("\nruns: ");
+    match component.run {
+        Some(run) => out.push_str(entry_point(run)),
+        None if component.couriers.is_empty() => out.push_str("nothing, and serves no calls: it can't be a node"),
+        None => out.push_str("nothing; it only serves calls"),
+    }
+    out.push('\n');
+    for courier in &component.couriers {
+        out.push_str(&format!("\nserves: {}\n{}\n", courier.name, indented(&courier.wit)));
+        for method in &courier.methods {
+            if let Some(reason) = &method.refused {
+                out.push_str(&format!("  calls can't carry `{}`: {reason}\n", method.name));
+            }
+        }
+    }
+    for (title, lines) in imports(component) {
+        if !lines.is_empty() {
+            out.push_str(&format!("\n{title}\n"));
+        }
+        for line in lines {
+            out.push_str(&format!("  {line}\n"));
+        }
+    }
+    out
+}
+
+/// The imports, by who serves them.
+fn imports(component: &Component) -> [(&'static str, Vec<String>); 3] {
+    let (mut nodes, mut host, mut nothing) = (Vec::new(), Vec::new(), Vec::new());
+    for import in &component.imports {
+        let name = &import.name;
+        match server(import) {
+            Server::Host => host.push(name.clone()),
+            Server::Nobody => {}
+            Server::Node { interface: Some(interface), style: "plain" } => {
+                nodes.push(format!("{name}: a handle of a node that serves {interface}"));
+            }
+            Server::Node { interface: Some(interface), .. } => {
+                nodes.push(format!("{name}: handles of nodes that serve {interface}"));
+            }
+            Server::Node { interface: None, .. } => {
+                nodes.push(format!("{name}: a handle named `{name}` of a node that serves these functions"));
+            }
+            Server::Nothing(reason) => nothing.push(format!("{name}: {reason}")),
+        }
+    }
+    [("needs of other nodes:", nodes), ("needs of the host:", host), ("can't be served:", nothing)]
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        bytes if bytes < 1 << 10 => format!("{bytes} B"),
+        bytes if bytes < 1 << 20 => format!("{:.1} KiB", bytes as f64 / 1024.0),
+        bytes => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
+    }
+}
+
+fn to_json(component: &Component) -> Value {
+    json!({
+        "path": component.path.display().to_string(),
+        "bytes": component.bytes_len,
+        "language": component.language,
+        "async": component.uses_async,
+        "run": component.run.map(entry_point),
+        "exports": component.exports,
+        "couriers": component.couriers.iter().map(courier_to_json).collect::<Vec<_>>(),
+        "imports": component.imports.iter().map(import_to_json).collect::<Vec<_>>(),
+    })
+}
+
+fn courier_to_json(courier: &Interface) -> Value {
+    let methods = courier.methods.iter().map(|method| {
+        json!({
+            "name": method.name,
+            "async": method.is_async,
+            "type": method.signature,
+            "refused": method.refused,
+        })
+    });
+    json!({ "interface": courier.name, "wit": courier.wit, "methods": methods.collect::<Vec<_>>() })
+}
+
+fn import_to_json(import: &Import) -> Value {
+    let name = &import.name;
+    match server(import) {
+        Server::Host => json!({ "name": name, "served-by": "host" }),
+        Server::Nobody => json!({ "name": name, "served-by": "types" }),
+        Server::Node { interface, style } => {
+            json!({ "name": name, "served-by": "node", "interface": interface, "style": style })
+        }
+        Server::Nothing(reason) => json!({ "name": name, "served-by": null, "reason": reason }),
+    }
+}

@@ -1,0 +1,141 @@
+//! `lp-host build`, with build lines of the shell's and with a toolchain of scripts: no compiler runs here.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::{check, command, shown};
+use crate::config::sandbox;
+
+/// A directory with components, and a program of these nodes: their names, components and build lines.
+fn program(nodes: &[(&str, &str, &str)]) -> TempDir {
+    let dir = sandbox();
+    let mut toml = "name = \"built\"\n".to_owned();
+    for (name, component, line) in nodes {
+        toml.push_str(&format!("\n[nodes.{name}]\ncomponent = \"{component}\"\nbuild = '''{line}'''\n"));
+    }
+    fs::write(dir.path().join("program.toml"), toml).expect("a writable directory");
+    dir
+}
+
+/// A script in the folder `bin` of the directory.
+fn script(dir: &Path, name: &str, text: &str) {
+    let path = dir.join("bin").join(name);
+    fs::create_dir_all(dir.join("bin")).expect("a writable directory");
+    fs::write(&path, format!("#!/bin/sh\n{text}\n")).expect("a writable directory");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("our own file");
+}
+
+/// Runs a command line with nothing but those scripts and the shell's own tools to be found.
+fn with_scripts(dir: &Path, line: &str) -> String {
+    for tool in ["sh", "cp", "mkdir", "touch"] {
+        let _ = std::os::unix::fs::symlink(Path::new("/bin").join(tool), dir.join("bin").join(tool));
+    }
+    let output = command(dir, line).env("PATH", dir.join("bin")).output().expect("the binary runs");
+    shown(line, &output)
+}
+
+#[test]
+fn a_line_that_nodes_have_in_common_runs_once() {
+    let line = "echo built >> log; cp counter.wasm made.wasm";
+    let dir = program(&[("a", "made.wasm", line), ("b", "made.wasm", line), ("c", "hello.wasm", "echo other >> log")]);
+    check(
+        dir.path(),
+        "build",
+        &["build program.toml", "build program.toml --node c --quiet", "build program.toml --node d"],
+    );
+    assert_eq!(fs::read_to_string(dir.path().join("log")).expect("the log is there"), "built\nother\nother\n");
+}
+
+#[test]
+fn what_a_line_prints_is_shown_if_it_fails() {
+    let dir =
+        program(&[("good", "hello.wasm", "echo not shown"), ("bad", "hello.wasm", "echo one; echo two >&2; exit 7")]);
+    check(dir.path(), "build-failing", &["build program.toml"]);
+}
+
+#[test]
+fn a_component_that_is_not_there_afterwards_is_named_with_its_fix() {
+    let dir = program(&[("a", "my-node.wasm", "cp hello.wasm my_node.wasm")]);
+    check(dir.path(), "build-other-name", &["build program.toml"]);
+    let dir = program(&[("a", "out/release/a.wasm", "mkdir -p out/debug; cp hello.wasm out/debug/a.wasm")]);
+    check(dir.path(), "build-other-profile", &["build program.toml"]);
+    let dir = program(&[("a", "a.wasm", "true")]);
+    check(dir.path(), "build-nothing", &["build program.toml", "check program.toml"]);
+    fs::write(dir.path().join("program.toml"), "name = \"x\"\n[nodes.a]\ncomponent = \"a.wasm\"\n").expect("writable");
+    check(dir.path(), "build-no-line", &["build program.toml"]);
+}
+
+#[test]
+fn variables_that_move_or_break_a_build_are_taken_away() {
+    let dir = program(&[("a", "hello.wasm", "env > seen")]);
+    let removed =
+        ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET", "CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "RUSTUP_TOOLCHAIN"];
+    let mut build = command(dir.path(), "build program.toml");
+    for name in removed {
+        build.env(name, "elsewhere");
+    }
+    let output = build.env("CARGO", "cargo").env("KEPT", "here").output().expect("the binary runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let seen = fs::read_to_string(dir.path().join("seen")).expect("the line wrote it");
+    assert!(seen.contains("KEPT=here"), "{seen}");
+    assert!(!seen.contains("elsewhere"), "{seen}");
+    // A toolchain that the user chose, rather than the Cargo that runs this, is left alone.
+    let mut build = command(dir.path(), "build program.toml");
+    let output = build.env_remove("CARGO").env("RUSTUP_TOOLCHAIN", "chosen").output().expect("the binary runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let seen = fs::read_to_string(dir.path().join("seen")).expect("the line wrote it");
+    assert!(seen.contains("RUSTUP_TOOLCHAIN=chosen"), "{seen}");
+}
+
+#[test]
+fn a_missing_target_is_added_once_in_the_directory_of_the_program() {
+    let dir = program(&[
+        ("a", "hello.wasm", "cargo build --target wasm32-wasip2 -p a"),
+        ("b", "hello.wasm", "cargo build --target wasm32-wasip2 -p b"),
+    ]);
+    script(dir.path(), "cargo", "echo cargo $* >> log");
+    script(dir.path(), "rustc", "echo rustc $* >> log; echo $PWD/library");
+    script(dir.path(), "rustup", "echo rustup $* >> log; mkdir library");
+    let mut screen = with_scripts(dir.path(), "build program.toml");
+    screen.push_str(&with_scripts(dir.path(), "build program.toml"));
+    screen.push_str(&fs::read_to_string(dir.path().join("log")).expect("the scripts wrote it"));
+    crate::config::check_text(&screen, &crate::host::root().join("tests/cli/build-target.txt"));
+}
+
+#[test]
+fn a_target_that_can_not_be_added_ends_the_build() {
+    let dir = program(&[("a", "hello.wasm", "cargo build --target wasm32-wasip2")]);
+    script(dir.path(), "cargo", "echo must not run");
+    script(dir.path(), "rustc", "echo nowhere");
+    let mut screen = with_scripts(dir.path(), "build program.toml");
+    script(dir.path(), "rustup", "echo no network >&2; exit 1");
+    screen.push_str(&with_scripts(dir.path(), "build program.toml"));
+    crate::config::check_text(&screen, &crate::host::root().join("tests/cli/build-no-target.txt"));
+}
+
+#[test]
+fn a_signal_ends_a_build_and_all_that_it_started() {
+    let dir = program(&[("a", "hello.wasm", "exec 3> started; echo yes >&3; sleep 1000 & wait")]);
+    let fifo = dir.path().join("started");
+    assert!(Command::new("mkfifo").arg(&fifo).status().expect("mkfifo runs").success());
+    for (signal, code) in [(rustix::process::Signal::INT, 130), (rustix::process::Signal::TERM, 143)] {
+        let mut build = command(dir.path(), "run --build program.toml");
+        let mut child = build.stderr(Stdio::piped()).spawn().expect("the binary runs");
+        // Opening waits until the line has opened the other end, and the end of the stream until nothing holds that.
+        let mut line = BufReader::new(fs::File::open(&fifo).expect("the pipe is there"));
+        let mut text = String::new();
+        line.read_line(&mut text).expect("the line writes");
+        assert_eq!(text, "yes\n");
+        rustix::process::kill_process(rustix::process::Pid::from_child(&child), signal).expect("it runs");
+        line.read_to_string(&mut text).expect("the pipe ends");
+        assert_eq!(child.wait().expect("it ends").code(), Some(code));
+        let mut stderr = String::new();
+        child.stderr.take().expect("it is piped").read_to_string(&mut stderr).expect("it is text");
+        assert!(stderr.contains("error: the build of `a` was stopped by SIG"), "{stderr}");
+    }
+}

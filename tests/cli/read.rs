@@ -1,0 +1,113 @@
+//! The verbs that read: usage, check, graph, inspect, schema and completions.
+
+use std::fs;
+
+use tempfile::TempDir;
+
+use super::{check, command, screen};
+use crate::config::{folder, sandbox};
+
+/// The components of `config/components`, with a program file of `config`.
+fn program(file: &str) -> TempDir {
+    let dir = sandbox();
+    fs::copy(folder(file), dir.path().join("program.toml")).expect("the file is part of the tests");
+    dir
+}
+
+#[test]
+fn wrong_usage_exits_with_2_and_a_guess() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let help = screen(dir.path(), "");
+    assert!(help.contains("Usage: lp-host") && help.ends_with("--- exit 2\n"), "{help}");
+    check(dir.path(), "usage", &["chek program.toml", "check", "check --fromat json x", "graph --format pdf x"]);
+}
+
+#[test]
+fn every_verb_has_help_that_says_what_it_does() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    for verb in ["run", "check", "build", "graph", "inspect", "new", "schema", "completions"] {
+        let help = screen(dir.path(), &format!("{verb} --help"));
+        assert!(help.contains(&format!("Usage: lp-host {verb}")) && help.ends_with("--- exit 0\n"), "{help}");
+    }
+}
+
+#[test]
+fn check_counts_what_can_run_and_warns() {
+    let lines = ["check program.toml", "check program.toml --quiet --set nodes.producer.replicas=3"];
+    check(program("valid/only-handle.toml").path(), "check-valid", &lines);
+    let dir = program("valid/only-handle.toml");
+    check(dir.path(), "check-valid-json", &["check program.toml --format json"]);
+}
+
+#[test]
+fn check_shows_what_is_wrong() {
+    let dir = program("invalid/unknown-node.toml");
+    check(
+        dir.path(),
+        "check-invalid",
+        &["check program.toml", "check program.toml --format json", "check nowhere.toml"],
+    );
+    check(dir.path(), "check-override", &["check program.toml --format json --set nodes.consumer.replicas=0"]);
+}
+
+#[test]
+fn graphs_are_drawn_in_every_format() {
+    let dir = program("valid/group.toml");
+    for format in ["text", "dot", "mermaid", "json", "svg"] {
+        let line = format!("graph program.toml --format {format}");
+        check(dir.path(), &format!("graph-{format}"), &[&line]);
+    }
+    check(
+        program("valid/cycle.toml").path(),
+        "graph-cycle",
+        &["graph program.toml", "graph program.toml --format svg"],
+    );
+}
+
+#[test]
+fn a_graph_needs_no_components() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    fs::copy(folder("valid/group.toml"), dir.path().join("program.toml")).expect("the file is part of the tests");
+    check(dir.path(), "graph-unbuilt", &["graph program.toml", "graph program.toml --format json"]);
+    let dir = program("invalid/type-mismatch.toml");
+    check(dir.path(), "graph-misfit", &["graph program.toml"]);
+    let dir = program("invalid/unknown-node.toml");
+    check(dir.path(), "graph-invalid", &["graph program.toml"]);
+}
+
+#[test]
+fn inspect_tells_who_serves_each_import() {
+    let dir = sandbox();
+    let host = "(component (import \"wasi:cli/stdout@0.2.6\" (instance (export \"f\" (func))))
+        (import \"wasi:http/types@0.2.0\" (instance (export \"f\" (func))))
+        (import \"lp:node/program@0.1.0\" (instance (export \"stop\" (func)))))";
+    let wasm = wat::parse_str(host).expect("a component that compiles");
+    fs::write(dir.path().join("host.wasm"), wasm).expect("a writable directory");
+    let names = ["counter", "types", "client", "plain-client", "group-client", "world-client", "stream-server", "host"];
+    let lines: Vec<_> = names.iter().map(|name| format!("inspect {name}.wasm")).collect();
+    check(dir.path(), "inspect", &lines.iter().map(String::as_str).collect::<Vec<_>>());
+    let lines =
+        ["relay", "group-client", "host", "world-client"].map(|name| format!("inspect --format json {name}.wasm"));
+    check(dir.path(), "inspect-json", &lines.each_ref().map(String::as_str));
+}
+
+#[test]
+fn inspect_refuses_what_is_no_component() {
+    let dir = sandbox();
+    let lines = ["core-module.wasm", "text.wasm", "nowhere.wasm", "."].map(|file| format!("inspect {file}"));
+    check(dir.path(), "inspect-invalid", &lines.each_ref().map(String::as_str));
+    let truncated = screen(dir.path(), "inspect truncated.wasm");
+    assert!(truncated.contains("is not a valid component") && truncated.ends_with("--- exit 3\n"), "{truncated}");
+}
+
+#[test]
+fn the_schema_is_json_and_the_completions_name_the_verbs() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let output = command(dir.path(), "schema").output().expect("the binary runs");
+    let schema: serde_json::Value = serde_json::from_slice(&output.stdout).expect("the schema is JSON");
+    assert_eq!(schema, lp_host::program::schema());
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let completions = screen(dir.path(), &format!("completions {shell}"));
+        assert!(completions.contains("inspect") && completions.ends_with("--- exit 0\n"), "{shell}");
+    }
+}

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::host;
 
 /// The layers of `lp_host`, from the top down. A module may use those of the layers below its own.
-const LAYERS: [&[&str]; 11] = [
+const LAYERS: [&[&str]; 13] = [
     &["cli"],
     &["observe"],
     &["supervise"],
@@ -16,6 +16,8 @@ const LAYERS: [&[&str]; 11] = [
     &["courier"],
     &["plan"],
     &["program"],
+    &["value"],
+    &["proto"],
     &["component"],
 ];
 

@@ -6,6 +6,7 @@ mod completions;
 mod graph;
 mod inspect;
 mod new;
+mod proto;
 mod run;
 mod schema;
 mod screen;
@@ -36,6 +37,7 @@ enum Verb {
     Build(build::Args),
     Graph(graph::Args),
     Inspect(inspect::Args),
+    Proto(proto::Args),
     New(new::Args),
     Schema(schema::Args),
     Completions(completions::Args),
@@ -61,6 +63,7 @@ pub fn main() -> ExitCode {
         Verb::Build(args) => build::run(&args, &screen),
         Verb::Graph(args) => graph::run(&args, &screen),
         Verb::Inspect(args) => inspect::run(&args, &screen),
+        Verb::Proto(args) => proto::run(&args, &screen),
         Verb::New(args) => new::run(&args, &screen),
         Verb::Schema(args) => schema::run(&args, &screen),
         Verb::Completions(args) => completions::run(&args, &screen),

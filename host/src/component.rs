@@ -5,6 +5,7 @@ mod handles;
 mod scan;
 mod shape;
 mod text;
+mod types;
 mod wit;
 
 use std::fs::File;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use compat::{Mismatch, handles_mismatch, mismatch, serves};
 use scan::Scan;
 use shape::Shapes;
+pub use types::{Case, Field, MethodTypes, Type, TypeKind, TypeName};
 
 /// The largest component file that is read. The largest that toolchains produce today, Python's, have about 21 MiB;
 /// the limit keeps a wrong path (a disk image, a log) from filling the memory.
@@ -106,6 +108,9 @@ pub struct Method {
     /// The type with every named type written out, such as `func(n: u64) -> list<record { a: u32 }>`. Two methods have
     /// the same type exactly if these texts are equal; `async` is not part of it.
     pub signature: String,
+    /// The types of the parameters, without the `self` of a handle's method, and of the result; `None` if one of them
+    /// is nothing that a call can carry.
+    pub types: Option<MethodTypes>,
     /// Why a call can't carry this method, such as "it passes a `stream`".
     pub refused: Option<String>,
     shape: shape::Signature,

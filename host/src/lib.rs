@@ -8,6 +8,8 @@ pub mod node;
 pub mod observe;
 pub mod plan;
 pub mod program;
+pub mod proto;
 pub mod runtime;
 pub mod supervise;
+pub mod value;
 pub mod worker;

@@ -13,6 +13,8 @@ pub(super) mod exit_code {
     pub(crate) const WRONG_USAGE: u8 = 2;
     /// A node failed.
     pub(crate) const NODE_FAILED: u8 = 1;
+    /// The output could not be written.
+    pub(crate) const NOT_WRITTEN: u8 = 1;
     /// The program file or a component is wrong.
     pub(crate) const WRONG_PROGRAM: u8 = 3;
     /// The program could not be launched.

@@ -8,6 +8,7 @@ use wasmparser::types::TypesRef;
 
 use super::scan::Scan;
 use super::text::{Budget, Names, Writer};
+use super::types::Trees;
 use super::wit::{self, Owners};
 use super::{ImportKind, Interface, Method, handles};
 
@@ -110,12 +111,13 @@ impl<'a> Shapes<'a> {
         let members = members(instance);
         let resources = members.resources.iter().map(|(name, id)| (*id, name.clone())).collect();
         let names = Names { resources, ..Names::default() };
-        let methods = members.funcs.iter().map(|(name, id)| self.method(name, *id, &names)).collect();
+        let mut trees = Trees::new(self.types, &self.owners);
+        let methods = members.funcs.iter().map(|(name, id)| self.method(name, *id, &names, &mut trees)).collect();
         let wit = wit::print(name, instance, self.types, &self.owners, &self.budget);
         Interface { name: name.to_owned(), methods, wit }
     }
 
-    fn method(&self, name: &str, id: ComponentFuncTypeId, names: &Names) -> Method {
+    fn method(&self, name: &str, id: ComponentFuncTypeId, names: &Names, trees: &mut Trees<'_>) -> Method {
         let func = &self.types[id];
         // The `self` of a method is the handle that the host itself gave out, so it is no part of what a call carries.
         let receivers = usize::from(name.starts_with("[method]"));
@@ -129,10 +131,13 @@ impl<'a> Shapes<'a> {
         let (result, result_refused) = writer.finish();
         let of_resource = name.starts_with('[').then(|| OF_RESOURCE.to_owned());
         let shape = Signature { params, result: func.result.map(|_| result) };
+        // A type that is too long to be written out is too long to be walked, too.
+        let written = params_refused.is_none() && result_refused.is_none();
         Method {
             name: name.to_owned(),
             is_async: func.async_,
             signature: shape.text(),
+            types: written.then(|| trees.method(func, receivers)).flatten(),
             refused: of_resource.or(params_refused).or(result_refused),
             shape,
         }

@@ -14,17 +14,33 @@ use wasmparser::types::TypesRef;
 use super::shape::{Members, last_segment, members};
 use super::text::{Budget, Names, Writer, spelled};
 
+/// The longest way from a name of a type to its definition that is followed.
+const ALIASES_MAX: usize = 1000;
+
 /// The interface and the name in it under which each named type of a component was first seen.
 #[derive(Default)]
-pub(super) struct Owners(HashMap<ComponentAnyTypeId, (String, String)>);
+pub(super) struct Owners {
+    names: HashMap<ComponentAnyTypeId, (String, String)>,
+    /// The type that each stands for in the interface that names it: that of another interface if it uses that.
+    uses: HashMap<ComponentAnyTypeId, ComponentAnyTypeId>,
+}
 
 impl Owners {
     pub fn record(&mut self, interface: &str, instance: &ComponentInstanceType) {
         for (name, item) in &instance.exports {
-            if let ComponentEntityType::Type { created, .. } = item.ty {
-                self.0.entry(created).or_insert_with(|| (interface.to_owned(), name.clone()));
+            if let ComponentEntityType::Type { created, referenced } = item.ty {
+                self.names.entry(created).or_insert_with(|| (interface.to_owned(), name.clone()));
+                self.uses.entry(created).or_insert(referenced);
             }
         }
+    }
+
+    /// The interface that defines a type, and its name there, which another interface that uses it may have changed.
+    pub fn definition(&self, id: ComponentAnyTypeId, types: TypesRef<'_>) -> Option<(&str, &str)> {
+        let next = |id: &ComponentAnyTypeId| self.uses.get(id).copied().or_else(|| types.peel_alias(*id));
+        let ids = std::iter::successors(Some(id), next).take(ALIASES_MAX);
+        let (interface, name) = ids.filter_map(|id| self.names.get(&id)).last()?;
+        Some((interface, name))
     }
 }
 
@@ -74,7 +90,7 @@ impl Printer<'_> {
             if let Some(original) = names.types.get(&id).filter(|original| *original != name) {
                 return line(out, &format!("  type {name} = {original};"));
             }
-            if let Some((interface, original)) = self.owners.0.get(&id).filter(|(owner, _)| owner != self.name) {
+            if let Some((interface, original)) = self.owners.names.get(&id).filter(|(owner, _)| owner != self.name) {
                 let renamed = if original == name { String::new() } else { format!(" as {name}") };
                 return line(out, &format!("  use {interface}.{{{original}{renamed}}};"));
             }

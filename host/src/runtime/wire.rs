@@ -15,7 +15,6 @@
 mod error;
 mod lift;
 mod lower;
-mod reader;
 mod scalar;
 mod shape;
 #[cfg(any(test, feature = "fuzzing"))]

@@ -1,5 +1,7 @@
 //! What can be wrong with a value that a guest hands over or that a message carries.
 
+use crate::proto::reader::FormatError;
+
 /// A value that breaks the canonical ABI or the encoding. It traps the guest that is reading or writing it.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum WireError {
@@ -19,16 +21,8 @@ pub(super) enum WireError {
     Flags { value: u64, flags: usize },
     #[error("{value} does not fit the type `{ty}`")]
     Range { value: i128, ty: &'static str },
-    #[error("a variant has no case set")]
-    NoCase,
-    #[error("the message ends in the middle of a field")]
-    Truncated,
-    #[error("a varint is longer than ten bytes")]
-    Varint,
-    #[error("field {field} has wire type {wire_type}, which is not allowed there")]
-    WireType { field: u32, wire_type: u8 },
-    #[error("field number {number} is not valid")]
-    FieldNumber { number: u64 },
+    #[error(transparent)]
+    Format(#[from] FormatError),
     #[error("a call of this function failed with `{0}`, which its result has no case for")]
     NoErrorCase(String),
     #[error("couriers do not carry values of this type")]

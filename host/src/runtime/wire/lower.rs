@@ -1,6 +1,5 @@
 //! Protobuf bytes to guest memory.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use wasmtime::component::__internal::wasmtime_environ::component::StringEncoding;
@@ -10,10 +9,10 @@ use wasmtime::{Result, ValRaw};
 
 use super::Payload;
 use super::error::WireError;
-use super::reader::{self, Field, Occurrences, Reader, Value};
 use super::scalar::{Kind, Scalar};
 use super::shape::{self, Cases};
 use crate::courier::{Block, CallError};
+use crate::proto::reader::{self, Field, FormatError, Occurrences, Reader, Value};
 
 /// Where a guest wants a value: in core values or at an offset of its memory. Core values are zero beforehand.
 enum Place<'a> {
@@ -220,7 +219,7 @@ fn lower_field_or_block<T>(
     let InterfaceType::List(index) = ty else { return Err(WireError::Type.into()) };
     let size = shape::block_element(cx.types, cx.types[index].element).ok_or(WireError::Type)?;
     if !block.length().is_multiple_of(size) {
-        return Err(WireError::Truncated.into());
+        return Err(FormatError::Truncated.into());
     }
     // Allocation runs the guest, which may yield: the block is not held meanwhile.
     let offset = allocate(cx, size as u32, block.length())?;
@@ -272,7 +271,7 @@ fn lower_present<T>(
     if !shape::needs_wrapper(cx.types, ty) {
         return lower_single(cx, ty, found, place);
     }
-    let body = merged(found)?;
+    let body = found.merged()?;
     let fields = reader::fields(&body, 1)?;
     lower_field(cx, ty, &fields[0], place)
 }
@@ -298,22 +297,8 @@ fn lower_single<T>(
             let bytes = found.last().map_or(Ok(&[][..]), Field::bytes)?;
             lower_block(cx, bytes, bytes.len(), 1, place)
         }
-        InterfaceType::Record(_) | InterfaceType::Tuple(_) => lower_fields(cx, ty, &merged(found)?, None, place),
-        _ => lower_case(cx, ty, &merged(found)?, place),
-    }
-}
-
-/// The content of a message field: of its occurrences together, as protobuf merges them.
-fn merged<'a>(found: &Occurrences<'a>) -> Result<Cow<'a, [u8]>> {
-    match (found.count(), found.last()) {
-        (0 | 1, last) => Ok(last.map_or(Ok(&[][..]), Field::bytes)?.into()),
-        _ => {
-            let mut all = Vec::new();
-            for field in found.iter() {
-                all.extend_from_slice(field?.bytes()?);
-            }
-            Ok(all.into())
-        }
+        InterfaceType::Record(_) | InterfaceType::Tuple(_) => lower_fields(cx, ty, &found.merged()?, None, place),
+        _ => lower_case(cx, ty, &found.merged()?, place),
     }
 }
 
@@ -368,7 +353,7 @@ fn lower_list<T>(
     {
         return match block.len().is_multiple_of(size) {
             true => lower_block(cx, block, block.len() / size, size as u32, place),
-            false => Err(WireError::Truncated.into()),
+            false => Err(FormatError::Truncated.into()),
         };
     }
     let elements = scalar_elements(scalar, found)?;
@@ -390,7 +375,7 @@ fn scalar_elements(scalar: Scalar, found: &Occurrences<'_>) -> Result<Vec<u8>> {
                 }
             }
             (Value::Bytes(chunk), _) if chunk.len().is_multiple_of(size) => elements.extend_from_slice(chunk),
-            (Value::Bytes(_), _) => return Err(WireError::Truncated.into()),
+            (Value::Bytes(_), _) => return Err(FormatError::Truncated.into()),
             _ => elements.extend_from_slice(&scalar.read_element(field)?.to_le_bytes()[..size]),
         }
     }

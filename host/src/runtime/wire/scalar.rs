@@ -3,8 +3,8 @@
 use wasmtime::component::__internal::{ComponentTypes, InterfaceType};
 
 use super::error::WireError;
-use super::reader::{Field, Value};
 use crate::courier::Message;
+use crate::proto::reader::{Field, Value};
 
 /// A WIT type whose values are one number on both sides.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -149,7 +149,7 @@ impl Scalar {
             (Kind::Varint, Value::Varint(value)) => self.check_varint(value),
             (Kind::Fixed32, Value::Fixed32(value)) => Ok(u64::from(value)),
             (Kind::Fixed64, Value::Fixed64(value)) => Ok(value),
-            _ => Err(field.unexpected()),
+            _ => Err(field.unexpected().into()),
         }
     }
 
@@ -159,7 +159,7 @@ impl Scalar {
             (Kind::Varint, Value::Varint(value)) => self.check_varint(value),
             (Kind::Fixed32, Value::Fixed32(value)) => Ok(u64::from(value)),
             (Kind::Fixed64, Value::Fixed64(value)) => Ok(value),
-            _ => Err(field.unexpected()),
+            _ => Err(field.unexpected().into()),
         }
     }
 

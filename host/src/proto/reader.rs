@@ -1,12 +1,40 @@
 //! Protobuf messages as a list of fields: any order, unknown ones skipped, repeated ones found again cheaply.
 
+use std::borrow::Cow;
+
 use smallvec::SmallVec;
 
-use super::error::WireError;
+/// What is wrong with the framing of a message. The texts are those of `docs/encoding.md`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FormatError {
+    /// The bytes end too early.
+    #[error("the message ends in the middle of a field")]
+    Truncated,
+    /// A varint does not fit 64 bits.
+    #[error("a varint is longer than ten bytes")]
+    Varint,
+    /// A field has a wire type that protobuf, or its type, does not have.
+    #[error("field {field} has wire type {wire_type}, which is not allowed there")]
+    WireType {
+        /// The number of the field.
+        field: u32,
+        /// The wire type.
+        wire_type: u8,
+    },
+    /// A field has a number that protobuf does not have.
+    #[error("field number {number} is not valid")]
+    FieldNumber {
+        /// The number.
+        number: u64,
+    },
+    /// None of the fields of a `oneof` is there.
+    #[error("a variant has no case set")]
+    NoCase,
+}
 
 /// The value of one field occurrence.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Value<'a> {
+pub(crate) enum Value<'a> {
     Varint(u64),
     Fixed64(u64),
     Fixed32(u32),
@@ -26,13 +54,13 @@ impl Value<'_> {
 
 /// One field occurrence: its number and its value.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Field<'a> {
-    pub(super) number: u32,
-    pub(super) value: Value<'a>,
+pub(crate) struct Field<'a> {
+    pub(crate) number: u32,
+    pub(crate) value: Value<'a>,
 }
 
 impl<'a> Field<'a> {
-    pub(super) fn bytes(self) -> Result<&'a [u8], WireError> {
+    pub(crate) fn bytes(self) -> Result<&'a [u8], FormatError> {
         match self.value {
             Value::Bytes(bytes) => Ok(bytes),
             _ => Err(self.unexpected()),
@@ -40,66 +68,66 @@ impl<'a> Field<'a> {
     }
 
     /// The error for a field whose wire type its WIT type does not have.
-    pub(super) fn unexpected(self) -> WireError {
-        WireError::WireType { field: self.number, wire_type: self.value.wire_type() }
+    pub(crate) fn unexpected(self) -> FormatError {
+        FormatError::WireType { field: self.number, wire_type: self.value.wire_type() }
     }
 }
 
 /// Reads the fields of a message one by one.
 #[derive(Clone, Copy)]
-pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Reader<'a> {
-    pub(super) fn next(&mut self) -> Result<Option<Field<'a>>, WireError> {
+    pub(crate) fn next(&mut self) -> Result<Option<Field<'a>>, FormatError> {
         if self.0.is_empty() {
             return Ok(None);
         }
         let tag = self.varint()?;
         let number = tag >> 3;
         if number == 0 || number >= 1 << 29 {
-            return Err(WireError::FieldNumber { number });
+            return Err(FormatError::FieldNumber { number });
         }
         let number = number as u32;
         let value = match (tag & 7) as u8 {
             0 => Value::Varint(self.varint()?),
             1 => Value::Fixed64(u64::from_le_bytes(self.array()?)),
             2 => {
-                let length = usize::try_from(self.varint()?).map_err(|_| WireError::Truncated)?;
+                let length = usize::try_from(self.varint()?).map_err(|_| FormatError::Truncated)?;
                 Value::Bytes(self.take(length)?)
             }
             5 => Value::Fixed32(u32::from_le_bytes(self.array()?)),
             wire_type => {
-                return Err(WireError::WireType { field: number, wire_type });
+                return Err(FormatError::WireType { field: number, wire_type });
             }
         };
         Ok(Some(Field { number, value }))
     }
 
-    pub(super) fn varint(&mut self) -> Result<u64, WireError> {
+    pub(crate) fn varint(&mut self) -> Result<u64, FormatError> {
         let mut value = 0;
         for index in 0..10 {
-            let (&byte, rest) = self.0.split_first().ok_or(WireError::Truncated)?;
+            let (&byte, rest) = self.0.split_first().ok_or(FormatError::Truncated)?;
             self.0 = rest;
             // The tenth byte holds the last bit of 64.
             if index == 9 && byte > 1 {
-                return Err(WireError::Varint);
+                return Err(FormatError::Varint);
             }
             value |= u64::from(byte & 0x7f) << (7 * index);
             if byte < 0x80 {
                 return Ok(value);
             }
         }
-        Err(WireError::Varint)
+        Err(FormatError::Varint)
     }
 
-    fn take(&mut self, length: usize) -> Result<&'a [u8], WireError> {
-        let (taken, rest) = self.0.split_at_checked(length).ok_or(WireError::Truncated)?;
+    fn take(&mut self, length: usize) -> Result<&'a [u8], FormatError> {
+        let (taken, rest) = self.0.split_at_checked(length).ok_or(FormatError::Truncated)?;
         self.0 = rest;
         Ok(taken)
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
-        let (taken, rest) = self.0.split_first_chunk().ok_or(WireError::Truncated)?;
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], FormatError> {
+        let (taken, rest) = self.0.split_first_chunk().ok_or(FormatError::Truncated)?;
         self.0 = rest;
         Ok(*taken)
     }
@@ -107,7 +135,7 @@ impl<'a> Reader<'a> {
 
 /// The occurrences of one field number in a message.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Occurrences<'a> {
+pub(crate) struct Occurrences<'a> {
     /// The message from the first occurrence to the end of the last one.
     region: &'a [u8],
     number: u32,
@@ -117,27 +145,41 @@ pub(super) struct Occurrences<'a> {
 
 impl<'a> Occurrences<'a> {
     /// A single occurrence, such as one element of a list.
-    pub(super) fn one(field: Field<'a>) -> Self {
+    pub(crate) fn one(field: Field<'a>) -> Self {
         Self { region: &[], number: field.number, count: 1, last: Some(field) }
     }
 
     /// The field number, 0 where the field does not occur.
-    pub(super) fn number(&self) -> u32 {
+    pub(crate) fn number(&self) -> u32 {
         self.number
     }
 
     /// How often the field occurs.
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.count
     }
 
     /// The last occurrence: the one that counts where a field has a single value.
-    pub(super) fn last(&self) -> Option<Field<'a>> {
+    pub(crate) fn last(&self) -> Option<Field<'a>> {
         self.last
     }
 
+    /// The content of a message field: of its occurrences together, as protobuf merges them.
+    pub(crate) fn merged(&self) -> Result<Cow<'a, [u8]>, FormatError> {
+        match (self.count, self.last) {
+            (0 | 1, last) => Ok(last.map_or(Ok(&[][..]), Field::bytes)?.into()),
+            _ => {
+                let mut all = Vec::new();
+                for field in self.iter() {
+                    all.extend_from_slice(field?.bytes()?);
+                }
+                Ok(all.into())
+            }
+        }
+    }
+
     /// Every occurrence in turn.
-    pub(super) fn iter(&self) -> impl Iterator<Item = Result<Field<'a>, WireError>> + use<'a> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Result<Field<'a>, FormatError>> + use<'a> {
         let (number, mut left) = (self.number, self.count);
         let mut reader = Reader(self.region);
         std::iter::from_fn(move || {
@@ -158,7 +200,7 @@ impl<'a> Occurrences<'a> {
 }
 
 /// The fields of a message whose numbers are 1 to `known`, in one pass.
-pub(super) fn fields(message: &[u8], known: usize) -> Result<SmallVec<[Occurrences<'_>; 8]>, WireError> {
+pub(crate) fn fields(message: &[u8], known: usize) -> Result<SmallVec<[Occurrences<'_>; 8]>, FormatError> {
     let mut found: SmallVec<[Occurrences<'_>; 8]> = SmallVec::from_elem(Occurrences::default(), known);
     let mut reader = Reader(message);
     loop {
@@ -187,7 +229,7 @@ fn region_start(message: &[u8], region: &[u8]) -> usize {
 /// The case that is set in a message with one `oneof` of `cases` cases, and its occurrences.
 ///
 /// A later case replaces an earlier one; the same case again merges with it, as protobuf says.
-pub(super) fn oneof(message: &[u8], cases: usize) -> Result<Occurrences<'_>, WireError> {
+pub(crate) fn oneof(message: &[u8], cases: usize) -> Result<Occurrences<'_>, FormatError> {
     let mut found = Occurrences::default();
     let mut reader = Reader(message);
     loop {
@@ -206,5 +248,5 @@ pub(super) fn oneof(message: &[u8], cases: usize) -> Result<Occurrences<'_>, Wir
             last: Some(field),
         };
     }
-    if found.count == 0 { Err(WireError::NoCase) } else { Ok(found) }
+    if found.count == 0 { Err(FormatError::NoCase) } else { Ok(found) }
 }

@@ -11,6 +11,7 @@ mod run;
 mod schema;
 mod screen;
 mod signals;
+mod worker;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -41,6 +42,8 @@ enum Verb {
     New(new::Args),
     Schema(schema::Args),
     Completions(completions::Args),
+    #[command(hide = true)]
+    Worker(worker::Args),
 }
 
 /// The program that a verb works on.
@@ -63,10 +66,11 @@ pub fn main() -> ExitCode {
         Verb::Build(args) => build::run(&args, &screen),
         Verb::Graph(args) => graph::run(&args, &screen),
         Verb::Inspect(args) => inspect::run(&args, &screen),
-        Verb::Proto(args) => proto::run(&args, &screen),
+        Verb::Proto(args) => proto::run(args, &mut screen),
         Verb::New(args) => new::run(&args, &screen),
         Verb::Schema(args) => schema::run(&args, &screen),
         Verb::Completions(args) => completions::run(&args, &screen),
+        Verb::Worker(args) => worker::run(&args, &screen),
     };
     match result {
         Ok(code) => ExitCode::from(code),

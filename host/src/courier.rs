@@ -17,7 +17,7 @@ pub use block::{BLOCK_BYTES_MIN, Block, KeepOnDrop};
 pub use error::CallError;
 pub use mailbox::{Answering, Call, Mailbox, Served};
 pub use message::Message;
-pub use options::{CallContext, CallOptions, WhenFull};
+pub use options::{CallContext, CallOptions};
 pub use origin::{Exchange, Hold, Origin, ReplicaIndex};
 pub use peer::Peer;
 pub use pump::{Clock, Pump, Urgency};

@@ -1,5 +1,147 @@
 //! Starts a plan's workers, one file per launch type.
 
+mod process;
+mod processes;
+mod protocol;
 mod threads;
 
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+pub use process::run_worker_process;
+pub use processes::{ProcessSetting, Processes, WorkerFiles};
 pub use threads::launch_threads;
+
+use crate::node::NodeEvent;
+use crate::plan::{LaunchType, NodeId, Plan, ReplicaId};
+use crate::runtime::{CompileCache, Outputs, Stop};
+use crate::worker::{Endpoints, ReplicaStats, Surroundings, Worker, WorkerError};
+
+/// What launching needs beside the plan.
+pub struct LaunchSetting {
+    /// Where compiled components are kept, if anywhere.
+    pub cache: Option<CompileCache>,
+    /// Where the output of replicas goes.
+    pub outputs: Arc<dyn Outputs>,
+    /// How worker processes are started, for launch types that need any.
+    pub processes: ProcessSetting,
+}
+
+/// The workers of a running program.
+pub enum Workers {
+    /// One, in this process.
+    Threads(Worker),
+    /// Each in a process of its own.
+    Processes(Processes),
+}
+
+/// Launched workers, and where outside clients find the nodes that listen.
+pub struct Launched {
+    /// The workers.
+    pub workers: Workers,
+    /// Each node that listens, with its address.
+    pub listening: Vec<(NodeId, SocketAddr)>,
+}
+
+/// Launches the workers of `plan` and starts their replicas. Everything that happens to them is told to `events`.
+pub async fn launch(
+    plan: Arc<Plan>,
+    setting: LaunchSetting,
+    stop: Stop,
+    events: mpsc::UnboundedSender<NodeEvent>,
+) -> Result<Launched, WorkerError> {
+    let nodes = bind_nodes(&plan)?;
+    let listening = nodes.iter().filter_map(|(node, listener)| Some((*node, listener.local_addr().ok()?))).collect();
+    let LaunchSetting { cache, outputs, processes } = setting;
+    let workers = match plan.launch_type {
+        LaunchType::Threads => {
+            let endpoints = Endpoints { workers: None, nodes };
+            let surroundings = Surroundings { cache, outputs, stop, events, endpoints };
+            Workers::Threads(launch_threads(plan, surroundings).await?)
+        }
+        LaunchType::Processes => {
+            if let Some(cache) = cache {
+                warm(plan.clone(), cache).await?;
+            }
+            Workers::Processes(Processes::launch(plan, processes, nodes, outputs, stop, events).await?)
+        }
+    };
+    Ok(Launched { workers, listening })
+}
+
+/// Binds the addresses of the nodes that listen, before anything runs: a taken one is a program that can't be launched.
+fn bind_nodes(plan: &Plan) -> Result<Vec<(NodeId, TcpListener)>, WorkerError> {
+    let listening = (0..).map(NodeId).zip(&plan.nodes).filter_map(|(id, node)| Some((id, node, node.listen?)));
+    let bound = listening.map(|(id, node, address)| {
+        let listener = TcpListener::bind(address);
+        let name = || format!("{} at {address}", node.name);
+        listener.map(|listener| (id, listener)).map_err(|source| WorkerError::Listen { name: name(), source })
+    });
+    bound.collect()
+}
+
+/// Compiles what is not in the cache, so that several processes don't compile the same component at the same time.
+async fn warm(plan: Arc<Plan>, cache: CompileCache) -> Result<(), WorkerError> {
+    let warmed = tokio::task::spawn_blocking(move || Worker::compile(&plan, cache));
+    warmed.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+}
+
+impl Workers {
+    /// What a user should know of how the workers run.
+    pub fn warnings(&self) -> &[String] {
+        match self {
+            Self::Threads(worker) => worker.warnings(),
+            Self::Processes(processes) => processes.warnings(),
+        }
+    }
+
+    /// The process that runs a replica now.
+    pub fn pid(&self, replica: ReplicaId) -> Option<u32> {
+        match self {
+            Self::Threads(_) => Some(std::process::id()),
+            Self::Processes(processes) => processes.pid(replica),
+        }
+    }
+
+    /// Starts a replica that has ended.
+    pub fn restart(&mut self, replica: ReplicaId) {
+        match self {
+            Self::Threads(worker) => worker.restart(replica),
+            Self::Processes(processes) => processes.restart(replica),
+        }
+    }
+
+    /// Tells every replica that no more calls will come: those that only serve end at once, others when `run` does.
+    pub fn close(&self) {
+        match self {
+            Self::Threads(worker) => worker.close(),
+            Self::Processes(processes) => processes.close(),
+        }
+    }
+
+    /// Refuses the calls to a replica that will not run again.
+    pub fn close_replica(&self, replica: ReplicaId) {
+        match self {
+            Self::Threads(worker) => worker.close_replica(replica),
+            Self::Processes(processes) => processes.close_replica(replica),
+        }
+    }
+
+    /// What `replica` has done so far.
+    pub fn stats(&self, replica: ReplicaId) -> Option<ReplicaStats> {
+        match self {
+            Self::Threads(worker) => worker.stats(replica),
+            Self::Processes(processes) => processes.stats(replica),
+        }
+    }
+
+    /// Ends what is still there, wherever its guests are.
+    pub async fn kill(&mut self) {
+        match self {
+            Self::Threads(worker) => worker.kill().await,
+            Self::Processes(processes) => processes.kill().await,
+        }
+    }
+}

@@ -3,6 +3,7 @@
 mod component;
 
 pub use component::run_component;
+use serde::{Deserialize, Serialize};
 
 use crate::plan::ReplicaId;
 use crate::runtime::Failure;
@@ -17,7 +18,7 @@ pub struct NodeEvent {
 }
 
 /// A step in a replica's life.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub enum Change {
     /// It is instantiated: its `run` starts and its calls are answered from here on.
     Started,

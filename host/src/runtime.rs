@@ -22,7 +22,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use wasmtime::Engine;
-use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, InstancePre, Linker};
 
 pub use cache::{CacheError, CompileCache};
@@ -38,7 +37,6 @@ pub use wire::check_decoding;
 use crate::courier::Mailbox;
 use crate::plan::NodePlan;
 use engine::{Demand, Ticker};
-use signature::Signature;
 use state::State;
 
 /// The most elements that a guest's table may have.
@@ -203,30 +201,6 @@ pub struct Code {
 }
 
 impl Code {
-    /// For every courier of `node`, its name and its methods as its callers have to know them.
-    pub fn couriers(&self, node: &NodePlan) -> Vec<(String, Arc<[MethodSpec]>)> {
-        let engine = self.component.engine();
-        let component = self.component.component_type();
-        let mut index = 0;
-        let couriers = node.couriers.iter().map(|courier| {
-            let interface = component.get_export(engine, &courier.interface).map(|item| item.ty);
-            let methods = courier.methods.iter().map(|method| {
-                let item = match &interface {
-                    Some(ComponentItem::ComponentInstance(instance)) => instance.get_export(engine, &method.name),
-                    _ => None,
-                };
-                let returns_call_error = match item.map(|item| item.ty) {
-                    Some(ComponentItem::ComponentFunc(func)) => Signature::of(&func).returns_call_error,
-                    _ => false,
-                };
-                index += 1;
-                MethodSpec { name: method.name.clone(), index: index - 1, returns_call_error }
-            });
-            (courier.interface.clone(), methods.collect())
-        });
-        couriers.collect()
-    }
-
     /// Binds the component's imports: to the host, and to other nodes by `edges`.
     pub fn link(&self, node: &str, edges: &[EdgeSpec]) -> Result<Linked, LoadError> {
         let engine = self.component.engine();

@@ -3,6 +3,7 @@
 mod outcome;
 mod state;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,11 +13,11 @@ use tokio::time::{Instant, sleep_until};
 pub use outcome::{Outcome, ReplicaReport, ReplicaState, RunReport, Signal};
 use state::{Action, Event, Supervision};
 
-use crate::launch::launch_threads;
+use crate::launch::{LaunchSetting, Launched, Workers, launch};
 use crate::node::NodeEvent;
-use crate::plan::{LaunchType, Plan};
-use crate::runtime::{CompileCache, Failure, Outputs, Stop};
-use crate::worker::{Surroundings, Worker, WorkerError};
+use crate::plan::Plan;
+use crate::runtime::{Failure, Stop};
+use crate::worker::WorkerError;
 
 /// How long replicas that were told to end have before they are dropped, when the grace period does not apply.
 const CLOSE_TIME: Duration = Duration::from_secs(1);
@@ -32,6 +33,13 @@ pub trait Observer {
 pub enum Note {
     /// The worker runs otherwise than it could.
     Warning(String),
+    /// Clients outside of the program can call a node.
+    Listening {
+        /// The node.
+        node: String,
+        /// Where.
+        address: SocketAddr,
+    },
     /// A replica failed, and the program with it.
     Failed {
         /// The replica (`producer/0`).
@@ -55,10 +63,8 @@ pub enum Note {
 
 /// What a supervised program needs beside its plan.
 pub struct Setting {
-    /// Where compiled components are kept, if anywhere.
-    pub cache: Option<CompileCache>,
-    /// Where the output of replicas goes.
-    pub outputs: Arc<dyn Outputs>,
+    /// What launching needs.
+    pub launching: LaunchSetting,
     /// Told of every SIGINT and SIGTERM.
     pub signals: mpsc::UnboundedReceiver<Signal>,
 }
@@ -69,15 +75,14 @@ pub async fn supervise(
     setting: Setting,
     observer: &mut dyn Observer,
 ) -> Result<RunReport, WorkerError> {
-    let Setting { cache, outputs, mut signals } = setting;
+    let Setting { launching, mut signals } = setting;
     let stop = Stop::default();
     let (events_tx, mut events) = mpsc::unbounded_channel();
-    let surroundings = Surroundings { cache, outputs, stop: stop.clone(), events: events_tx };
     let started = std::time::Instant::now();
-    let mut worker = match plan.launch_type {
-        LaunchType::Threads => launch_threads(plan.clone(), surroundings).await?,
-        LaunchType::Processes => return Err(WorkerError::LaunchType(plan.launch_type)),
-    };
+    let Launched { workers: mut worker, listening } = launch(plan.clone(), launching, stop.clone(), events_tx).await?;
+    for (node, address) in listening {
+        observer.note(&Note::Listening { node: plan.node(node).name.clone(), address });
+    }
     worker.warnings().iter().for_each(|warning| observer.note(&Note::Warning(warning.clone())));
     let mut supervision = Supervision::new(&plan);
     let mut stop_seen = false;
@@ -115,7 +120,7 @@ pub async fn supervise(
     Ok(report(&plan, supervision, &worker, started.elapsed()))
 }
 
-fn report(plan: &Plan, supervision: Supervision, worker: &Worker, elapsed: Duration) -> RunReport {
+fn report(plan: &Plan, supervision: Supervision, worker: &Workers, elapsed: Duration) -> RunReport {
     let (outcome, replicas) = supervision.into_parts();
     let replicas = replicas.into_iter().map(|(replica, (state, memory_peak))| ReplicaReport {
         node: plan.nodes[replica.node.0 as usize].name.clone(),

@@ -1,20 +1,27 @@
 //! Runs the replicas that a plan gives to one worker: the one place where every launch type meets.
 
+mod components;
+mod endpoints;
+mod peers;
+
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::courier::{CallError, Exchange, Mailbox, ReplicaIndex, Served};
+use crate::courier::grpc::{Presence, ReflectionError, Remote};
+use crate::courier::{CallError, Mailbox, Served};
 use crate::node::{NodeEvent, run_component};
-use crate::plan::{Edge, LaunchType, NodePlan, Plan, ReplicaId};
+use crate::plan::{NodeId, Plan, ReplicaId};
 use crate::runtime::{
-    Code, CompileCache, EdgeSpec, HandleSpec, Kind, Linked, LoadError, MethodSpec, Outputs, ProgramInfo, ReplicaSpec,
-    Runtime, RuntimeError, Source, Stop, TargetSpec,
+    CompileCache, Linked, LoadError, Outputs, ProgramInfo, ReplicaSpec, Runtime, RuntimeError, Stop,
 };
+use components::Components;
+pub use endpoints::{Endpoints, WorkerSockets};
+use peers::Peers;
 
 /// Everything that a worker needs beside its plan.
 pub struct Surroundings {
@@ -26,6 +33,8 @@ pub struct Surroundings {
     pub stop: Stop,
     /// Told whatever happens to the replicas.
     pub events: mpsc::UnboundedSender<NodeEvent>,
+    /// Where the worker is called from outside of its process.
+    pub endpoints: Endpoints,
 }
 
 /// Why a worker can't run its replicas.
@@ -40,15 +49,57 @@ pub enum WorkerError {
         #[source]
         source: std::io::Error,
     },
-    /// This host has no launcher of that type.
-    #[error("failed to launch: there are no workers of type `{0}`")]
-    LaunchType(LaunchType),
     /// The process can't run components.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
     /// A component can't be compiled or linked.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// A worker process can't be started.
+    #[error("failed to start a process for `{name}`")]
+    Launch {
+        /// The worker.
+        name: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A worker process was started and can't run its replicas.
+    #[error("the process of `{name}` can't run it: {message}")]
+    NotLoaded {
+        /// The worker.
+        name: String,
+        /// What it said.
+        message: String,
+    },
+    /// The worker can't be reached from where it should be.
+    #[error("failed to listen for `{name}`")]
+    Listen {
+        /// The node, or the worker itself.
+        name: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A node that listens has no schema that can be served.
+    #[error("failed to serve the schema of `{node}`")]
+    Schema {
+        /// The node.
+        node: String,
+        /// What is wrong with its interfaces.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl WorkerError {
+    fn schema(node: &str, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Schema { node: node.to_owned(), source: Box::new(source) }
+    }
+
+    fn reflection(node: &str, error: ReflectionError) -> Self {
+        Self::schema(node, error)
+    }
 }
 
 /// What a replica has done so far.
@@ -60,13 +111,22 @@ pub struct ReplicaStats {
     pub busy: Duration,
 }
 
-/// A worker whose replicas are running.
+/// A worker: its components are compiled and linked, and its replicas can be started.
 pub struct Worker {
-    mailboxes: HashMap<ReplicaId, Arc<Mailbox>>,
+    replicas: HashMap<ReplicaId, Local>,
+    remotes: HashMap<ReplicaId, Arc<Remote>>,
+    events: mpsc::UnboundedSender<NodeEvent>,
     tasks: JoinSet<()>,
     warnings: Vec<String>,
-    // The engines and their ticker outlive the replicas.
+    // Calls from outside go before the replicas, and the engines and their ticker after them.
+    _servers: JoinSet<()>,
     _runtime: Runtime,
+}
+
+/// A replica of this worker, running or not.
+struct Local {
+    linked: Arc<Linked>,
+    spec: Arc<ReplicaSpec>,
 }
 
 impl Worker {
@@ -74,42 +134,65 @@ impl Worker {
     ///
     /// Compiling takes the calling thread: call this where that may be, outside of an async runtime's workers.
     pub fn start(plan: &Plan, index: usize, surroundings: Surroundings) -> Result<Self, WorkerError> {
+        let mut worker = Self::load(plan, index, surroundings)?;
+        plan.workers[index].replicas.iter().for_each(|&replica| worker.restart(replica));
+        Ok(worker)
+    }
+
+    /// Compiles every component of `plan` that `cache` does not have.
+    pub fn compile(plan: &Plan, cache: CompileCache) -> Result<(), WorkerError> {
+        let one_each: Vec<_> = (0..plan.nodes.len()).map(|node| ReplicaId { node: NodeId(node as u32), index: 0 }).collect();
+        Components::load(plan, &one_each, Some(cache)).map(drop)
+    }
+
+    /// Compiles and links the replicas of worker number `index` of `plan` without starting any. Calls from elsewhere
+    /// are accepted from here on, and wait.
+    pub fn load(plan: &Plan, index: usize, surroundings: Surroundings) -> Result<Self, WorkerError> {
+        let Surroundings { cache, outputs, stop, events, endpoints } = surroundings;
         let replicas = &plan.workers[index].replicas;
-        let components = Components::load(plan, replicas, surroundings.cache)?;
-        let mailboxes = mailboxes(plan);
+        let components = Components::load(plan, replicas, cache)?;
+        let peers = Peers::new(plan, index, endpoints.sockets());
         let program = Arc::new(ProgramInfo {
             name: plan.program.clone(),
             launch_type: plan.launch_type.to_string(),
             message_bytes_max: plan.message_bytes_max,
-            stop: surroundings.stop,
+            stop,
         });
-        let mut linked: HashMap<u32, (Arc<NodePlan>, Arc<Linked>)> = HashMap::new();
-        let mut tasks = JoinSet::new();
+        let mut linked = HashMap::new();
+        let mut locals = HashMap::new();
         for &replica in replicas {
-            let (node, code) = match linked.get(&replica.node.0) {
-                Some((node, code)) => (node.clone(), code.clone()),
+            let (node, linked) = match linked.get(&replica.node.0) {
+                Some(known) => Clone::clone(known),
                 None => {
-                    let node = &plan.nodes[replica.node.0 as usize];
-                    let edges: Vec<_> =
-                        node.edges.iter().map(|edge| edge_spec(plan, edge, &mailboxes, &components)).collect();
-                    let code = Arc::new(components.code(node).link(&node.name, &edges)?);
-                    let node = Arc::new(node.clone());
-                    linked.insert(replica.node.0, (node.clone(), code.clone()));
-                    (node, code)
+                    let node = plan.node(replica.node);
+                    let code = Arc::new(components.code(node).link(&node.name, &peers.edges(plan, node))?);
+                    linked.entry(replica.node.0).or_insert((Arc::new(node.clone()), code)).clone()
                 }
             };
-            let mailbox = mailboxes[&replica].clone();
-            let spec = Arc::new(ReplicaSpec {
-                program: program.clone(),
-                node,
-                index: replica.index,
-                sink: surroundings.outputs.sink(mailbox.label()),
-                mailbox,
-            });
-            tasks.spawn(run_component(replica, code, spec, surroundings.events.clone()));
+            let mailbox = peers.mailbox(replica).clone();
+            let sink = outputs.sink(mailbox.label());
+            let spec = Arc::new(ReplicaSpec { program: program.clone(), node, index: replica.index, mailbox, sink });
+            locals.insert(replica, Local { linked, spec });
         }
+        let servers = endpoints::serve(plan, endpoints, &peers, &components)?;
         let warnings = components.runtime.warnings().to_vec();
-        Ok(Self { mailboxes, tasks, warnings, _runtime: components.runtime })
+        Ok(Self {
+            replicas: locals,
+            remotes: peers.remotes,
+            events,
+            tasks: JoinSet::new(),
+            warnings,
+            _servers: servers,
+            _runtime: components.runtime,
+        })
+    }
+
+    /// Starts a replica that does not run: one that has not started yet, or has failed.
+    pub fn restart(&mut self, replica: ReplicaId) {
+        while self.tasks.try_join_next().is_some() {}
+        if let Some(Local { linked, spec }) = self.replicas.get(&replica) {
+            self.tasks.spawn(run_component(replica, linked.clone(), spec.clone(), self.events.clone()));
+        }
     }
 
     /// What a user should know of how the worker runs.
@@ -117,20 +200,35 @@ impl Worker {
         &self.warnings
     }
 
-    /// The queue of calls of `replica`, for calls by the host itself; `None` if the plan has no such replica.
+    /// The queue of calls of `replica`, for calls by the host itself; `None` if it is not one of this worker's.
     pub fn mailbox(&self, replica: ReplicaId) -> Option<&Arc<Mailbox>> {
-        self.mailboxes.get(&replica)
+        self.replicas.get(&replica).map(|local| &local.spec.mailbox)
     }
 
     /// What `replica` has done so far.
     pub fn stats(&self, replica: ReplicaId) -> Option<ReplicaStats> {
-        let mailbox = self.mailboxes.get(&replica)?;
+        let mailbox = self.mailbox(replica)?;
         Some(ReplicaStats { served: mailbox.served(), busy: mailbox.pump().clock().busy() })
+    }
+
+    /// Notes what became of a replica of another worker.
+    pub fn set_presence(&self, replica: ReplicaId, presence: Presence) {
+        if let Some(remote) = self.remotes.get(&replica) {
+            remote.set_presence(presence);
+        }
+    }
+
+    /// Refuses the calls to a replica that will not run again.
+    pub fn close_replica(&self, replica: ReplicaId) {
+        match self.mailbox(replica) {
+            Some(mailbox) => mailbox.close(CallError::Unavailable),
+            None => self.set_presence(replica, Presence::Gone),
+        }
     }
 
     /// Tells every replica that no more calls will come: those that only serve end at once, others when `run` does.
     pub fn close(&self) {
-        self.mailboxes.values().for_each(|mailbox| mailbox.close(CallError::Cancelled));
+        self.replicas.values().for_each(|local| local.spec.mailbox.close(CallError::Cancelled));
     }
 
     /// Waits until every replica has ended.
@@ -142,88 +240,4 @@ impl Worker {
     pub async fn kill(&mut self) {
         self.tasks.shutdown().await;
     }
-}
-
-/// One mailbox for every replica of the program.
-fn mailboxes(plan: &Plan) -> HashMap<ReplicaId, Arc<Mailbox>> {
-    let replicas = plan.workers.iter().flat_map(|worker| &worker.replicas);
-    let count = replicas.clone().count();
-    let exchange = Exchange::new(count);
-    let mailboxes = replicas.enumerate().map(|(index, &replica)| {
-        let queued_max = plan.nodes[replica.node.0 as usize].calls_queued_max;
-        let index = ReplicaIndex(u32::try_from(index).expect("a program has fewer than 2^32 replicas"));
-        (replica, Arc::new(Mailbox::new(plan.label(replica), index, queued_max, exchange.clone())))
-    });
-    mailboxes.collect()
-}
-
-/// The compiled components of a worker, each once.
-struct Components {
-    runtime: Runtime,
-    codes: HashMap<PathBuf, Code>,
-}
-
-impl Components {
-    fn load(plan: &Plan, replicas: &[ReplicaId], cache: Option<CompileCache>) -> Result<Self, WorkerError> {
-        let mut files: HashMap<&Path, Vec<u8>> = HashMap::new();
-        for node in &plan.nodes {
-            if !files.contains_key(node.component.as_path()) {
-                let bytes = std::fs::read(&node.component)
-                    .map_err(|source| WorkerError::Read { path: node.component.clone(), source })?;
-                files.insert(&node.component, bytes);
-            }
-        }
-        let here = |index: usize| replicas.iter().filter(|replica| replica.node.0 as usize == index).count() as u32;
-        let sources = plan.nodes.iter().enumerate().map(|(index, node)| Source {
-            bytes: &files[node.component.as_path()],
-            kind: kind(node),
-            replicas: here(index),
-            memory_bytes_max: node.memory_bytes_max,
-        });
-        let runtime = Runtime::new(sources, cache)?;
-        let mut codes = HashMap::new();
-        for node in &plan.nodes {
-            if !codes.contains_key(&node.component) {
-                let code = runtime.load(&node.component, &files[node.component.as_path()], kind(node))?;
-                codes.insert(node.component.clone(), code);
-            }
-        }
-        Ok(Self { runtime, codes })
-    }
-
-    fn code(&self, node: &NodePlan) -> &Code {
-        self.codes.get(&node.component).expect("every component of the plan was loaded")
-    }
-}
-
-fn kind(node: &NodePlan) -> Kind {
-    if node.uses_async { Kind::Concurrent } else { Kind::Plain }
-}
-
-/// `edge` with its targets replaced by the replicas' mailboxes and method tables.
-fn edge_spec(
-    plan: &Plan,
-    edge: &Edge,
-    mailboxes: &HashMap<ReplicaId, Arc<Mailbox>>,
-    components: &Components,
-) -> EdgeSpec {
-    let handles = edge.handles.iter().map(|handle| {
-        let targets = handle.targets.iter().flat_map(|target| {
-            let node = &plan.nodes[target.node.0 as usize];
-            let couriers = components.code(node).couriers(node);
-            let found = couriers.into_iter().find(|(interface, _)| *interface == target.interface);
-            let methods: Arc<[MethodSpec]> = found.map_or_else(|| Arc::from([]), |(_, methods)| methods);
-            (0..node.replicas).map(move |index| {
-                let mailbox = mailboxes[&ReplicaId { node: target.node, index }].clone();
-                TargetSpec { mailbox, methods: methods.clone() }
-            })
-        });
-        HandleSpec {
-            name: handle.name.clone(),
-            targets: targets.collect(),
-            timeout: handle.timeout_ms.map(Duration::from_millis),
-            wait_for_ready: handle.wait_for_ready,
-        }
-    });
-    EdgeSpec { import: edge.import.clone(), style: edge.style, handles: handles.collect() }
 }

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lp_host::courier::{CallOptions, Mailbox, Message, Urgency};
+use lp_host::courier::{CallContext, CallOptions, Mailbox, Message, Urgency};
 use lp_host::node::{Change, NodeEvent};
 use lp_host::plan::{self, LaunchType, NodeId, Plan, ReplicaId};
 use lp_host::program::{Node, Program};
 use lp_host::runtime::{CompileCache, LineSink, Outputs, Stop, Stream};
-use lp_host::worker::{Surroundings, Worker};
+use lp_host::worker::{Endpoints, Surroundings, Worker};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -40,12 +40,12 @@ impl Flavour {
     }
 
     /// Guests of either flavour call as the host calls them here.
-    fn options(self) -> CallOptions {
+    fn context(self) -> CallContext {
         let urgency = match self {
             Self::Async => Urgency::Concurrent,
             Self::Plain => Urgency::Blocked,
         };
-        CallOptions { timeout: None, wait_for_ready: true, urgency }
+        CallContext { origin: None, caller: None, options: CallOptions { urgency, ..CallOptions::default() } }
     }
 }
 
@@ -87,6 +87,7 @@ impl Nodes {
             outputs: Arc::new(Stderr),
             stop: Stop::default(),
             events: events_tx,
+            endpoints: Endpoints::default(),
         };
         let entered = runtime.enter();
         let worker = Worker::start(&plan, 0, surroundings).unwrap_or_else(|error| panic!("{error}"));
@@ -135,7 +136,7 @@ impl Nodes {
         let (node, method) = self.find("echo", case.kind.method());
         for index in 0..self.plan.node(node).replicas {
             let mailbox = self.mailbox(ReplicaId { node, index });
-            let call = mailbox.call(method, requests::echo(case), None, None, self.flavour.options());
+            let call = mailbox.call(method, requests::echo(case), self.flavour.context());
             self.runtime.block_on(call).unwrap_or_else(|error| panic!("{} failed: {error}", mailbox.label()));
         }
     }
@@ -149,11 +150,11 @@ impl Nodes {
     fn time(&self, node: &str, method: &str, mut message: Message, calls: u32) -> Duration {
         let (id, method) = self.find(node, method);
         let mailbox = self.mailbox(ReplicaId { node: id, index: 0 });
-        let options = self.flavour.options();
+        let context = self.flavour.context();
         let task = self.runtime.spawn(async move {
             let start = Instant::now();
             for _ in 0..calls {
-                message = mailbox.call(method, message, None, None, options).await?;
+                message = mailbox.call(method, message, context.clone()).await?;
             }
             Ok::<_, lp_host::courier::CallError>(start.elapsed())
         });

@@ -1,6 +1,7 @@
 //! `lp-host run`: a program from its file to its end.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::ValueEnum;
@@ -8,6 +9,7 @@ use clap::ValueEnum;
 use super::screen::{Failure, Screen, exit_code};
 use super::signals::signals;
 use super::{ProgramArgs, build};
+use crate::launch::{LaunchSetting, ProcessSetting};
 use crate::observe::{LineFormat, LineOutputs, report_json, report_table};
 use crate::plan::{self, LaunchType, Plan};
 use crate::program::{Linked, Program};
@@ -71,9 +73,13 @@ pub(super) fn run(args: Args, screen: &mut Screen) -> Result<u8, Failure> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| not_launched(error.into()))?;
     let report = runtime.block_on(async {
+        let cache_dir = cache_dir();
         let setting = Setting {
-            cache: open_cache(screen),
-            outputs: Arc::new(outputs),
+            launching: LaunchSetting {
+                cache: cache_dir.as_deref().and_then(|dir| open_cache(dir, screen)),
+                outputs: Arc::new(outputs),
+                processes: worker_processes(cache_dir.as_deref()).map_err(|error| not_launched(error.into()))?,
+            },
             signals: signals().map_err(|error| not_launched(error.into()))?,
         };
         supervise(plan, setting, &mut Notes(screen)).await.map_err(|error| not_launched(error.into()))
@@ -99,16 +105,34 @@ fn labels(plan: &Plan) -> Vec<String> {
     plan.workers.iter().flat_map(|worker| &worker.replicas).map(|&replica| plan.label(replica)).collect()
 }
 
-/// The compile cache: `$LP_HOST_CACHE`, or `lp-host` in the user's cache directory. Without one, components are
-/// compiled every time.
-fn open_cache(screen: &Screen) -> Option<CompileCache> {
+/// How this very program is started as a worker.
+fn worker_processes(cache: Option<&Path>) -> std::io::Result<ProcessSetting> {
+    let mut arguments = vec![OsString::from("worker")];
+    if let Some(cache) = cache {
+        arguments.extend(["--cache".into(), cache.into()]);
+    }
+    Ok(ProcessSetting { command: (std::env::current_exe()?, arguments), dir: temporary_dir()? })
+}
+
+fn temporary_dir() -> std::io::Result<PathBuf> {
+    let dir = std::env::temp_dir().join(format!("lp-host-{}", std::process::id()));
+    std::fs::create_dir_all(&dir)?;
+    Ok(dir)
+}
+
+/// Where compiled components are kept: `$LP_HOST_CACHE`, or `lp-host` in the user's cache directory.
+fn cache_dir() -> Option<PathBuf> {
     let dir = |name, below: &str| {
         std::env::var_os(name).filter(|dir| !dir.is_empty()).map(|dir| PathBuf::from(dir).join(below))
     };
-    let dir = dir("LP_HOST_CACHE", "")
+    dir("LP_HOST_CACHE", "")
         .or_else(|| dir("XDG_CACHE_HOME", "lp-host/compiled"))
-        .or_else(|| dir("HOME", ".cache/lp-host/compiled"))?;
-    match CompileCache::open(&dir) {
+        .or_else(|| dir("HOME", ".cache/lp-host/compiled"))
+}
+
+/// The compile cache in `dir`. Without one, components are compiled every time.
+pub(super) fn open_cache(dir: &Path, screen: &Screen) -> Option<CompileCache> {
+    match CompileCache::open(dir) {
         Ok(cache) => Some(cache),
         Err(error) => {
             screen.warning(&format!("components are compiled anew at every start: {error}"));
@@ -123,6 +147,7 @@ impl Observer for Notes<'_> {
     fn note(&mut self, note: &Note) {
         match note {
             Note::Warning(warning) => self.0.warning(warning),
+            Note::Listening { node, address } => self.0.note(&format!("`{node}` listens at {address}")),
             Note::Failed { replica, failure } => {
                 self.0.error(&format!("`{replica}` failed: {}", failure.summary), failure.stack.as_deref());
             }

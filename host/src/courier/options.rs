@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Origin, ReplicaIndex, Urgency};
+use crate::program::WhenFull;
 
 /// Everything about a call but its message.
 #[derive(Clone, Debug)]
@@ -29,15 +30,6 @@ pub struct CallOptions {
     pub idempotent: bool,
     /// Whether the caller has something else to do meanwhile.
     pub urgency: Urgency,
-}
-
-/// What becomes of a call to a replica that has as many waiting as it accepts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WhenFull {
-    /// It waits for room until its deadline, and is `overloaded` then.
-    Wait,
-    /// It is `overloaded` at once.
-    Fail,
 }
 
 impl Default for CallOptions {

@@ -12,7 +12,7 @@ use super::signature::Signature;
 use super::state::State;
 use super::wire::Payload;
 use crate::courier::{CallContext, CallError, CallOptions, Message, Origin, Peer, ReplicaIndex, Urgency};
-use crate::plan::Pick;
+use crate::program::Pick;
 
 /// One import of a node and the handles that satisfy it.
 #[derive(Clone)]

@@ -17,8 +17,6 @@ pub(super) struct Signature {
     pub(super) is_async: bool,
     /// Whether the result is a `result` whose error is, or has a case for, a `call-error`.
     pub(super) fallible: bool,
-    /// Whether the result is a `result<_, call-error>`.
-    pub(super) returns_call_error: bool,
 }
 
 impl Signature {
@@ -30,7 +28,6 @@ impl Signature {
             params: by_pointer(params),
             results: by_pointer(results),
             is_async: func.async_(),
-            returns_call_error: func.results().next().is_some_and(|ty| returns_call_error(&ty)),
             fallible: func.results().next().is_some_and(|ty| carries_call_error(&ty)),
         }
     }
@@ -62,10 +59,6 @@ fn carries_call_error(ty: &Type) -> bool {
     };
     is_call_error(&error)
         || error.cases().any(|case| matches!(case.ty, Some(Type::Variant(payload)) if is_call_error(&payload)))
-}
-
-fn returns_call_error(ty: &Type) -> bool {
-    matches!(ty, Type::Result(result) if matches!(result.err(), Some(Type::Variant(error)) if is_call_error(&error)))
 }
 
 /// Whether a variant is `lp:courier/types.call-error`: types have no names here, so its cases are compared.

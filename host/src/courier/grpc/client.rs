@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use http::uri::{PathAndQuery, Uri};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::SendRequest;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tonic::body::Body;
 use tonic::metadata::AsciiMetadataValue;
@@ -26,7 +27,7 @@ use crate::courier::{CallContext, CallError, Exchange, Message, ReplicaIndex};
 pub type RemoteMethod = PathAndQuery;
 
 /// Where a remote replica is in its life, as the launcher tells it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Presence {
     /// It has not started, or is being restarted: calls wait for it.
     Starting,
@@ -53,18 +54,18 @@ pub struct Remote {
 impl Remote {
     /// The replica called `label` behind `connection`.
     ///
-    /// # Errors
-    /// If the label is no text that metadata can carry.
+    /// # Panics
+    /// If the label is not ASCII, which names of nodes are.
     pub fn new(
         label: String,
         replica: ReplicaIndex,
         exchange: Arc<Exchange>,
         connection: Arc<Connection>,
         methods: Arc<[RemoteMethod]>,
-    ) -> Result<Self, tonic::metadata::errors::InvalidMetadataValue> {
-        let label_value = label.parse()?;
+    ) -> Self {
+        let label_value = label.parse().expect("names of nodes are ASCII");
         let presence = watch::Sender::new(Presence::Starting);
-        Ok(Self { label, label_value, replica, exchange, connection, methods, presence, pending: AtomicUsize::new(0) })
+        Self { label, label_value, replica, exchange, connection, methods, presence, pending: AtomicUsize::new(0) }
     }
 
     /// The name of the replica: `producer/0`.

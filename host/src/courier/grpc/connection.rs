@@ -12,7 +12,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::body::Body;
 
 use super::server::{FRAME_BYTES, WINDOW_BYTES};
-use crate::courier::{CallError, WhenFull};
+use crate::courier::CallError;
+use crate::program::WhenFull;
 
 /// The wait before the second attempt to connect; it doubles up to [`BACKOFF_MAX`].
 const BACKOFF_MIN: Duration = Duration::from_millis(5);

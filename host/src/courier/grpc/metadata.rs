@@ -7,7 +7,8 @@ use std::time::Duration;
 use http::HeaderMap;
 use tonic::metadata::{AsciiMetadataValue, MetadataMap, MetadataValue};
 
-use crate::courier::{CallContext, CallOptions, Origin, ReplicaIndex, Urgency, WhenFull};
+use crate::courier::{CallContext, CallOptions, Origin, ReplicaIndex, Urgency};
+use crate::program::WhenFull;
 
 /// The replica that is called, where the endpoint serves several: `producer/1`, or `1` among those of one node.
 pub const REPLICA: &str = "lp-replica";

@@ -70,7 +70,7 @@ fn check_method(arguments: usize) {
     things.resource("thing", ResourceType::host::<Thing>(), |_, _| Ok(())).unwrap();
     things.func_wrap("get", |_, (): ()| Ok((Resource::<Thing>::new_own(7),))).unwrap();
     let params = if arguments < 16 { arguments + 1 } else { 1 };
-    let signature = Signature { params, results: 0, is_async: false, fallible: false, returns_call_error: false };
+    let signature = Signature { params, results: 0, is_async: false, fallible: false };
     link(&mut things, "[method]thing.f", &signature, calls.clone()).unwrap();
     let component = compile(&guest(arguments), Concurrency::Off).unwrap();
     block_on(async {

@@ -1,0 +1,61 @@
+//! `lp-host worker`: one worker process of a program, started by the launcher and by nobody else.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use listenfd::ListenFd;
+use rustix::process::Signal;
+
+use super::run::open_cache;
+use super::screen::{Failure, Screen, exit_code};
+use crate::launch::{WorkerFiles, run_worker_process};
+use crate::plan::Plan;
+use crate::worker::{Endpoints, WorkerSockets};
+
+/// Runs one worker of a launched program
+#[derive(Debug, clap::Args)]
+#[command(hide = true)]
+pub(super) struct Args {
+    /// The plan, as the launcher wrote it
+    #[arg(long, value_name = "FILE")]
+    plan: PathBuf,
+    /// Which of the plan's workers this is
+    #[arg(long)]
+    index: usize,
+    /// Where compiled components are kept
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
+    let failed = |error: std::io::Error| Failure::new(exit_code::NOT_LAUNCHED, error);
+    // The end of stdin tells of the launcher's end too, but not to a process that is stopped.
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| failed(error.into()))?;
+    let plan = std::fs::read(&args.plan).and_then(|file| serde_json::from_slice(&file).map_err(Into::into));
+    let plan: Arc<Plan> = plan.map(Arc::new).map_err(failed)?;
+    let endpoints = endpoints(&plan, args).map_err(failed)?;
+    let cache = args.cache.as_deref().and_then(|dir| open_cache(dir, screen));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
+    let worker = run_worker_process(plan, args.index, endpoints, cache, std::io::stdin(), std::io::stdout());
+    runtime.block_on(worker);
+    // Guests may still be on the runtime's threads for a tick; they are not waited for.
+    runtime.shutdown_background();
+    Ok(0)
+}
+
+/// The sockets that the launcher passed on.
+fn endpoints(plan: &Plan, args: &Args) -> std::io::Result<Endpoints> {
+    let missing = || std::io::Error::other("a listening socket is missing: only `lp-host run` starts workers");
+    let files = WorkerFiles::beside(&args.plan);
+    if args.index >= plan.workers.len() {
+        return Err(std::io::Error::other("the plan has no such worker"));
+    }
+    let mut sockets = ListenFd::from_env();
+    let listener = sockets.take_unix_listener(0)?.ok_or_else(missing)?;
+    let mut nodes = Vec::new();
+    for (place, node) in (1..).zip(WorkerFiles::listening(plan, args.index)) {
+        nodes.push((node, sockets.take_tcp_listener(place)?.ok_or_else(missing)?));
+    }
+    let paths = (0..plan.workers.len()).map(|index| files.socket(index)).collect();
+    Ok(Endpoints { workers: Some(WorkerSockets { listener, paths }), nodes })
+}

@@ -1,0 +1,133 @@
+//! The inside of a worker process: a worker that does what its launcher says.
+
+use std::io::{Read, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+
+use super::protocol::{Command, Report, StatsReport, receive, send};
+use crate::node::NodeEvent;
+use crate::plan::{Plan, ReplicaId};
+use crate::runtime::{CompileCache, LineSink, Outputs, Stop, Stream};
+use crate::worker::{Endpoints, Surroundings, Worker, WorkerError};
+
+/// How often the launcher is told what replicas have done.
+const STATS_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Runs worker number `index` of `plan` until `commands` ends.
+pub async fn run_worker_process(
+    plan: Arc<Plan>,
+    index: usize,
+    endpoints: Endpoints,
+    cache: Option<CompileCache>,
+    commands: impl Read + Send + 'static,
+    reports: impl Write + Send + 'static,
+) {
+    let reporter = Reporter(Arc::new(Mutex::new(Box::new(reports))));
+    let (events_tx, mut events) = mpsc::unbounded_channel();
+    let stop = Stop::default();
+    let outputs = Arc::new(reporter.clone());
+    let surroundings = Surroundings { cache, outputs, stop: stop.clone(), events: events_tx, endpoints };
+    let mut commands = commands_of(commands);
+    let mut worker = match load(plan.clone(), index, surroundings).await {
+        Ok(worker) => worker,
+        Err(error) => {
+            let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
+            let message = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+            return reporter.report(&Report::NotLoaded { message });
+        }
+    };
+    reporter.report(&Report::Loaded { warnings: worker.warnings().to_vec() });
+    let mut ticks = tokio::time::interval(STATS_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut stop_seen = false;
+    loop {
+        tokio::select! {
+            biased;
+            Some(NodeEvent { replica, change }) = events.recv() => {
+                reporter.stats(&worker, replica);
+                reporter.report(&Report::Node { replica, change });
+            }
+            command = commands.recv() => match command {
+                Some(command) => obey(&mut worker, &stop, command),
+                None => return,
+            },
+            () = stop.requested(), if !stop_seen => {
+                stop_seen = true;
+                reporter.report(&Report::StopRequested);
+            }
+            _ = ticks.tick() => {
+                plan.workers[index].replicas.iter().for_each(|&replica| reporter.stats(&worker, replica));
+            }
+        }
+    }
+}
+
+async fn load(plan: Arc<Plan>, index: usize, surroundings: Surroundings) -> Result<Worker, WorkerError> {
+    let runtime = tokio::runtime::Handle::current();
+    let loaded = tokio::task::spawn_blocking(move || {
+        let _entered = runtime.enter();
+        Worker::load(&plan, index, surroundings)
+    });
+    loaded.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+}
+
+fn obey(worker: &mut Worker, stop: &Stop, command: Command) {
+    match command {
+        Command::Start { replica } => worker.restart(replica),
+        Command::Presence { replica, presence } => worker.set_presence(replica, presence),
+        Command::CloseReplica { replica } => worker.close_replica(replica),
+        Command::Stop => stop.request(),
+        Command::Close => worker.close(),
+    }
+}
+
+/// The launcher's commands. They end when the launcher does, and with anything that is no command.
+fn commands_of(commands: impl Read + Send + 'static) -> mpsc::UnboundedReceiver<Command> {
+    let (tx, rx) = mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        for command in receive(commands).map_while(Result::ok) {
+            if tx.send(command).is_err() {
+                return;
+            }
+        }
+    });
+    rx
+}
+
+/// The way to the launcher.
+#[derive(Clone)]
+struct Reporter(Arc<Mutex<Box<dyn Write + Send>>>);
+
+impl Reporter {
+    fn report(&self, report: &Report) {
+        // A launcher that does not listen any more is gone, which the end of its commands tells.
+        let _ = send(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), report);
+    }
+
+    fn stats(&self, worker: &Worker, replica: ReplicaId) {
+        if let Some(stats) = worker.stats(replica) {
+            self.report(&Report::Stats(StatsReport::new(replica, &stats)));
+        }
+    }
+}
+
+impl Outputs for Reporter {
+    fn sink(&self, label: &str) -> Arc<dyn LineSink> {
+        Arc::new(Lines { reporter: self.clone(), label: label.to_owned() })
+    }
+}
+
+struct Lines {
+    reporter: Reporter,
+    label: String,
+}
+
+impl LineSink for Lines {
+    fn line(&self, stream: Stream, line: &[u8]) {
+        let line = String::from_utf8_lossy(line).into_owned();
+        self.reporter.report(&Report::Line { replica: self.label.clone(), stream, line });
+    }
+}

@@ -1,0 +1,439 @@
+//! Launch type `processes`: a process for every worker, on this machine.
+//!
+//! The sockets through which workers reach each other are bound here and given to each process, so that a worker that is
+//! started again listens where the one before did, and a call that comes meanwhile waits.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ffi::OsString;
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitStatus, Stdio};
+use std::sync::mpsc as sync_mpsc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use command_fds::{CommandFdExt, FdMapping};
+use tokio::sync::mpsc;
+
+use super::protocol::{Command, Report, StatsReport, receive, send};
+use crate::courier::grpc::Presence;
+use crate::node::{Change, NodeEvent};
+use crate::plan::{NodeId, Plan, ReplicaId};
+use crate::runtime::{Failure, Outputs, Stop};
+use crate::worker::{ReplicaStats, WorkerError};
+
+/// How long worker processes have to end by themselves once they have nothing left to do.
+const EXIT_TIME: Duration = Duration::from_millis(500);
+
+/// What it takes to start worker processes.
+#[derive(Debug, Clone)]
+pub struct ProcessSetting {
+    /// The program to start, with the arguments that make it a worker; `--plan FILE --index N` is added.
+    pub command: (PathBuf, Vec<OsString>),
+    /// An empty directory that only this user can enter, for the plan and the sockets. Its path must be short.
+    pub dir: PathBuf,
+}
+
+impl ProcessSetting {
+    fn files(&self) -> WorkerFiles {
+        WorkerFiles { dir: self.dir.clone() }
+    }
+}
+
+/// The worker processes of a program.
+pub struct Processes {
+    shared: Arc<Shared>,
+    stop_watch: tokio::task::AbortHandle,
+    warnings: Vec<String>,
+}
+
+/// What the threads that listen to workers share.
+struct Shared {
+    plan: Arc<Plan>,
+    setting: ProcessSetting,
+    sockets: Vec<UnixListener>,
+    nodes: Vec<(NodeId, TcpListener)>,
+    outputs: Arc<dyn Outputs>,
+    stop: Stop,
+    events: mpsc::UnboundedSender<NodeEvent>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The process of each worker that has one, by its index.
+    processes: HashMap<usize, Process>,
+    presence: HashMap<ReplicaId, Presence>,
+    /// What replicas did in earlier processes, and in the present one.
+    earlier: HashMap<ReplicaId, ReplicaStats>,
+    latest: HashMap<ReplicaId, StatsReport>,
+    /// Set when the processes are to end: nothing that becomes of them counts from here on.
+    ending: bool,
+}
+
+struct Process {
+    commands: sync_mpsc::Sender<Command>,
+    child: Child,
+    /// The replicas that were started in it and have not ended.
+    running: HashSet<ReplicaId>,
+}
+
+/// The first thing that a worker process says.
+type FirstWord = Result<Vec<String>, String>;
+
+impl Processes {
+    /// Starts a process for every worker of `plan`, and every replica in it. `nodes` are the sockets of nodes that
+    /// listen. Must be called on the thread that lives as long as the program, which the processes die with.
+    pub async fn launch(
+        plan: Arc<Plan>,
+        setting: ProcessSetting,
+        nodes: Vec<(NodeId, TcpListener)>,
+        outputs: Arc<dyn Outputs>,
+        stop: Stop,
+        events: mpsc::UnboundedSender<NodeEvent>,
+    ) -> Result<Self, WorkerError> {
+        let failed = |source| WorkerError::Launch { name: plan.program.clone(), source };
+        let file = serde_json::to_vec(&*plan).map_err(io::Error::other);
+        file.and_then(|file| std::fs::write(setting.files().plan(), file)).map_err(failed)?;
+        let sockets = (0..plan.workers.len()).map(|index| UnixListener::bind(setting.files().socket(index)));
+        let sockets = sockets.collect::<io::Result<_>>().map_err(failed)?;
+        let state = Mutex::default();
+        let shared = Arc::new(Shared { plan, setting, sockets, nodes, outputs, stop, events, state });
+        let mut first_words = Vec::new();
+        for index in 0..shared.plan.workers.len() {
+            first_words.push(shared.spawn(index)?);
+            for &replica in &shared.plan.workers[index].replicas {
+                shared.lock().start(index, replica);
+            }
+        }
+        let told = shared.clone();
+        let stop_watch = tokio::spawn(async move {
+            told.stop.requested().await;
+            told.lock().tell_all(&Command::Stop);
+        });
+        let mut processes = Self { shared, stop_watch: stop_watch.abort_handle(), warnings: Vec::new() };
+        for (index, first_word) in first_words.into_iter().enumerate() {
+            // A process that ended before it said anything is a failure of its replicas like any later end.
+            match first_word.await.unwrap_or(Ok(Vec::new())) {
+                Ok(warnings) => processes.warnings.extend(warnings),
+                Err(message) => {
+                    processes.kill().await;
+                    let name = processes.shared.plan.workers[index].name.clone();
+                    return Err(WorkerError::NotLoaded { name, message });
+                }
+            }
+        }
+        Ok(processes)
+    }
+
+    /// What a user should know of how the workers run.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The process that runs a replica now.
+    pub fn pid(&self, replica: ReplicaId) -> Option<u32> {
+        let index = self.shared.worker_of(replica)?;
+        self.shared.lock().processes.get(&index).map(|process| process.child.id())
+    }
+
+    /// Starts a replica that has ended, in its worker's process, which is started first if there is none.
+    pub fn restart(&self, replica: ReplicaId) {
+        let Some(index) = self.shared.worker_of(replica) else { return };
+        if !self.shared.lock().processes.contains_key(&index)
+            && let Err(error) = self.shared.spawn(index)
+        {
+            let summary = format!("its worker process can't be started: {}", with_causes(&error));
+            let change = Change::Failed { failure: Failure { summary, stack: None }, memory_peak: 0 };
+            let _ = self.shared.events.send(NodeEvent { replica, change });
+            return;
+        }
+        self.shared.lock().start(index, replica);
+    }
+
+    /// Refuses the calls to a replica that will not run again.
+    pub fn close_replica(&self, replica: ReplicaId) {
+        let mut state = self.shared.lock();
+        if let Some(process) = self.shared.worker_of(replica).and_then(|index| state.processes.get(&index)) {
+            process.tell(Command::CloseReplica { replica });
+        }
+        self.shared.note_presence(&mut state, replica, Presence::Gone);
+    }
+
+    /// Tells every replica that no more calls will come.
+    pub fn close(&self) {
+        self.shared.lock().tell_all(&Command::Close);
+    }
+
+    /// What `replica` has done so far, over all its processes.
+    pub fn stats(&self, replica: ReplicaId) -> Option<ReplicaStats> {
+        let state = self.shared.lock();
+        let earlier = state.earlier.get(&replica);
+        match state.latest.get(&replica) {
+            Some(latest) => Some(latest.added_to(earlier)),
+            None => earlier.cloned(),
+        }
+    }
+
+    /// Ends the processes: those that have nothing left to do by themselves, the others with SIGKILL.
+    pub async fn kill(&mut self) {
+        self.stop_watch.abort();
+        let mut processes: Vec<_> = {
+            let mut state = self.shared.lock();
+            state.ending = true;
+            state.processes.drain().map(|(_, process)| process).collect()
+        };
+        // Dropping the commands closes stdin, which a process that runs no guest answers by ending.
+        let mut children: Vec<Child> = Vec::new();
+        for process in processes.drain(..) {
+            let Process { commands, mut child, running } = process;
+            drop(commands);
+            if !running.is_empty() {
+                let _ = child.kill();
+            }
+            children.push(child);
+        }
+        let deadline = Instant::now() + EXIT_TIME;
+        while children.iter_mut().any(|child| matches!(child.try_wait(), Ok(None))) && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        for mut child in children {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+impl Drop for Processes {
+    fn drop(&mut self) {
+        self.stop_watch.abort();
+        for process in self.shared.lock().processes.values_mut() {
+            let _ = process.child.kill();
+            let _ = process.child.wait();
+        }
+    }
+}
+
+impl Process {
+    fn tell(&self, command: Command) {
+        // The thread that writes ends with the process, whose end is told elsewhere.
+        let _ = self.commands.send(command);
+    }
+}
+
+impl State {
+    fn start(&mut self, index: usize, replica: ReplicaId) {
+        if let Some(process) = self.processes.get_mut(&index) {
+            process.running.insert(replica);
+            process.tell(Command::Start { replica });
+        }
+    }
+
+    fn tell_all(&self, command: &Command) {
+        self.processes.values().for_each(|process| process.tell(command.clone()));
+    }
+
+    /// Counts what a replica did in a process that is gone to its earlier ones.
+    fn keep_stats(&mut self, replica: ReplicaId) {
+        if let Some(latest) = self.latest.remove(&replica) {
+            let sum = latest.added_to(self.earlier.get(&replica));
+            self.earlier.insert(replica, sum);
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn worker_of(&self, replica: ReplicaId) -> Option<usize> {
+        self.plan.workers.iter().position(|worker| worker.replicas.contains(&replica))
+    }
+
+    /// Starts the process of worker number `index`. What it says first is told when it has said it.
+    fn spawn(self: &Arc<Self>, index: usize) -> Result<tokio::sync::oneshot::Receiver<FirstWord>, WorkerError> {
+        let name = || self.plan.workers[index].name.clone();
+        let mut child = self.command(index).and_then(|mut command| command.spawn());
+        let (stdin, stdout) = match &mut child {
+            Ok(child) => (child.stdin.take(), child.stdout.take()),
+            Err(_) => (None, None),
+        };
+        let child = child.map_err(|source| WorkerError::Launch { name: name(), source })?;
+        let (mut stdin, stdout) = stdin.zip(stdout).expect("both were asked for");
+        let (commands, to_write) = sync_mpsc::channel::<Command>();
+        // A thread writes, because a process that was stopped does not read and must not hold anyone up.
+        std::thread::spawn(move || {
+            for command in to_write {
+                if send(&mut stdin, &command).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut state = self.lock();
+        let process = Process { commands, child, running: HashSet::new() };
+        if self.stop.is_requested() {
+            process.tell(Command::Stop);
+        }
+        for (&replica, &presence) in &state.presence {
+            process.tell(Command::Presence { replica, presence });
+        }
+        state.processes.insert(index, process);
+        drop(state);
+        let (first_word, first_word_rx) = tokio::sync::oneshot::channel();
+        let shared = self.clone();
+        std::thread::spawn(move || {
+            shared.listen(stdout, first_word);
+            shared.ended(index);
+        });
+        Ok(first_word_rx)
+    }
+
+    fn command(&self, index: usize) -> io::Result<std::process::Command> {
+        let (program, arguments) = &self.setting.command;
+        let mut command = std::process::Command::new(program);
+        command.args(arguments).arg("--plan").arg(self.setting.files().plan()).arg("--index").arg(index.to_string());
+        // Signals from a terminal are the launcher's to answer.
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0).env_clear();
+        let mut sockets: Vec<OwnedFd> = vec![self.sockets[index].try_clone()?.into()];
+        for wanted in WorkerFiles::listening(&self.plan, index) {
+            let found = self.nodes.iter().find(|(node, _)| *node == wanted);
+            let (_, listener) = found.expect("every node that listens was bound");
+            sockets.push(listener.try_clone()?.into());
+        }
+        command.env("LISTEN_FDS", sockets.len().to_string());
+        let mappings = (3..).zip(sockets).map(|(child_fd, parent_fd)| FdMapping { parent_fd, child_fd });
+        command.fd_mappings(mappings.collect()).map_err(io::Error::other)?;
+        Ok(command)
+    }
+
+    /// Takes what a process says until its end.
+    fn listen(&self, stdout: impl io::Read, first_word: tokio::sync::oneshot::Sender<FirstWord>) {
+        let mut first_word = Some(first_word);
+        let mut say = |word| first_word.take().map(|first_word| first_word.send(word));
+        let mut sinks = HashMap::new();
+        for report in receive(stdout).map_while(Result::ok) {
+            match report {
+                Report::Loaded { warnings } => drop(say(Ok(warnings))),
+                Report::NotLoaded { message } => drop(say(Err(message))),
+                Report::Node { replica, change } => self.changed(replica, change),
+                Report::Stats(stats) => drop(self.lock().latest.insert(stats.replica, stats)),
+                Report::StopRequested => self.stop.request(),
+                Report::Line { replica, stream, line } => {
+                    let sink = sinks.entry(replica).or_insert_with_key(|replica| self.outputs.sink(replica));
+                    sink.line(stream, line.as_bytes());
+                }
+            }
+        }
+    }
+
+    fn changed(&self, replica: ReplicaId, change: Change) {
+        let mut state = self.lock();
+        let presence = match &change {
+            Change::Started => Some(Presence::Ready),
+            Change::Ran => None,
+            Change::Ended { .. } | Change::Failed { .. } => Some(Presence::Starting),
+        };
+        if let Some(presence) = presence {
+            self.note_presence(&mut state, replica, presence);
+        }
+        if matches!(change, Change::Ended { .. } | Change::Failed { .. })
+            && let Some(process) = self.worker_of(replica).and_then(|index| state.processes.get_mut(&index))
+        {
+            process.running.remove(&replica);
+        }
+        // Told within the lock, so that a process's end is never told before what happened in it.
+        let _ = self.events.send(NodeEvent { replica, change });
+    }
+
+    fn note_presence(&self, state: &mut State, replica: ReplicaId, presence: Presence) {
+        if state.presence.get(&replica) == Some(&Presence::Gone) {
+            return;
+        }
+        state.presence.insert(replica, presence);
+        let own = self.worker_of(replica);
+        for (index, process) in &state.processes {
+            if Some(*index) != own && calls_node(&self.plan, *index, replica.node) {
+                process.tell(Command::Presence { replica, presence });
+            }
+        }
+    }
+
+    /// Notes the end of a process, which said its last word.
+    fn ended(&self, index: usize) {
+        let status = loop {
+            let mut state = self.lock();
+            if state.ending {
+                return;
+            }
+            let Some(process) = state.processes.get_mut(&index) else { return };
+            match process.child.try_wait() {
+                Ok(None) => drop(state),
+                Ok(Some(status)) => break Some(status),
+                Err(_) => break None,
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        };
+        let mut state = self.lock();
+        let Some(process) = state.processes.remove(&index) else { return };
+        self.plan.workers[index].replicas.iter().for_each(|&replica| state.keep_stats(replica));
+        let mut running: Vec<_> = process.running.into_iter().collect();
+        running.sort();
+        for replica in running {
+            self.note_presence(&mut state, replica, Presence::Starting);
+            let failure = Failure { summary: end_of(status), stack: None };
+            let _ = self.events.send(NodeEvent { replica, change: Change::Failed { failure, memory_peak: 0 } });
+        }
+    }
+}
+
+/// What a launcher and its worker processes have to agree on.
+#[derive(Debug, Clone)]
+pub struct WorkerFiles {
+    dir: PathBuf,
+}
+
+impl WorkerFiles {
+    /// The files of a run, by the file of its plan.
+    pub fn beside(plan: &Path) -> Self {
+        Self { dir: plan.parent().map(Path::to_owned).unwrap_or_default() }
+    }
+
+    fn plan(&self) -> PathBuf {
+        self.dir.join("plan.json")
+    }
+
+    /// The path of a worker's socket.
+    pub fn socket(&self, index: usize) -> PathBuf {
+        self.dir.join(format!("w{index}"))
+    }
+
+    /// The nodes of a worker that listen, in the order in which it gets their sockets.
+    pub fn listening(plan: &Plan, index: usize) -> Vec<NodeId> {
+        let nodes: BTreeSet<_> = plan.workers[index].replicas.iter().map(|replica| replica.node).collect();
+        nodes.into_iter().filter(|&node| plan.node(node).listen.is_some()).collect()
+    }
+}
+
+/// Whether a replica of a worker holds a handle of a node.
+fn calls_node(plan: &Plan, worker: usize, node: NodeId) -> bool {
+    let edges = plan.workers[worker].replicas.iter().flat_map(|replica| &plan.node(replica.node).edges);
+    edges.flat_map(|edge| &edge.handles).flat_map(|handle| &handle.targets).any(|target| target.node == node)
+}
+
+fn end_of(status: Option<ExitStatus>) -> String {
+    match status.map(|status| (status.code(), status.signal())) {
+        Some((Some(code), _)) => format!("its worker process exited with status {code}"),
+        Some((_, Some(signal))) => format!("its worker process was killed by signal {signal}"),
+        _ => "its worker process is gone".to_owned(),
+    }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

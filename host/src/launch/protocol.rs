@@ -1,0 +1,168 @@
+//! What a launcher and a worker process say to each other: one JSON object a line, over the worker's stdin and stdout.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::courier::Served;
+use crate::courier::grpc::Presence;
+use crate::node::Change;
+use crate::plan::ReplicaId;
+use crate::runtime::Stream;
+use crate::worker::ReplicaStats;
+
+/// What the launcher tells a worker. The end of its stdin tells it to end at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Command {
+    /// Start a replica, for the first time or again.
+    Start {
+        /// The replica.
+        replica: ReplicaId,
+    },
+    /// A replica of another worker has come or gone.
+    Presence {
+        /// The replica.
+        replica: ReplicaId,
+        /// Where it is in its life.
+        presence: Presence,
+    },
+    /// A replica will not run again: refuse its calls.
+    CloseReplica {
+        /// The replica.
+        replica: ReplicaId,
+    },
+    /// The program has been asked to stop.
+    Stop,
+    /// No more calls will come.
+    Close,
+}
+
+/// What a worker tells the launcher.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Report {
+    /// The worker can start its replicas.
+    Loaded {
+        /// What the user should know of how it runs.
+        warnings: Vec<String>,
+    },
+    /// The worker can't run its replicas, and ends.
+    NotLoaded {
+        /// Why.
+        message: String,
+    },
+    /// Something happened to a replica.
+    Node {
+        /// The replica.
+        replica: ReplicaId,
+        /// What happened.
+        change: Change,
+    },
+    /// What a replica has done since the worker was started.
+    Stats(StatsReport),
+    /// A replica wrote a line.
+    Line {
+        /// The replica's label.
+        replica: String,
+        /// To which of its two streams.
+        stream: Stream,
+        /// The line.
+        line: String,
+    },
+    /// A guest asked the program to stop.
+    StopRequested,
+}
+
+/// What a replica has done, as numbers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StatsReport {
+    /// The replica.
+    pub replica: ReplicaId,
+    calls: u64,
+    errors: u64,
+    /// The values of the latency histogram that occurred, with how often they did.
+    latency_ns: Vec<(u64, u64)>,
+    busy_ns: u64,
+}
+
+impl StatsReport {
+    /// The numbers of `stats`.
+    pub fn new(replica: ReplicaId, stats: &ReplicaStats) -> Self {
+        let recorded = stats.served.latency_ns.iter_recorded();
+        Self {
+            replica,
+            calls: stats.served.calls,
+            errors: stats.served.errors,
+            latency_ns: recorded.map(|value| (value.value_iterated_to(), value.count_at_value().into())).collect(),
+            busy_ns: u64::try_from(stats.busy.as_nanos()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// The numbers added to those of an earlier process of the same worker.
+    pub fn added_to(&self, earlier: Option<&ReplicaStats>) -> ReplicaStats {
+        let mut stats = earlier.cloned().unwrap_or_else(|| ReplicaStats {
+            served: Served {
+                calls: 0,
+                errors: 0,
+                latency_ns: Histogram::new(2).expect("two significant digits are in the allowed range"),
+            },
+            busy: Duration::ZERO,
+        });
+        stats.served.calls += self.calls;
+        stats.served.errors += self.errors;
+        stats.busy += Duration::from_nanos(self.busy_ns);
+        for &(value, count) in &self.latency_ns {
+            stats.served.latency_ns.saturating_record_n(value, u32::try_from(count).unwrap_or(u32::MAX));
+        }
+        stats
+    }
+}
+
+/// Writes one message.
+pub fn send(writer: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
+    let mut line = serde_json::to_vec(message).map_err(io::Error::other)?;
+    line.push(b'\n');
+    writer.write_all(&line)?;
+    writer.flush()
+}
+
+/// The messages of `reader`, until its end or an error.
+pub fn receive<M: DeserializeOwned>(reader: impl Read) -> impl Iterator<Item = io::Result<M>> {
+    let lines = BufReader::new(reader).split(b'\n');
+    lines.map(|line| serde_json::from_slice(&line?).map_err(io::Error::other))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::NodeId;
+    use crate::runtime::Failure;
+
+    #[test]
+    fn reports_survive_the_way_through_a_pipe() {
+        let replica = ReplicaId { node: NodeId(1), index: 2 };
+        let failure = Failure { summary: "line\nbreak".to_owned(), stack: Some("0: f\n1: g".to_owned()) };
+        let report = Report::Node { replica, change: Change::Failed { failure, memory_peak: 7 } };
+        let mut pipe = Vec::new();
+        send(&mut pipe, &report).unwrap();
+        send(&mut pipe, &Report::StopRequested).unwrap();
+        let received: Vec<Report> = receive(pipe.as_slice()).collect::<io::Result<_>>().unwrap();
+        assert_eq!(format!("{received:?}"), format!("{:?}", [report, Report::StopRequested]));
+    }
+
+    #[test]
+    fn stats_add_up_over_the_processes_of_a_worker() {
+        let mut latency_ns = Histogram::new(2).unwrap();
+        latency_ns.record_n(1000, 3).unwrap();
+        let stats =
+            ReplicaStats { served: Served { calls: 3, errors: 1, latency_ns }, busy: Duration::from_millis(5) };
+        let report = StatsReport::new(ReplicaId { node: NodeId(0), index: 0 }, &stats);
+        let sum = report.added_to(Some(&stats));
+        assert_eq!((sum.served.calls, sum.served.errors, sum.busy), (6, 2, Duration::from_millis(10)));
+        assert_eq!(sum.served.latency_ns.len(), 6);
+    }
+}

@@ -1,0 +1,64 @@
+//! The compiled components of a worker, each once.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use super::WorkerError;
+use crate::plan::{NodePlan, Plan, ReplicaId};
+use crate::runtime::{Code, CompileCache, Kind, Runtime, Source};
+
+pub(super) struct Components {
+    pub runtime: Runtime,
+    codes: HashMap<PathBuf, Code>,
+    /// The files of the nodes that listen, whose types are read once more.
+    listening: HashMap<PathBuf, Vec<u8>>,
+}
+
+impl Components {
+    /// Loads the components of the nodes that `replicas` are of.
+    pub fn load(plan: &Plan, replicas: &[ReplicaId], cache: Option<CompileCache>) -> Result<Self, WorkerError> {
+        let mut counts: HashMap<u32, u32> = HashMap::new();
+        replicas.iter().for_each(|replica| *counts.entry(replica.node.0).or_default() += 1);
+        let nodes: Vec<_> = (0..).zip(&plan.nodes).filter(|(index, _)| counts.contains_key(index)).collect();
+        let mut files: HashMap<&Path, Vec<u8>> = HashMap::new();
+        for (_, node) in &nodes {
+            if !files.contains_key(node.component.as_path()) {
+                let bytes = std::fs::read(&node.component)
+                    .map_err(|source| WorkerError::Read { path: node.component.clone(), source })?;
+                files.insert(&node.component, bytes);
+            }
+        }
+        let sources = nodes.iter().map(|(index, node)| Source {
+            bytes: &files[node.component.as_path()],
+            kind: kind(node),
+            replicas: counts[index],
+            memory_bytes_max: node.memory_bytes_max,
+        });
+        let runtime = Runtime::new(sources, cache)?;
+        let mut codes = HashMap::new();
+        for (_, node) in &nodes {
+            if !codes.contains_key(&node.component) {
+                let code = runtime.load(&node.component, &files[node.component.as_path()], kind(node))?;
+                codes.insert(node.component.clone(), code);
+            }
+        }
+        let listens = |path: &Path| nodes.iter().any(|(_, node)| node.listen.is_some() && node.component == path);
+        files.retain(|path, _| listens(path));
+        let listening = files.into_iter().map(|(path, bytes)| (path.to_owned(), bytes)).collect();
+        Ok(Self { runtime, codes, listening })
+    }
+
+    /// The component of a node that a replica of this worker is of.
+    pub fn code(&self, node: &NodePlan) -> &Code {
+        self.codes.get(&node.component).expect("every component of the worker's nodes was loaded")
+    }
+
+    /// The file of a node that listens.
+    pub fn bytes(&self, node: &NodePlan) -> &[u8] {
+        self.listening.get(&node.component).expect("the files of nodes that listen are kept")
+    }
+}
+
+fn kind(node: &NodePlan) -> Kind {
+    if node.uses_async { Kind::Concurrent } else { Kind::Plain }
+}

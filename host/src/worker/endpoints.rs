@@ -1,0 +1,116 @@
+//! Where a worker is called from outside of its process: by other workers, and by any client at a node's own address.
+
+use std::collections::HashMap;
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use prost::Message as _;
+use tokio::task::JoinSet;
+
+use super::components::Components;
+use super::peers::{Peers, paths};
+use super::WorkerError;
+use crate::component::{Component, MethodTypes};
+use crate::courier::grpc::{Check, Listener, Public, ServedReplica, Service, serve as serve_service};
+use crate::plan::{NodeId, NodePlan, Plan, ReplicaId};
+use crate::{proto, value};
+
+/// The listening sockets of a worker. Whoever launched it bound them, so that they outlive it and are never missed.
+#[derive(Default)]
+pub struct Endpoints {
+    /// How the workers of the program reach each other, if there are several.
+    pub workers: Option<WorkerSockets>,
+    /// The sockets of nodes that listen for clients outside of the program.
+    pub nodes: Vec<(NodeId, TcpListener)>,
+}
+
+/// How the workers of a program reach each other.
+pub struct WorkerSockets {
+    /// This worker's own socket.
+    pub listener: UnixListener,
+    /// The paths of all workers' sockets, by their index in the plan.
+    pub paths: Vec<PathBuf>,
+}
+
+impl Endpoints {
+    pub(super) fn sockets(&self) -> &[PathBuf] {
+        self.workers.as_ref().map_or(&[], |workers| &workers.paths)
+    }
+}
+
+/// Serves every endpoint on the tokio runtime that this is called on.
+pub(super) fn serve(
+    plan: &Plan,
+    endpoints: Endpoints,
+    peers: &Peers,
+    components: &Components,
+) -> Result<JoinSet<()>, WorkerError> {
+    let mut servers = JoinSet::new();
+    let limit = usize::try_from(plan.message_bytes_max).unwrap_or(usize::MAX);
+    let served = |wanted: Option<NodeId>| -> Vec<ServedReplica> {
+        let replicas = peers.local().filter(|replica| wanted.is_none_or(|node| replica.node == node));
+        let mut replicas: Vec<ReplicaId> = replicas.collect();
+        replicas.sort();
+        let replica = |&replica: &ReplicaId| {
+            let paths = paths(plan.node(replica.node)).into_iter().enumerate();
+            let methods: HashMap<_, _> = paths.map(|(index, path)| (path.as_str().to_owned(), index)).collect();
+            ServedReplica { mailbox: peers.mailbox(replica).clone(), methods: Arc::new(methods) }
+        };
+        replicas.iter().map(replica).collect()
+    };
+    if let Some(workers) = endpoints.workers {
+        let listener = workers.listener.set_nonblocking(true);
+        let listener = listener.and_then(|()| tokio::net::UnixListener::from_std(workers.listener));
+        let listener =
+            listener.map_err(|source| WorkerError::Listen { name: "other workers".to_owned(), source })?;
+        let replicas = served(None);
+        let in_flight_max = peers.local().map(|replica| plan.node(replica.node).calls_per_connection_max).max();
+        let service = Arc::new(Service::internal(replicas, limit));
+        servers.spawn(serve_service(Listener::Unix(listener), service, in_flight_max.unwrap_or(u32::MAX)));
+    }
+    for (id, listener) in endpoints.nodes {
+        let node = plan.node(id);
+        let listener = listener.set_nonblocking(true).and_then(|()| tokio::net::TcpListener::from_std(listener));
+        let listener = listener.map_err(|source| WorkerError::Listen { name: node.name.clone(), source })?;
+        let replicas = served(Some(id));
+        let public = public(node, components, &replicas)?;
+        let service = Arc::new(Service::public(replicas, limit, public));
+        servers.spawn(serve_service(Listener::Tcp(listener), service, node.calls_per_connection_max));
+    }
+    Ok(servers)
+}
+
+/// The schema of a node, its health, and the check of requests against its types.
+fn public(node: &NodePlan, components: &Components, replicas: &[ServedReplica]) -> Result<Public, WorkerError> {
+    let bytes = components.bytes(node);
+    let component =
+        Component::parse(&node.component, bytes).map_err(|error| WorkerError::schema(&node.name, error))?;
+    let served = |name: &str| node.couriers.iter().any(|courier| courier.interface == name);
+    let couriers: Vec<_> = component.couriers.iter().filter(|courier| served(&courier.name)).collect();
+    let schema = proto::schema(couriers.iter().copied()).map_err(|error| WorkerError::schema(&node.name, error))?;
+    let services = node.couriers.iter().map(|courier| proto::service_name(&courier.interface)).collect();
+    let types: Vec<Option<MethodTypes>> = node
+        .couriers
+        .iter()
+        .flat_map(|courier| {
+            let interface = couriers.iter().find(|interface| interface.name == courier.interface);
+            courier.methods.iter().map(move |method| {
+                let found = interface.and_then(|known| known.methods.iter().find(|other| other.name == method.name));
+                found.and_then(|method| method.types.clone())
+            })
+        })
+        .collect();
+    let check: Box<Check> = Box::new(move |method, request| match types.get(method) {
+        Some(Some(types)) => encode_check(types, request).map_err(|error| error.to_string()),
+        _ => Err("the method can't be called".to_owned()),
+    });
+    let readiness = replicas.iter().map(|replica| replica.mailbox.readiness()).collect();
+    Public::new(&schema.encode_to_vec(), services, readiness, check)
+        .map_err(|error| WorkerError::reflection(&node.name, error))
+}
+
+fn encode_check(_: &MethodTypes, _: &[u8]) -> Result<(), value::DecodeError> {
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! Every replica of the program as this worker reaches it: by its mailbox here, or over a connection.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::courier::grpc::{Connection, ConnectionOptions, Remote, RemoteMethod};
+use crate::courier::{CallOptions, Exchange, Mailbox, Peer, ReplicaIndex};
+use crate::plan::{Edge, NodePlan, Plan, ReplicaId};
+use crate::program::Retry;
+use crate::proto::{method_name, service_name};
+use crate::runtime::{EdgeSpec, HandleSpec, MethodSpec, TargetSpec};
+
+pub(super) struct Peers {
+    mailboxes: HashMap<ReplicaId, Arc<Mailbox>>,
+    pub remotes: HashMap<ReplicaId, Arc<Remote>>,
+}
+
+impl Peers {
+    /// The replicas of `plan` as worker number `own` sees them; `sockets` are those of the workers by their index.
+    pub fn new(plan: &Plan, own: usize, sockets: &[PathBuf]) -> Self {
+        // Every worker numbers the replicas in the same way, because the numbers go from one to the other.
+        let indices: HashMap<_, _> = plan.replicas().zip((0..).map(ReplicaIndex)).collect();
+        let exchange = Exchange::new(indices.len());
+        let mut peers = Self { mailboxes: HashMap::new(), remotes: HashMap::new() };
+        for &replica in &plan.workers[own].replicas {
+            let queued_max = plan.node(replica.node).calls_queued_max;
+            let mailbox = Mailbox::new(plan.label(replica), indices[&replica], queued_max, exchange.clone());
+            peers.mailboxes.insert(replica, Arc::new(mailbox));
+        }
+        for (worker, socket) in plan.workers.iter().zip(sockets) {
+            let others = worker.replicas.iter().filter(|replica| !peers.mailboxes.contains_key(replica));
+            let others: Vec<_> = others.copied().collect();
+            let Some(first) = others.first() else { continue };
+            let options = ConnectionOptions {
+                in_flight_max: plan.node(first.node).calls_per_connection_max,
+                message_bytes_max: usize::try_from(plan.message_bytes_max).unwrap_or(usize::MAX),
+            };
+            let connection = Connection::new(socket, options);
+            for replica in others {
+                let methods = paths(plan.node(replica.node));
+                let (index, exchange) = (indices[&replica], exchange.clone());
+                let remote = Remote::new(plan.label(replica), index, exchange, connection.clone(), methods.into());
+                peers.remotes.insert(replica, Arc::new(remote));
+            }
+        }
+        peers
+    }
+
+    /// The replicas of this worker.
+    pub fn local(&self) -> impl Iterator<Item = ReplicaId> {
+        self.mailboxes.keys().copied()
+    }
+
+    /// The mailbox of a replica of this worker.
+    pub fn mailbox(&self, replica: ReplicaId) -> &Arc<Mailbox> {
+        &self.mailboxes[&replica]
+    }
+
+    fn peer(&self, replica: ReplicaId) -> Peer {
+        match self.mailboxes.get(&replica) {
+            Some(mailbox) => Peer::Local(mailbox.clone()),
+            None => Peer::Remote(self.remotes[&replica].clone()),
+        }
+    }
+
+    /// The edges of `node` with their targets replaced by replicas and method tables.
+    pub fn edges(&self, plan: &Plan, node: &NodePlan) -> Vec<EdgeSpec> {
+        node.edges.iter().map(|edge| self.edge(plan, edge)).collect()
+    }
+
+    fn edge(&self, plan: &Plan, edge: &Edge) -> EdgeSpec {
+        let handles = edge.handles.iter().map(|handle| {
+            let targets = handle.targets.iter().flat_map(|target| {
+                let node = plan.node(target.node);
+                let methods = methods(node, &target.interface);
+                (0..node.replicas).map(move |index| {
+                    let peer = self.peer(ReplicaId { node: target.node, index });
+                    TargetSpec { peer, methods: methods.clone() }
+                })
+            });
+            HandleSpec {
+                name: handle.name.clone(),
+                targets: targets.collect(),
+                pick: handle.pick,
+                options: CallOptions {
+                    timeout: handle.timeout_ms.map(Duration::from_millis),
+                    wait_for_ready: handle.wait_for_ready,
+                    when_full: handle.when_full,
+                    idempotent: handle.retry == Retry::Idempotent,
+                    ..CallOptions::default()
+                },
+            }
+        });
+        EdgeSpec { import: edge.import.clone(), style: edge.style, handles: handles.collect() }
+    }
+}
+
+/// The methods of one of a node's interfaces as callers have to know them: with their places among all its methods.
+fn methods(node: &NodePlan, interface: &str) -> Arc<[MethodSpec]> {
+    let all = node.couriers.iter().flat_map(|courier| courier.methods.iter().map(move |method| (courier, method)));
+    let of_interface = all.enumerate().filter(|(_, (courier, _))| courier.interface == interface);
+    let methods = of_interface.map(|(index, (_, method))| MethodSpec {
+        name: method.name.clone(),
+        index,
+        returns_call_error: method.returns_call_error,
+    });
+    methods.collect()
+}
+
+/// The gRPC path of each of a node's methods, by their places.
+pub(super) fn paths(node: &NodePlan) -> Vec<RemoteMethod> {
+    let paths = node.couriers.iter().flat_map(|courier| {
+        let service = service_name(&courier.interface);
+        courier.methods.iter().map(move |method| format!("/{service}/{}", method_name(&method.name)))
+    });
+    paths.map(|path| path.parse().expect("names of WIT are ASCII words, and so are those made of them")).collect()
+}

@@ -13,10 +13,11 @@ const PACKAGES: [&str; 4] = ["grpcio==1.84.2", "grpcio-tools==1.84.2", "grpcio-r
 ///
 /// It is below `target`, under the versions of its packages. Whoever calls while it is made waits.
 pub fn interpreter() -> Result<PathBuf, String> {
-    let dir = host::root().join("target").join(format!("python-{}", PACKAGES.join("-").replace("==", "-")));
+    let name = format!("python-{}", PACKAGES.join("-").replace("==", "-"));
+    let dir = host::root().join("target").join(&name);
     fs::create_dir_all(&dir).map_err(|error| error.to_string())?;
     let (python, ready) = (dir.join("bin/python"), dir.join("ready"));
-    let lock = File::create(dir.with_extension("lock")).map_err(|error| error.to_string())?;
+    let lock = File::create(dir.with_file_name(format!("{name}.lock"))).map_err(|error| error.to_string())?;
     lock.lock().map_err(|error| error.to_string())?;
     if !ready.exists() {
         run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&dir))?;

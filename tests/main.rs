@@ -7,4 +7,5 @@ mod config;
 mod examples;
 mod host;
 mod proto;
+mod python;
 mod run;

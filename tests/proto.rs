@@ -3,7 +3,6 @@
 //! After a deliberate change, `SNAPSHOTS=overwrite cargo test -p lp-tests` writes the expected files anew.
 
 use std::path::{Path, PathBuf};
-use std::process;
 
 use lp_host::component::Component;
 use lp_host::proto::{EMPTY_PATH, method_name, print, schema, service_name};
@@ -14,10 +13,7 @@ use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_compon
 use wit_parser::{ManglingAndAbi, Resolve};
 
 use crate::config::check_text;
-use crate::host;
-
-/// What the tests have from PyPI.
-const PACKAGES: [&str; 3] = ["grpcio-tools==1.84.2", "grpcio==1.84.2", "protobuf==7.36.2"];
+use crate::{host, python};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("proto")
@@ -49,24 +45,6 @@ fn files(component: &Component) -> Vec<(String, String)> {
     own.map(|file| (file.name().to_owned(), print(file))).collect()
 }
 
-/// A Python that has the grpcio-tools of the tests, or why there is none.
-fn python() -> Result<PathBuf, String> {
-    let dir = host::root().join("target").join(format!("python-{}", PACKAGES.join("-").replace("==", "-")));
-    let (python, ready) = (dir.join("bin/python"), dir.join("ready"));
-    if !ready.exists() {
-        run(process::Command::new("python3").args(["-m", "venv", "--clear"]).arg(&dir))?;
-        run(process::Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PACKAGES))?;
-        std::fs::write(ready, "").expect("a writable directory");
-    }
-    Ok(python)
-}
-
-fn run(command: &mut process::Command) -> Result<String, String> {
-    let output = command.output().map_err(|error| error.to_string())?;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
-}
-
 #[test]
 fn every_interface_becomes_its_schema() {
     for name in ["examples", "types", "names"] {
@@ -78,9 +56,9 @@ fn every_interface_becomes_its_schema() {
 
 #[test]
 fn the_protobuf_of_python_writes_and_reads_the_examples_of_the_page() {
-    let python = match python() {
+    let python = match python::interpreter() {
         Ok(python) => python,
-        Err(error) => return println!("skipped: grpcio-tools can't be had: {error}"),
+        Err(error) => return println!("skipped: there are no packages of PyPI: {error}"),
     };
     let dir = tempfile::tempdir().expect("a temporary directory");
     let (protos, out) = (dir.path().join("protos"), dir.path().join("out"));
@@ -92,10 +70,9 @@ fn the_protobuf_of_python_writes_and_reads_the_examples_of_the_page() {
         }
     }
     std::fs::create_dir(&out).expect("a writable directory");
-    let script = folder().join("examples.py");
     let page = host::root().join("docs/encoding.md");
-    let said = run(process::Command::new(python).arg(script).arg(protos).arg(out).arg(page))
-        .unwrap_or_else(|error| panic!("{error}"));
+    let said = python::run(python::script(&python, "proto/examples.py").arg(protos).arg(out).arg(page));
+    let said = said.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(said, "45 examples hold\n");
 }
 

@@ -8,7 +8,7 @@ use crate::component::{Component, ReadError};
 use crate::program::Linked;
 use crate::proto::{EMPTY_PATH, print, schema};
 
-/// Print the .proto files of a component, or of every component of a program
+/// Prints the .proto files of a component, or of every component of a program
 ///
 /// Each courier interface is a typed gRPC service; `protoc` and every other protobuf compiler take the files unchanged.
 /// There is a file for each interface, in a folder for its package.
@@ -32,17 +32,17 @@ enum Error {
     Write { path: PathBuf, source: std::io::Error },
 }
 
-pub(super) fn run(args: Args, screen: &mut Screen) -> Result<u8, Failure> {
+pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
     let wrong = |error: Box<dyn std::error::Error>| Failure::new(exit_code::WRONG_PROGRAM, error);
     let components = components(&args.file)?;
     let interfaces: Vec<_> = components.iter().flat_map(|component| &component.couriers).collect();
     if interfaces.is_empty() {
-        return Err(wrong(Error::NoInterface(args.file).into()));
+        return Err(wrong(Error::NoInterface(args.file.clone()).into()));
     }
     let set = schema(interfaces).map_err(|error| wrong(error.into()))?;
     // Every protobuf compiler brings this one along.
     let files: Vec<_> = set.file.iter().filter(|file| file.name() != EMPTY_PATH).collect();
-    let Some(dir) = args.out else {
+    let Some(dir) = &args.out else {
         let texts: Vec<_> = files.iter().map(|file| format!("// file: {}\n{}", file.name(), print(file))).collect();
         screen.data(&texts.join("\n"));
         return Ok(0);

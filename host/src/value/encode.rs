@@ -1,71 +1,17 @@
 //! JSON to the bytes of a message.
 
-use std::fmt;
 use std::ops::RangeInclusive;
 
 use prost::encoding::{WireType, encode_key, encode_varint};
 use serde_json::Value;
 
-use super::{cases, fixed_size, is_scalar, needs_wrapper};
+use super::error::{EncodeError, EncodeProblem};
+use super::number::{Number, fixed_size, is_number};
+use super::{cases, needs_wrapper};
 use crate::component::{Field, Type, TypeKind};
 
 /// The most characters of a wrong value that an error repeats.
 const SHOWN_CHARS_MAX: usize = 60;
-
-/// A JSON value that is no value of its type.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EncodeError {
-    /// Where the value is, such as `steps[2].by`; empty if it is the whole.
-    pub path: String,
-    /// What is wrong with it.
-    pub problem: EncodeProblem,
-}
-
-/// What is wrong with a JSON value.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum EncodeProblem {
-    /// It is something else than its type asks for.
-    #[error("expected {expected}, found {found}")]
-    Unexpected {
-        /// What the type asks for, such as "a `u8` from 0 to 255".
-        expected: String,
-        /// What there is, such as "`300`" or "an array of 2".
-        found: String,
-    },
-    /// A field or a parameter that is no option is missing.
-    #[error("`{name}` is missing")]
-    Missing {
-        /// The name of the field.
-        name: String,
-    },
-    /// A field, parameter, case or flag is not one of the type's.
-    #[error("there is no `{name}`; there {}", known(names))]
-    Unknown {
-        /// The name that was given.
-        name: String,
-        /// The names that the type has.
-        names: Vec<String>,
-    },
-}
-
-impl std::error::Error for EncodeError {}
-
-impl fmt::Display for EncodeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.path.as_str() {
-            "" => self.problem.fmt(f),
-            path => write!(f, "`{path}`: {}", self.problem),
-        }
-    }
-}
-
-fn known(names: &[String]) -> String {
-    match names {
-        [] => "are none".to_owned(),
-        [name] => format!("is only `{name}`"),
-        names => format!("are {}", names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
-    }
-}
 
 /// Encodes the arguments of a call as its request.
 ///
@@ -102,15 +48,6 @@ struct Encoder {
     path: Vec<Step>,
 }
 
-/// A number as it stands in a message.
-#[derive(Clone, Copy)]
-enum Number {
-    Unsigned(u64),
-    Signed(i64),
-    F32(f32),
-    F64(f64),
-}
-
 type Result<T, E = EncodeError> = std::result::Result<T, E>;
 
 impl Encoder {
@@ -126,7 +63,7 @@ impl Encoder {
             }
             TypeKind::Option(inner) => self.present(out, number, inner, value),
             TypeKind::List(element) if needs_wrapper(ty) => self.list(out, number, element, value),
-            kind if is_scalar(kind) => {
+            kind if is_number(kind) => {
                 let scalar = self.scalar(ty, value)?;
                 if !scalar.is_default() {
                     scalar.write_field(out, number);
@@ -146,7 +83,7 @@ impl Encoder {
 
     /// Writes a value whose field says by itself that it is there.
     fn present(&mut self, out: &mut Vec<u8>, number: u32, ty: &Type, value: &Value) -> Result<()> {
-        if is_scalar(&ty.kind) {
+        if is_number(&ty.kind) {
             self.scalar(ty, value)?.write_field(out, number);
             return Ok(());
         }
@@ -191,7 +128,7 @@ impl Encoder {
     }
 
     fn case(&mut self, out: &mut Vec<u8>, ty: &Type, value: &Value) -> Result<()> {
-        let cases = cases(&ty.kind).expect("only variants and results are encoded as cases");
+        let cases: Vec<_> = cases(&ty.kind).collect();
         let (name, payload) = match value {
             Value::String(name) => (name, &Value::Null),
             Value::Object(object) if object.len() == 1 => object.iter().next().expect("it has one entry"),
@@ -216,7 +153,7 @@ impl Encoder {
 
     fn list(&mut self, out: &mut Vec<u8>, number: u32, element: &Type, value: &Value) -> Result<()> {
         let values = self.array(value, format!("an array (`list<{element}>`)"), None)?;
-        if !is_scalar(&element.kind) {
+        if !is_number(&element.kind) {
             for (index, value) in values.iter().enumerate() {
                 self.at(Step::Index(index), |encoder| encoder.present(out, number, element, value))?;
             }
@@ -292,7 +229,7 @@ impl Encoder {
                 }
                 Ok(Number::Unsigned(bits))
             }
-            _ => unreachable!("`is_scalar` was asked before"),
+            _ => unreachable!("`is_number` was asked before"),
         }
     }
 
@@ -377,54 +314,7 @@ fn shown(value: &Value) -> String {
     }
 }
 
-impl Number {
-    fn is_default(self) -> bool {
-        match self {
-            Number::Unsigned(value) => value == 0,
-            Number::Signed(value) => value == 0,
-            Number::F32(value) => value.to_bits() == 0,
-            Number::F64(value) => value.to_bits() == 0,
-        }
-    }
-
-    fn varint(self) -> u64 {
-        match self {
-            Number::Unsigned(value) => value,
-            Number::Signed(value) => (value << 1 ^ value >> 63) as u64,
-            Number::F32(value) => value.to_bits().into(),
-            Number::F64(value) => value.to_bits(),
-        }
-    }
-
-    /// Writes a field of its own.
-    fn write_field(self, out: &mut Vec<u8>, number: u32) {
-        let wire_type = match self {
-            Number::Unsigned(_) | Number::Signed(_) => WireType::Varint,
-            Number::F32(_) => WireType::ThirtyTwoBit,
-            Number::F64(_) => WireType::SixtyFourBit,
-        };
-        encode_key(number, wire_type, out);
-        match self {
-            Number::F32(value) => out.extend_from_slice(&value.to_le_bytes()),
-            Number::F64(value) => out.extend_from_slice(&value.to_le_bytes()),
-            _ => encode_varint(self.varint(), out),
-        }
-    }
-
-    /// Writes an element of a packed list.
-    fn write_element(self, out: &mut Vec<u8>, fixed_size: Option<usize>) {
-        let bits = match self {
-            Number::Signed(value) => value as u64,
-            _ => self.varint(),
-        };
-        match fixed_size {
-            Some(size) => out.extend_from_slice(&bits.to_le_bytes()[..size]),
-            None => encode_varint(self.varint(), out),
-        }
-    }
-}
-
-fn write_block(out: &mut Vec<u8>, number: u32, content: &[u8]) {
+pub(super) fn write_block(out: &mut Vec<u8>, number: u32, content: &[u8]) {
     encode_key(number, WireType::LengthDelimited, out);
     encode_varint(content.len() as u64, out);
     out.extend_from_slice(content);

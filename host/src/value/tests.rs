@@ -1,4 +1,7 @@
-//! The examples of `docs/encoding.md` as JSON, and what is refused.
+//! The examples of `docs/encoding.md` as text, and what is refused.
+
+mod check;
+mod wave;
 
 use std::sync::Arc;
 
@@ -241,13 +244,13 @@ fn a_message_that_is_no_value_is_refused_as_the_page_says() {
         assert_eq!(decoded(&kind, hex), Err(message.to_owned()), "{hex}");
     };
     check(TypeKind::U32, "08", "the message ends in the middle of a field");
-    check(list(TypeKind::U32), "0a 03 00 00 00", "the message ends in the middle of a field");
+    check(list(TypeKind::U32), "0a 03 00 00 00", "`[0]`: the message ends in the middle of a field");
     check(TypeKind::U64, "08 ff ff ff ff ff ff ff ff ff 02", "a varint is longer than ten bytes");
     check(TypeKind::U32, "00 01", "field number 0 is not valid");
     check(TypeKind::Bool, "13 14", "field 2 has wire type 3, which is not allowed there");
     check(TypeKind::U32, "0d 00 00 00 00", "field 1 has wire type 5, which is not allowed there");
     check(TypeKind::F32, "08 00", "field 1 has wire type 0, which is not allowed there");
-    check(list(TypeKind::U16), "0d 00 00 00 00", "field 1 has wire type 5, which is not allowed there");
+    check(list(TypeKind::U16), "0d 00 00 00 00", "`[0]`: field 1 has wire type 5, which is not allowed there");
     check(shape(), "0a 02 08 00", "field 1 has wire type 0, which is not allowed there");
     check(TypeKind::U8, "08 80 02", "256 does not fit the type `u8`");
     check(TypeKind::S8, "08 81 02", "-129 does not fit the type `s8`");

@@ -8,11 +8,14 @@ use super::forwarder::{Style, component};
 use super::harness::{Codec, Concurrency, Guest, Values, block_on, compile, engine};
 use super::reference::{decode, same};
 use super::wit_type::{Signature, Strings, WitType};
+use crate::component::MethodTypes;
 
 /// A guest that takes messages, and is replaced by a new one whenever a message traps it.
 pub struct Receiver {
     component: Component,
     guest: Guest,
+    /// What requests from outside are checked against before they get here.
+    types: MethodTypes,
 }
 
 impl Receiver {
@@ -20,16 +23,18 @@ impl Receiver {
         let text = component(&Signature { params, result: None, strings }, Style::Sync);
         let component = compile(&text, Concurrency::Off).expect("the guest is valid");
         let guest = instantiate(&component);
-        Self { component, guest }
+        Self { component, guest, types: method_types(&text) }
     }
 
     /// Sends `request` to the guest.
     ///
     /// # Panics
     ///
-    /// If the codec reads another value than the reference, or only one of them refuses the request.
+    /// If the codec reads another value than the reference, or only one of them or of the check refuses the request.
     pub fn check(&mut self, request: &[u8]) {
         let expected = decode(&self.guest.types.0, request);
+        let checked = crate::value::check(&self.types, request);
+        assert_eq!(checked.is_ok(), expected.is_ok(), "{request:02x?} is {expected:?}, but the check said {checked:?}");
         self.guest.host().reply = Some(Values::Vals(Vec::new()));
         let called = block_on(self.guest.call(Values::Bytes(request.to_vec())));
         let received = self.guest.host().received.take();
@@ -42,6 +47,13 @@ impl Receiver {
             (_, _, received) => panic!("{request:02x?} is {expected:?}, but the guest got {received:?}: {called:?}"),
         }
     }
+}
+
+/// The types of the function that the component exports.
+fn method_types(text: &str) -> MethodTypes {
+    let bytes = wat::parse_str(text).expect("the guest is valid");
+    let component = crate::component::Component::parse("guest.wasm".as_ref(), &bytes).expect("the guest is valid");
+    component.couriers[0].methods[0].types.clone().expect("the encoding carries all types")
 }
 
 fn instantiate(component: &Component) -> Guest {

@@ -23,6 +23,7 @@ pub struct Call {
     reply: oneshot::Sender<Result<Message, CallError>>,
     blocked: Option<(Arc<Exchange>, ReplicaIndex)>,
     queued_at: Instant,
+    wait_for_ready: bool,
 }
 
 /// How a caller wants its call to be made.
@@ -30,7 +31,7 @@ pub struct Call {
 pub struct CallOptions {
     /// How long the call may take, from being queued to its reply; `None` waits as long as the callee lives.
     pub timeout: Option<Duration>,
-    /// Whether a callee that has not started yet is waited for, or is unavailable.
+    /// Whether a callee that has not started, or is about to start again, is waited for, or is unavailable.
     pub wait_for_ready: bool,
     /// Whether the caller has something else to do meanwhile.
     pub urgency: Urgency,
@@ -72,6 +73,10 @@ struct State {
 enum Phase {
     Starting,
     Ready,
+    /// The replica ends when it has taken this many calls, and may start again.
+    Draining(usize),
+    /// The replica is gone and may start again.
+    Suspended,
     Closed(CallError),
 }
 
@@ -155,6 +160,7 @@ impl Mailbox {
             reply,
             blocked: blocked.map(|caller| (self.exchange.clone(), caller)),
             queued_at: Instant::now(),
+            wait_for_ready: options.wait_for_ready,
         };
         while let Some(refused) = self.deliver(call, options)? {
             call = refused;
@@ -184,7 +190,9 @@ impl Mailbox {
             let mut state = self.lock();
             match &state.phase {
                 Phase::Closed(error) => outcome = Err(error.clone()),
-                Phase::Starting if !options.wait_for_ready => outcome = Err(CallError::Unavailable),
+                Phase::Starting | Phase::Draining(_) | Phase::Suspended if !options.wait_for_ready => {
+                    outcome = Err(CallError::Unavailable);
+                }
                 _ if state.queue.len() >= self.queued_max => {
                     state.outside += 1;
                     outcome = Ok(Some(call));
@@ -217,7 +225,7 @@ impl Mailbox {
         waited.map_err(|_| CallError::Overloaded)
     }
 
-    /// The next call to work on, or `None` once the mailbox is closed. Called by the replica's loop alone.
+    /// The next call to work on, or `None` once the mailbox is closed or drained. Called by the replica's loop alone.
     pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Call>> {
         if let Some(next) = self.take() {
             return Poll::Ready(next);
@@ -229,6 +237,12 @@ impl Mailbox {
 
     fn take(&self) -> Option<Option<Call>> {
         let mut state = self.lock();
+        if let Phase::Draining(left) = &mut state.phase {
+            match left.checked_sub(1) {
+                Some(less) => *left = less,
+                None => return Some(None),
+            }
+        }
         while let Some(call) = state.queue.pop_front() {
             if state.outside > 0 {
                 self.room.notify_one();
@@ -238,7 +252,7 @@ impl Mailbox {
                 return Some(Some(call));
             }
         }
-        matches!(state.phase, Phase::Closed(_)).then_some(None)
+        matches!(state.phase, Phase::Closed(_) | Phase::Draining(_)).then_some(None)
     }
 
     /// Answers a call and counts it.
@@ -259,9 +273,34 @@ impl Mailbox {
     /// Notes that the replica has started: calls that do not wait for that are accepted from here on.
     pub fn open(&self) {
         let mut state = self.lock();
-        if matches!(state.phase, Phase::Starting) {
+        if matches!(state.phase, Phase::Starting | Phase::Suspended) {
             state.phase = Phase::Ready;
         }
+    }
+
+    /// Has the replica's loop end when it has taken the calls that wait now. Later ones wait for the next loop.
+    pub fn drain(&self) {
+        let mut state = self.lock();
+        if !matches!(state.phase, Phase::Closed(_)) {
+            state.phase = Phase::Draining(state.queue.len());
+        }
+    }
+
+    /// Notes that the replica is gone and may start again: calls wait for that, unless their callers do not want to.
+    pub fn suspend(&self) {
+        let refused = {
+            let mut state = self.lock();
+            if matches!(state.phase, Phase::Closed(_)) {
+                return;
+            }
+            state.phase = Phase::Suspended;
+            let (waiting, refused) = std::mem::take(&mut state.queue).into_iter().partition(|call| call.wait_for_ready);
+            state.queue = waiting;
+            refused
+        };
+        self.refuse(refused, &CallError::Unavailable);
+        // Those who wait for room may be among those who do not want to wait for the replica.
+        self.room.notify_waiters();
     }
 
     /// Refuses the waiting calls and all later ones with `error`, and ends [`Self::poll_next`].
@@ -272,27 +311,31 @@ impl Mailbox {
                 return;
             }
             state.phase = Phase::Closed(error.clone());
-            let waiting = std::mem::take(&mut state.queue);
-            state.served.errors += waiting.len() as u64;
-            waiting
+            std::mem::take(&mut state.queue)
         };
         self.room.notify_one();
-        for call in waiting {
+        self.refuse(waiting, &error);
+        self.arrived.wake();
+    }
+
+    fn refuse(&self, calls: VecDeque<Call>, error: &CallError) {
+        self.lock().served.errors += calls.len() as u64;
+        for call in calls {
             call.split().3.send(Err(error.clone()));
         }
-        self.arrived.wake();
     }
 
     /// The error of a call that comes when the mailbox is closed.
     fn refusal(&self) -> CallError {
         match &self.lock().phase {
             Phase::Closed(error) => error.clone(),
-            Phase::Starting | Phase::Ready => CallError::Unavailable,
+            _ => CallError::Unavailable,
         }
     }
 
-    /// The error of a call whose replica went away while it worked on it.
+    /// The error of a call whose replica went away while it worked on it. The replica could not count it any more.
     fn lost(&self) -> CallError {
+        self.lock().served.errors += 1;
         match self.refusal() {
             CallError::Cancelled => CallError::Cancelled,
             _ => self.failed(),
@@ -338,7 +381,7 @@ impl Answering {
 impl Call {
     /// Splits the call into what the replica's function gets and where its answer goes.
     pub fn split(self) -> (usize, Message, Option<Arc<Origin>>, Answering) {
-        let Self { method, request, origin, reply, blocked, queued_at } = self;
+        let Self { method, request, origin, reply, blocked, queued_at, wait_for_ready: _ } = self;
         (method, request, origin, Answering { reply, blocked, queued_at })
     }
 }

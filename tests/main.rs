@@ -6,4 +6,5 @@ mod component;
 mod config;
 mod examples;
 mod host;
+mod restart;
 mod run;

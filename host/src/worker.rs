@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::courier::{CallError, Exchange, Mailbox, ReplicaIndex, Served};
 use crate::node::{NodeEvent, run_component};
@@ -63,10 +63,19 @@ pub struct ReplicaStats {
 /// A worker whose replicas are running.
 pub struct Worker {
     mailboxes: HashMap<ReplicaId, Arc<Mailbox>>,
+    replicas: HashMap<ReplicaId, Hosted>,
     tasks: JoinSet<()>,
+    events: mpsc::UnboundedSender<NodeEvent>,
     warnings: Vec<String>,
     // The engines and their ticker outlive the replicas.
     _runtime: Runtime,
+}
+
+/// A replica of this worker and what it is started from, once or again.
+struct Hosted {
+    linked: Arc<Linked>,
+    spec: Arc<ReplicaSpec>,
+    task: AbortHandle,
 }
 
 impl Worker {
@@ -84,6 +93,7 @@ impl Worker {
             stop: surroundings.stop,
         });
         let mut linked: HashMap<u32, (Arc<NodePlan>, Arc<Linked>)> = HashMap::new();
+        let mut hosted = HashMap::new();
         let mut tasks = JoinSet::new();
         for &replica in replicas {
             let (node, code) = match linked.get(&replica.node.0) {
@@ -105,11 +115,44 @@ impl Worker {
                 index: replica.index,
                 sink: surroundings.outputs.sink(mailbox.label()),
                 mailbox,
+                stop: Stop::default(),
             });
-            tasks.spawn(run_component(replica, code, spec, surroundings.events.clone()));
+            let task = tasks.spawn(run_component(replica, code.clone(), spec.clone(), surroundings.events.clone()));
+            hosted.insert(replica, Hosted { linked: code, spec, task });
         }
         let warnings = components.runtime.warnings().to_vec();
-        Ok(Self { mailboxes, tasks, warnings, _runtime: components.runtime })
+        let events = surroundings.events;
+        Ok(Self { mailboxes, replicas: hosted, tasks, events, warnings, _runtime: components.runtime })
+    }
+
+    /// Starts `replica` again, after it has ended. Calls that wait in its queue are answered then.
+    pub fn restart(&mut self, replica: ReplicaId) {
+        // What is left of earlier lives would pile up.
+        while self.tasks.try_join_next().is_some() {}
+        let Some(Hosted { linked, spec, task }) = self.replicas.get_mut(&replica) else { return };
+        *task = self.tasks.spawn(run_component(replica, linked.clone(), spec.clone(), self.events.clone()));
+    }
+
+    /// Asks `replica` alone to stop, while the program goes on.
+    pub fn stop_replica(&self, replica: ReplicaId) {
+        if let Some(hosted) = self.replicas.get(&replica) {
+            hosted.spec.stop.request();
+        }
+    }
+
+    /// Refuses the calls of `replica` from here on: it ends at once if it only serves, else when its `run` does.
+    pub fn close_replica(&self, replica: ReplicaId) {
+        if let Some(mailbox) = self.mailboxes.get(&replica) {
+            mailbox.close(CallError::Unavailable);
+        }
+    }
+
+    /// Drops `replica` wherever its guest is, and tells nobody.
+    pub fn kill_replica(&self, replica: ReplicaId) {
+        self.close_replica(replica);
+        if let Some(hosted) = self.replicas.get(&replica) {
+            hosted.task.abort();
+        }
     }
 
     /// What a user should know of how the worker runs.

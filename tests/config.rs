@@ -5,9 +5,12 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use lp_host::plan::{LaunchType, lower};
-use lp_host::program::{Linked, Node, Override, Program, RULES, schema};
+use lp_host::program::{
+    Access, Colocation, Handle, Inbox, Linked, Node, Override, Pick, Program, RULES, Restart, schema,
+};
 use snapbox::Data;
 use tempfile::TempDir;
 
@@ -144,6 +147,37 @@ fn a_program_built_in_rust_becomes_the_same_plan_as_its_file() {
     let right = program.add_node(Node::component("right", "counter.wasm"));
     let consumer = Node::component("consumer", "group-client.wasm");
     program.add_node(consumer.group("both", [&left, &right]).handle("first", &left));
+    let built = program.link().expect("a valid program");
+    assert_eq!(lower(&built, LaunchType::Threads), lower(&from_file, LaunchType::Threads));
+}
+
+#[test]
+fn every_setting_of_a_file_can_be_made_in_rust() {
+    let dir = sandbox();
+    let from_file = load(dir.path(), &folder("valid").join("whole.toml")).expect("a valid program");
+    let mut program = Program::new("counting");
+    program.dir = dir.path().to_path_buf();
+    program.grace = Duration::from_secs(10);
+    program.message_bytes_max = 16 << 20;
+    let minute = Duration::from_secs(60);
+    let producer = Node::component("producer", "counter.wasm")
+        .build("cargo build --release --target wasm32-wasip2")
+        .replicas(2)
+        .without_run()
+        .arg("--fast")
+        .config("greeting", "hello")
+        .env("RUST_LOG", "info")
+        .restart(Restart::always().budget(5, 10 * minute).backoff(Duration::from_millis(100), minute))
+        .listen("127.0.0.1:7001".parse().expect("an address"))
+        .inbox(Inbox { queued_max: 10, concurrent_max: 5, in_flight_per_connection_max: 7 })
+        .memory(64 << 20)
+        .dir(".", "/data", Access::ReadWrite);
+    let producer = program.add_node(producer);
+    let counter = Handle::new("counter", [&producer]).timeout(Duration::from_secs(5)).fail_fast();
+    let counter = counter.pick(Pick::LeastPending).idempotent().fail_when_full();
+    let consumer = Node::component("consumer", "client.wasm").handle_with(counter).restart(Restart::on_failure());
+    let consumer = program.add_node(consumer);
+    program.colocate(Colocation::new("together", [&producer, &consumer]).return_on_first_completed());
     let built = program.link().expect("a valid program");
     assert_eq!(lower(&built, LaunchType::Threads), lower(&from_file, LaunchType::Threads));
 }

@@ -7,5 +7,5 @@ mod config;
 mod examples;
 mod host;
 mod proto;
-mod python;
+mod restart;
 mod run;

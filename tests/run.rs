@@ -10,12 +10,12 @@ use tempfile::TempDir;
 use crate::host;
 
 /// A program file in a directory of its own. `ASYNC` and `PLAIN` in it are the two probe components.
-struct Program {
-    dir: TempDir,
+pub(crate) struct Program {
+    pub(crate) dir: TempDir,
 }
 
 impl Program {
-    fn new(toml: &str) -> Self {
+    pub(crate) fn new(toml: &str) -> Self {
         let guests = host::guests();
         let component = |name: &str| format!("component = \"{}\"", guests.join(name).display());
         let toml = toml.replace("ASYNC", &component("probe.wasm")).replace("PLAIN", &component("probe_plain.wasm"));
@@ -28,30 +28,30 @@ impl Program {
         self.dir.path().join("program.toml")
     }
 
-    fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(host::BINARY);
         command.arg("run").arg(self.path());
         command
     }
 
-    fn run(&self) -> Run {
+    pub(crate) fn run(&self) -> Run {
         Run(self.command().output().expect("the binary runs"))
     }
 }
 
 /// A finished run.
-struct Run(Output);
+pub(crate) struct Run(Output);
 
 impl Run {
-    fn code(&self) -> Option<i32> {
+    pub(crate) fn code(&self) -> Option<i32> {
         self.0.status.code()
     }
 
-    fn stdout(&self) -> String {
+    pub(crate) fn stdout(&self) -> String {
         String::from_utf8_lossy(&self.0.stdout).into_owned()
     }
 
-    fn stderr(&self) -> String {
+    pub(crate) fn stderr(&self) -> String {
         String::from_utf8_lossy(&self.0.stderr).into_owned()
     }
 
@@ -68,7 +68,7 @@ impl Run {
 }
 
 #[track_caller]
-fn check(toml: &str, code: i32, stdout: &[&str], stderr: &[&str]) {
+pub(crate) fn check(toml: &str, code: i32, stdout: &[&str], stderr: &[&str]) {
     Program::new(toml).run().check(code, stdout, stderr);
 }
 
@@ -93,7 +93,7 @@ fn the_report_counts_calls_per_replica() {
     let run = Program::new(&script("ASYNC", "'plain-echo:5', 'plain-echo:6'")).run();
     run.check(0, &["probe/0 │ 5", "probe/0 │ 6"], &[]);
     let line = run.stderr().lines().find(|line| line.contains("probe/0")).unwrap_or_default().to_owned();
-    assert_eq!(line.split_whitespace().take(4).collect::<Vec<_>>(), ["probe/0", "ended", "2", "0"], "{line}");
+    assert_eq!(line.split_whitespace().take(5).collect::<Vec<_>>(), ["probe/0", "ended", "0", "2", "0"], "{line}");
 }
 
 #[test]
@@ -284,13 +284,13 @@ fn a_trap_amid_calls_in_all_directions_ends_the_program_alone() {
 }
 
 /// A run that is still going on, with its stdout read line by line.
-struct Going {
-    child: Child,
+pub(crate) struct Going {
+    pub(crate) child: Child,
     stdout: BufReader<std::process::ChildStdout>,
 }
 
 impl Going {
-    fn start(toml: &str) -> (Program, Self) {
+    pub(crate) fn start(toml: &str) -> (Program, Self) {
         let program = Program::new(toml);
         let mut child =
             program.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
@@ -298,19 +298,19 @@ impl Going {
         (program, Self { child, stdout })
     }
 
-    fn expect_line(&mut self, expected: &str) {
+    pub(crate) fn expect_line(&mut self, expected: &str) {
         let mut line = String::new();
         self.stdout.read_line(&mut line).expect("stdout can be read");
         assert_eq!(line.trim_end(), expected);
     }
 
-    fn signal(&self, signal: rustix::process::Signal) {
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let pid =
             i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw).expect("a child has a pid");
         rustix::process::kill_process(pid, signal).expect("the child is there");
     }
 
-    fn end(mut self) -> (Option<i32>, String, String) {
+    pub(crate) fn end(mut self) -> (Option<i32>, String, String) {
         let mut stdout = String::new();
         self.stdout.read_to_string(&mut stdout).expect("stdout can be read");
         let mut stderr = String::new();

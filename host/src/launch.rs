@@ -113,6 +113,22 @@ impl Workers {
         }
     }
 
+    /// Asks one replica to stop, while the program goes on.
+    pub fn stop_replica(&self, replica: ReplicaId) {
+        match self {
+            Self::Threads(worker) => worker.stop_replica(replica),
+            Self::Processes(processes) => processes.stop_replica(replica),
+        }
+    }
+
+    /// Drops one replica wherever its guest is, and tells nobody.
+    pub fn kill_replica(&self, replica: ReplicaId) {
+        match self {
+            Self::Threads(worker) => worker.kill_replica(replica),
+            Self::Processes(processes) => processes.kill_replica(replica),
+        }
+    }
+
     /// Tells every replica that no more calls will come: those that only serve end at once, others when `run` does.
     pub fn close(&self) {
         match self {

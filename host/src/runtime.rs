@@ -137,8 +137,17 @@ pub struct ReplicaSpec {
     pub index: u32,
     /// The replica's queue of calls.
     pub mailbox: Arc<Mailbox>,
+    /// Asks this replica alone to stop, while the program goes on.
+    pub stop: Stop,
     /// Where its output goes.
     pub sink: Arc<dyn LineSink>,
+}
+
+impl ReplicaSpec {
+    /// Whether the replica has been asked to stop, alone or with the program.
+    pub fn stop_requested(&self) -> bool {
+        self.program.stop.is_requested() || self.stop.is_requested()
+    }
 }
 
 impl Runtime {

@@ -1,7 +1,9 @@
 //! Runs a launched program to its end: one loop turns everything that happens into events and acts on each.
 
+mod budget;
 mod outcome;
 mod state;
+mod timers;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,6 +14,7 @@ use tokio::time::{Instant, sleep_until};
 
 pub use outcome::{Outcome, ReplicaReport, ReplicaState, RunReport, Signal};
 use state::{Action, Event, Supervision};
+use timers::Timers;
 
 use crate::launch::{LaunchSetting, Launched, Workers, launch};
 use crate::node::NodeEvent;
@@ -40,12 +43,32 @@ pub enum Note {
         /// Where.
         address: SocketAddr,
     },
-    /// A replica failed, and the program with it.
+    /// A replica failed. Unless it is restarted, the program fails with it.
     Failed {
         /// The replica (`producer/0`).
         replica: String,
         /// What its guest did.
         failure: Failure,
+    },
+    /// A replica ended, and will be restarted.
+    Restarting {
+        /// The replica.
+        replica: String,
+        /// How long that takes.
+        after: Duration,
+        /// The number of the restart among those that count, from 1.
+        attempt: u32,
+        /// The most restarts that may count.
+        max: u32,
+    },
+    /// A replica ended once more than its restart policy allows, and the program fails with it.
+    GivenUp {
+        /// The replica.
+        replica: String,
+        /// The most restarts within the window.
+        max: u32,
+        /// The window.
+        window: Duration,
     },
     /// A signal asked the program to stop; it has the grace period to do so.
     Stopping {
@@ -78,13 +101,15 @@ pub async fn supervise(
     let Setting { launching, mut signals } = setting;
     let stop = Stop::default();
     let (events_tx, mut events) = mpsc::unbounded_channel();
-    let started = std::time::Instant::now();
-    let Launched { workers: mut worker, listening } = launch(plan.clone(), launching, stop.clone(), events_tx).await?;
+    let started = Instant::now();
+    let Launched { mut workers, listening } = launch(plan.clone(), launching, stop.clone(), events_tx).await?;
     for (node, address) in listening {
         observer.note(&Note::Listening { node: plan.node(node).name.clone(), address });
     }
-    worker.warnings().iter().for_each(|warning| observer.note(&Note::Warning(warning.clone())));
-    let mut supervision = Supervision::new(&plan);
+    workers.warnings().iter().for_each(|warning| observer.note(&Note::Warning(warning.clone())));
+    let mut supervision = Supervision::new(&plan, fastrand::f64);
+    let grace = Duration::from_millis(plan.grace_ms);
+    let mut timers = Timers::default();
     let mut stop_seen = false;
     let mut deadline: Option<Instant> = None;
     while !supervision.is_over() {
@@ -101,33 +126,41 @@ pub async fn supervise(
                 deadline = None;
                 Event::Deadline
             }
+            event = timers.next() => event,
         };
-        for action in supervision.on(event) {
+        for action in supervision.on(event, started.elapsed()) {
             match action {
                 Action::Note(note) => observer.note(&note),
                 Action::RequestStop => {
                     stop.request();
-                    deadline = Some(Instant::now() + Duration::from_millis(plan.grace_ms));
+                    deadline = Some(Instant::now() + grace);
                 }
                 Action::Close => {
-                    worker.close();
+                    workers.close();
                     deadline = Some(Instant::now() + CLOSE_TIME);
                 }
+                Action::Restart { replica, after } => timers.set(Instant::now() + after, Event::RestartDue(replica)),
+                Action::Start(replica) => workers.restart(replica),
+                Action::StopReplica(replica) => workers.stop_replica(replica),
+                Action::CloseReplica(replica) => workers.close_replica(replica),
+                Action::KillReplica(replica) => workers.kill_replica(replica),
+                Action::GraceGroup(group) => timers.set(Instant::now() + grace, Event::GroupDeadline(group)),
             }
         }
     }
-    worker.kill().await;
-    Ok(report(&plan, supervision, &worker, started.elapsed()))
+    workers.kill().await;
+    Ok(report(&plan, supervision, &workers, started.elapsed()))
 }
 
-fn report(plan: &Plan, supervision: Supervision, worker: &Workers, elapsed: Duration) -> RunReport {
+fn report(plan: &Plan, supervision: Supervision, workers: &Workers, elapsed: Duration) -> RunReport {
     let (outcome, replicas) = supervision.into_parts();
-    let replicas = replicas.into_iter().map(|(replica, (state, memory_peak))| ReplicaReport {
-        node: plan.nodes[replica.node.0 as usize].name.clone(),
-        index: replica.index,
-        state,
-        memory_peak,
-        stats: worker.stats(replica),
+    let replicas = replicas.into_iter().map(|(id, replica)| ReplicaReport {
+        node: plan.node(id.node).name.clone(),
+        index: id.index,
+        state: replica.state,
+        restarts: replica.restarts,
+        memory_peak: replica.memory_peak,
+        stats: workers.stats(id),
     });
     RunReport { outcome, elapsed, replicas: replicas.collect() }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::courier::grpc::{Presence, ReflectionError, Remote};
 use crate::courier::{CallError, Mailbox, Served};
@@ -127,6 +127,7 @@ pub struct Worker {
 struct Local {
     linked: Arc<Linked>,
     spec: Arc<ReplicaSpec>,
+    task: Option<AbortHandle>,
 }
 
 impl Worker {
@@ -171,8 +172,9 @@ impl Worker {
             };
             let mailbox = peers.mailbox(replica).clone();
             let sink = outputs.sink(mailbox.label());
-            let spec = Arc::new(ReplicaSpec { program: program.clone(), node, index: replica.index, mailbox, sink });
-            locals.insert(replica, Local { linked, spec });
+            let (program, stop) = (program.clone(), Stop::default());
+            let spec = Arc::new(ReplicaSpec { program, node, index: replica.index, mailbox, sink, stop });
+            locals.insert(replica, Local { linked, spec, task: None });
         }
         let servers = endpoints::serve(plan, endpoints, &peers, &components)?;
         let warnings = components.runtime.warnings().to_vec();
@@ -189,9 +191,25 @@ impl Worker {
 
     /// Starts a replica that does not run: one that has not started yet, or has failed.
     pub fn restart(&mut self, replica: ReplicaId) {
+        // What is left of earlier lives would pile up.
         while self.tasks.try_join_next().is_some() {}
-        if let Some(Local { linked, spec }) = self.replicas.get(&replica) {
-            self.tasks.spawn(run_component(replica, linked.clone(), spec.clone(), self.events.clone()));
+        let Some(Local { linked, spec, task }) = self.replicas.get_mut(&replica) else { return };
+        let life = run_component(replica, linked.clone(), spec.clone(), self.events.clone());
+        *task = Some(self.tasks.spawn(life));
+    }
+
+    /// Asks `replica` alone to stop, while the program goes on.
+    pub fn stop_replica(&self, replica: ReplicaId) {
+        if let Some(local) = self.replicas.get(&replica) {
+            local.spec.stop.request();
+        }
+    }
+
+    /// Drops `replica` wherever its guest is, and tells nobody.
+    pub fn kill_replica(&self, replica: ReplicaId) {
+        self.close_replica(replica);
+        if let Some(task) = self.replicas.get(&replica).and_then(|local| local.task.as_ref()) {
+            task.abort();
         }
     }
 

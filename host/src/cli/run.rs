@@ -151,6 +151,13 @@ impl Observer for Notes<'_> {
             Note::Failed { replica, failure } => {
                 self.0.error(&format!("`{replica}` failed: {}", failure.summary), failure.stack.as_deref());
             }
+            Note::Restarting { replica, after, attempt, max } => {
+                self.0.note(&format!("`{replica}` starts again in {after:.1?}: restart {attempt} of {max}"));
+            }
+            Note::GivenUp { replica, max, window } => self.0.error(
+                &format!("`{replica}` has ended too often: its `restart` allows {max} restarts within {window:?}"),
+                None,
+            ),
             Note::Stopping { signal, grace } => self
                 .0
                 .note(&format!("{signal}: asking every node to stop, for up to {grace:?}; once more to stop at once")),

@@ -11,8 +11,7 @@ use hdrhistogram::Histogram;
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::peer::Pending;
-use super::{CallContext, CallError, CallOptions, Exchange, Message, Origin, Pump, ReplicaIndex, Urgency};
-use crate::program::WhenFull;
+use super::{CallContext, CallError, CallOptions, Exchange, Message, Origin, Pump, ReplicaIndex, Urgency, WhenFull};
 
 /// One call that waits for its replica or is worked on.
 #[derive(Debug)]
@@ -26,6 +25,7 @@ pub struct Call {
     reply: oneshot::Sender<Result<Message, CallError>>,
     blocked: Option<(Arc<Exchange>, ReplicaIndex)>,
     queued_at: Instant,
+    wait_for_ready: bool,
 }
 
 /// What a replica has served.
@@ -66,6 +66,10 @@ struct State {
 enum Phase {
     Starting,
     Ready,
+    /// The replica ends when it has taken this many calls, and may start again.
+    Draining(usize),
+    /// The replica is gone and may start again.
+    Suspended,
     Closed(CallError),
 }
 
@@ -123,12 +127,7 @@ impl Mailbox {
     ///
     /// A call that has started is never cut off: a caller that stops waiting, by its deadline or by dropping this,
     /// leaves the callee to finish for nobody. One that has not started by then never does.
-    pub async fn call(
-        &self,
-        method: usize,
-        request: Message,
-        context: CallContext,
-    ) -> Result<Message, CallError> {
+    pub async fn call(&self, method: usize, request: Message, context: CallContext) -> Result<Message, CallError> {
         let _pending = Pending::new(&self.pending);
         let _hold = self.exchange.enter(&context, self.replica, &self.label)?;
         let CallContext { origin, caller, options } = context;
@@ -142,6 +141,7 @@ impl Mailbox {
             reply,
             blocked: blocked.map(|caller| (self.exchange.clone(), caller)),
             queued_at: Instant::now(),
+            wait_for_ready: options.wait_for_ready,
         };
         while let Some(refused) = self.deliver(call, options)? {
             call = refused;
@@ -171,7 +171,9 @@ impl Mailbox {
             let mut state = self.lock();
             match &state.phase {
                 Phase::Closed(error) => outcome = Err(error.clone()),
-                Phase::Starting if !options.wait_for_ready => outcome = Err(CallError::Unavailable),
+                Phase::Starting | Phase::Draining(_) | Phase::Suspended if !options.wait_for_ready => {
+                    outcome = Err(CallError::Unavailable);
+                }
                 _ if state.queue.len() >= self.queued_max && options.when_full == WhenFull::Fail => {
                     outcome = Err(CallError::Overloaded);
                 }
@@ -207,7 +209,7 @@ impl Mailbox {
         waited.map_err(|_| CallError::Overloaded)
     }
 
-    /// The next call to work on, or `None` once the mailbox is closed. Called by the replica's loop alone.
+    /// The next call to work on, or `None` once the mailbox is closed or drained. Called by the replica's loop alone.
     pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Call>> {
         if let Some(next) = self.take() {
             return Poll::Ready(next);
@@ -219,6 +221,12 @@ impl Mailbox {
 
     fn take(&self) -> Option<Option<Call>> {
         let mut state = self.lock();
+        if let Phase::Draining(left) = &mut state.phase {
+            match left.checked_sub(1) {
+                Some(less) => *left = less,
+                None => return Some(None),
+            }
+        }
         while let Some(call) = state.queue.pop_front() {
             if state.outside > 0 {
                 self.room.notify_one();
@@ -228,7 +236,7 @@ impl Mailbox {
                 return Some(Some(call));
             }
         }
-        matches!(state.phase, Phase::Closed(_)).then_some(None)
+        matches!(state.phase, Phase::Closed(_) | Phase::Draining(_)).then_some(None)
     }
 
     /// Answers a call and counts it.
@@ -249,10 +257,37 @@ impl Mailbox {
     /// Notes that the replica has started: calls that do not wait for that are accepted from here on.
     pub fn open(&self) {
         let mut state = self.lock();
-        if matches!(state.phase, Phase::Starting) {
+        if matches!(state.phase, Phase::Starting | Phase::Suspended) {
             state.phase = Phase::Ready;
             self.ready.send_replace(true);
         }
+    }
+
+    /// Has the replica's loop end when it has taken the calls that wait now. Later ones wait for the next loop.
+    pub fn drain(&self) {
+        let mut state = self.lock();
+        if !matches!(state.phase, Phase::Closed(_)) {
+            state.phase = Phase::Draining(state.queue.len());
+            self.ready.send_replace(false);
+        }
+    }
+
+    /// Notes that the replica is gone and may start again: calls wait for that, unless their callers do not want to.
+    pub fn suspend(&self) {
+        let refused = {
+            let mut state = self.lock();
+            if matches!(state.phase, Phase::Closed(_)) {
+                return;
+            }
+            state.phase = Phase::Suspended;
+            self.ready.send_replace(false);
+            let (waiting, refused) = std::mem::take(&mut state.queue).into_iter().partition(|call| call.wait_for_ready);
+            state.queue = waiting;
+            refused
+        };
+        self.refuse(refused, &CallError::Unavailable);
+        // Those who wait for room may be among those who do not want to wait for the replica.
+        self.room.notify_waiters();
     }
 
     /// Whether the replica has started and takes calls.
@@ -279,27 +314,31 @@ impl Mailbox {
             }
             state.phase = Phase::Closed(error.clone());
             self.ready.send_replace(false);
-            let waiting = std::mem::take(&mut state.queue);
-            state.served.errors += waiting.len() as u64;
-            waiting
+            std::mem::take(&mut state.queue)
         };
         self.room.notify_one();
-        for call in waiting {
+        self.refuse(waiting, &error);
+        self.arrived.wake();
+    }
+
+    fn refuse(&self, calls: VecDeque<Call>, error: &CallError) {
+        self.lock().served.errors += calls.len() as u64;
+        for call in calls {
             call.split().3.send(Err(error.clone()));
         }
-        self.arrived.wake();
     }
 
     /// The error of a call that comes when the mailbox is closed.
     fn refusal(&self) -> CallError {
         match &self.lock().phase {
             Phase::Closed(error) => error.clone(),
-            Phase::Starting | Phase::Ready => CallError::Unavailable,
+            _ => CallError::Unavailable,
         }
     }
 
-    /// The error of a call whose replica went away while it worked on it.
+    /// The error of a call whose replica went away while it worked on it. The replica could not count it any more.
     fn lost(&self) -> CallError {
+        self.lock().served.errors += 1;
         match self.refusal() {
             CallError::Cancelled => CallError::Cancelled,
             _ => self.failed(),
@@ -337,7 +376,7 @@ impl Answering {
 impl Call {
     /// Splits the call into what the replica's function gets and where its answer goes.
     pub fn split(self) -> (usize, Message, Option<Arc<Origin>>, Answering) {
-        let Self { method, request, origin, reply, blocked, queued_at } = self;
+        let Self { method, request, origin, reply, blocked, queued_at, wait_for_ready: _ } = self;
         (method, request, origin, Answering { reply, blocked, queued_at })
     }
 }

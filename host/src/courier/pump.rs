@@ -140,7 +140,8 @@ impl Pump {
         &self.clock
     }
 
-    /// Runs `future` to its end on the task that awaits this, sharing the work with callers.
+    /// Runs `future` to its end on the task that awaits this, sharing the work with callers. A loop that has ended may
+    /// be followed by another one.
     ///
     /// It also ends when a poll panicked; whether the future came to its end is for the future to tell.
     pub async fn own(&self, future: impl Future<Output = ()> + Send + 'static) {
@@ -248,5 +249,7 @@ impl Drop for Installed<'_> {
     fn drop(&mut self) {
         let mut body = self.0.body.lock().unwrap_or_else(PoisonError::into_inner);
         body.future = None;
+        // The next loop starts its guest anew.
+        self.0.taking_calls.store(false, Ordering::Relaxed);
     }
 }

@@ -78,6 +78,8 @@ fn obey(worker: &mut Worker, stop: &Stop, command: Command) {
     match command {
         Command::Start { replica } => worker.restart(replica),
         Command::Presence { replica, presence } => worker.set_presence(replica, presence),
+        Command::StopReplica { replica } => worker.stop_replica(replica),
+        Command::KillReplica { replica } => worker.kill_replica(replica),
         Command::CloseReplica { replica } => worker.close_replica(replica),
         Command::Stop => stop.request(),
         Command::Close => worker.close(),

@@ -155,13 +155,37 @@ impl Processes {
         self.shared.lock().start(index, replica);
     }
 
+    /// Asks one replica to stop, while the program goes on.
+    pub fn stop_replica(&self, replica: ReplicaId) {
+        self.tell_own(replica, Command::StopReplica { replica });
+    }
+
     /// Refuses the calls to a replica that will not run again.
     pub fn close_replica(&self, replica: ReplicaId) {
+        self.tell_own(replica, Command::CloseReplica { replica });
+        self.shared.note_presence(&mut self.shared.lock(), replica, Presence::Gone);
+    }
+
+    /// Drops one replica wherever its guest is, and tells nobody. One that has a process to itself goes with it.
+    pub fn kill_replica(&self, replica: ReplicaId) {
         let mut state = self.shared.lock();
-        if let Some(process) = self.shared.worker_of(replica).and_then(|index| state.processes.get(&index)) {
-            process.tell(Command::CloseReplica { replica });
+        let process = self.shared.worker_of(replica).and_then(|index| state.processes.get_mut(&index));
+        if let Some(process) = process {
+            process.running.remove(&replica);
+            if process.running.is_empty() {
+                let _ = process.child.kill();
+            } else {
+                process.tell(Command::KillReplica { replica });
+            }
         }
         self.shared.note_presence(&mut state, replica, Presence::Gone);
+    }
+
+    /// Tells a replica's own worker.
+    fn tell_own(&self, replica: ReplicaId, command: Command) {
+        if let Some(process) = self.shared.worker_of(replica).and_then(|index| self.shared.lock().processes.get(&index).map(|process| process.commands.clone())) {
+            let _ = process.send(command);
+        }
     }
 
     /// Tells every replica that no more calls will come.

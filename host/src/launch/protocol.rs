@@ -30,6 +30,16 @@ pub enum Command {
         /// Where it is in its life.
         presence: Presence,
     },
+    /// Ask one replica to stop.
+    StopReplica {
+        /// The replica.
+        replica: ReplicaId,
+    },
+    /// Drop one replica, wherever its guest is.
+    KillReplica {
+        /// The replica.
+        replica: ReplicaId,
+    },
     /// A replica will not run again: refuse its calls.
     CloseReplica {
         /// The replica.

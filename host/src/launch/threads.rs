@@ -6,7 +6,7 @@ use crate::plan::Plan;
 use crate::worker::{Surroundings, Worker, WorkerError};
 
 /// Starts the plan's worker on the tokio runtime that this is called on.
-pub async fn launch_threads(plan: Arc<Plan>, surroundings: Surroundings) -> Result<Worker, WorkerError> {
+pub(super) async fn launch_threads(plan: Arc<Plan>, surroundings: Surroundings) -> Result<Worker, WorkerError> {
     // Compilation takes seconds of processor time, which a runtime's own thread must not spend at once.
     let runtime = tokio::runtime::Handle::current();
     let started = tokio::task::spawn_blocking(move || {

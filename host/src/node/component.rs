@@ -1,15 +1,18 @@
-//! A replica of a component: started, served, and its mailbox closed behind it.
+//! A replica of a component: started, served, and its mailbox closed or suspended behind it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
 use super::{Change, NodeEvent};
-use crate::courier::CallError;
+use crate::courier::{CallError, Mailbox};
 use crate::plan::ReplicaId;
 use crate::runtime::{Ended, Failure, Linked, ReplicaSpec, StartError};
 
 /// Runs a replica until its mailbox is closed or its guest fails, and reports every change of its life.
+///
+/// Where the node's restart policy lets the replica come back, its mailbox is only suspended, and this may be called
+/// again.
 ///
 /// Dropping the future drops the replica's store, wherever its guest is.
 pub async fn run_component(
@@ -22,7 +25,12 @@ pub async fn run_component(
     let report = move |change| {
         let _ = events.send(NodeEvent { replica, change });
     };
-    let mailbox = spec.mailbox.clone();
+    let (mailbox, restart) = (spec.mailbox.clone(), spec.node.restart);
+    let leave = move |mailbox: &Mailbox, failed: bool| match failed {
+        true if restart.follows_failure() => mailbox.suspend(),
+        false if restart.follows_return() => mailbox.suspend(),
+        _ => mailbox.close(CallError::Unavailable),
+    };
     let ended = Arc::new(Mutex::new(None));
     let outcome = ended.clone();
     let life = {
@@ -30,18 +38,19 @@ pub async fn run_component(
         async move {
             let ended = live(&linked, spec, report).await;
             // Refuses what waits before the end is told, so that no caller waits for a replica that is gone.
-            mailbox.close(CallError::Unavailable);
+            leave(&mailbox, ended.failure.is_some());
             *outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(ended);
         }
     };
     mailbox.pump().own(life).await;
-    mailbox.close(CallError::Unavailable);
     let ended = ended.lock().unwrap_or_else(PoisonError::into_inner).take();
     let ended = ended.unwrap_or_else(|| Ended {
         failure: Some(Failure { summary: "the host panicked while it ran this replica".to_owned(), stack: None }),
         exited: false,
         memory_peak: 0,
     });
+    // Once more, because a loop that panicked has not come to it.
+    leave(&mailbox, ended.failure.is_some());
     report(match ended {
         Ended { failure: None, memory_peak, .. } => Change::Ended { memory_peak },
         Ended { failure: Some(failure), memory_peak, .. } => Change::Failed { failure, memory_peak },
@@ -57,7 +66,14 @@ async fn live(linked: &Linked, spec: Arc<ReplicaSpec>, report: impl Fn(Change) +
     };
     mailbox.open();
     report(Change::Started);
-    let ended = replica.serve(mailbox, || report(Change::Ran)).await;
+    let ran = || {
+        // A replica that starts again ends first. When everything stops it goes on serving, as others do.
+        if spec.node.restart.follows_return() && !spec.stop_requested() {
+            spec.mailbox.drain();
+        }
+        report(Change::Ran);
+    };
+    let ended = replica.serve(mailbox, ran).await;
     if ended.exited {
         report(Change::Ran);
     }

@@ -39,7 +39,7 @@ fn figures(replica: &ReplicaReport) -> Figures {
 pub fn report_table(report: &RunReport) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING);
-    table.set_header(["node", "state", "calls", "errors", "p50", "p99", "cpu", "memory"]);
+    table.set_header(["node", "state", "restarts", "calls", "errors", "p50", "p99", "cpu", "memory"]);
     for column in table.column_iter_mut().skip(2) {
         column.set_cell_alignment(CellAlignment::Right);
     }
@@ -49,6 +49,7 @@ pub fn report_table(report: &RunReport) -> String {
         table.add_row([
             format!("{}/{}", replica.node, replica.index),
             replica.state.name().to_owned(),
+            replica.restarts.to_string(),
             figures.calls.to_string(),
             figures.errors.to_string(),
             latency(figures.p50_ns),
@@ -71,6 +72,7 @@ pub fn report_json(report: &RunReport) -> Value {
                 "node": replica.node,
                 "replica": replica.index,
                 "state": replica.state.name(),
+                "restarts": replica.restarts,
                 "calls": figures.calls,
                 "errors": figures.errors,
                 "p50_ns": figures.p50_ns,

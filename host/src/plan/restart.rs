@@ -31,6 +31,12 @@ impl RestartPlan {
     }
 }
 
+impl Default for RestartPlan {
+    fn default() -> RestartPlan {
+        Restart::default().into()
+    }
+}
+
 impl From<Restart> for RestartPlan {
     fn from(restart: Restart) -> RestartPlan {
         let Restart { policy, max, window, backoff, backoff_max } = restart;

@@ -112,8 +112,8 @@ pub(super) struct NodeFile {
     pub env: BTreeMap<Spanned<String>, Spanned<String>>,
 
     /// When a replica that has ended is started again: `restart = "on-failure"`, or with its budget
-    /// `restart = { policy = "on-failure", max = 3, window = "60s" }`. Without it, a replica that fails fails the
-    /// program.
+    /// `restart = { policy = "on-failure", max = 3, window = "60s" }`. It starts over, with its `run` if it has one.
+    /// Without it, a replica that fails fails the program.
     #[serde(default)]
     #[schemars(with = "RestartFile")]
     pub restart: Option<Spanned<RestartFile>>,

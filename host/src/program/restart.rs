@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 /// The largest number of restarts in one window.
 pub const RESTARTS_MAX: u32 = 1_000_000;
 
-/// When a replica that has ended is started again, how often, and how soon.
+/// When a replica that has ended is started again, how often, and how soon. It starts over: with a new memory, and with
+/// its `run`, if it has one. While the program stops, nothing is started again, and a failure that a restart would have
+/// followed does not fail the program.
 ///
 /// ```toml
 /// restart = { policy = "on-failure", max = 3, window = "60s", backoff = "200ms", backoff-max = "10s" }
@@ -16,7 +18,7 @@ pub const RESTARTS_MAX: u32 = 1_000_000;
 pub struct Restart {
     /// Which ends a restart follows.
     pub policy: RestartPolicy,
-    /// The most restarts within one window; a further failure fails the program.
+    /// The most restarts of a replica within one window. If it ends once more, the program fails.
     pub max: u32,
     /// How long a restart counts. A replica that has been well for this long has its whole budget again.
     pub window: Duration,

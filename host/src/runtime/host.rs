@@ -56,13 +56,16 @@ fn add_program(linker: &mut Linker<State>, kind: Kind) -> Result<()> {
         Ok(())
     })?;
     program.func_wrap("stop-requested", |store: StoreContextMut<'_, State>, ()| {
-        Ok((store.data().spec.program.stop.is_requested(),))
+        Ok((store.data().spec.stop_requested(),))
     })?;
     if kind == Kind::Concurrent {
         program.func_wrap_concurrent("wait-for-stop", |accessor, (): ()| {
-            let stop = accessor.with(|mut access| access.get().spec.program.stop.clone());
+            let spec = accessor.with(|mut access| access.get().spec.clone());
             Box::pin(async move {
-                stop.requested().await;
+                tokio::select! {
+                    () = spec.program.stop.requested() => {}
+                    () = spec.stop.requested() => {}
+                }
                 Ok(())
             })
         })?;

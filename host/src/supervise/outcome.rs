@@ -63,9 +63,11 @@ pub struct ReplicaReport {
     pub index: u32,
     /// How it ended.
     pub state: ReplicaState,
-    /// The most memory that it had at once, in bytes.
+    /// How often it was restarted.
+    pub restarts: u32,
+    /// The most memory that it had at once in any of its lives, in bytes.
     pub memory_peak: u64,
-    /// What it did.
+    /// What it did in all of them.
     pub stats: Option<ReplicaStats>,
 }
 
@@ -78,6 +80,8 @@ pub enum ReplicaState {
     Running,
     /// Its `run` returned; it goes on serving.
     Ran,
+    /// It ended, or its `run` returned, and it waits for its restart.
+    Restarting,
     /// It ended with the program.
     Ended,
     /// It failed.
@@ -93,6 +97,7 @@ impl ReplicaState {
             Self::Starting => "starting",
             Self::Running => "running",
             Self::Ran => "finished",
+            Self::Restarting => "restarting",
             Self::Ended => "ended",
             Self::Failed => "failed",
             Self::Killed => "killed",

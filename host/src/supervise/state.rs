@@ -1,14 +1,21 @@
 //! What a program's end depends on, without clocks or tasks: events in, actions out.
 
+mod group;
+mod replica;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Note;
+use super::budget::{Attempt, Budget};
 use super::outcome::{Outcome, ReplicaState, Signal};
 use crate::node::Change;
 use crate::plan::{Plan, ReplicaId};
+use group::Group;
+pub(super) use replica::Replica;
 
 /// Everything that can happen to a running program.
+#[derive(Debug)]
 pub(super) enum Event {
     /// A replica changed.
     Node { replica: ReplicaId, change: Change },
@@ -16,11 +23,16 @@ pub(super) enum Event {
     StopRequested,
     /// The user asked the program to stop.
     Signal(Signal),
-    /// The time that the last action gave has passed.
+    /// The time that the last action gave the program has passed.
     Deadline,
+    /// The time before a restart has passed.
+    RestartDue(ReplicaId),
+    /// The time that the last action gave the group at this place of the plan has passed.
+    GroupDeadline(usize),
 }
 
 /// What there is to do about it.
+#[derive(Debug)]
 pub(super) enum Action {
     /// Tell the user.
     Note(Note),
@@ -28,6 +40,18 @@ pub(super) enum Action {
     RequestStop,
     /// No more calls will come: replicas that only serve end now.
     Close,
+    /// Say [`Event::RestartDue`] after that time.
+    Restart { replica: ReplicaId, after: Duration },
+    /// Start the replica again, now.
+    Start(ReplicaId),
+    /// Ask one replica to stop.
+    StopReplica(ReplicaId),
+    /// No more calls will come for the replica, and it does not come back.
+    CloseReplica(ReplicaId),
+    /// Drop the replica where it is.
+    KillReplica(ReplicaId),
+    /// Say [`Event::GroupDeadline`] after the grace period.
+    GraceGroup(usize),
 }
 
 /// The phases of a program's life, in order.
@@ -46,41 +70,36 @@ pub(super) struct Supervision {
     phase: Phase,
     outcome: Outcome,
     grace: Duration,
-    labels: BTreeMap<ReplicaId, String>,
     replicas: BTreeMap<ReplicaId, Replica>,
+    groups: Vec<Group>,
+    budgets: Vec<Budget>,
+    jitter: fn() -> f64,
     signalled: bool,
 }
 
-struct Replica {
-    state: ReplicaState,
-    has_run: bool,
-    memory_peak: u64,
-}
-
-impl Replica {
-    fn is_gone(&self) -> bool {
-        matches!(self.state, ReplicaState::Ended | ReplicaState::Failed | ReplicaState::Killed)
-    }
-
-    /// Whether the program has to wait for this replica's `run`.
-    fn is_busy(&self) -> bool {
-        self.has_run && matches!(self.state, ReplicaState::Starting | ReplicaState::Running)
-    }
-}
-
 impl Supervision {
-    pub(super) fn new(plan: &Plan) -> Self {
-        let ids = plan.workers.iter().flat_map(|worker| &worker.replicas);
-        let replicas = ids.clone().map(|&id| {
-            let has_run = plan.nodes[id.node.0 as usize].run.is_some();
-            (id, Replica { state: ReplicaState::Starting, has_run, memory_peak: 0 })
-        });
+    /// The state of `plan` as it is launched. `jitter` gives numbers from 0 to 1, by chance.
+    pub(super) fn new(plan: &Plan, jitter: fn() -> f64) -> Self {
+        let shared = plan.groups.iter().map(|group| group.restart);
+        let mut budgets: Vec<_> = shared.map(|restart| Budget::new(restart.unwrap_or_default())).collect();
+        let mut replicas = BTreeMap::new();
+        for id in plan.replicas() {
+            let node = plan.node(id.node);
+            let group = plan.group_of(id);
+            let budget = group.filter(|group| plan.groups[*group].restart.is_some()).unwrap_or_else(|| {
+                budgets.push(Budget::new(node.restart));
+                budgets.len() - 1
+            });
+            replicas.insert(id, Replica::new(plan.label(id), node.run.is_some(), group, budget));
+        }
         Self {
             phase: Phase::Running,
             outcome: Outcome::Finished,
             grace: Duration::from_millis(plan.grace_ms),
-            labels: ids.map(|&id| (id, plan.label(id))).collect(),
-            replicas: replicas.collect(),
+            replicas,
+            groups: plan.groups.iter().map(Group::new).collect(),
+            budgets,
+            jitter,
             signalled: false,
         }
     }
@@ -89,15 +108,15 @@ impl Supervision {
         self.phase == Phase::Over
     }
 
-    pub(super) fn into_parts(self) -> (Outcome, BTreeMap<ReplicaId, (ReplicaState, u64)>) {
-        let replicas = self.replicas.into_iter().map(|(id, replica)| (id, (replica.state, replica.memory_peak)));
-        (self.outcome, replicas.collect())
+    pub(super) fn into_parts(self) -> (Outcome, BTreeMap<ReplicaId, Replica>) {
+        (self.outcome, self.replicas)
     }
 
-    pub(super) fn on(&mut self, event: Event) -> Vec<Action> {
+    /// What to do about `event`, at the time `now` since the launch.
+    pub(super) fn on(&mut self, event: Event, now: Duration) -> Vec<Action> {
         let mut actions = Vec::new();
         match event {
-            Event::Node { replica, change } => self.on_change(replica, change, &mut actions),
+            Event::Node { replica, change } => self.on_change(replica, change, now, &mut actions),
             Event::StopRequested => self.stop(&mut actions),
             Event::Signal(signal) if self.signalled || self.phase > Phase::Running => {
                 self.signalled = true;
@@ -113,37 +132,100 @@ impl Supervision {
                 self.stop(&mut actions);
             }
             Event::Deadline => self.kill(&mut actions),
+            Event::RestartDue(replica) => self.restart(replica, &mut actions),
+            Event::GroupDeadline(group) => self.kill_group(group, &mut actions),
         }
         self.advance(&mut actions);
         actions
     }
 
-    fn on_change(&mut self, id: ReplicaId, change: Change, actions: &mut Vec<Action>) {
+    fn on_change(&mut self, id: ReplicaId, change: Change, now: Duration, actions: &mut Vec<Action>) {
         let Some(replica) = self.replicas.get_mut(&id).filter(|replica| !replica.is_gone()) else { return };
         match change {
             Change::Started => replica.state = ReplicaState::Running,
-            Change::Ran => replica.state = ReplicaState::Ran,
+            Change::Ran => {
+                replica.state = ReplicaState::Ran;
+                self.complete_group(id, actions);
+            }
             Change::Ended { memory_peak } => {
-                replica.state = ReplicaState::Ended;
-                replica.memory_peak = memory_peak;
+                replica.memory_peak = replica.memory_peak.max(memory_peak);
+                self.lose(id, ReplicaState::Ended, now, actions);
             }
             Change::Failed { failure, memory_peak } => {
-                replica.state = ReplicaState::Failed;
-                replica.memory_peak = memory_peak;
-                actions.push(Action::Note(Note::Failed { replica: self.labels[&id].clone(), failure }));
-                // Of several causes the first one counts.
-                if self.outcome == Outcome::Finished {
-                    self.outcome = Outcome::Failed;
-                }
-                self.stop(actions);
+                replica.memory_peak = replica.memory_peak.max(memory_peak);
+                actions.push(Action::Note(Note::Failed { replica: replica.label.clone(), failure }));
+                self.lose(id, ReplicaState::Failed, now, actions);
             }
         }
+    }
+
+    /// A replica has ended in that state: for good, or to be restarted.
+    fn lose(&mut self, id: ReplicaId, state: ReplicaState, now: Duration, actions: &mut Vec<Action>) {
+        let Some(replica) = self.replicas.get_mut(&id) else { return };
+        replica.state = state;
+        let budget = &mut self.budgets[replica.budget];
+        let restart = *budget.restart();
+        let mut failed = state == ReplicaState::Failed;
+        let follows = match failed {
+            true => restart.follows_failure(),
+            false => restart.follows_return() && replica.has_run,
+        };
+        if follows {
+            let restarts = !replica.ending && self.phase == Phase::Running;
+            let (label, max) = (replica.label.clone(), restart.max);
+            match budget.spend(now, (self.jitter)()) {
+                Some(Attempt { number: attempt, after }) if restarts => {
+                    (replica.state, replica.last) = (ReplicaState::Restarting, state);
+                    actions.push(Action::Note(Note::Restarting { replica: label, after, attempt, max }));
+                    actions.push(Action::Restart { replica: id, after });
+                    return;
+                }
+                None if restarts || failed => {
+                    let window = Duration::from_millis(restart.window_ms);
+                    actions.push(Action::Note(Note::GivenUp { replica: label, max, window }));
+                    failed = true;
+                }
+                // What would be made good does not turn to failure because it comes late, amid the end.
+                _ => failed = false,
+            }
+            actions.push(Action::CloseReplica(id));
+        }
+        if failed {
+            // Of several causes the first one counts.
+            if self.outcome == Outcome::Finished {
+                self.outcome = Outcome::Failed;
+            }
+            self.stop(actions);
+        }
+    }
+
+    fn restart(&mut self, id: ReplicaId, actions: &mut Vec<Action>) {
+        // The program may have stopped meanwhile.
+        let waiting = |replica: &&mut Replica| replica.state == ReplicaState::Restarting;
+        let Some(replica) = self.replicas.get_mut(&id).filter(waiting) else { return };
+        replica.state = ReplicaState::Starting;
+        replica.restarts += 1;
+        actions.push(Action::Start(id));
     }
 
     fn stop(&mut self, actions: &mut Vec<Action>) {
         if self.phase == Phase::Running {
             self.phase = Phase::Stopping;
+            self.give_up_restarts(actions);
             actions.push(Action::RequestStop);
+        }
+    }
+
+    fn close(&mut self, actions: &mut Vec<Action>) {
+        self.phase = Phase::Closing;
+        self.give_up_restarts(actions);
+        actions.push(Action::Close);
+    }
+
+    /// Leaves the replicas that wait for a restart as they are.
+    fn give_up_restarts(&mut self, actions: &mut Vec<Action>) {
+        for (id, replica) in &mut self.replicas {
+            replica.give_up_restart(*id, actions);
         }
     }
 
@@ -152,28 +234,39 @@ impl Supervision {
         let mut killed = Vec::new();
         let closing = self.phase == Phase::Closing;
         let late = |replica: &Replica| !replica.is_gone() && (closing || replica.is_busy());
-        for (id, replica) in self.replicas.iter_mut().filter(|(_, replica)| late(replica)) {
+        for replica in self.replicas.values_mut().filter(|replica| late(replica)) {
             replica.state = ReplicaState::Killed;
-            killed.push(self.labels[id].clone());
+            killed.push(replica.label.clone());
         }
         if !killed.is_empty() {
             actions.push(Action::Note(Note::Killing { replicas: killed }));
         }
-        actions.push(Action::Close);
-        self.phase = Phase::Closing;
+        self.close(actions);
     }
 
     /// Moves on to the next phase where nothing holds it up any more.
     fn advance(&mut self, actions: &mut Vec<Action>) {
-        let with_run = self.replicas.values().filter(|replica| replica.has_run).count();
+        self.advance_groups(actions);
         let busy = self.replicas.values().any(Replica::is_busy);
-        let finished = with_run > 0 && !busy;
-        if (self.phase == Phase::Running && finished) || (self.phase == Phase::Stopping && !busy) {
-            self.phase = Phase::Closing;
-            actions.push(Action::Close);
+        if self.phase == Phase::Running && self.is_finished() && busy {
+            self.stop(actions);
+        } else if (self.phase == Phase::Running && self.is_finished()) || (self.phase == Phase::Stopping && !busy) {
+            self.close(actions);
         }
         if self.phase == Phase::Closing && self.replicas.values().all(Replica::is_gone) {
             self.phase = Phase::Over;
         }
     }
+
+    /// Whether every `run` has finished that comes to an end: one that is started again whenever it does is not waited
+    /// for.
+    fn is_finished(&self) -> bool {
+        let comes_to_an_end =
+            |replica: &&Replica| replica.has_run && !self.budgets[replica.budget].restart().follows_return();
+        let mut waited_for = self.replicas.values().filter(comes_to_an_end).peekable();
+        waited_for.peek().is_some() && !waited_for.any(Replica::is_busy)
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,13 +20,14 @@ pub(in crate::program) struct RestartTable {
     /// starts a `run` again that has returned.
     pub policy: RestartPolicy,
 
-    /// The most restarts within one window, after which a failure fails the program: `max = 3`, which is the default.
-    /// From 1 to 1000000.
+    /// The most restarts of a replica within one window; if it ends once more, the program fails: `max = 3`, which is
+    /// the default. From 1 to 1000000.
     #[serde(default)]
     #[schemars(with = "u32", range(min = 1, max = RESTARTS_MAX), extend("default" = Restart::default().max))]
     pub max: Option<Spanned<i64>>,
 
-    /// How long a restart counts: `window = "60s"`, which is the default. Units: ms, s, m, h.
+    /// How long a restart counts: `window = "60s"`, which is the default. A replica that has been well for so long has
+    /// its whole budget again. Units: ms, s, m, h.
     #[serde(default)]
     #[schemars(with = "DurationText", extend("default" = "60s"))]
     pub window: Option<Spanned<DurationText>>,

@@ -65,6 +65,7 @@ fn run_step(verb: &str, argument: &str) -> Result<(), ()> {
         "fail" => return Err(()),
         "exit" => std::process::exit(number() as i32),
         "trap" => panic!("{argument}"),
+        "trap-first" => println!("{:?}", probe_handles::all("")[0].trap("on request")),
         "spin" => spin(number()),
         "sleep" => std::thread::sleep(Duration::from_millis(number())),
         "stop" => program::stop(),

@@ -76,6 +76,7 @@ async fn run_step(verb: &str, argument: &str) -> Result<(), ()> {
         "fail" => return Err(()),
         "exit" => std::process::exit(number() as i32),
         "trap" => panic!("{argument}"),
+        "trap-once" => trap_once(argument),
         "spin" => spin(number()),
         "sleep" => sleep(number()).await,
         "allocate" => println!("{}", std::hint::black_box(vec![1u8; number() as usize]).len()),
@@ -106,6 +107,7 @@ async fn run_step(verb: &str, argument: &str) -> Result<(), ()> {
                 println!("{:?}", probe.echo(vec![7; number() as usize]).await.map(|data| data.len()));
             }
         }
+        "crash" => println!("{:?}", crash(number()).await),
         "storm" => println!("{}", storm(number()).await),
         "get" => println!("{}", probe_handles::get(argument).is_some()),
         verb => panic!("`{verb}` is no step"),
@@ -128,6 +130,34 @@ async fn storm(rounds: u64) -> usize {
             calls.into_iter().filter(|call| matches!(call, Ok(data) if *data == vec![round as u8; size])).count();
     }
     answered
+}
+
+/// Has the last callee trap again and again amid other calls. Counts the calls that came to an answer or failed in the
+/// callee, and gives what came of the others.
+async fn crash(rounds: u64) -> (usize, Vec<CallError>) {
+    let callee = all().pop().expect("there is one");
+    let call = async |number: u64| match number % 8 {
+        4 => callee.trap("on request".to_owned()).await,
+        _ => callee.echo(vec![number as u8]).await.map(|data| assert_eq!(data, [number as u8])),
+    };
+    let (mut counted, mut others) = (0, Vec::new());
+    for _ in 0..rounds {
+        for result in join_all((0..16).map(&call)).await {
+            match result {
+                Ok(()) | Err(CallError::Failed(_)) => counted += 1,
+                Err(error) => others.push(error),
+            }
+        }
+    }
+    (counted, others)
+}
+
+/// Panics, unless it has left the file behind that says that it has done so before.
+fn trap_once(file: &str) {
+    if std::fs::File::create_new(file).is_ok() {
+        panic!("for the first time");
+    }
+    println!("not again");
 }
 
 /// Keeps its thread busy; for ever if `ms` is 0.

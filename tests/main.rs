@@ -7,3 +7,4 @@ mod config;
 mod examples;
 mod host;
 mod run;
+mod runs;

@@ -2,7 +2,9 @@
 
 mod outcome;
 mod state;
+mod status;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +13,8 @@ use tokio::time::{Instant, sleep_until};
 
 pub use outcome::{Outcome, ReplicaReport, ReplicaState, RunReport, Signal};
 use state::{Action, Event, Supervision};
+pub use status::{ReplicaStatus, StatusRequest};
+use status::{Starts, replica_statuses};
 
 use crate::launch::launch_threads;
 use crate::node::NodeEvent;
@@ -61,6 +65,8 @@ pub struct Setting {
     pub outputs: Arc<dyn Outputs>,
     /// Told of every SIGINT and SIGTERM.
     pub signals: mpsc::UnboundedReceiver<Signal>,
+    /// Asks for the state of the replicas, at any time; answered at once. May be closed from the start.
+    pub status_requests: mpsc::Receiver<StatusRequest>,
 }
 
 /// Launches `plan` and runs it until it has finished, failed or been stopped.
@@ -69,27 +75,43 @@ pub async fn supervise(
     setting: Setting,
     observer: &mut dyn Observer,
 ) -> Result<RunReport, WorkerError> {
-    let Setting { cache, outputs, mut signals } = setting;
+    let Setting { cache, outputs, mut signals, mut status_requests } = setting;
     let stop = Stop::default();
     let (events_tx, mut events) = mpsc::unbounded_channel();
     let surroundings = Surroundings { cache, outputs, stop: stop.clone(), events: events_tx };
     let started = std::time::Instant::now();
-    let mut worker = match plan.launch_type {
-        LaunchType::Threads => launch_threads(plan.clone(), surroundings).await?,
+    let mut supervision = Supervision::new(&plan);
+    let mut starts = Starts::default();
+    let mut launching = pin!(async {
+        match plan.launch_type {
+            LaunchType::Threads => launch_threads(plan.clone(), surroundings).await,
+        }
+    });
+    let mut worker = loop {
+        tokio::select! {
+            worker = &mut launching => break worker?,
+            Some(request) = status_requests.recv() => request.answer(replica_statuses(&plan, &supervision, &starts, None)),
+        }
     };
     worker.warnings().iter().for_each(|warning| observer.note(&Note::Warning(warning.clone())));
-    let mut supervision = Supervision::new(&plan);
     let mut stop_seen = false;
     let mut deadline: Option<Instant> = None;
     while !supervision.is_over() {
         let event = tokio::select! {
             // Replicas first: what happened before a stop is told before it.
             biased;
-            Some(NodeEvent { replica, change }) = events.recv() => Event::Node { replica, change },
+            Some(NodeEvent { replica, change }) = events.recv() => {
+                starts.on(replica, &change);
+                Event::Node { replica, change }
+            }
             Some(signal) = signals.recv() => Event::Signal(signal),
             () = stop.requested(), if !stop_seen => {
                 stop_seen = true;
                 Event::StopRequested
+            }
+            Some(request) = status_requests.recv() => {
+                request.answer(replica_statuses(&plan, &supervision, &starts, Some(&worker)));
+                continue;
             }
             () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
                 deadline = None;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -55,11 +56,14 @@ pub struct ReplicaStats {
     pub served: Served,
     /// How long it was on a thread.
     pub busy: Duration,
+    /// How large its memories are.
+    pub memory_bytes: u64,
 }
 
 /// A worker whose replicas are running.
 pub struct Worker {
     mailboxes: HashMap<ReplicaId, Arc<Mailbox>>,
+    memories: HashMap<ReplicaId, Arc<AtomicU64>>,
     tasks: JoinSet<()>,
     warnings: Vec<String>,
     // The engines and their ticker outlive the replicas.
@@ -82,6 +86,7 @@ impl Worker {
         });
         let mut linked: HashMap<u32, (Arc<NodePlan>, Arc<Linked>)> = HashMap::new();
         let mut tasks = JoinSet::new();
+        let memories: HashMap<_, Arc<AtomicU64>> = replicas.iter().map(|&id| (id, Arc::default())).collect();
         for &replica in replicas {
             let (node, code) = match linked.get(&replica.node.0) {
                 Some((node, code)) => (node.clone(), code.clone()),
@@ -102,11 +107,12 @@ impl Worker {
                 index: replica.index,
                 sink: surroundings.outputs.sink(mailbox.label()),
                 mailbox,
+                memory_bytes: memories[&replica].clone(),
             });
             tasks.spawn(run_component(replica, code, spec, surroundings.events.clone()));
         }
         let warnings = components.runtime.warnings().to_vec();
-        Ok(Self { mailboxes, tasks, warnings, _runtime: components.runtime })
+        Ok(Self { mailboxes, memories, tasks, warnings, _runtime: components.runtime })
     }
 
     /// What a user should know of how the worker runs.
@@ -122,7 +128,8 @@ impl Worker {
     /// What `replica` has done so far.
     pub fn stats(&self, replica: ReplicaId) -> Option<ReplicaStats> {
         let mailbox = self.mailboxes.get(&replica)?;
-        Some(ReplicaStats { served: mailbox.served(), busy: mailbox.pump().clock().busy() })
+        let memory_bytes = self.memories.get(&replica).map_or(0, |bytes| bytes.load(Ordering::Relaxed));
+        Some(ReplicaStats { served: mailbox.served(), busy: mailbox.pump().clock().busy(), memory_bytes })
     }
 
     /// Tells every replica that no more calls will come: those that only serve end at once, others when `run` does.

@@ -89,6 +89,11 @@ impl Supervision {
         self.phase == Phase::Over
     }
 
+    /// Every replica and where it is in its life, in the order of the plan's nodes.
+    pub(super) fn states(&self) -> impl Iterator<Item = (ReplicaId, ReplicaState)> {
+        self.replicas.iter().map(|(&id, replica)| (id, replica.state))
+    }
+
     pub(super) fn into_parts(self) -> (Outcome, BTreeMap<ReplicaId, (ReplicaState, u64)>) {
         let replicas = self.replicas.into_iter().map(|(id, replica)| (id, (replica.state, replica.memory_peak)));
         (self.outcome, replicas.collect())

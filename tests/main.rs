@@ -9,3 +9,4 @@ mod host;
 mod proto;
 mod restart;
 mod run;
+mod runs;

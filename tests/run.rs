@@ -10,12 +10,12 @@ use tempfile::TempDir;
 use crate::host;
 
 /// A program file in a directory of its own. `ASYNC` and `PLAIN` in it are the two probe components.
-pub(crate) struct Program {
-    pub(crate) dir: TempDir,
+pub struct Program {
+    pub dir: TempDir,
 }
 
 impl Program {
-    pub(crate) fn new(toml: &str) -> Self {
+    pub fn new(toml: &str) -> Self {
         let guests = host::guests();
         let component = |name: &str| format!("component = \"{}\"", guests.join(name).display());
         let toml = toml.replace("ASYNC", &component("probe.wasm")).replace("PLAIN", &component("probe_plain.wasm"));
@@ -24,7 +24,7 @@ impl Program {
         Self { dir }
     }
 
-    fn path(&self) -> PathBuf {
+    pub fn path(&self) -> PathBuf {
         self.dir.path().join("program.toml")
     }
 
@@ -73,7 +73,7 @@ pub(crate) fn check(toml: &str, code: i32, stdout: &[&str], stderr: &[&str]) {
 }
 
 /// A node that calls itself is the shortest program whose imports are all bound.
-fn script(component: &str, steps: &str) -> String {
+pub fn script(component: &str, steps: &str) -> String {
     format!("[nodes.probe]\n{component}\nhandles = {{ probe = \"probe\" }}\nargs = [{steps}]\n")
 }
 
@@ -284,33 +284,37 @@ fn a_trap_amid_calls_in_all_directions_ends_the_program_alone() {
 }
 
 /// A run that is still going on, with its stdout read line by line.
-pub(crate) struct Going {
-    pub(crate) child: Child,
-    stdout: BufReader<std::process::ChildStdout>,
+pub struct Going {
+    pub child: Child,
+    pub stdout: BufReader<std::process::ChildStdout>,
 }
 
 impl Going {
     pub(crate) fn start(toml: &str) -> (Program, Self) {
         let program = Program::new(toml);
-        let mut child =
-            program.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
-        let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
-        (program, Self { child, stdout })
+        let going = Self::spawn(program.command());
+        (program, going)
     }
 
-    pub(crate) fn expect_line(&mut self, expected: &str) {
+    pub fn spawn(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
+        let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
+        Self { child, stdout }
+    }
+
+    pub fn expect_line(&mut self, expected: &str) {
         let mut line = String::new();
         self.stdout.read_line(&mut line).expect("stdout can be read");
         assert_eq!(line.trim_end(), expected);
     }
 
-    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+    pub fn signal(&self, signal: rustix::process::Signal) {
         let pid =
             i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw).expect("a child has a pid");
         rustix::process::kill_process(pid, signal).expect("the child is there");
     }
 
-    pub(crate) fn end(mut self) -> (Option<i32>, String, String) {
+    pub fn end(mut self) -> (Option<i32>, String, String) {
         let mut stdout = String::new();
         self.stdout.read_to_string(&mut stdout).expect("stdout can be read");
         let mut stderr = String::new();

@@ -4,13 +4,18 @@ mod build;
 mod check;
 mod completions;
 mod graph;
+mod guard;
 mod inspect;
+mod logs;
 mod new;
 mod proto;
+mod ps;
 mod run;
+mod runs;
 mod schema;
 mod screen;
 mod signals;
+mod stop;
 mod worker;
 
 use std::path::PathBuf;
@@ -34,6 +39,9 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Run(run::Args),
+    Ps(ps::Args),
+    Logs(logs::Args),
+    Stop(stop::Args),
     Check(check::Args),
     Build(build::Args),
     Graph(graph::Args),
@@ -44,6 +52,8 @@ enum Verb {
     Completions(completions::Args),
     #[command(hide = true)]
     Worker(worker::Args),
+    #[command(hide = true)]
+    Guard(guard::Args),
 }
 
 /// The program that a verb works on.
@@ -62,6 +72,9 @@ pub fn main() -> ExitCode {
     let mut screen = Screen::new(&cli.global);
     let result = match cli.verb {
         Verb::Run(args) => run::run(args, &mut screen),
+        Verb::Ps(args) => ps::run(&args, &screen),
+        Verb::Logs(args) => logs::run(args, &screen),
+        Verb::Stop(args) => stop::run(&args, &screen),
         Verb::Check(args) => check::run(&args, &screen),
         Verb::Build(args) => build::run(&args, &screen),
         Verb::Graph(args) => graph::run(&args, &screen),
@@ -71,6 +84,7 @@ pub fn main() -> ExitCode {
         Verb::Schema(args) => schema::run(&args, &screen),
         Verb::Completions(args) => completions::run(&args, &screen),
         Verb::Worker(args) => worker::run(&args, &screen),
+        Verb::Guard(args) => guard::run(&args),
     };
     match result {
         Ok(code) => ExitCode::from(code),

@@ -1,8 +1,9 @@
-//! Starts a plan's workers, one file per launch type.
+//! Starts a plan's workers, one file per launch type, and keeps the directory of a run, where their sockets are.
 
 mod process;
 mod processes;
 mod protocol;
+mod run_dir;
 mod threads;
 
 use std::net::{SocketAddr, TcpListener};
@@ -12,6 +13,7 @@ use tokio::sync::mpsc;
 
 pub use process::run_worker_process;
 pub use processes::{ProcessSetting, Processes, WorkerFiles};
+pub use run_dir::{RunDir, RunId, SOCKET_NAME_BYTES_MAX, has_room_for_sockets, socket_path};
 pub use threads::launch_threads;
 
 use crate::node::NodeEvent;

@@ -1,7 +1,13 @@
-//! What a run looks like from outside: the replicas' output line by line, and the table at its end.
+//! What a run looks like from outside: its output line by line, its control socket, and the tables of its replicas.
 
+mod control;
 mod lines;
+mod recent;
+mod registry;
 mod table;
 
-pub use lines::{LineFormat, LineOutputs, LogDirError};
-pub use table::{report_json, report_table};
+pub use control::{Client, ClientError, Control, Reply, Request, RunStatus, serve};
+pub use lines::{LineFormat, LineOutputs, LineStyle, LogDirError};
+pub use recent::{Batch, LineReader, LogLine, RECENT_BYTES_MAX, RecentLines, Recorded};
+pub use registry::{CONTROL_SOCKET, Registry, RegistryError};
+pub use table::{report_json, report_table, status_table};

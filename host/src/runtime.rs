@@ -20,6 +20,7 @@ mod wire;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre, Linker};
@@ -141,6 +142,8 @@ pub struct ReplicaSpec {
     pub stop: Stop,
     /// Where its output goes.
     pub sink: Arc<dyn LineSink>,
+    /// How large its memories are, in bytes: kept up to date for whoever wants to know.
+    pub memory_bytes: Arc<AtomicU64>,
 }
 
 impl ReplicaSpec {

@@ -3,9 +3,11 @@
 mod budget;
 mod outcome;
 mod state;
+mod status;
 mod timers;
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +16,8 @@ use tokio::time::{Instant, sleep_until};
 
 pub use outcome::{Outcome, ReplicaReport, ReplicaState, RunReport, Signal};
 use state::{Action, Event, Supervision};
+pub use status::{ReplicaStatus, StatusRequest};
+use status::{Starts, replica_statuses};
 use timers::Timers;
 
 use crate::launch::{LaunchSetting, Launched, Workers, launch};
@@ -90,6 +94,8 @@ pub struct Setting {
     pub launching: LaunchSetting,
     /// Told of every SIGINT and SIGTERM.
     pub signals: mpsc::UnboundedReceiver<Signal>,
+    /// Asks for the state of the replicas, at any time; answered at once. May be closed from the start.
+    pub status_requests: mpsc::Receiver<StatusRequest>,
 }
 
 /// Launches `plan` and runs it until it has finished, failed or been stopped.
@@ -98,16 +104,23 @@ pub async fn supervise(
     setting: Setting,
     observer: &mut dyn Observer,
 ) -> Result<RunReport, WorkerError> {
-    let Setting { launching, mut signals } = setting;
+    let Setting { launching, mut signals, mut status_requests } = setting;
     let stop = Stop::default();
     let (events_tx, mut events) = mpsc::unbounded_channel();
     let started = Instant::now();
-    let Launched { mut workers, listening } = launch(plan.clone(), launching, stop.clone(), events_tx).await?;
+    let mut supervision = Supervision::new(&plan, fastrand::f64);
+    let mut starts = Starts::default();
+    let mut launching = pin!(launch(plan.clone(), launching, stop.clone(), events_tx));
+    let Launched { mut workers, listening } = loop {
+        tokio::select! {
+            launched = &mut launching => break launched?,
+            Some(request) = status_requests.recv() => request.answer(replica_statuses(&plan, &supervision, &starts, None)),
+        }
+    };
     for (node, address) in listening {
         observer.note(&Note::Listening { node: plan.node(node).name.clone(), address });
     }
     workers.warnings().iter().for_each(|warning| observer.note(&Note::Warning(warning.clone())));
-    let mut supervision = Supervision::new(&plan, fastrand::f64);
     let grace = Duration::from_millis(plan.grace_ms);
     let mut timers = Timers::default();
     let mut stop_seen = false;
@@ -116,11 +129,18 @@ pub async fn supervise(
         let event = tokio::select! {
             // Replicas first: what happened before a stop is told before it.
             biased;
-            Some(NodeEvent { replica, change }) = events.recv() => Event::Node { replica, change },
+            Some(NodeEvent { replica, change }) = events.recv() => {
+                starts.on(replica, &change);
+                Event::Node { replica, change }
+            }
             Some(signal) = signals.recv() => Event::Signal(signal),
             () = stop.requested(), if !stop_seen => {
                 stop_seen = true;
                 Event::StopRequested
+            }
+            Some(request) = status_requests.recv() => {
+                request.answer(replica_statuses(&plan, &supervision, &starts, Some(&workers)));
+                continue;
             }
             () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
                 deadline = None;

@@ -7,6 +7,7 @@ mod peers;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -16,9 +17,7 @@ use crate::courier::grpc::{Presence, ReflectionError, Remote};
 use crate::courier::{CallError, Mailbox, Served};
 use crate::node::{NodeEvent, run_component};
 use crate::plan::{NodeId, Plan, ReplicaId};
-use crate::runtime::{
-    CompileCache, Linked, LoadError, Outputs, ProgramInfo, ReplicaSpec, Runtime, RuntimeError, Stop,
-};
+use crate::runtime::{CompileCache, Linked, LoadError, Outputs, ProgramInfo, ReplicaSpec, Runtime, RuntimeError, Stop};
 use components::Components;
 pub use endpoints::{Endpoints, WorkerSockets};
 use peers::Peers;
@@ -109,6 +108,8 @@ pub struct ReplicaStats {
     pub served: Served,
     /// How long it was on a thread.
     pub busy: Duration,
+    /// How large its memories are.
+    pub memory_bytes: u64,
 }
 
 /// A worker: its components are compiled and linked, and its replicas can be started.
@@ -142,7 +143,8 @@ impl Worker {
 
     /// Compiles every component of `plan` that `cache` does not have.
     pub fn compile(plan: &Plan, cache: CompileCache) -> Result<(), WorkerError> {
-        let one_each: Vec<_> = (0..plan.nodes.len()).map(|node| ReplicaId { node: NodeId(node as u32), index: 0 }).collect();
+        let one_each: Vec<_> =
+            (0..plan.nodes.len()).map(|node| ReplicaId { node: NodeId(node as u32), index: 0 }).collect();
         Components::load(plan, &one_each, Some(cache)).map(drop)
     }
 
@@ -173,7 +175,15 @@ impl Worker {
             let mailbox = peers.mailbox(replica).clone();
             let sink = outputs.sink(mailbox.label());
             let (program, stop) = (program.clone(), Stop::default());
-            let spec = Arc::new(ReplicaSpec { program, node, index: replica.index, mailbox, sink, stop });
+            let spec = Arc::new(ReplicaSpec {
+                program,
+                node,
+                index: replica.index,
+                mailbox,
+                sink,
+                stop,
+                memory_bytes: Arc::default(),
+            });
             locals.insert(replica, Local { linked, spec, task: None });
         }
         let servers = endpoints::serve(plan, endpoints, &peers, &components)?;
@@ -226,7 +236,9 @@ impl Worker {
     /// What `replica` has done so far.
     pub fn stats(&self, replica: ReplicaId) -> Option<ReplicaStats> {
         let mailbox = self.mailbox(replica)?;
-        Some(ReplicaStats { served: mailbox.served(), busy: mailbox.pump().clock().busy() })
+        let memory_bytes =
+            self.replicas.get(&replica).map_or(0, |local| local.spec.memory_bytes.load(Ordering::Relaxed));
+        Some(ReplicaStats { served: mailbox.served(), busy: mailbox.pump().clock().busy(), memory_bytes })
     }
 
     /// Notes what became of a replica of another worker.

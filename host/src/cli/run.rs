@@ -1,26 +1,35 @@
 //! `lp-host run`: a program from its file to its end.
 
+mod announced;
+mod tmux;
+
+use std::error::Error;
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::ValueEnum;
+use tokio::sync::mpsc;
 
-use super::screen::{Failure, Screen, exit_code};
-use super::signals::signals;
+use super::screen::{Failure, Screen, exit_code, with_causes};
+use super::signals::forward_signals;
 use super::{ProgramArgs, build};
 use crate::launch::{LaunchSetting, ProcessSetting};
-use crate::observe::{LineFormat, LineOutputs, report_json, report_table};
+use crate::observe::{LineFormat, LineOutputs, RecentLines, Recorded, report_json, report_table};
 use crate::plan::{self, LaunchType, Plan};
 use crate::program::{Linked, Program};
 use crate::runtime::CompileCache;
 use crate::supervise::{Note, Observer, Outcome, RunReport, Setting, supervise};
+use announced::Announced;
 
 /// Runs a program until it has finished or is stopped
 ///
 /// Exits with 0 when the program finished, 1 when a node failed, 3 when the program is wrong, 4 when it could not be
 /// launched, and 128 + n when signal n stopped it. The first Ctrl-C asks every node to stop and waits for the
 /// program's grace period, a second one does not wait.
+///
+/// While it runs, `lp-host ps` lists it, `lp-host logs` shows its output, and `lp-host stop` ends it.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
@@ -34,6 +43,9 @@ pub(super) struct Args {
     /// Write the output of every replica to a file of this directory too
     #[arg(long, value_name = "DIR")]
     log_dir: Option<PathBuf>,
+    /// Where the output of the nodes is shown
+    #[arg(long, value_enum, value_name = "WHERE", default_value_t = Terminal::Current)]
+    terminal: Terminal,
     /// How to write lines and the report
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -48,6 +60,21 @@ enum Format {
     Json,
 }
 
+/// Where output is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Terminal {
+    /// In this terminal, each line with the replica that it comes from
+    #[value(alias = "current_terminal")]
+    Current,
+    /// In a new tmux session with a window for each node, which ends with the run. If you are attached to it then, it
+    /// stays as it is until you detach
+    #[value(alias = "tmux_session")]
+    Tmux,
+}
+
+/// How many questions for the state of a run wait at once.
+const STATUS_REQUESTS_MAX: usize = 16;
+
 pub(super) fn run(args: Args, screen: &mut Screen) -> Result<u8, Failure> {
     let ProgramArgs { program, overrides } = &args.program;
     if args.build {
@@ -56,41 +83,82 @@ pub(super) fn run(args: Args, screen: &mut Screen) -> Result<u8, Failure> {
     let linked = Linked::load(program, overrides)?;
     screen.warnings(&linked.warnings);
     let plan = Arc::new(plan::lower(&linked, args.launch_type));
-    let format = match args.format {
-        Format::Json => LineFormat::Json,
-        Format::Text if screen.stdout_coloured() => LineFormat::Coloured,
-        Format::Text => LineFormat::Plain,
-    };
-    let not_launched = |error: Box<dyn std::error::Error>| Failure::new(exit_code::NOT_LAUNCHED, error);
-    let outputs = LineOutputs::new(
-        labels(&plan),
-        format,
-        Box::new(std::io::stdout()),
-        Box::new(std::io::stderr()),
-        args.log_dir.as_deref(),
-    )
-    .map_err(|error| not_launched(error.into()))?;
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| not_launched(error.into()))?;
-    let report = runtime.block_on(async {
-        let cache_dir = cache_dir();
-        let setting = Setting {
-            launching: LaunchSetting {
-                cache: cache_dir.as_deref().and_then(|dir| open_cache(dir, screen)),
-                outputs: Arc::new(outputs),
-                processes: worker_processes(cache_dir.as_deref()).map_err(|error| not_launched(error.into()))?,
-            },
-            signals: signals().map_err(|error| not_launched(error.into()))?,
-        };
-        supervise(plan, setting, &mut Notes(screen)).await.map_err(|error| not_launched(error.into()))
-    })?;
+    if args.terminal == Terminal::Tmux {
+        tmux::check().map_err(|error| {
+            not_launched(error).hint("install tmux, or leave out `--terminal tmux`, for the output in this terminal")
+        })?;
+    }
+    let outputs = outputs(&args, &plan, screen)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(not_launched)?;
+    let (report, announced) = runtime.block_on(launch(&args, plan, outputs, screen))?;
     // Guests may still be on the runtime's threads for a tick; they are not waited for.
     runtime.shutdown_background();
     match args.format {
         Format::Json => screen.data(&format!("{}\n", report_json(&report))),
         Format::Text => screen.text(&report_table(&report)),
     }
+    // Whoever waits for the end of the run waits for the report too.
+    drop(announced);
     Ok(exit_status(&report))
+}
+
+async fn launch(
+    args: &Args,
+    plan: Arc<Plan>,
+    outputs: LineOutputs,
+    screen: &Screen,
+) -> Result<(RunReport, Option<Announced>), Failure> {
+    let recent = RecentLines::default();
+    let (signals_tx, signals) = mpsc::unbounded_channel();
+    forward_signals(signals_tx.clone()).map_err(not_launched)?;
+    let (status_tx, status_requests) = mpsc::channel(STATUS_REQUESTS_MAX);
+    let mut announced = match Announced::new(&plan, recent.clone(), signals_tx, status_tx) {
+        Ok(announced) => Some(announced),
+        Err(error) if args.terminal == Terminal::Tmux => return Err(not_launched(error)),
+        Err(error) => {
+            screen.warning(&format!("`lp-host ps`, `logs` and `stop` won't find this run: {}", with_causes(&*error)));
+            None
+        }
+    };
+    let windows = match &announced {
+        Some(run) if args.terminal == Terminal::Tmux => Some(open_windows(run, &plan, screen)?),
+        _ => None,
+    };
+    let outputs = Arc::new(Recorded { outputs, recent });
+    let setting = Setting { cache: open_cache(screen), outputs, signals, status_requests };
+    let report = supervise(plan, setting, &mut Notes(screen)).await.map_err(not_launched)?;
+    // Windows that are to stay have to know before what they show ends.
+    drop(windows);
+    if let Some(announced) = &mut announced {
+        announced.finish().await;
+    }
+    Ok((report, announced))
+}
+
+fn not_launched(error: impl Into<Box<dyn Error>>) -> Failure {
+    Failure::new(exit_code::NOT_LAUNCHED, error)
+}
+
+fn open_windows(run: &Announced, plan: &Plan, screen: &Screen) -> Result<tmux::Session, Failure> {
+    let nodes = plan.nodes.iter().map(|node| node.name.clone());
+    let session = tmux::Session::open(run.dir().id(), nodes).map_err(not_launched)?;
+    screen.note(&format!("the output is shown by `{}`", session.attach_command()));
+    Ok(session)
+}
+
+fn outputs(args: &Args, plan: &Plan, screen: &Screen) -> Result<LineOutputs, Failure> {
+    let format = match args.format {
+        Format::Json => LineFormat::Json,
+        Format::Text if screen.stdout_coloured() => LineFormat::Coloured,
+        Format::Text => LineFormat::Plain,
+    };
+    let labels = plan.workers.iter().flat_map(|worker| &worker.replicas).map(|&replica| plan.label(replica)).collect();
+    let (stdout, stderr): (Box<dyn Write + Send>, Box<dyn Write + Send>) = match args.terminal {
+        // Lines of JSON are for a program that reads them, wherever people look.
+        Terminal::Tmux if args.format == Format::Text => (Box::new(io::sink()), Box::new(io::sink())),
+        Terminal::Tmux | Terminal::Current => (Box::new(io::stdout()), Box::new(io::stderr())),
+    };
+    LineOutputs::new(labels, format, stdout, stderr, args.log_dir.as_deref()).map_err(not_launched)
 }
 
 fn exit_status(report: &RunReport) -> u8 {
@@ -101,23 +169,13 @@ fn exit_status(report: &RunReport) -> u8 {
     }
 }
 
-fn labels(plan: &Plan) -> Vec<String> {
-    plan.workers.iter().flat_map(|worker| &worker.replicas).map(|&replica| plan.label(replica)).collect()
-}
-
-/// How this very program is started as a worker.
-fn worker_processes(cache: Option<&Path>) -> std::io::Result<ProcessSetting> {
+/// How this very program is started as a worker of the run in `dir`.
+fn worker_processes(dir: &Path, cache: Option<&Path>) -> io::Result<ProcessSetting> {
     let mut arguments = vec![OsString::from("worker")];
     if let Some(cache) = cache {
         arguments.extend(["--cache".into(), cache.into()]);
     }
-    Ok(ProcessSetting { command: (std::env::current_exe()?, arguments), dir: temporary_dir()? })
-}
-
-fn temporary_dir() -> std::io::Result<PathBuf> {
-    let dir = std::env::temp_dir().join(format!("lp-host-{}", std::process::id()));
-    std::fs::create_dir_all(&dir)?;
-    Ok(dir)
+    Ok(ProcessSetting { command: (std::env::current_exe()?, arguments), dir: dir.to_owned() })
 }
 
 /// Where compiled components are kept: `$LP_HOST_CACHE`, or `lp-host` in the user's cache directory.

@@ -1,5 +1,6 @@
 //! All that a user sees: notes and errors on stderr, data on stdout, coloured only where that can be shown.
 
+use std::error::Error;
 use std::io::{IsTerminal, Write, stderr, stdout};
 
 use anstyle::{AnsiColor, Style};
@@ -55,11 +56,11 @@ pub(super) enum Failure {
     /// The program file has problems, shown as they are.
     Program(Box<Problems>),
     /// Something else, with the exit code that says what kind of thing and at most one hint.
-    Other { code: u8, error: Box<dyn std::error::Error>, hint: Option<String> },
+    Other { code: u8, error: Box<dyn Error>, hint: Option<String> },
 }
 
 impl Failure {
-    pub(super) fn new(code: u8, error: impl Into<Box<dyn std::error::Error>>) -> Self {
+    pub(super) fn new(code: u8, error: impl Into<Box<dyn Error>>) -> Self {
         Self::Other { code, error: error.into(), hint: None }
     }
 
@@ -83,6 +84,17 @@ impl From<Problems> for Failure {
     fn from(problems: Problems) -> Self {
         Self::Program(Box::new(problems))
     }
+}
+
+/// An error and what led to it, in one line.
+pub(super) fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
 }
 
 const RED: Style = Style::new().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Red))).bold();
@@ -118,9 +130,15 @@ impl Screen {
 
     /// Data: what the user asked for.
     pub(super) fn data(&self, text: &str) {
-        let mut stdout = stdout().lock();
         // A reader that has seen enough (`| head`) closes the pipe: no failure.
-        let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+        let _ = self.next_data(text);
+    }
+
+    /// A piece of data of many. Fails when nobody reads them any more.
+    pub(super) fn next_data(&self, text: &str) -> std::io::Result<()> {
+        let mut stdout = stdout().lock();
+        stdout.write_all(text.as_bytes())?;
+        stdout.flush()
     }
 
     /// Something that started, changed or is worth knowing.
@@ -180,13 +198,7 @@ impl Screen {
         match failure {
             Failure::Program(problems) => self.problems(problems),
             Failure::Other { error, hint, .. } => {
-                let mut text = error.to_string();
-                let mut cause = error.source();
-                while let Some(error) = cause {
-                    text.push_str(&format!(": {error}"));
-                    cause = error.source();
-                }
-                self.error(&text, None);
+                self.error(&with_causes(&**error), None);
                 if let Some(hint) = hint {
                     self.stderr_line(CYAN, "help", hint);
                 }

@@ -8,6 +8,12 @@ use crate::supervise::Signal;
 /// A stream of the signals that stop a program or a build. Must be called on a tokio runtime.
 pub(super) fn signals() -> std::io::Result<mpsc::UnboundedReceiver<Signal>> {
     let (tx, rx) = mpsc::unbounded_channel();
+    forward_signals(tx)?;
+    Ok(rx)
+}
+
+/// Sends the signals that stop a program to `tx`, to which others may send them too. Must be called on a tokio runtime.
+pub(super) fn forward_signals(tx: mpsc::UnboundedSender<Signal>) -> std::io::Result<()> {
     let mut interrupts = signal(SignalKind::interrupt())?;
     let mut terminations = signal(SignalKind::terminate())?;
     tokio::spawn(async move {
@@ -22,5 +28,5 @@ pub(super) fn signals() -> std::io::Result<mpsc::UnboundedReceiver<Signal>> {
             }
         }
     });
-    Ok(rx)
+    Ok(())
 }

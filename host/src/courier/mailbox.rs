@@ -11,7 +11,8 @@ use hdrhistogram::Histogram;
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::peer::Pending;
-use super::{CallContext, CallError, CallOptions, Exchange, Message, Origin, Pump, ReplicaIndex, Urgency, WhenFull};
+use super::{CallContext, CallError, CallOptions, Exchange, Message, Origin, Pump, ReplicaIndex, Urgency};
+use crate::program::WhenFull;
 
 /// One call that waits for its replica or is worked on.
 #[derive(Debug)]

@@ -53,7 +53,8 @@ impl Message {
 
     /// The number of bytes of the whole message.
     pub fn encoded_len(&self) -> usize {
-        self.len() + self.block.as_ref().map_or(0, |(number, block)| block_header(*number, block).len() + block.length())
+        self.len()
+            + self.block.as_ref().map_or(0, |(number, block)| block_header(*number, block).len() + block.length())
     }
 
     /// Appends the whole message to `target`.

@@ -183,7 +183,11 @@ impl Processes {
 
     /// Tells a replica's own worker.
     fn tell_own(&self, replica: ReplicaId, command: Command) {
-        if let Some(process) = self.shared.worker_of(replica).and_then(|index| self.shared.lock().processes.get(&index).map(|process| process.commands.clone())) {
+        if let Some(process) = self
+            .shared
+            .worker_of(replica)
+            .and_then(|index| self.shared.lock().processes.get(&index).map(|process| process.commands.clone()))
+        {
             let _ = process.send(command);
         }
     }

@@ -168,8 +168,7 @@ mod tests {
     fn stats_add_up_over_the_processes_of_a_worker() {
         let mut latency_ns = Histogram::new(2).unwrap();
         latency_ns.record_n(1000, 3).unwrap();
-        let stats =
-            ReplicaStats { served: Served { calls: 3, errors: 1, latency_ns }, busy: Duration::from_millis(5) };
+        let stats = ReplicaStats { served: Served { calls: 3, errors: 1, latency_ns }, busy: Duration::from_millis(5) };
         let report = StatsReport::new(ReplicaId { node: NodeId(0), index: 0 }, &stats);
         let sum = report.added_to(Some(&stats));
         assert_eq!((sum.served.calls, sum.served.errors, sum.busy), (6, 2, Duration::from_millis(10)));

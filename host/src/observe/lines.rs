@@ -42,8 +42,61 @@ type Writer = Mutex<Box<dyn Write + Send>>;
 struct Shared {
     stdout: Writer,
     stderr: Writer,
+    style: LineStyle,
+}
+
+/// How the lines of a program are written.
+#[derive(Clone, Debug)]
+pub struct LineStyle {
     format: LineFormat,
+    /// The nodes in the order of the plan, each of which has a colour.
+    nodes: Vec<String>,
+    /// The width of the tags.
     width: usize,
+}
+
+impl LineStyle {
+    /// The style for a program whose replicas have these labels, in the order of the plan.
+    pub fn new<'a>(format: LineFormat, labels: impl IntoIterator<Item = &'a str>) -> Self {
+        let (mut nodes, mut width) = (Vec::new(), 0);
+        for label in labels {
+            width = width.max(label.len());
+            if nodes.last().is_none_or(|last| last != node(label)) {
+                nodes.push(node(label).to_owned());
+            }
+        }
+        Self { format, nodes, width }
+    }
+
+    /// The colour of the tags of a replica: readable on dark and on light grounds.
+    fn colour(&self, label: &str) -> Style {
+        const COLOURS: [AnsiColor; 6] =
+            [AnsiColor::Cyan, AnsiColor::Magenta, AnsiColor::Yellow, AnsiColor::Green, AnsiColor::Blue, AnsiColor::Red];
+        let place = self.nodes.iter().position(|name| name == node(label)).unwrap_or_default();
+        Style::new().fg_color(Some(COLOURS[place % COLOURS.len()].into()))
+    }
+
+    /// A line as it is written, with its end.
+    pub fn render(&self, label: &str, stream: Stream, text: &str) -> String {
+        self.render_in(self.colour(label), label, stream, text)
+    }
+
+    fn render_in(&self, colour: Style, label: &str, stream: Stream, text: &str) -> String {
+        let width = self.width;
+        match self.format {
+            LineFormat::Plain => format!("{label:width$} │ {text}\n"),
+            LineFormat::Coloured => format!("{colour}{label:width$} │{colour:#} {text}\n"),
+            LineFormat::Json => {
+                let line = JsonLine { r#type: "line", replica: label, stream, line: text };
+                format!("{}\n", serde_json::to_string(&line).expect("a line of strings has no keys that can fail"))
+            }
+        }
+    }
+}
+
+/// The node of the replica called `label`.
+fn node(label: &str) -> &str {
+    label.split('/').next().unwrap_or_default()
 }
 
 impl LineOutputs {
@@ -56,7 +109,7 @@ impl LineOutputs {
         stderr: Box<dyn Write + Send>,
         log_dir: Option<&Path>,
     ) -> Result<Self, LogDirError> {
-        let width = replicas.iter().map(|label| label.chars().count()).max().unwrap_or(0);
+        let style = LineStyle::new(format, replicas.iter().map(String::as_str));
         let open = |label: &str| {
             let Some(dir) = log_dir else { return Ok(None) };
             let path = dir.join(format!("{}.log", label.replace('/', "-")));
@@ -68,33 +121,23 @@ impl LineOutputs {
             let file = open(&label)?;
             Ok((label, file))
         });
-        let shared = Shared { stdout: Mutex::new(stdout), stderr: Mutex::new(stderr), format, width };
+        let shared = Shared { stdout: Mutex::new(stdout), stderr: Mutex::new(stderr), style };
         Ok(Self { shared: Arc::new(shared), replicas: replicas.collect::<Result<_, _>>()? })
     }
 }
 
 impl Outputs for LineOutputs {
     fn sink(&self, label: &str) -> Arc<dyn LineSink> {
-        let node = |label: &str| label.split('/').next().unwrap_or_default().to_owned();
-        let mut nodes: Vec<_> = self.replicas.iter().map(|(label, _)| node(label)).collect();
-        nodes.dedup();
-        let place = nodes.iter().position(|name| *name == node(label)).unwrap_or_default();
         let file = self.replicas.iter().find(|(name, _)| name == label).and_then(|(_, file)| file.clone());
-        Arc::new(Replica { shared: self.shared.clone(), label: label.to_owned(), style: style(place), file })
+        let colour = self.shared.style.colour(label);
+        Arc::new(Replica { shared: self.shared.clone(), label: label.to_owned(), colour, file })
     }
-}
-
-/// The colour of the tags of the node at `place` in the program: readable on dark and on light grounds.
-fn style(place: usize) -> Style {
-    const COLOURS: [AnsiColor; 6] =
-        [AnsiColor::Cyan, AnsiColor::Magenta, AnsiColor::Yellow, AnsiColor::Green, AnsiColor::Blue, AnsiColor::Red];
-    Style::new().fg_color(Some(COLOURS[place % COLOURS.len()].into()))
 }
 
 struct Replica {
     shared: Arc<Shared>,
     label: String,
-    style: Style,
+    colour: Style,
     file: Option<Arc<Mutex<File>>>,
 }
 
@@ -102,27 +145,18 @@ struct Replica {
 struct JsonLine<'a> {
     r#type: &'static str,
     replica: &'a str,
-    stream: &'static str,
+    stream: Stream,
     line: &'a str,
 }
 
 impl LineSink for Replica {
     fn line(&self, stream: Stream, line: &[u8]) {
         let text = String::from_utf8_lossy(line);
-        let (writer, name) = match stream {
-            Stream::Stdout => (&self.shared.stdout, "stdout"),
-            Stream::Stderr => (&self.shared.stderr, "stderr"),
+        let written = self.shared.style.render_in(self.colour, &self.label, stream, &text);
+        let writer = match stream {
+            Stream::Stderr if self.shared.style.format != LineFormat::Json => &self.shared.stderr,
+            Stream::Stdout | Stream::Stderr => &self.shared.stdout,
         };
-        let (label, style, width) = (&self.label, self.style, self.shared.width);
-        let written = match self.shared.format {
-            LineFormat::Plain => format!("{label:width$} │ {text}\n"),
-            LineFormat::Coloured => format!("{style}{label:width$} │{style:#} {text}\n"),
-            LineFormat::Json => {
-                let line = JsonLine { r#type: "line", replica: label, stream: name, line: &text };
-                format!("{}\n", serde_json::to_string(&line).expect("a line of strings has no keys that can fail"))
-            }
-        };
-        let writer = if self.shared.format == LineFormat::Json { &self.shared.stdout } else { writer };
         // A reader that went away must not stop the program; the log file still gets the line.
         let _ = writer.lock().unwrap_or_else(PoisonError::into_inner).write_all(written.as_bytes());
         if let Some(file) = &self.file {

@@ -1,4 +1,4 @@
-//! The end of a run as a table for people and as JSON for programs.
+//! The replicas of runs as tables for people, while they run and at the end, and as JSON for programs.
 
 use std::time::Duration;
 
@@ -7,6 +7,7 @@ use comfy_table::{CellAlignment, Table};
 
 use serde_json::{Value, json};
 
+use super::RunStatus;
 use crate::supervise::{Outcome, ReplicaReport, RunReport};
 
 /// A replica's figures, in the units of the JSON report.
@@ -61,6 +62,30 @@ pub fn report_table(report: &RunReport) -> String {
     table.trim_fmt()
 }
 
+/// The replicas of programs that run: a line for each.
+pub fn status_table(runs: &[RunStatus]) -> String {
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table.set_header(["run", "node", "state", "pid", "restarts", "uptime", "calls", "errors", "memory"]);
+    for column in table.column_iter_mut().skip(3) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    for (run, replica) in runs.iter().flat_map(|run| run.replicas.iter().map(move |replica| (run, replica))) {
+        table.add_row([
+            run.id.clone(),
+            replica.label(),
+            replica.state.name().to_owned(),
+            replica.pid.map_or("-".to_owned(), |pid| pid.to_string()),
+            replica.restarts.to_string(),
+            replica.uptime_ms.map_or("-".to_owned(), |ms| uptime(Duration::from_millis(ms))),
+            replica.calls.to_string(),
+            replica.errors.to_string(),
+            bytes(replica.memory_bytes),
+        ]);
+    }
+    table.trim_fmt()
+}
+
 /// The same as JSON: durations in nanoseconds, memory in bytes.
 pub fn report_json(report: &RunReport) -> Value {
     let replicas: Vec<_> = report
@@ -103,6 +128,18 @@ fn duration(duration: Duration) -> String {
     format!("{value:.decimals$} {unit}")
 }
 
+/// The two largest units: `5s`, `2m 05s`, `3h 20m`, `4d 01h`.
+fn uptime(duration: Duration) -> String {
+    let s = duration.as_secs();
+    let (m, h, d) = (s / 60, s / 3600, s / 86_400);
+    match () {
+        () if m == 0 => format!("{s}s"),
+        () if h == 0 => format!("{m}m {:02}s", s % 60),
+        () if d == 0 => format!("{h}h {:02}m", m % 60),
+        () => format!("{d}d {:02}h", h % 24),
+    }
+}
+
 fn bytes(bytes: u64) -> String {
     match bytes {
         0 => "-".to_owned(),
@@ -124,5 +161,14 @@ mod tests {
         assert_eq!(duration(890_000_000_000), "890 s");
         assert_eq!(super::bytes(65_536), "64 KiB");
         assert_eq!(super::bytes(1_572_864), "1.5 MiB");
+    }
+
+    #[test]
+    fn uptimes_have_two_units() {
+        let uptime = |s| super::uptime(Duration::from_secs(s));
+        assert_eq!(
+            ["5s", "2m 05s", "3h 20m", "4d 01h"],
+            [5, 125, 12_000, 349_300].map(uptime).each_ref().map(String::as_str)
+        );
     }
 }

@@ -16,6 +16,7 @@ pub const LINE_BYTES_MAX: usize = 64 * 1024;
 
 /// Which of a guest's two streams a line came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Stream {
     /// The guest's stdout.
     Stdout,

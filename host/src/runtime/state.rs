@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use wasmtime::component::{GuestTaskId, ResourceTable};
 use wasmtime::{ResourceLimiter, Result};
@@ -50,7 +51,13 @@ impl State {
             wasi: wasi.build(),
             table: ResourceTable::new(),
             config: node.config.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
-            limits: MemoryLimit { bytes: 0, peak: 0, bytes_max: node.memory_bytes_max, refused: false },
+            limits: MemoryLimit {
+                bytes: 0,
+                shown: spec.memory_bytes.clone(),
+                peak: 0,
+                bytes_max: node.memory_bytes_max,
+                refused: false,
+            },
             output: [stdout, stderr],
             held: Origin::held(spec.mailbox.replica(), None),
             current: None,
@@ -73,6 +80,7 @@ impl WasiView for State {
 /// Counts the memories of a replica together and refuses growth past the node's limit.
 pub(super) struct MemoryLimit {
     bytes: u64,
+    shown: Arc<AtomicU64>,
     pub(super) peak: u64,
     bytes_max: u64,
     /// Whether growth was ever refused: most guests abort then, and the reason should be known.
@@ -87,6 +95,7 @@ impl ResourceLimiter for MemoryLimit {
             return Ok(false);
         }
         self.bytes = bytes;
+        self.shown.store(bytes, Ordering::Relaxed);
         self.peak = self.peak.max(bytes);
         Ok(true)
     }

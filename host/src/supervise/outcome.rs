@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::worker::ReplicaStats;
 
 /// How a program ended.
@@ -72,13 +74,15 @@ pub struct ReplicaReport {
 }
 
 /// Where a replica is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ReplicaState {
     /// Not instantiated yet.
     Starting,
     /// Instantiated; its `run`, if it has one, goes on.
     Running,
     /// Its `run` returned; it goes on serving.
+    #[serde(rename = "finished")]
     Ran,
     /// It ended, or its `run` returned, and it waits for its restart.
     Restarting,

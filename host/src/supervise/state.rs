@@ -108,6 +108,11 @@ impl Supervision {
         self.phase == Phase::Over
     }
 
+    /// Every replica and where it is in its life, in the order of the plan's nodes.
+    pub(super) fn states(&self) -> impl Iterator<Item = (ReplicaId, &Replica)> {
+        self.replicas.iter().map(|(&id, replica)| (id, replica))
+    }
+
     pub(super) fn into_parts(self) -> (Outcome, BTreeMap<ReplicaId, Replica>) {
         (self.outcome, self.replicas)
     }

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use prost::Message as _;
 use tokio::task::JoinSet;
 
+use super::WorkerError;
 use super::components::Components;
 use super::peers::{Peers, paths};
-use super::WorkerError;
 use crate::component::{Component, MethodTypes};
 use crate::courier::grpc::{Check, Listener, Public, ServedReplica, Service, serve as serve_service};
 use crate::plan::{NodeId, NodePlan, Plan, ReplicaId};
@@ -63,8 +63,7 @@ pub(super) fn serve(
     if let Some(workers) = endpoints.workers {
         let listener = workers.listener.set_nonblocking(true);
         let listener = listener.and_then(|()| tokio::net::UnixListener::from_std(workers.listener));
-        let listener =
-            listener.map_err(|source| WorkerError::Listen { name: "other workers".to_owned(), source })?;
+        let listener = listener.map_err(|source| WorkerError::Listen { name: "other workers".to_owned(), source })?;
         let replicas = served(None);
         let in_flight_max = peers.local().map(|replica| plan.node(replica.node).calls_per_connection_max).max();
         let service = Arc::new(Service::internal(replicas, limit));
@@ -85,8 +84,7 @@ pub(super) fn serve(
 /// The schema of a node, its health, and the check of requests against its types.
 fn public(node: &NodePlan, components: &Components, replicas: &[ServedReplica]) -> Result<Public, WorkerError> {
     let bytes = components.bytes(node);
-    let component =
-        Component::parse(&node.component, bytes).map_err(|error| WorkerError::schema(&node.name, error))?;
+    let component = Component::parse(&node.component, bytes).map_err(|error| WorkerError::schema(&node.name, error))?;
     let served = |name: &str| node.couriers.iter().any(|courier| courier.interface == name);
     let couriers: Vec<_> = component.couriers.iter().filter(|courier| served(&courier.name)).collect();
     let schema = proto::schema(couriers.iter().copied()).map_err(|error| WorkerError::schema(&node.name, error))?;

@@ -98,7 +98,8 @@ mod tests {
     #[test]
     fn a_context_survives_the_way_through_metadata() {
         let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-        let origin = Origin::held(ReplicaIndex(7), Some(Origin::held(ReplicaIndex(3), Some(Origin::traced(trace, None)))));
+        let origin =
+            Origin::held(ReplicaIndex(7), Some(Origin::held(ReplicaIndex(3), Some(Origin::traced(trace, None)))));
         let context = CallContext {
             origin: Some(origin),
             caller: Some(ReplicaIndex(7)),

@@ -86,7 +86,8 @@ impl Service {
             None => true,
             Some(name) => {
                 let label = replica.mailbox.label();
-                label == name || (self.public.is_some() && label.split_once('/').is_some_and(|(_, index)| index == name))
+                label == name
+                    || (self.public.is_some() && label.split_once('/').is_some_and(|(_, index)| index == name))
             }
         };
         let candidates: Vec<_> = self.replicas.iter().filter(fits).collect();

@@ -8,8 +8,12 @@ use crate::courier::CallError;
 pub fn to_status(error: &CallError) -> Status {
     match error {
         CallError::Unavailable => Status::new(Code::Unavailable, "the node is not running"),
-        CallError::DeadlineExceeded => Status::new(Code::DeadlineExceeded, "the deadline passed before the result came"),
-        CallError::Cancelled => Status::new(Code::Cancelled, "the caller or the program stopped before the result came"),
+        CallError::DeadlineExceeded => {
+            Status::new(Code::DeadlineExceeded, "the deadline passed before the result came")
+        }
+        CallError::Cancelled => {
+            Status::new(Code::Cancelled, "the caller or the program stopped before the result came")
+        }
         CallError::Denied => Status::new(Code::PermissionDenied, "the caller holds no handle of the node"),
         CallError::Overloaded => {
             Status::new(Code::ResourceExhausted, "the node has as many calls waiting as it accepts")

@@ -1,0 +1,69 @@
+//! `lp-host logs`: the output of a program that runs.
+
+use clap::ValueEnum;
+
+use super::runs;
+use super::screen::{Failure, Screen};
+use crate::observe::{LineFormat, LineStyle, Reply, Request};
+use crate::supervise::ReplicaStatus;
+
+/// Shows the output of a program that runs
+///
+/// A run keeps its last 4 MiB of output. Once it has ended they are gone; `lp-host run --log-dir` writes files that stay.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The run: its id, the beginning of it, or the name of its program
+    run: String,
+    /// Show only this node, such as `producer`, or replica, such as `producer/1`
+    node: Option<String>,
+    /// Go on until the run ends
+    #[arg(long, short)]
+    follow: bool,
+    /// How to write lines
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Tagged lines
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+pub(super) fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
+    let format = match args.format {
+        Format::Json => LineFormat::Json,
+        Format::Text if screen.stdout_coloured() => LineFormat::Coloured,
+        Format::Text => LineFormat::Plain,
+    };
+    runs::block_on(show(args, format, screen))?
+}
+
+async fn show(args: Args, format: LineFormat, screen: &Screen) -> Result<u8, Failure> {
+    let registry = runs::registry()?;
+    let id = runs::find(&registry, &args.run).await?;
+    let mut client = runs::connect(&registry, &id).await?.ok_or_else(|| runs::ended(&id))?;
+    let labels: Vec<_> = client.status().await?.replicas.iter().map(ReplicaStatus::label).collect();
+    let style = LineStyle::new(format, labels.iter().map(String::as_str));
+    client.send(&Request::Logs { node: args.node, follow: args.follow }).await?;
+    loop {
+        match client.reply().await? {
+            Some(Reply::Line(line)) => {
+                let written = screen.next_data(&style.render(&line.replica, line.stream, &line.line));
+                if written.is_err() {
+                    return Ok(0);
+                }
+            }
+            Some(Reply::Skipped { lines }) => {
+                screen.warning(&format!("{lines} lines came faster than they could be shown"));
+            }
+            Some(Reply::End) => return Ok(0),
+            Some(Reply::Status(_) | Reply::Stopping | Reply::Error { .. }) | None => {
+                screen.warning(&format!("`{id}` broke off; the last lines may be missing"));
+                return Ok(0);
+            }
+        }
+    }
+}

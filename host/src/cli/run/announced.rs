@@ -1,0 +1,52 @@
+//! A run made known to `ps`, `logs` and `stop`: its directory, its control socket, and the guardian of both.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use tokio::net::UnixListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::cli::guard::Guardian;
+use crate::cli::runs;
+use crate::launch::RunDir;
+use crate::observe::{CONTROL_SOCKET, Control, RecentLines, serve};
+use crate::plan::Plan;
+use crate::supervise::{Signal, StatusRequest};
+
+/// A run that others can find. Dropping it removes its directory.
+pub(super) struct Announced {
+    recent: RecentLines,
+    server: JoinHandle<()>,
+    // Removed before its guardian is told to go.
+    dir: RunDir,
+    _guardian: Guardian,
+}
+
+impl Announced {
+    /// Makes a run of `plan` known. Must be called on a tokio runtime.
+    pub(super) fn new(
+        plan: &Arc<Plan>,
+        recent: RecentLines,
+        signals: mpsc::UnboundedSender<Signal>,
+        status_requests: mpsc::Sender<StatusRequest>,
+    ) -> Result<Self, Box<dyn Error>> {
+        let dir = runs::registry()?.add(&plan.program)?;
+        let listener = UnixListener::bind(dir.socket(CONTROL_SOCKET))?;
+        let guardian = Guardian::start(dir.id())?;
+        let control = Control::new(dir.id().clone(), plan.clone(), recent.clone(), signals, status_requests);
+        Ok(Self { recent, server: tokio::spawn(serve(listener, control)), dir, _guardian: guardian })
+    }
+
+    /// The directory of the run.
+    pub(super) fn dir(&self) -> &RunDir {
+        &self.dir
+    }
+
+    /// Lets those who follow the output have the rest of it.
+    pub(super) async fn finish(&mut self) {
+        self.recent.end();
+        // A panic of the server has been reported where it happened.
+        let _ = (&mut self.server).await;
+    }
+}

@@ -1,0 +1,53 @@
+//! `lp-host stop`: ends a program that runs.
+
+use clap::ValueEnum;
+use serde_json::json;
+
+use super::runs;
+use super::screen::{Failure, Screen, exit_code};
+use crate::observe::{ClientError, Request};
+
+/// Stops a program that runs, and waits until it has ended
+///
+/// Every node is asked to stop and has the program's grace period, as on SIGTERM; `lp-host run` then exits with 143.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The run: its id, the beginning of it, or the name of its program
+    run: String,
+    /// Skip the grace period
+    #[arg(long)]
+    now: bool,
+    /// How to write that it has ended
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A line on stderr
+    Text,
+    /// One JSON object
+    Json,
+}
+
+pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
+    let registry = runs::registry()?;
+    let id = runs::block_on(async {
+        let id = runs::find(&registry, &args.run).await?;
+        if let Some(mut client) = runs::connect(&registry, &id).await? {
+            let asked = match client.send(&Request::Stop { now: args.now }).await {
+                Ok(()) => client.reply().await.map(drop),
+                Err(error) => Err(error),
+            };
+            // A run that ends by itself in this moment has done what it should.
+            asked.or_else(|error| if matches!(error, ClientError::Io(_)) { Ok(()) } else { Err(error) })?;
+        }
+        Ok::<_, Failure>(id)
+    })??;
+    registry.reap(&id).map_err(|error| Failure::new(exit_code::WRONG_USAGE, error))?;
+    match args.format {
+        Format::Json => screen.data(&format!("{}\n", json!({ "run": id.as_str(), "stopped": true }))),
+        Format::Text => screen.note(&format!("`{id}` has ended")),
+    }
+    Ok(0)
+}

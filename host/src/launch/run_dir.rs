@@ -1,0 +1,177 @@
+//! The directory of a run: the sockets that are there while it runs, for nobody but its user.
+
+use std::fmt;
+use std::fs::{DirBuilder, File, TryLockError};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+/// The longest name of a socket in a run's directory, with its ending.
+pub const SOCKET_NAME_BYTES_MAX: usize = 24;
+
+/// How much of a program's name is in the id of its run.
+const PROGRAM_BYTES_MAX: usize = 16;
+
+/// How many characters make the id of a run differ from others of the same program.
+const SUFFIX_BYTES: usize = 4;
+
+/// The characters of a suffix: none that is easily taken for another.
+const SUFFIX_ALPHABET: &[u8] = b"23456789abcdefghjkmnpqrstuvwxyz";
+
+/// The longest path of a Unix socket, which is kept in 108 bytes with a zero at its end.
+const SOCKET_PATH_BYTES_MAX: usize = 107;
+
+/// How often a free id is looked for: with half a million of them, a second attempt is rare.
+const ATTEMPTS_MAX: usize = 100;
+
+/// What a run is called by its users, such as `counting-7k2f`. It is the name of its directory.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunId(String);
+
+impl RunId {
+    /// The longest id.
+    pub const BYTES_MAX: usize = PROGRAM_BYTES_MAX + 1 + SUFFIX_BYTES;
+
+    fn random(program: &str) -> Self {
+        // Names of programs are ASCII, so any cut of one is a string.
+        let program = program[..program.len().min(PROGRAM_BYTES_MAX)].trim_end_matches('-');
+        let letter = |_| char::from(SUFFIX_ALPHABET[fastrand::usize(..SUFFIX_ALPHABET.len())]);
+        let suffix: String = (0..SUFFIX_BYTES).map(letter).collect();
+        Self(format!("{program}-{suffix}"))
+    }
+
+    /// The id that `text` is, if it could be one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let valid = !text.is_empty() && text.len() <= Self::BYTES_MAX && text.chars().all(plain);
+        valid.then(|| Self(text.to_owned()))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The directory of a run of this process. Dropping it removes the directory with all that is in it.
+///
+/// It is locked as long as this lives, which is how others know that the run does.
+#[derive(Debug)]
+pub struct RunDir {
+    id: RunId,
+    path: PathBuf,
+    _lock: File,
+}
+
+impl RunDir {
+    /// Makes the directory of a new run of `program` below `root`, with an id that no other run has.
+    pub fn create(root: &Path, program: &str) -> io::Result<Self> {
+        for _ in 0..ATTEMPTS_MAX {
+            let id = RunId::random(program);
+            let path = root.join(id.as_str());
+            match DirBuilder::new().mode(0o700).create(&path) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+                made => made?,
+            }
+            if let Some(lock) = lock_new(&path)? {
+                return Ok(Self { id, path, _lock: lock });
+            }
+        }
+        Err(io::Error::new(ErrorKind::AlreadyExists, "every id that was tried is taken"))
+    }
+
+    /// What the run is called.
+    pub fn id(&self) -> &RunId {
+        &self.id
+    }
+
+    /// Where it is. The path of a socket in it is short enough.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path for the socket called `name` in it.
+    ///
+    /// # Panics
+    ///
+    /// If `name.sock` is longer than [`SOCKET_NAME_BYTES_MAX`].
+    pub fn socket(&self, name: &str) -> PathBuf {
+        socket_path(&self.path, name)
+    }
+}
+
+impl Drop for RunDir {
+    fn drop(&mut self) {
+        // What is left over is removed by the guardian, or by the next run.
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
+
+/// The lock of a directory that was just made; `None` if a sweep took it for that of a dead run in between.
+fn lock_new(path: &Path) -> io::Result<Option<File>> {
+    let is_gone = |error: &io::Error| error.kind() == ErrorKind::NotFound;
+    let lock = match File::open(path) {
+        Err(error) if is_gone(&error) => return Ok(None),
+        opened => opened?,
+    };
+    match lock.try_lock() {
+        Err(TryLockError::WouldBlock) => return Ok(None),
+        Err(TryLockError::Error(error)) => return Err(error),
+        Ok(()) => {}
+    }
+    let locked = lock.metadata()?;
+    match std::fs::metadata(path) {
+        Err(error) if is_gone(&error) => Ok(None),
+        Err(error) => Err(error),
+        Ok(there) => Ok(((there.dev(), there.ino()) == (locked.dev(), locked.ino())).then_some(lock)),
+    }
+}
+
+/// The path for the socket called `name` in the run directory `dir`.
+///
+/// # Panics
+///
+/// If `name.sock` is longer than [`SOCKET_NAME_BYTES_MAX`].
+pub fn socket_path(dir: &Path, name: &str) -> PathBuf {
+    let name = format!("{name}.sock");
+    assert!(name.len() <= SOCKET_NAME_BYTES_MAX, "the name of a socket is as short as its path has to be: {name}");
+    dir.join(name)
+}
+
+/// Whether the sockets of runs below `root` have paths that the system takes.
+pub fn has_room_for_sockets(root: &Path) -> bool {
+    root.as_os_str().len() + 1 + RunId::BYTES_MAX + 1 + SOCKET_NAME_BYTES_MAX <= SOCKET_PATH_BYTES_MAX
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_begins_with_the_program_and_is_short() {
+        for program in ["a", "counting", "a-name-that-is-a-good-deal-too-long", "cut-at-a-dash---x"] {
+            let id = RunId::random(program);
+            assert!(id.as_str().len() <= RunId::BYTES_MAX, "{id}");
+            assert!(id.as_str().starts_with(&program[..program.len().min(14)]), "{id}");
+            assert_eq!(RunId::parse(id.as_str()), Some(id));
+        }
+        assert_eq!(RunId::parse(".."), None);
+        assert_eq!(RunId::parse("a/b"), None);
+        assert_eq!(RunId::parse(""), None);
+    }
+
+    #[test]
+    fn the_longest_root_leaves_room_for_the_longest_socket() {
+        let longest = PathBuf::from("/".to_owned() + &"x".repeat(59));
+        assert!(has_room_for_sockets(&longest));
+        assert!(!has_room_for_sockets(&longest.join("y")));
+        let socket = socket_path(&longest.join("x".repeat(RunId::BYTES_MAX)), &"s".repeat(SOCKET_NAME_BYTES_MAX - 5));
+        assert_eq!(socket.as_os_str().len(), SOCKET_PATH_BYTES_MAX);
+    }
+}

@@ -79,7 +79,7 @@ pub fn main() -> ExitCode {
         Verb::Build(args) => build::run(&args, &screen),
         Verb::Graph(args) => graph::run(&args, &screen),
         Verb::Inspect(args) => inspect::run(&args, &screen),
-        Verb::Proto(args) => proto::run(args, &mut screen),
+        Verb::Proto(args) => proto::run(&args, &screen),
         Verb::New(args) => new::run(&args, &screen),
         Verb::Schema(args) => schema::run(&args, &screen),
         Verb::Completions(args) => completions::run(&args, &screen),

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 pub use process::run_worker_process;
 pub use processes::{ProcessSetting, Processes, WorkerFiles};
 pub use run_dir::{RunDir, RunId, SOCKET_NAME_BYTES_MAX, has_room_for_sockets, socket_path};
-pub use threads::launch_threads;
+use threads::launch_threads;
 
 use crate::node::NodeEvent;
 use crate::plan::{LaunchType, NodeId, Plan, ReplicaId};
@@ -28,7 +28,7 @@ pub struct LaunchSetting {
     /// Where the output of replicas goes.
     pub outputs: Arc<dyn Outputs>,
     /// How worker processes are started, for launch types that need any.
-    pub processes: ProcessSetting,
+    pub processes: Option<ProcessSetting>,
 }
 
 /// The workers of a running program.
@@ -67,6 +67,7 @@ pub async fn launch(
             if let Some(cache) = cache {
                 warm(plan.clone(), cache).await?;
             }
+            let processes = processes.ok_or(WorkerError::NoProcesses)?;
             Workers::Processes(Processes::launch(plan, processes, nodes, outputs, stop, events).await?)
         }
     };

@@ -54,6 +54,9 @@ pub enum WorkerError {
     /// A component can't be compiled or linked.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// Worker processes are needed, and how to start them is not known.
+    #[error("worker processes can't be started here")]
+    NoProcesses,
     /// A worker process can't be started.
     #[error("failed to start a process for `{name}`")]
     Launch {

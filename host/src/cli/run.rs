@@ -125,7 +125,19 @@ async fn launch(
         _ => None,
     };
     let outputs = Arc::new(Recorded { outputs, recent });
-    let setting = Setting { cache: open_cache(screen), outputs, signals, status_requests };
+    let cache_dir = cache_dir();
+    let processes = match (&announced, plan.launch_type) {
+        (_, LaunchType::Threads) => None,
+        (Some(run), LaunchType::Processes) => Some(run.dir().path()),
+        (None, LaunchType::Processes) => return Err(not_launched("workers need a directory for their sockets")),
+    };
+    let processes = processes.map(|dir| worker_processes(dir, cache_dir.as_deref())).transpose();
+    let launching = LaunchSetting {
+        cache: cache_dir.as_deref().and_then(|dir| open_cache(dir, screen)),
+        outputs,
+        processes: processes.map_err(not_launched)?,
+    };
+    let setting = Setting { launching, signals, status_requests };
     let report = supervise(plan, setting, &mut Notes(screen)).await.map_err(not_launched)?;
     // Windows that are to stay have to know before what they show ends.
     drop(windows);

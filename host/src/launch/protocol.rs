@@ -97,6 +97,7 @@ pub struct StatsReport {
     /// The values of the latency histogram that occurred, with how often they did.
     latency_ns: Vec<(u64, u64)>,
     busy_ns: u64,
+    memory_bytes: u64,
 }
 
 impl StatsReport {
@@ -109,6 +110,7 @@ impl StatsReport {
             errors: stats.served.errors,
             latency_ns: recorded.map(|value| (value.value_iterated_to(), value.count_at_value().into())).collect(),
             busy_ns: u64::try_from(stats.busy.as_nanos()).unwrap_or(u64::MAX),
+            memory_bytes: stats.memory_bytes,
         }
     }
 
@@ -121,9 +123,11 @@ impl StatsReport {
                 latency_ns: Histogram::new(2).expect("two significant digits are in the allowed range"),
             },
             busy: Duration::ZERO,
+            memory_bytes: 0,
         });
         stats.served.calls += self.calls;
         stats.served.errors += self.errors;
+        stats.memory_bytes = self.memory_bytes;
         stats.busy += Duration::from_nanos(self.busy_ns);
         for &(value, count) in &self.latency_ns {
             stats.served.latency_ns.saturating_record_n(value, u32::try_from(count).unwrap_or(u32::MAX));
@@ -168,7 +172,11 @@ mod tests {
     fn stats_add_up_over_the_processes_of_a_worker() {
         let mut latency_ns = Histogram::new(2).unwrap();
         latency_ns.record_n(1000, 3).unwrap();
-        let stats = ReplicaStats { served: Served { calls: 3, errors: 1, latency_ns }, busy: Duration::from_millis(5) };
+        let stats = ReplicaStats {
+            served: Served { calls: 3, errors: 1, latency_ns },
+            busy: Duration::from_millis(5),
+            memory_bytes: 1,
+        };
         let report = StatsReport::new(ReplicaId { node: NodeId(0), index: 0 }, &stats);
         let sum = report.added_to(Some(&stats));
         assert_eq!((sum.served.calls, sum.served.errors, sum.busy), (6, 2, Duration::from_millis(10)));

@@ -15,29 +15,29 @@ use crate::host;
 use crate::run::{Going, Program, script};
 
 /// A machine where nothing else runs.
-struct Machine {
+pub struct Machine {
     runtime_dir: TempDir,
 }
 
 impl Machine {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self { runtime_dir: tempfile::tempdir().expect("a temporary directory can be made") }
     }
 
-    fn command(&self, words: &[&str]) -> Command {
+    pub fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(host::BINARY);
         command.args(words).env("XDG_RUNTIME_DIR", self.runtime_dir.path()).env("NO_COLOR", "1");
         command
     }
 
-    fn start(&self, program: &Program, options: &[&str]) -> Going {
+    pub fn start(&self, program: &Program, options: &[&str]) -> Going {
         let mut command = self.command(&["run"]);
         command.arg(program.path()).args(options);
         Going::spawn(command)
     }
 
     /// The exit code of a command and both its streams.
-    fn screen(&self, words: &[&str]) -> (Option<i32>, String, String) {
+    pub fn screen(&self, words: &[&str]) -> (Option<i32>, String, String) {
         let Output { status, stdout, stderr } = self.command(words).output().expect("the binary runs");
         let text = |bytes| String::from_utf8(bytes).expect("the screen is UTF-8");
         (status.code(), text(stdout), text(stderr))
@@ -45,7 +45,7 @@ impl Machine {
 
     /// Stdout of a command that succeeds.
     #[track_caller]
-    fn data(&self, words: &[&str]) -> String {
+    pub fn data(&self, words: &[&str]) -> String {
         let (code, stdout, stderr) = self.screen(words);
         assert_eq!(code, Some(0), "{words:?}\n{stderr}");
         stdout
@@ -61,7 +61,7 @@ impl Machine {
         }
     }
 
-    fn ps(&self) -> Vec<Value> {
+    pub fn ps(&self) -> Vec<Value> {
         let json: Value = serde_json::from_str(&self.data(&["ps", "--format", "json"])).expect("it is JSON");
         json["runs"].as_array().expect("there is a list of runs").clone()
     }
@@ -71,7 +71,7 @@ impl Machine {
     }
 
     /// The directories of runs, dead or alive.
-    fn run_dirs(&self) -> Vec<PathBuf> {
+    pub fn run_dirs(&self) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(self.runtime_dir.path().join("lp-host")).expect("it can be listed");
         entries.map(|entry| entry.expect("the entry can be read").path()).collect()
     }
@@ -84,7 +84,7 @@ impl Machine {
 
 /// Waits until something holds that has no event to wait for.
 #[track_caller]
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {
         assert!(start.elapsed() < Duration::from_secs(30), "{what} did not come about");

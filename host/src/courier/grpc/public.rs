@@ -52,7 +52,7 @@ impl Public {
                 if readiness.is_empty() {
                     return;
                 }
-                select_all(readiness.iter_mut().map(|ready| ready.changed().boxed())).await;
+                let _ = select_all(readiness.iter_mut().map(|ready| ready.changed().boxed())).await;
             }
         });
         let reflection = || {

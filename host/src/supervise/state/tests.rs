@@ -90,7 +90,9 @@ fn text(plan: &Plan, action: &Action) -> String {
         Action::Note(Note::GivenUp { replica, .. }) => format!("note given up {replica}"),
         Action::Note(Note::Stopping { .. }) => "note stopping".to_owned(),
         Action::Note(Note::Killing { replicas }) => format!("note killing {}", replicas.join(" ")),
-        Action::Note(Note::Warning(warning)) => warning.clone(),
+        Action::Note(note @ (Note::Warning(_) | Note::Listening { .. })) => {
+            panic!("{note:?} is not for the state to tell")
+        }
         Action::RequestStop => "request stop".to_owned(),
         Action::Close => "close".to_owned(),
         Action::Restart { replica, after } => format!("restart {} in {after:?}", plan.label(*replica)),

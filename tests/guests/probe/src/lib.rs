@@ -107,6 +107,12 @@ async fn run_step(verb: &str, argument: &str) -> Result<(), ()> {
                 println!("{:?}", probe.echo(vec![7; number() as usize]).await.map(|data| data.len()));
             }
         }
+        "wait-for" => {
+            while !std::fs::exists(argument).expect("the directory is granted") {
+                sleep(5).await;
+            }
+        }
+        "load" => println!("{}", load(argument).await),
         "crash" => println!("{:?}", crash(number()).await),
         "storm" => println!("{}", storm(number()).await),
         "get" => println!("{}", probe_handles::get(argument).is_some()),
@@ -150,6 +156,30 @@ async fn crash(rounds: u64) -> (usize, Vec<CallError>) {
         }
     }
     (counted, others)
+}
+
+/// Calls the last callee over and over, sixteen calls at once, until the file is there. Counts those that came to the
+/// right answer and those that failed in the callee, and gives what came of the others.
+async fn load(file: &str) -> String {
+    let callee = all().pop().expect("there is one");
+    let (mut right, mut failed, mut others) = (0_u64, 0_u64, Vec::new());
+    for round in (0..=u8::MAX).cycle() {
+        let calls = (0..16_u8).map(|number| {
+            let data = vec![round.wrapping_mul(16).wrapping_add(number); 100];
+            async { (callee.echo(data.clone()).await, data) }
+        });
+        for (result, data) in join_all(calls).await {
+            match result {
+                Ok(answer) if answer == data => right += 1,
+                Err(CallError::Failed(_)) => failed += 1,
+                other => others.push(other),
+            }
+        }
+        if std::fs::exists(file).expect("the directory is granted") {
+            break;
+        }
+    }
+    format!("every call was answered: {right} rightly, {failed} by their callee's death, others: {others:?}")
 }
 
 /// Panics, unless it has left the file behind that says that it has done so before.

@@ -1,0 +1,192 @@
+//! Worker processes and their deaths, through the real binary and with real signals.
+
+use std::path::Path;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::run::{Going, Program};
+use crate::runs::{Machine, eventually};
+
+const PROCESSES: &[&str] = &["--launch-type", "processes"];
+
+/// The process that runs a replica of the only program of a machine.
+fn pid_of(machine: &Machine, node: &str) -> Option<i32> {
+    let runs = machine.ps();
+    let replicas = runs.first()?["replicas"].as_array()?;
+    let replica = replicas.iter().find(|replica| replica["node"] == node && replica["state"] == "running")?;
+    i32::try_from(replica["pid"].as_u64()?).ok()
+}
+
+fn kill(pid: i32, signal: Signal) {
+    let pid = Pid::from_raw(pid).expect("a pid is positive");
+    kill_process(pid, signal).expect("the process is there");
+}
+
+/// Whether a process is there and not merely waited for.
+fn lives(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).unwrap_or_default();
+    stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().next()).is_some_and(|state| state != "Z")
+}
+
+/// A server with this restart policy, and a client that prints a line, waits for the file `go`, and calls again.
+fn pair(restart: &str, steps: &str) -> Program {
+    Program::new(&format!(
+        "grace = '1s'\n[nodes.a]\nASYNC\nhandles = {{ probe = 'a' }}\nrun = false\nrestart = {restart}\n\
+         [nodes.b]\nASYNC\nhandles = {{ probe = 'a' }}\nargs = [{steps}]\n\
+         sandbox = {{ dirs = [{{ host = '.', guest = '/data', access = 'read' }}] }}\n"
+    ))
+}
+
+fn go(program: &Program) {
+    std::fs::write(program.dir.path().join("go"), "").expect("it can be written");
+}
+
+/// The pids of both workers, once the client has called the server.
+fn up(going: &mut Going, machine: &Machine) -> [i32; 2] {
+    going.expect_line("b/0 │ 1");
+    ["a", "b"].map(|node| pid_of(machine, node).expect("it runs"))
+}
+
+#[track_caller]
+fn check_end(going: Going, code: i32, stdout: &[&str], stderr: &[&str]) {
+    let (found, out, err) = going.end();
+    assert_eq!(found, Some(code), "--- stdout\n{out}--- stderr\n{err}");
+    assert_eq!(out.lines().collect::<Vec<_>>(), stdout, "{err}");
+    for text in stderr {
+        assert!(err.contains(text), "stderr lacks {text:?}\n{err}");
+    }
+}
+
+#[track_caller]
+fn check_nothing_left(machine: &Machine, pids: &[i32]) {
+    eventually("the end of all processes", || !pids.iter().any(|&pid| lives(pid)));
+    eventually("the end of the run's directory", || machine.run_dirs().is_empty());
+}
+
+#[test]
+fn every_replica_has_a_process_of_its_own_and_leaves_none() {
+    let (machine, program) = (Machine::new(), pair("'never'", "'plain-echo:1', 'wait-for:/data/go', 'plain-echo:2'"));
+    let mut going = machine.start(&program, PROCESSES);
+    let [a, b] = up(&mut going, &machine);
+    assert_ne!(a, b);
+    assert!(lives(a) && lives(b) && a.cast_unsigned() != going.child.id());
+    go(&program);
+    check_end(going, 0, &["b/0 │ 2"], &[]);
+    check_nothing_left(&machine, &[a, b]);
+}
+
+#[test]
+fn a_worker_that_is_killed_starts_again_and_its_callers_go_on() {
+    let restart = "{ policy = 'on-failure', backoff = '1ms' }";
+    let (machine, program) = (Machine::new(), pair(restart, "'plain-echo:1', 'wait-for:/data/go', 'plain-echo:2'"));
+    let mut going = machine.start(&program, PROCESSES);
+    let [a, b] = up(&mut going, &machine);
+    kill(a, Signal::KILL);
+    eventually("another process", || pid_of(&machine, "a").is_some_and(|pid| pid != a));
+    go(&program);
+    let notes = ["error: `a/0` failed: its worker process was killed by signal 9", "restart 1 of 3"];
+    check_end(going, 0, &["b/0 │ 2"], &notes);
+    check_nothing_left(&machine, &[a, b]);
+}
+
+#[test]
+fn a_call_that_was_under_way_is_lost_as_a_value() {
+    let restart = "{ policy = 'on-failure', backoff = '1ms' }";
+    let (machine, program) = (Machine::new(), pair(restart, "'plain-echo:1', 'plain-check:600000', 'plain-echo:2'"));
+    let mut going = machine.start(&program, PROCESSES);
+    let [a, _] = up(&mut going, &machine);
+    // Whether the second call has started by now or not, it gets an answer: a killed replica's calls fail.
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    kill(a, Signal::KILL);
+    let lost = "b/0 │ Err(Failed(\"`a/0` was lost while it worked on the call\"))";
+    check_end(going, 0, &[lost, "b/0 │ 2"], &["restart 1 of 3"]);
+}
+
+#[test]
+fn a_worker_past_its_budget_fails_the_program() {
+    for (restart, kills) in [("'never'", 1), ("{ policy = 'on-failure', max = 1, backoff = '1ms' }", 2)] {
+        let (machine, program) = (Machine::new(), pair(restart, "'plain-echo:1', 'wait-for-stop'"));
+        let mut going = machine.start(&program, PROCESSES);
+        let [a, b] = up(&mut going, &machine);
+        let mut last = 0;
+        for _ in 0..kills {
+            eventually("another process", || pid_of(&machine, "a").is_some_and(|pid| pid != last));
+            last = pid_of(&machine, "a").expect("it runs");
+            kill(last, Signal::KILL);
+        }
+        check_end(going, 1, &["b/0 │ stopping, true"], &["its worker process was killed by signal 9"]);
+        check_nothing_left(&machine, &[a, b, last]);
+    }
+}
+
+#[test]
+fn a_launcher_that_is_killed_takes_everything_with_it() {
+    // One of the workers is stopped, and so could not end by itself.
+    let (machine, program) = (Machine::new(), pair("'never'", "'plain-echo:1', 'wait-for-stop'"));
+    let mut going = machine.start(&program, PROCESSES);
+    let [a, b] = up(&mut going, &machine);
+    kill(a, Signal::STOP);
+    going.signal(Signal::KILL);
+    going.child.wait().expect("it can be waited for");
+    check_nothing_left(&machine, &[a, b]);
+}
+
+#[test]
+fn a_terminated_launcher_gives_its_nodes_the_grace_period() {
+    let (machine, program) = (Machine::new(), pair("'never'", "'plain-echo:1', 'wait-for-stop'"));
+    let mut going = machine.start(&program, PROCESSES);
+    let [a, b] = up(&mut going, &machine);
+    going.signal(Signal::TERM);
+    check_end(going, 143, &["b/0 │ stopping, true"], &["SIGTERM"]);
+    check_nothing_left(&machine, &[a, b]);
+}
+
+#[test]
+fn a_guest_that_ignores_the_stop_is_dropped_after_the_grace_period() {
+    let (machine, program) = (Machine::new(), pair("'never'", "'plain-echo:1', 'spin:0'"));
+    let mut going = machine.start(&program, PROCESSES);
+    let [a, b] = up(&mut going, &machine);
+    going.signal(Signal::TERM);
+    check_end(going, 143, &[], &["dropping what has not ended: b/0"]);
+    check_nothing_left(&machine, &[a, b]);
+}
+
+#[test]
+fn deadlines_hold_for_calls_to_a_worker_that_is_stopped() {
+    let program = Program::new(
+        "[nodes.a]\nASYNC\nhandles = { probe = 'a' }\nrun = false\n\
+         [nodes.b]\nASYNC\nhandles = { probe = { node = 'a', timeout = '300ms' } }\n\
+         args = ['plain-echo:1', 'wait-for:/data/go', 'plain-check:0']\n\
+         sandbox = { dirs = [{ host = '.', guest = '/data', access = 'read' }] }\n",
+    );
+    let machine = Machine::new();
+    let mut going = machine.start(&program, PROCESSES);
+    let [a, b] = up(&mut going, &machine);
+    kill(a, Signal::STOP);
+    go(&program);
+    check_end(going, 0, &["b/0 │ Err(DeadlineExceeded)"], &[]);
+    check_nothing_left(&machine, &[a, b]);
+}
+
+#[test]
+fn two_hundred_kills_under_load_lose_no_call() {
+    let restart = "{ policy = 'on-failure', max = 1000, backoff = '1ms', backoff-max = '1ms' }";
+    let program = pair(restart, "'plain-echo:1', 'load:/data/go'");
+    let machine = Machine::new();
+    let mut going = machine.start(&program, PROCESSES);
+    up(&mut going, &machine);
+    let mut last = 0;
+    for _ in 0..200 {
+        eventually("another process", || {
+            let pid = pid_of(&machine, "a").filter(|&pid| pid != last);
+            last = pid.unwrap_or(last);
+            pid.is_some()
+        });
+        kill(last, Signal::KILL);
+    }
+    go(&program);
+    let (code, stdout, stderr) = going.end();
+    assert_eq!(code, Some(0), "{stderr}");
+    // Every call came to its own answer, or failed because its callee was lost.
+    assert!(stdout.starts_with("b/0 │ every call was answered: ") && stdout.ends_with(", others: []\n"), "{stdout}");
+}

@@ -10,7 +10,7 @@ use crate::runs::Machine;
 use crate::{host, python};
 
 /// A server that listens at a port of the system's choice, under a message limit of 40 MiB.
-const SERVER: &str = "message-limit = '40MiB'\n[nodes.a]\nASYNC\nhandles = { probe = 'a' }\nrun = false\n\
+const SERVER: &str = "message-max = '40MiB'\n[nodes.a]\nASYNC\nhandles = { probe = 'a' }\nrun = false\n\
     replicas = 2\nlisten = '127.0.0.1:0'\n\
     [nodes.b]\nASYNC\nhandles = { probe = 'a' }\nargs = ['print:up', 'wait-for-stop']\n";
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use lp_host::plan::LaunchType;
 use tempfile::TempDir;
 
 use crate::host;
@@ -67,9 +68,17 @@ impl Run {
     }
 }
 
+/// Runs a program under every launch type: what comes of it is the same.
 #[track_caller]
 pub(crate) fn check(toml: &str, code: i32, stdout: &[&str], stderr: &[&str]) {
-    Program::new(toml).run().check(code, stdout, stderr);
+    for (launch_type, _) in LaunchType::NAMES {
+        let launch_type = launch_type.to_string();
+        eprintln!("launch type {launch_type}");
+        let stdout: Vec<_> = stdout.iter().map(|line| line.replace("LAUNCH_TYPE", &launch_type)).collect();
+        let stdout: Vec<_> = stdout.iter().map(String::as_str).collect();
+        let output = Program::new(toml).command().args(["--launch-type", &launch_type]).output();
+        Run(output.expect("the binary runs")).check(code, &stdout, stderr);
+    }
 }
 
 /// A node that calls itself is the shortest program whose imports are all bound.
@@ -79,7 +88,7 @@ pub fn script(component: &str, steps: &str) -> String {
 
 #[test]
 fn a_node_knows_who_it_is() {
-    check(&script("ASYNC", "'who'"), 0, &["probe/0 │ test probe 0/1 threads"], &[]);
+    check(&script("ASYNC", "'who'"), 0, &["probe/0 │ test probe 0/1 LAUNCH_TYPE"], &[]);
 }
 
 #[test]

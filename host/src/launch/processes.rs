@@ -447,8 +447,11 @@ impl WorkerFiles {
     }
 }
 
-/// Whether a replica of a worker holds a handle of a node.
+/// Whether calls to a node may come from a worker: a replica of it holds a handle, or it listens for the node's clients.
 fn calls_node(plan: &Plan, worker: usize, node: NodeId) -> bool {
+    if WorkerFiles::listening(plan, worker).contains(&node) {
+        return true;
+    }
     let edges = plan.workers[worker].replicas.iter().flat_map(|replica| &plan.node(replica.node).edges);
     edges.flat_map(|edge| &edge.handles).flat_map(|handle| &handle.targets).any(|target| target.node == node)
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use prost::Message as _;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::WorkerError;
@@ -49,14 +50,12 @@ pub(super) fn serve(
 ) -> Result<JoinSet<()>, WorkerError> {
     let mut servers = JoinSet::new();
     let limit = usize::try_from(plan.message_bytes_max).unwrap_or(usize::MAX);
-    let served = |wanted: Option<NodeId>| -> Vec<ServedReplica> {
-        let replicas = peers.local().filter(|replica| wanted.is_none_or(|node| replica.node == node));
-        let mut replicas: Vec<ReplicaId> = replicas.collect();
+    let served = |mut replicas: Vec<ReplicaId>| -> Vec<ServedReplica> {
         replicas.sort();
         let replica = |&replica: &ReplicaId| {
             let paths = paths(plan.node(replica.node)).into_iter().enumerate();
             let methods: HashMap<_, _> = paths.map(|(index, path)| (path.as_str().to_owned(), index)).collect();
-            ServedReplica { mailbox: peers.mailbox(replica).clone(), methods: Arc::new(methods) }
+            ServedReplica { peer: peers.peer(replica), methods: Arc::new(methods) }
         };
         replicas.iter().map(replica).collect()
     };
@@ -64,7 +63,7 @@ pub(super) fn serve(
         let listener = workers.listener.set_nonblocking(true);
         let listener = listener.and_then(|()| tokio::net::UnixListener::from_std(workers.listener));
         let listener = listener.map_err(|source| WorkerError::Listen { name: "other workers".to_owned(), source })?;
-        let replicas = served(None);
+        let replicas = served(peers.local().collect());
         let in_flight_max = peers.local().map(|replica| plan.node(replica.node).calls_per_connection_max).max();
         let service = Arc::new(Service::internal(replicas, limit));
         servers.spawn(serve_service(Listener::Unix(listener), service, in_flight_max.unwrap_or(u32::MAX)));
@@ -73,8 +72,12 @@ pub(super) fn serve(
         let node = plan.node(id);
         let listener = listener.set_nonblocking(true).and_then(|()| tokio::net::TcpListener::from_std(listener));
         let listener = listener.map_err(|source| WorkerError::Listen { name: node.name.clone(), source })?;
-        let replicas = served(Some(id));
-        let public = public(node, components, &replicas)?;
+        // A client's connection ends up at one worker, and its calls are for the whole node.
+        let all = (0..node.replicas).map(|index| ReplicaId { node: id, index });
+        let replicas = served(all.collect());
+        let readiness =
+            peers.local().filter(|replica| replica.node == id).map(|replica| peers.mailbox(replica).readiness());
+        let public = public(node, components, readiness.collect())?;
         let service = Arc::new(Service::public(replicas, limit, public));
         servers.spawn(serve_service(Listener::Tcp(listener), service, node.calls_per_connection_max));
     }
@@ -82,7 +85,11 @@ pub(super) fn serve(
 }
 
 /// The schema of a node, its health, and the check of requests against its types.
-fn public(node: &NodePlan, components: &Components, replicas: &[ServedReplica]) -> Result<Public, WorkerError> {
+fn public(
+    node: &NodePlan,
+    components: &Components,
+    readiness: Vec<watch::Receiver<bool>>,
+) -> Result<Public, WorkerError> {
     let bytes = components.bytes(node);
     let component = Component::parse(&node.component, bytes).map_err(|error| WorkerError::schema(&node.name, error))?;
     let served = |name: &str| node.couriers.iter().any(|courier| courier.interface == name);
@@ -104,7 +111,6 @@ fn public(node: &NodePlan, components: &Components, replicas: &[ServedReplica]) 
         Some(Some(types)) => value::check(types, request).map_err(|error| error.to_string()),
         _ => Err("the method can't be called".to_owned()),
     });
-    let readiness = replicas.iter().map(|replica| replica.mailbox.readiness()).collect();
     Public::new(&schema.encode_to_vec(), services, readiness, check)
         .map_err(|error| WorkerError::reflection(&node.name, error))
 }

@@ -58,7 +58,8 @@ impl Peers {
         &self.mailboxes[&replica]
     }
 
-    fn peer(&self, replica: ReplicaId) -> Peer {
+    /// A replica of the program.
+    pub fn peer(&self, replica: ReplicaId) -> Peer {
         match self.mailboxes.get(&replica) {
             Some(mailbox) => Peer::Local(mailbox.clone()),
             None => Peer::Remote(self.remotes[&replica].clone()),

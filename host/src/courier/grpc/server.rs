@@ -1,4 +1,4 @@
-//! The gRPC server in front of the replicas of this process.
+//! The gRPC server in front of replicas.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -23,7 +23,7 @@ use super::codec::MessageCodec;
 use super::metadata;
 use super::public::Public;
 use super::status::to_status;
-use crate::courier::{CallContext, CallError, Mailbox, Message};
+use crate::courier::{CallContext, CallError, Message, Peer};
 
 /// How much of a message may be on its way before the receiver has to say that it took some: most messages fit whole.
 pub(super) const WINDOW_BYTES: u32 = 4 << 20;
@@ -36,8 +36,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// A replica that an endpoint serves.
 #[derive(Clone)]
 pub struct ServedReplica {
-    /// Its queue of calls.
-    pub mailbox: Arc<Mailbox>,
+    /// The replica, in this process or, where clients may pick any, in another one.
+    pub peer: Peer,
     /// The index of each method by its path.
     pub methods: Arc<HashMap<String, usize>>,
 }
@@ -73,7 +73,7 @@ impl Service {
             Err(status) => return status.into_http(),
         };
         let context = metadata::read(request.headers(), self.public.is_none());
-        let call = ServedCall { service: self.clone(), mailbox: replica.mailbox.clone(), method, context };
+        let call = ServedCall { service: self.clone(), peer: replica.peer.clone(), method, context };
         let mut grpc = Grpc::new(MessageCodec).max_decoding_message_size(self.message_bytes_max);
         grpc.unary(call, request).await
     }
@@ -85,7 +85,7 @@ impl Service {
         let fits = |replica: &&ServedReplica| match named {
             None => true,
             Some(name) => {
-                let label = replica.mailbox.label();
+                let label = replica.peer.label();
                 label == name
                     || (self.public.is_some() && label.split_once('/').is_some_and(|(_, index)| index == name))
             }
@@ -98,7 +98,7 @@ impl Service {
             .into_iter()
             .filter_map(|replica| replica.methods.get(path).map(|&method| (replica, method)))
             .collect();
-        let ready: Vec<_> = serving.iter().copied().filter(|(replica, _)| replica.mailbox.is_ready()).collect();
+        let ready: Vec<_> = serving.iter().copied().filter(|(replica, _)| replica.peer.is_ready()).collect();
         let from = if ready.is_empty() { &serving } else { &ready };
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         let found = from.get(turn % from.len().max(1)).copied();
@@ -109,7 +109,7 @@ impl Service {
 /// One call on its way to its replica.
 struct ServedCall {
     service: Arc<Service>,
-    mailbox: Arc<Mailbox>,
+    peer: Peer,
     method: usize,
     context: CallContext,
 }
@@ -119,14 +119,14 @@ impl UnaryService<Message> for ServedCall {
     type Future = Pin<Box<dyn Future<Output = Result<Response<Arc<Message>>, Status>> + Send>>;
 
     fn call(&mut self, request: Request<Message>) -> Self::Future {
-        let (service, mailbox, method) = (self.service.clone(), self.mailbox.clone(), self.method);
+        let (service, peer, method) = (self.service.clone(), self.peer.clone(), self.method);
         let context = self.context.clone();
         Box::pin(async move {
             let request = request.into_inner();
             if let Some(public) = &service.public {
                 public.check(method, request.head()).map_err(Status::invalid_argument)?;
             }
-            let answer = mailbox.call(method, request, context).await;
+            let answer = peer.call(method, request, context).await;
             match answer {
                 Ok(response) if response.encoded_len() > service.message_bytes_max => {
                     Err(to_status(&CallError::TooLarge))

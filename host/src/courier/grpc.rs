@@ -2,7 +2,7 @@
 //!
 //! The bytes of a message are those that pass within a process, so that neither side knows a type: a request goes from
 //! the caller's memory to the wire as it is, and every node is a gRPC service to anyone else. What a call carries beside
-//! its message, and how its failures are told, is in [`metadata`] and [`status`].
+//! its message, and how its failures are told, is in `metadata` and `status`.
 
 mod client;
 mod codec;

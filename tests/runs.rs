@@ -348,3 +348,38 @@ fn a_missing_tmux_is_said_before_anything_runs() {
     assert_eq!((output.status.code(), output.stdout.len()), (Some(4), 0), "{stderr}");
     assert!(stderr.contains("failed to run `tmux`") && stderr.contains("help: install tmux"), "{stderr}");
 }
+
+#[test]
+fn call_calls_a_node_of_a_run_or_at_an_address() {
+    let listening = PAIR.replace("run = false", "run = false\nlisten = '127.0.0.1:0'");
+    for (launch_type, _) in LaunchType::NAMES {
+        let (machine, program) = (Machine::new(), Program::new(&listening));
+        let mut going = machine.start(&program, &["--launch-type", &launch_type.to_string()]);
+        let mut stderr = BufReader::new(going.child.stderr.take().expect("stderr is piped"));
+        let mut line = String::new();
+        stderr.read_line(&mut line).expect("stderr can be read");
+        let address = line.trim().rsplit(' ').next().expect("a line has a last word");
+        going.expect_line("b/0 │ 5");
+        going.expect_line("b/0 │ up");
+        assert_eq!(machine.data(&["call", "test/a", "relay", "3"]), "3\n");
+        assert_eq!(machine.data(&["call", "test/a/0", "probe.echo", "[1, 2]"]), "[1, 2]\n");
+        assert_eq!(machine.data(&["call", "test/a", "check", "--json", "[7]"]), "{\"ok\":7}\n");
+        assert_eq!(machine.data(&["call", "test/a", "sleep", "1"]), "");
+        assert!(
+            machine.data(&["call", "test/a", "--list"]).contains("probe.check(ms: u64) -> result<u64, call-error>\n")
+        );
+        let component = host::guests().join("probe.wasm");
+        let component = component.to_str().expect("paths here are UTF-8");
+        assert_eq!(machine.data(&["call", address, "relay", "2", "--component", component]), "2\n");
+        machine.check_refused(&["call", address, "relay", "2"], &["--component FILE"]);
+        machine.check_refused(&["call", "test/a", "rely", "2"], &["no method `rely`", "probe.relay(hops: u32) -> u32"]);
+        machine.check_refused(&["call", "test/a", "relay", "-1"], &["(hops: u32) -> u32"]);
+        machine.check_refused(&["call", "test/c", "relay", "1"], &["no node `c`", "`a`, `b`"]);
+        machine.check_refused(&["call", "test/a/1", "relay", "1"], &["the replicas 0 to 0"]);
+        let (code, _, stderr) = machine.screen(&["call", "test/a", "sleep", "60000", "--timeout", "100ms"]);
+        assert_eq!(code, Some(1), "{stderr}");
+        assert!(stderr.contains("the call of `sleep`: deadline exceeded"), "{stderr}");
+        going.signal(Signal::TERM);
+        going.child.wait().expect("it can be waited for");
+    }
+}

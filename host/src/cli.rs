@@ -1,6 +1,7 @@
 //! The command line: one verb a file. Nothing below this module prints, exits or reads the environment.
 
 mod build;
+mod call;
 mod check;
 mod completions;
 mod graph;
@@ -42,6 +43,7 @@ enum Verb {
     Ps(ps::Args),
     Logs(logs::Args),
     Stop(stop::Args),
+    Call(call::Args),
     Check(check::Args),
     Build(build::Args),
     Graph(graph::Args),
@@ -75,6 +77,7 @@ pub fn main() -> ExitCode {
         Verb::Ps(args) => ps::run(&args, &screen),
         Verb::Logs(args) => logs::run(args, &screen),
         Verb::Stop(args) => stop::run(&args, &screen),
+        Verb::Call(args) => call::run(&args, &screen),
         Verb::Check(args) => check::run(&args, &screen),
         Verb::Build(args) => build::run(&args, &screen),
         Verb::Graph(args) => graph::run(&args, &screen),

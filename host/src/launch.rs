@@ -19,7 +19,7 @@ use threads::launch_threads;
 use crate::node::NodeEvent;
 use crate::plan::{LaunchType, NodeId, Plan, ReplicaId};
 use crate::runtime::{CompileCache, Outputs, Stop};
-use crate::worker::{Endpoints, ReplicaStats, Surroundings, Worker, WorkerError};
+use crate::worker::{Endpoints, ReplicaStats, Surroundings, Worker, WorkerError, WorkerSockets};
 
 /// What launching needs beside the plan.
 pub struct LaunchSetting {
@@ -27,7 +27,7 @@ pub struct LaunchSetting {
     pub cache: Option<CompileCache>,
     /// Where the output of replicas goes.
     pub outputs: Arc<dyn Outputs>,
-    /// How worker processes are started, for launch types that need any.
+    /// How worker processes are started, and where the sockets of workers are. Without it there are neither.
     pub processes: Option<ProcessSetting>,
 }
 
@@ -59,7 +59,12 @@ pub async fn launch(
     let LaunchSetting { cache, outputs, processes } = setting;
     let workers = match plan.launch_type {
         LaunchType::Threads => {
-            let endpoints = Endpoints { workers: None, nodes };
+            // The only worker has a socket too, for calls from a terminal.
+            let workers = match &processes {
+                Some(setting) => Some(only_worker(&plan, &setting.files())?),
+                None => None,
+            };
+            let endpoints = Endpoints { workers, nodes };
             let surroundings = Surroundings { cache, outputs, stop, events, endpoints };
             Workers::Threads(launch_threads(plan, surroundings).await?)
         }
@@ -72,6 +77,13 @@ pub async fn launch(
         }
     };
     Ok(Launched { workers, listening })
+}
+
+fn only_worker(plan: &Plan, files: &WorkerFiles) -> Result<WorkerSockets, WorkerError> {
+    let failed = |source| WorkerError::Listen { name: plan.program.clone(), source };
+    let mut listeners = files.create(plan).map_err(failed)?;
+    let listener = listeners.pop().ok_or_else(|| failed(std::io::Error::other("the plan has no worker")))?;
+    Ok(WorkerSockets { listener, paths: vec![files.socket(0)] })
 }
 
 /// Binds the addresses of the nodes that listen, before anything runs: a taken one is a program that can't be launched.

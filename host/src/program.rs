@@ -56,6 +56,7 @@ pub use link::{Binding, BindingStyle, BoundHandle, BoundTarget, Linked};
 pub use overrides::{Override, OverrideError};
 pub use problem::{Location, Problem, Problems, RULES, Severity};
 pub use restart::{RESTARTS_MAX, Restart, RestartPolicy};
+pub use units::parse_duration;
 use source::Source;
 
 /// The most replicas that one node may have.

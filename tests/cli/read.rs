@@ -25,7 +25,21 @@ fn wrong_usage_exits_with_2_and_a_guess() {
 #[test]
 fn every_verb_has_help_that_says_what_it_does() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    for verb in ["run", "ps", "logs", "stop", "check", "build", "graph", "inspect", "new", "schema", "completions"] {
+    for verb in [
+        "run",
+        "ps",
+        "logs",
+        "stop",
+        "call",
+        "proto",
+        "check",
+        "build",
+        "graph",
+        "inspect",
+        "new",
+        "schema",
+        "completions",
+    ] {
         let help = screen(dir.path(), &format!("{verb} --help"));
         assert!(help.contains(&format!("Usage: lp-host {verb}")) && help.ends_with("--- exit 0\n"), "{help}");
     }

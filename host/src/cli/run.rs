@@ -126,11 +126,10 @@ async fn launch(
     };
     let outputs = Arc::new(Recorded { outputs, recent });
     let cache_dir = cache_dir();
-    let processes = match (&announced, plan.launch_type) {
-        (_, LaunchType::Threads) => None,
-        (Some(run), LaunchType::Processes) => Some(run.dir().path()),
-        (None, LaunchType::Processes) => return Err(not_launched("workers need a directory for their sockets")),
-    };
+    let processes = announced.as_ref().map(|run| run.dir().path());
+    if processes.is_none() && plan.launch_type == LaunchType::Processes {
+        return Err(not_launched("workers need a directory for their sockets"));
+    }
     let processes = processes.map(|dir| worker_processes(dir, cache_dir.as_deref())).transpose();
     let launching = LaunchSetting {
         cache: cache_dir.as_deref().and_then(|dir| open_cache(dir, screen)),

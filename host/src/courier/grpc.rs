@@ -13,6 +13,6 @@ mod server;
 mod status;
 
 pub use client::{Presence, Remote, RemoteMethod};
-pub use connection::{Connection, ConnectionOptions};
+pub use connection::{Address, Connection, ConnectionOptions};
 pub use public::{Public, ReflectionError};
 pub use server::{Check, Listener, ServedReplica, Service, serve};

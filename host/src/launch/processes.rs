@@ -39,7 +39,7 @@ pub struct ProcessSetting {
 }
 
 impl ProcessSetting {
-    fn files(&self) -> WorkerFiles {
+    pub(super) fn files(&self) -> WorkerFiles {
         WorkerFiles { dir: self.dir.clone() }
     }
 }
@@ -97,10 +97,7 @@ impl Processes {
         events: mpsc::UnboundedSender<NodeEvent>,
     ) -> Result<Self, WorkerError> {
         let failed = |source| WorkerError::Launch { name: plan.program.clone(), source };
-        let file = serde_json::to_vec(&*plan).map_err(io::Error::other);
-        file.and_then(|file| std::fs::write(setting.files().plan(), file)).map_err(failed)?;
-        let sockets = (0..plan.workers.len()).map(|index| UnixListener::bind(setting.files().socket(index)));
-        let sockets = sockets.collect::<io::Result<_>>().map_err(failed)?;
+        let sockets = setting.files().create(&plan).map_err(failed)?;
         let state = Mutex::default();
         let shared = Arc::new(Shared { plan, setting, sockets, nodes, outputs, stop, events, state });
         let mut first_words = Vec::new();
@@ -429,6 +426,22 @@ impl WorkerFiles {
     /// The files of a run, by the file of its plan.
     pub fn beside(plan: &Path) -> Self {
         Self { dir: plan.parent().map(Path::to_owned).unwrap_or_default() }
+    }
+
+    /// The files of the run in `dir`.
+    pub fn of(dir: &Path) -> Self {
+        Self { dir: dir.to_owned() }
+    }
+
+    /// The plan of the run.
+    pub fn read_plan(&self) -> io::Result<Plan> {
+        serde_json::from_slice(&std::fs::read(self.plan())?).map_err(io::Error::other)
+    }
+
+    /// Writes the plan and binds the socket of every worker.
+    pub(super) fn create(&self, plan: &Plan) -> io::Result<Vec<UnixListener>> {
+        std::fs::write(self.plan(), serde_json::to_vec(plan).map_err(io::Error::other)?)?;
+        (0..plan.workers.len()).map(|index| UnixListener::bind(self.socket(index))).collect()
     }
 
     fn plan(&self) -> PathBuf {

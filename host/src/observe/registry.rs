@@ -123,6 +123,11 @@ impl Registry {
         socket_path(&self.path(id), CONTROL_SOCKET)
     }
 
+    /// The directory of a run.
+    pub fn run_dir(&self, id: &RunId) -> PathBuf {
+        self.path(id)
+    }
+
     fn path(&self, id: &RunId) -> PathBuf {
         self.root.join(id.as_str())
     }

@@ -32,6 +32,11 @@ impl DurationText {
     }
 }
 
+/// The duration that `text` stands for, such as `5s` or `250ms`, as program files write it.
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    DurationText(text.to_owned()).duration()
+}
+
 impl fmt::Display for SizeText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::courier::grpc::{Connection, ConnectionOptions, Remote, RemoteMethod};
+use crate::courier::grpc::{Address, Connection, ConnectionOptions, Remote, RemoteMethod};
 use crate::courier::{CallOptions, Exchange, Mailbox, Peer, ReplicaIndex};
 use crate::plan::{Edge, NodePlan, Plan, ReplicaId};
 use crate::program::Retry;
@@ -37,7 +37,7 @@ impl Peers {
                 in_flight_max: plan.node(first.node).calls_per_connection_max,
                 message_bytes_max: usize::try_from(plan.message_bytes_max).unwrap_or(usize::MAX),
             };
-            let connection = Connection::new(socket, options);
+            let connection = Connection::new(Address::Unix(socket.clone()), options);
             for replica in others {
                 let methods = paths(plan.node(replica.node));
                 let (index, exchange) = (indices[&replica], exchange.clone());

@@ -52,7 +52,7 @@ pub struct Remote {
 }
 
 impl Remote {
-    /// The replica called `label` behind `connection`.
+    /// The replica called `label`, or, if that is empty, whichever the server picks, behind `connection`.
     ///
     /// # Panics
     /// If the label is not ASCII, which names of nodes are.

@@ -1,13 +1,14 @@
 //! The one connection from this process to a worker, made when it is needed and made again when it was lost.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::net::UnixStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::body::Body;
 
@@ -28,10 +29,19 @@ pub struct ConnectionOptions {
     pub message_bytes_max: usize,
 }
 
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// A Unix socket, as workers have it.
+    Unix(PathBuf),
+    /// A host and a port, as a node has it that listens.
+    Tcp(String),
+}
+
 /// A way to one worker.
 #[derive(Debug)]
 pub struct Connection {
-    socket: PathBuf,
+    address: Address,
     options: ConnectionOptions,
     current: Mutex<Option<SendRequest<Body>>>,
     /// Held by the one who connects.
@@ -40,10 +50,10 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// A way to the worker that listens on the Unix socket `socket`. Nothing is connected yet.
-    pub fn new(socket: &Path, options: ConnectionOptions) -> Arc<Self> {
+    /// A way to what listens at `address`. Nothing is connected yet.
+    pub fn new(address: Address, options: ConnectionOptions) -> Arc<Self> {
         Arc::new(Self {
-            socket: socket.to_owned(),
+            address,
             options,
             current: Mutex::new(None),
             connecting: tokio::sync::Mutex::new(()),
@@ -96,19 +106,28 @@ impl Connection {
     }
 
     async fn connect(&self) -> io::Result<SendRequest<Body>> {
-        let stream = UnixStream::connect(&self.socket).await?;
-        let handshake = Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .initial_stream_window_size(WINDOW_BYTES)
-            .initial_connection_window_size(WINDOW_BYTES)
-            .max_frame_size(FRAME_BYTES)
-            .max_send_buf_size(WINDOW_BYTES as usize)
-            .handshake(TokioIo::new(stream));
-        let (sender, connection) = handshake.await.map_err(io::Error::other)?;
-        tokio::spawn(async move {
-            // How it ended is seen by the calls that were under way.
-            let _ = connection.await;
-        });
-        Ok(sender)
+        match &self.address {
+            Address::Unix(socket) => handshake(UnixStream::connect(socket).await?).await,
+            Address::Tcp(address) => handshake(TcpStream::connect(address).await?).await,
+        }
     }
+}
+
+async fn handshake<S>(stream: S) -> io::Result<SendRequest<Body>>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let handshake = Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES)
+        .max_frame_size(FRAME_BYTES)
+        .max_send_buf_size(WINDOW_BYTES as usize)
+        .handshake(TokioIo::new(stream));
+    let (sender, connection) = handshake.await.map_err(io::Error::other)?;
+    tokio::spawn(async move {
+        // How it ended is seen by the calls that were under way.
+        let _ = connection.await;
+    });
+    Ok(sender)
 }

@@ -25,10 +25,12 @@ const FAIL_WHEN_FULL: &str = "lp-fail-when-full";
 const TRACE: &str = "traceparent";
 const TIMEOUT: &str = "grpc-timeout";
 
-/// Writes `context` for the server's side of a call to the replica called `label`.
+/// Writes `context` for the server's side of a call to the replica called `label`, or to any if that is empty.
 pub fn write(context: &CallContext, label: &AsciiMetadataValue, metadata: &mut MetadataMap) {
     let flag = || MetadataValue::from_static("1");
-    metadata.insert(REPLICA, label.clone());
+    if !label.is_empty() {
+        metadata.insert(REPLICA, label.clone());
+    }
     if let Some(caller) = context.caller {
         metadata.insert(CALLER, MetadataValue::from(caller.0));
         if context.options.urgency == Urgency::Blocked {

@@ -1,0 +1,202 @@
+//! `lp-host call`: one call to a node that runs, from a terminal.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::runs;
+use super::screen::{Failure, Screen, exit_code};
+use crate::component::{Component, Interface, Method, MethodTypes};
+use crate::courier::grpc::{Address, Connection, ConnectionOptions, Remote};
+use crate::courier::{CallContext, CallOptions, Exchange, Message, ReplicaIndex};
+use crate::launch::WorkerFiles;
+use crate::plan::{NodeId, Plan, ReplicaId};
+use crate::program::parse_duration;
+use crate::proto::{method_name, service_name};
+use crate::value;
+
+/// Calls a method of a node that runs and prints its result
+///
+/// Exits with 1 if the call failed, and with 2 if it could not be made as it stands. A result that is an error value is a
+/// result like any other.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The node: `RUN/NODE` or `RUN/NODE/REPLICA`, or `HOST:PORT` for one that listens, with `--component`
+    target: String,
+    /// The method, such as `add`; with its interface where several have one of that name, as in `counter.add`
+    #[arg(required_unless_present = "list")]
+    method: Option<String>,
+    /// The arguments in WAVE, such as `5`, `'"text"'`, `'{x: 1, y: none}'`; options at the end may be left out
+    #[arg(allow_negative_numbers = true)]
+    arguments: Vec<String>,
+    /// The arguments are one JSON array, and the result is printed as JSON
+    #[arg(long)]
+    json: bool,
+    /// Show the methods that can be called instead
+    #[arg(long, conflicts_with_all = ["method", "arguments"])]
+    list: bool,
+    /// The component of a node that is called by its address, which says what types its methods have
+    #[arg(long, value_name = "FILE")]
+    component: Option<PathBuf>,
+    /// How long the call may take
+    #[arg(long, value_name = "TIME", default_value = "60s")]
+    timeout: String,
+}
+
+/// A node that can be called.
+struct Callee {
+    /// Its replica; empty if the address leads to any.
+    label: String,
+    address: Address,
+    couriers: Vec<Interface>,
+    message_bytes_max: usize,
+}
+
+/// The largest result that an address may send; its program has a limit of its own.
+const MESSAGE_BYTES_MAX: usize = 1 << 30;
+
+pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
+    let timeout = parse_duration(&args.timeout);
+    let timeout = timeout.ok_or_else(|| wrong(format!("`{}` is no duration, such as `5s`", args.timeout)))?;
+    let callee = runs::block_on(callee(args))??;
+    let Some(name) = &args.method else {
+        screen.data(&listed(&callee.couriers));
+        return Ok(0);
+    };
+    let (interface, method, types) = method(&callee.couriers, name)?;
+    let request = request(args, types)?;
+    let path = format!("/{}/{}", service_name(&interface.name), method_name(&method.name));
+    let path = path.parse().expect("names of WIT are ASCII words, and so are those made of them");
+    let options = ConnectionOptions { in_flight_max: 1, message_bytes_max: callee.message_bytes_max };
+    let response = runs::block_on(async {
+        let connection = Connection::new(callee.address, options);
+        let label = callee.label.clone();
+        let remote = Remote::new(label, ReplicaIndex(0), Exchange::new(0), connection, Arc::from([path]));
+        let options = CallOptions { timeout: Some(timeout), ..CallOptions::default() };
+        let context = CallContext { origin: None, caller: None, options };
+        remote.call(0, Message::from(request.as_slice()), context).await
+    })?;
+    let response =
+        response.map_err(|error| Failure::new(exit_code::NODE_FAILED, format!("the call of `{name}`: {error}")))?;
+    let response = response.to_vec();
+    let result = types.result.as_deref();
+    let text = match args.json {
+        true => value::decode_json(result, &response).map(|value| value.to_string()),
+        false => value::decode_wave(result, &response),
+    };
+    let text = text.map_err(|error| Failure::new(exit_code::NODE_FAILED, error))?;
+    if result.is_some() {
+        screen.data(&format!("{text}\n"));
+    }
+    Ok(0)
+}
+
+fn wrong(error: impl Into<Box<dyn std::error::Error>>) -> Failure {
+    Failure::new(exit_code::WRONG_USAGE, error)
+}
+
+async fn callee(args: &Args) -> Result<Callee, Failure> {
+    match args.target.split_once('/') {
+        Some((run, node)) => of_run(run, node).await,
+        None => of_address(&args.target, args.component.as_deref()).await,
+    }
+}
+
+async fn of_address(address: &str, component: Option<&Path>) -> Result<Callee, Failure> {
+    let file = component.ok_or_else(|| {
+        wrong(format!("what types the methods at `{address}` have is not known"))
+            .hint("name the node's component with `--component FILE`, or the node as `RUN/NODE`")
+    })?;
+    // One attempt, so that a wrong address is told at once.
+    let reached = tokio::net::TcpStream::connect(address).await;
+    reached.map_err(|error| wrong(format!("nothing answers at `{address}`: {error}")))?;
+    Ok(Callee {
+        label: String::new(),
+        address: Address::Tcp(address.to_owned()),
+        couriers: read(file)?.couriers,
+        message_bytes_max: MESSAGE_BYTES_MAX,
+    })
+}
+
+async fn of_run(run: &str, node: &str) -> Result<Callee, Failure> {
+    let registry = runs::registry()?;
+    let id = runs::find(&registry, run).await?;
+    let files = WorkerFiles::of(&registry.run_dir(&id));
+    let plan: Plan =
+        files.read_plan().map_err(|error| wrong(format!("`{id}` can't be asked for its plan: {error}")))?;
+    let (name, index) = match node.split_once('/') {
+        Some((name, index)) => (name, index.parse().ok()),
+        None => (node, Some(0)),
+    };
+    let found = (0..).map(NodeId).zip(&plan.nodes).find(|(_, node)| node.name == name);
+    let Some((node_id, node)) = found else {
+        let names: Vec<_> = plan.nodes.iter().map(|node| format!("`{}`", node.name)).collect();
+        return Err(wrong(format!("`{id}` has no node `{name}`")).hint(format!("there are {}", names.join(", "))));
+    };
+    let index = index.filter(|index| *index < node.replicas);
+    let index = index.ok_or_else(|| wrong(format!("`{name}` has the replicas 0 to {}", node.replicas - 1)))?;
+    let replica = ReplicaId { node: node_id, index };
+    let worker = plan.workers.iter().position(|worker| worker.replicas.contains(&replica));
+    let worker = worker.expect("every replica of a plan has a worker");
+    let served = |interface: &Interface| node.couriers.iter().any(|courier| courier.interface == interface.name);
+    Ok(Callee {
+        label: plan.label(replica),
+        address: Address::Unix(files.socket(worker)),
+        couriers: read(&node.component)?.couriers.into_iter().filter(served).collect(),
+        message_bytes_max: usize::try_from(plan.message_bytes_max).unwrap_or(usize::MAX),
+    })
+}
+
+fn read(file: &Path) -> Result<Component, Failure> {
+    let wrong = |error| Failure::new(exit_code::WRONG_PROGRAM, format!("`{}` {error}", file.display()));
+    Component::read(file).map_err(wrong)
+}
+
+/// The method called `name`, where there is exactly one, with its types.
+fn method<'c>(couriers: &'c [Interface], name: &str) -> Result<(&'c Interface, &'c Method, &'c MethodTypes), Failure> {
+    let (wanted, short) = name.rsplit_once('.').map_or((None, name), |(interface, method)| (Some(interface), method));
+    let fits =
+        |interface: &Interface| wanted.is_none_or(|wanted| interface.name == wanted || last(interface) == wanted);
+    let found = couriers.iter().filter(|interface| fits(interface));
+    let found: Vec<_> = found.filter_map(|interface| Some((interface, interface.method(short)?))).collect();
+    let hint = || format!("there are\n{}", listed(couriers).trim_end());
+    match found[..] {
+        [(interface, method)] => match (&method.types, &method.refused) {
+            (Some(types), None) => Ok((interface, method, types)),
+            (_, reason) => {
+                Err(wrong(format!("`{name}` can't be called: {}", reason.as_deref().unwrap_or("its types"))))
+            }
+        },
+        [] => Err(wrong(format!("the node has no method `{name}`")).hint(hint())),
+        [..] => Err(wrong(format!("more than one interface of the node has a method `{name}`")).hint(hint())),
+    }
+}
+
+/// The last segment of an interface's name, without its version.
+fn last(interface: &Interface) -> &str {
+    let name = interface.name.split('@').next().unwrap_or_default();
+    name.rsplit('/').next().unwrap_or_default()
+}
+
+fn request(args: &Args, types: &MethodTypes) -> Result<Vec<u8>, Failure> {
+    let text = args.arguments.join(", ");
+    if !args.json {
+        return value::encode_wave(&types.params, &text)
+            .map_err(|error| wrong(error).hint(format!("it takes {types}")));
+    }
+    let text = if text.is_empty() { "[]" } else { &text };
+    let arguments: Value = serde_json::from_str(text).map_err(|error| wrong(format!("the arguments: {error}")))?;
+    value::encode_json(&types.params, &arguments).map_err(|error| wrong(error).hint(format!("it takes {types}")))
+}
+
+/// Every method with its type, one a line.
+fn listed(couriers: &[Interface]) -> String {
+    let lines = couriers.iter().flat_map(|interface| {
+        interface.methods.iter().map(move |method| {
+            let types = method.types.as_ref().map_or("(…)".to_owned(), ToString::to_string);
+            format!("{}.{}{types}\n", last(interface), method.name)
+        })
+    });
+    lines.collect()
+}

@@ -6,6 +6,7 @@ mod component;
 mod config;
 mod examples;
 mod grpc;
+mod handles;
 mod host;
 mod processes;
 mod proto;

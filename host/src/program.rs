@@ -56,8 +56,8 @@ pub use link::{Binding, BindingStyle, BoundHandle, BoundTarget, Linked};
 pub use overrides::{Override, OverrideError};
 pub use problem::{Location, Problem, Problems, RULES, Severity};
 pub use restart::{RESTARTS_MAX, Restart, RestartPolicy};
-pub use units::parse_duration;
 use source::Source;
+pub use units::parse_duration;
 
 /// The most replicas that one node may have.
 pub const REPLICAS_MAX: u32 = 10_000;

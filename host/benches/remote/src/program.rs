@@ -1,0 +1,79 @@
+//! The program: a caller and an echo node, each in a process of its own, driven through `lp-host call`.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::Work;
+
+/// A running program.
+pub struct Running {
+    run: Child,
+    dir: tempfile::TempDir,
+}
+
+/// The directory that cargo builds to.
+fn target() -> PathBuf {
+    let this = std::env::current_exe().expect("the system knows this program");
+    this.ancestors().nth(2).expect("cargo builds to a directory of a profile").to_owned()
+}
+
+impl Running {
+    pub fn start() -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let component = |name: &str| target().join("wasm32-wasip2/release").join(name).display().to_string();
+        let toml = format!(
+            "name = \"bench\"\n[nodes.echo]\ncomponent = \"{}\"\n\
+             [nodes.caller]\ncomponent = \"{}\"\nhandles = {{ echo = \"echo\" }}\n",
+            component("bench_echo.wasm"),
+            component("bench_caller.wasm")
+        );
+        let file = dir.path().join("program.toml");
+        std::fs::write(&file, toml).expect("the directory was just made");
+        let mut command = command(dir.path());
+        command.args(["run", "--launch-type", "processes"]).arg(file).stderr(Stdio::inherit());
+        let run = command.spawn().expect("`cargo build --release` has made lp-host");
+        let running = Self { run, dir };
+        // It takes calls some time after it has started.
+        let start = Instant::now();
+        while !running.call(&["run", "empty, 0, 1"]) {
+            assert!(start.elapsed() < Duration::from_secs(60), "the program did not start");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        running
+    }
+
+    /// The time of the calls, without that of the process that asks for them.
+    pub fn time(&self, work: Work, calls: u32) -> Duration {
+        let started = Instant::now();
+        assert!(self.call(&["run", "empty, 0, 0"]), "the caller has gone");
+        let overhead = started.elapsed();
+        let started = Instant::now();
+        let done = match work {
+            Work::OneByOne { bytes: 0 } => self.call(&["run", &format!("empty, 0, {calls}")]),
+            Work::OneByOne { bytes } => self.call(&["run", &format!("bytes, {bytes}, {calls}")]),
+            Work::InFlight { width } => self.call(&["in-flight", &format!("{width}, {calls}")]),
+        };
+        assert!(done, "the calls failed");
+        started.elapsed().saturating_sub(overhead)
+    }
+
+    fn call(&self, words: &[&str]) -> bool {
+        let mut command = command(self.dir.path());
+        command.args(["call", "bench/caller"]).args(words).stderr(Stdio::null());
+        command.status().expect("`cargo build --release` has made lp-host").success()
+    }
+}
+
+fn command(dir: &Path) -> Command {
+    let mut command = Command::new(target().join("release/lp-host"));
+    command.env("XDG_RUNTIME_DIR", dir).stdout(Stdio::null());
+    command
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.run.kill();
+        let _ = self.run.wait();
+    }
+}

@@ -7,8 +7,8 @@ use crate::run::{Program, check};
 #[test]
 fn calls_of_a_plain_import_take_turns_over_the_replicas_that_are_ready() {
     for pick in ["round-robin", "least-pending"] {
-        // All replicas are known to be ready before the calls that count.
-        let mut steps = vec!["'echo-each:1'", "'sleep:200'"];
+        // All replicas are ready before the calls that count, and the caller has had the time to be told so.
+        let mut steps = vec!["'echo-each:1'", "'sleep:1000'"];
         steps.extend(["'plain-echo:1'"; 6]);
         let program = Program::new(&format!(
             "[nodes.a]\nASYNC\nhandles = {{ probe = 'a' }}\nrun = false\nreplicas = 3\n\

@@ -92,11 +92,13 @@ fn a_worker_that_is_killed_starts_again_and_its_callers_go_on() {
 #[test]
 fn a_call_that_was_under_way_is_lost_as_a_value() {
     let restart = "{ policy = 'on-failure', backoff = '1ms' }";
-    let (machine, program) = (Machine::new(), pair(restart, "'plain-echo:1', 'plain-check:600000', 'plain-echo:2'"));
+    let (machine, program) =
+        (Machine::new(), pair(restart, "'plain-echo:1', 'print:calling', 'plain-check:30000', 'plain-echo:2'"));
     let mut going = machine.start(&program, PROCESSES);
     let [a, _] = up(&mut going, &machine);
-    // Whether the second call has started by now or not, it gets an answer: a killed replica's calls fail.
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    going.expect_line("b/0 │ calling");
+    // Nothing tells that a call has reached its callee; it has by far.
+    std::thread::sleep(std::time::Duration::from_secs(1));
     kill(a, Signal::KILL);
     let lost = "b/0 │ Err(Failed(\"`a/0` was lost while it worked on the call\"))";
     check_end(going, 0, &[lost, "b/0 │ 2"], &["restart 1 of 3"]);

@@ -103,6 +103,12 @@ async fn warm(plan: Arc<Plan>, cache: CompileCache) -> Result<(), WorkerError> {
     warmed.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
 
+/// An error and what led to it, for where only text can be passed on.
+fn with_causes(error: &WorkerError) -> String {
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 impl Workers {
     /// What a user should know of how the workers run.
     pub fn warnings(&self) -> &[String] {

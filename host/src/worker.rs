@@ -264,11 +264,6 @@ impl Worker {
         self.replicas.values().for_each(|local| local.spec.mailbox.close(CallError::Cancelled));
     }
 
-    /// Waits until every replica has ended.
-    pub async fn ended(&mut self) {
-        while self.tasks.join_next().await.is_some() {}
-    }
-
     /// Drops the replicas that are still there, wherever their guests are.
     pub async fn kill(&mut self) {
         self.tasks.shutdown().await;

@@ -34,9 +34,7 @@ pub async fn run_worker_process(
     let mut worker = match load(plan.clone(), index, surroundings).await {
         Ok(worker) => worker,
         Err(error) => {
-            let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
-            let message = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
-            return reporter.report(&Report::NotLoaded { message });
+            return reporter.report(&Report::NotLoaded { message: super::with_causes(&error) });
         }
     };
     reporter.report(&Report::Loaded { warnings: worker.warnings().to_vec() });

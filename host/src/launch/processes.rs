@@ -144,7 +144,7 @@ impl Processes {
         if !self.shared.lock().processes.contains_key(&index)
             && let Err(error) = self.shared.spawn(index)
         {
-            let summary = format!("its worker process can't be started: {}", with_causes(&error));
+            let summary = format!("its worker process can't be started: {}", super::with_causes(&error));
             let change = Change::Failed { failure: Failure { summary, stack: None }, memory_peak: 0 };
             let _ = self.shared.events.send(NodeEvent { replica, change });
             return;
@@ -475,9 +475,4 @@ fn end_of(status: Option<ExitStatus>) -> String {
         Some((_, Some(signal))) => format!("its worker process was killed by signal {signal}"),
         _ => "its worker process is gone".to_owned(),
     }
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -4,6 +4,7 @@
 //! replica's event loop takes them out one by one and answers. Nothing here knows what runs a replica, or how.
 
 mod block;
+mod callers;
 mod error;
 pub mod grpc;
 mod mailbox;
@@ -14,6 +15,7 @@ mod peer;
 mod pump;
 
 pub use block::{BLOCK_BYTES_MIN, Block, KeepOnDrop};
+pub use callers::Callers;
 pub use error::CallError;
 pub use mailbox::{Answering, Call, Mailbox, Served};
 pub use message::Message;

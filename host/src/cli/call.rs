@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::runs;
 use super::screen::{Failure, Screen, exit_code};
 use crate::component::{Component, Interface, Method, MethodTypes};
-use crate::courier::grpc::{Address, Connection, ConnectionOptions, Remote};
+use crate::courier::grpc::{Address, Connection, ConnectionOptions, Passes, Remote};
 use crate::courier::{CallContext, CallOptions, Exchange, Message, ReplicaIndex};
 use crate::launch::WorkerFiles;
 use crate::plan::{NodeId, Plan, ReplicaId};
@@ -49,6 +49,8 @@ struct Callee {
     /// Its replica; empty if the address leads to any.
     label: String,
     address: Address,
+    /// What to show to it; a node that listens asks nothing.
+    passes: Passes,
     couriers: Vec<Interface>,
     message_bytes_max: usize,
 }
@@ -72,7 +74,8 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
     let response = runs::block_on(async {
         let connection = Connection::new(callee.address, options);
         let label = callee.label.clone();
-        let remote = Remote::new(label, ReplicaIndex(0), Exchange::new(0), connection, Arc::from([path]));
+        let (exchange, passes) = (Exchange::new(0), Arc::new(callee.passes));
+        let remote = Remote::new(label, ReplicaIndex(0), exchange, connection, passes, Arc::from([path]));
         let options = CallOptions { timeout: Some(timeout), ..CallOptions::default() };
         let context = CallContext { origin: None, caller: None, options };
         remote.call(0, Message::from(request.as_slice()), context).await
@@ -114,6 +117,7 @@ async fn of_address(address: &str, component: Option<&Path>) -> Result<Callee, F
     Ok(Callee {
         label: String::new(),
         address: Address::Tcp(address.to_owned()),
+        passes: Passes::default(),
         couriers: read(file)?.couriers,
         message_bytes_max: MESSAGE_BYTES_MAX,
     })
@@ -140,9 +144,12 @@ async fn of_run(run: &str, node: &str) -> Result<Callee, Failure> {
     let worker = plan.workers.iter().position(|worker| worker.replicas.contains(&replica));
     let worker = worker.expect("every replica of a plan has a worker");
     let served = |interface: &Interface| node.couriers.iter().any(|courier| courier.interface == interface.name);
+    let mut client = runs::connect(&registry, &id).await?.ok_or_else(|| runs::ended(&id))?;
+    let credential = client.credential(name).await?;
     Ok(Callee {
         label: plan.label(replica),
         address: Address::Unix(files.socket(worker)),
+        passes: Passes::from_iter([(None, credential)]),
         couriers: read(&node.component)?.couriers.into_iter().filter(served).collect(),
         message_bytes_max: usize::try_from(plan.message_bytes_max).unwrap_or(usize::MAX),
     })

@@ -7,6 +7,7 @@
 mod client;
 mod codec;
 mod connection;
+mod credential;
 mod metadata;
 mod public;
 mod server;
@@ -14,5 +15,6 @@ mod status;
 
 pub use client::{Presence, Remote, RemoteMethod};
 pub use connection::{Address, Connection, ConnectionOptions};
+pub use credential::{Bearer, Credential, Passes, Permits};
 pub use public::{Public, ReflectionError};
-pub use server::{Check, Listener, ServedReplica, Service, serve};
+pub use server::{Check, Listener, ServedReplica, Service, is_own_user, serve, serve_connection};

@@ -7,20 +7,23 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
+use super::hardening::Hardened;
 use super::protocol::{Command, Report, StatsReport, receive, send};
 use crate::node::NodeEvent;
 use crate::plan::{Plan, ReplicaId};
+use crate::program::Hardening;
 use crate::runtime::{CompileCache, LineSink, Outputs, Stop, Stream};
 use crate::worker::{Endpoints, Surroundings, Worker, WorkerError};
 
 /// How often the launcher is told what replicas have done.
 const STATS_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Runs worker number `index` of `plan` until `commands` ends.
+/// Runs worker number `index` of `plan` until `commands` ends, in a process around which `hardened` was raised.
 pub async fn run_worker_process(
     plan: Arc<Plan>,
     index: usize,
-    endpoints: Endpoints,
+    hardened: Hardened,
+    mut endpoints: Endpoints,
     cache: Option<CompileCache>,
     commands: impl Read + Send + 'static,
     reports: impl Write + Send + 'static,
@@ -29,15 +32,24 @@ pub async fn run_worker_process(
     let (events_tx, mut events) = mpsc::unbounded_channel();
     let stop = Stop::default();
     let outputs = Arc::new(reporter.clone());
-    let surroundings = Surroundings { cache, outputs, stop: stop.clone(), events: events_tx, endpoints };
     let mut commands = commands_of(commands);
+    // A worker that was never told them would deny every call.
+    let Some(Command::Credentials(credentials)) = commands.recv().await else { return };
+    if let Some(workers) = &mut endpoints.workers {
+        workers.credentials = credentials;
+    }
+    if let (Hardening::Require, Some(missing)) = (plan.hardening, hardened.warning()) {
+        return reporter.report(&Report::NotLoaded { message: missing });
+    }
+    let surroundings = Surroundings { cache, outputs, stop: stop.clone(), events: events_tx, endpoints };
     let mut worker = match load(plan.clone(), index, surroundings).await {
         Ok(worker) => worker,
         Err(error) => {
             return reporter.report(&Report::NotLoaded { message: super::with_causes(&error) });
         }
     };
-    reporter.report(&Report::Loaded { warnings: worker.warnings().to_vec() });
+    let warnings = worker.warnings().iter().cloned().chain(hardened.warning()).collect();
+    reporter.report(&Report::Loaded { hardened, warnings });
     let mut ticks = tokio::time::interval(STATS_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut stop_seen = false;
@@ -74,6 +86,8 @@ async fn load(plan: Arc<Plan>, index: usize, surroundings: Surroundings) -> Resu
 
 fn obey(worker: &mut Worker, stop: &Stop, command: Command) {
     match command {
+        // They were taken before the worker was there.
+        Command::Credentials(_) => {}
         Command::Start { replica } => worker.restart(replica),
         Command::Presence { replica, presence } => worker.set_presence(replica, presence),
         Command::StopReplica { replica } => worker.stop_replica(replica),

@@ -3,14 +3,14 @@
 //! The sockets through which workers reach each other are bound here and given to each process, so that a worker that is
 //! started again listens where the one before did, and a call that comes meanwhile waits.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::mpsc as sync_mpsc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,6 +19,9 @@ use std::time::{Duration, Instant};
 use command_fds::{CommandFdExt, FdMapping};
 use tokio::sync::mpsc;
 
+use super::WorkerFiles;
+use super::credentials::Credentials;
+use super::hardening::Hardened;
 use super::protocol::{Command, Report, StatsReport, receive, send};
 use crate::courier::grpc::Presence;
 use crate::node::{Change, NodeEvent};
@@ -57,6 +60,7 @@ struct Shared {
     setting: ProcessSetting,
     sockets: Vec<UnixListener>,
     nodes: Vec<(NodeId, TcpListener)>,
+    credentials: Arc<Credentials>,
     outputs: Arc<dyn Outputs>,
     stop: Stop,
     events: mpsc::UnboundedSender<NodeEvent>,
@@ -68,6 +72,8 @@ struct State {
     /// The process of each worker that has one, by its index.
     processes: HashMap<usize, Process>,
     presence: HashMap<ReplicaId, Presence>,
+    /// The walls around each worker's process, by its index.
+    hardened: HashMap<usize, Hardened>,
     /// What replicas did in earlier processes, and in the present one.
     earlier: HashMap<ReplicaId, ReplicaStats>,
     latest: HashMap<ReplicaId, StatsReport>,
@@ -78,6 +84,8 @@ struct State {
 struct Process {
     commands: sync_mpsc::Sender<Command>,
     child: Child,
+    /// Why the worker in it can't run its replicas, once it said so.
+    refusal: Option<String>,
     /// The replicas that were started in it and have not ended.
     running: HashSet<ReplicaId>,
 }
@@ -92,6 +100,7 @@ impl Processes {
         plan: Arc<Plan>,
         setting: ProcessSetting,
         nodes: Vec<(NodeId, TcpListener)>,
+        credentials: Arc<Credentials>,
         outputs: Arc<dyn Outputs>,
         stop: Stop,
         events: mpsc::UnboundedSender<NodeEvent>,
@@ -99,7 +108,7 @@ impl Processes {
         let failed = |source| WorkerError::Launch { name: plan.program.clone(), source };
         let sockets = setting.files().create(&plan).map_err(failed)?;
         let state = Mutex::default();
-        let shared = Arc::new(Shared { plan, setting, sockets, nodes, outputs, stop, events, state });
+        let shared = Arc::new(Shared { plan, setting, sockets, nodes, credentials, outputs, stop, events, state });
         let mut first_words = Vec::new();
         for index in 0..shared.plan.workers.len() {
             first_words.push(shared.spawn(index)?);
@@ -116,7 +125,12 @@ impl Processes {
         for (index, first_word) in first_words.into_iter().enumerate() {
             // A process that ended before it said anything is a failure of its replicas like any later end.
             match first_word.await.unwrap_or(Ok(Vec::new())) {
-                Ok(warnings) => processes.warnings.extend(warnings),
+                // What is true of the machine, every worker says.
+                Ok(warnings) => {
+                    let new = warnings.into_iter().filter(|warning| !processes.warnings.contains(warning));
+                    let new: Vec<_> = new.collect();
+                    processes.warnings.extend(new);
+                }
                 Err(message) => {
                     processes.kill().await;
                     let name = processes.shared.plan.workers[index].name.clone();
@@ -136,6 +150,12 @@ impl Processes {
     pub fn pid(&self, replica: ReplicaId) -> Option<u32> {
         let index = self.shared.worker_of(replica)?;
         self.shared.lock().processes.get(&index).map(|process| process.child.id())
+    }
+
+    /// The walls around the process of a replica.
+    pub fn hardened(&self, replica: ReplicaId) -> Option<Hardened> {
+        let index = self.shared.worker_of(replica)?;
+        self.shared.lock().hardened.get(&index).cloned()
     }
 
     /// Starts a replica that has ended, in its worker's process, which is started first if there is none.
@@ -215,7 +235,7 @@ impl Processes {
         // Dropping the commands closes stdin, which a process that runs no guest answers by ending.
         let mut children: Vec<Child> = Vec::new();
         for process in processes.drain(..) {
-            let Process { commands, mut child, running } = process;
+            let Process { commands, mut child, running, refusal: _ } = process;
             drop(commands);
             if !running.is_empty() {
                 let _ = child.kill();
@@ -300,7 +320,8 @@ impl Shared {
             }
         });
         let mut state = self.lock();
-        let process = Process { commands, child, running: HashSet::new() };
+        let process = Process { commands, child, refusal: None, running: HashSet::new() };
+        process.tell(Command::Credentials(self.credentials.of_worker(&self.plan, index)));
         if self.stop.is_requested() {
             process.tell(Command::Stop);
         }
@@ -312,7 +333,7 @@ impl Shared {
         let (first_word, first_word_rx) = tokio::sync::oneshot::channel();
         let shared = self.clone();
         std::thread::spawn(move || {
-            shared.listen(stdout, first_word);
+            shared.listen(index, stdout, first_word);
             shared.ended(index);
         });
         Ok(first_word_rx)
@@ -337,14 +358,22 @@ impl Shared {
     }
 
     /// Takes what a process says until its end.
-    fn listen(&self, stdout: impl io::Read, first_word: tokio::sync::oneshot::Sender<FirstWord>) {
+    fn listen(&self, index: usize, stdout: impl io::Read, first_word: tokio::sync::oneshot::Sender<FirstWord>) {
         let mut first_word = Some(first_word);
         let mut say = |word| first_word.take().map(|first_word| first_word.send(word));
         let mut sinks = HashMap::new();
         for report in receive(stdout).map_while(Result::ok) {
             match report {
-                Report::Loaded { warnings } => drop(say(Ok(warnings))),
-                Report::NotLoaded { message } => drop(say(Err(message))),
+                Report::Loaded { hardened, warnings } => {
+                    self.lock().hardened.insert(index, hardened);
+                    drop(say(Ok(warnings)));
+                }
+                Report::NotLoaded { message } => {
+                    if let Some(process) = self.lock().processes.get_mut(&index) {
+                        process.refusal = Some(message.clone());
+                    }
+                    drop(say(Err(message)));
+                }
                 Report::Node { replica, change } => self.changed(replica, change),
                 Report::Stats(stats) => drop(self.lock().latest.insert(stats.replica, stats)),
                 Report::StopRequested => self.stop.request(),
@@ -406,57 +435,15 @@ impl Shared {
         let mut state = self.lock();
         let Some(process) = state.processes.remove(&index) else { return };
         self.plan.workers[index].replicas.iter().for_each(|&replica| state.keep_stats(replica));
+        let refused = process.refusal.map(|message| format!("its worker process can't run it: {message}"));
+        let summary = refused.unwrap_or_else(|| end_of(status));
         let mut running: Vec<_> = process.running.into_iter().collect();
         running.sort();
         for replica in running {
             self.note_presence(&mut state, replica, Presence::Starting);
-            let failure = Failure { summary: end_of(status), stack: None };
+            let failure = Failure { summary: summary.clone(), stack: None };
             let _ = self.events.send(NodeEvent { replica, change: Change::Failed { failure, memory_peak: 0 } });
         }
-    }
-}
-
-/// What a launcher and its worker processes have to agree on.
-#[derive(Debug, Clone)]
-pub struct WorkerFiles {
-    dir: PathBuf,
-}
-
-impl WorkerFiles {
-    /// The files of a run, by the file of its plan.
-    pub fn beside(plan: &Path) -> Self {
-        Self { dir: plan.parent().map(Path::to_owned).unwrap_or_default() }
-    }
-
-    /// The files of the run in `dir`.
-    pub fn of(dir: &Path) -> Self {
-        Self { dir: dir.to_owned() }
-    }
-
-    /// The plan of the run.
-    pub fn read_plan(&self) -> io::Result<Plan> {
-        serde_json::from_slice(&std::fs::read(self.plan())?).map_err(io::Error::other)
-    }
-
-    /// Writes the plan and binds the socket of every worker.
-    pub(super) fn create(&self, plan: &Plan) -> io::Result<Vec<UnixListener>> {
-        std::fs::write(self.plan(), serde_json::to_vec(plan).map_err(io::Error::other)?)?;
-        (0..plan.workers.len()).map(|index| UnixListener::bind(self.socket(index))).collect()
-    }
-
-    fn plan(&self) -> PathBuf {
-        self.dir.join("plan.json")
-    }
-
-    /// The path of a worker's socket.
-    pub fn socket(&self, index: usize) -> PathBuf {
-        self.dir.join(format!("w{index}"))
-    }
-
-    /// The nodes of a worker that listen, in the order in which it gets their sockets.
-    pub fn listening(plan: &Plan, index: usize) -> Vec<NodeId> {
-        let nodes: BTreeSet<_> = plan.workers[index].replicas.iter().map(|replica| replica.node).collect();
-        nodes.into_iter().filter(|&node| plan.node(node).listen.is_some()).collect()
     }
 }
 

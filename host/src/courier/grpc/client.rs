@@ -18,6 +18,7 @@ use tonic::{Code, Request, Status};
 
 use super::codec::MessageCodec;
 use super::connection::Connection;
+use super::credential::Passes;
 use super::metadata;
 use super::status::from_status;
 use crate::courier::peer::Pending;
@@ -45,6 +46,7 @@ pub struct Remote {
     replica: ReplicaIndex,
     exchange: Arc<Exchange>,
     connection: Arc<Connection>,
+    passes: Arc<Passes>,
     /// The paths of its methods, by their index.
     methods: Arc<[RemoteMethod]>,
     presence: watch::Sender<Presence>,
@@ -52,7 +54,8 @@ pub struct Remote {
 }
 
 impl Remote {
-    /// The replica called `label`, or, if that is empty, whichever the server picks, behind `connection`.
+    /// The replica called `label`, or, if that is empty, whichever the server picks, behind `connection`. Callers show
+    /// it what they have in `passes`.
     ///
     /// # Panics
     /// If the label is not ASCII, which names of nodes are.
@@ -61,11 +64,13 @@ impl Remote {
         replica: ReplicaIndex,
         exchange: Arc<Exchange>,
         connection: Arc<Connection>,
+        passes: Arc<Passes>,
         methods: Arc<[RemoteMethod]>,
     ) -> Self {
         let label_value = label.parse().expect("names of nodes are ASCII");
         let presence = watch::Sender::new(Presence::Starting);
-        Self { label, label_value, replica, exchange, connection, methods, presence, pending: AtomicUsize::new(0) }
+        let pending = AtomicUsize::new(0);
+        Self { label, label_value, replica, exchange, connection, passes, methods, presence, pending }
     }
 
     /// The name of the replica: `producer/0`.
@@ -134,6 +139,7 @@ impl Remote {
             let sender = self.connected(context.options.wait_for_ready).await?;
             let mut message = Request::new(request.clone());
             metadata::write(context, &self.label_value, message.metadata_mut());
+            self.passes.show(context.caller, message.metadata_mut());
             if let Some(timeout) = context.options.timeout {
                 message.set_timeout(timeout.saturating_sub(start.elapsed()));
             }

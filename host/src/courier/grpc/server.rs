@@ -13,13 +13,14 @@ use hyper::server::conn::http2::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::task::JoinSet;
 use tonic::body::Body;
 use tonic::server::{Grpc, UnaryService};
 use tonic::{Request, Response, Status};
 
 use super::codec::MessageCodec;
+use super::credential::{Bearer, Permits};
 use super::metadata;
 use super::public::Public;
 use super::status::to_status;
@@ -40,6 +41,8 @@ pub struct ServedReplica {
     pub peer: Peer,
     /// The index of each method by its path.
     pub methods: Arc<HashMap<String, usize>>,
+    /// Who may call it from other workers; of no matter to clients outside of the program.
+    pub permits: Arc<Permits>,
 }
 
 /// Says what is wrong with a request of method number `method` from outside of the program.
@@ -68,18 +71,21 @@ impl Service {
         if let Some(handler) = self.public.as_ref().and_then(|public| public.handler(request.uri().path())) {
             return handler(request.map(Body::new)).await;
         }
-        let (replica, method) = match self.route(&request) {
-            Ok(found) => found,
+        let Route { replica, method, bearer } = match self.route(&request) {
+            Ok(route) => route,
             Err(status) => return status.into_http(),
         };
-        let context = metadata::read(request.headers(), self.public.is_none());
+        let context = metadata::read(request.headers(), *bearer != Bearer::Outside);
+        if !bearer.is(context.caller) {
+            return to_status(&CallError::Denied).into_http();
+        }
         let call = ServedCall { service: self.clone(), peer: replica.peer.clone(), method, context };
         let mut grpc = Grpc::new(MessageCodec).max_decoding_message_size(self.message_bytes_max);
         grpc.unary(call, request).await
     }
 
-    /// The replica and the method that a request is for.
-    fn route(&self, request: &http::Request<Incoming>) -> Result<(&ServedReplica, usize), Status> {
+    /// What a request is for. Who shows nothing that a replica accepts learns nothing of it, not even that it is there.
+    fn route<'s, B>(&'s self, request: &http::Request<B>) -> Result<Route<'s>, Status> {
         let path = request.uri().path();
         let named = request.headers().get(metadata::REPLICA).map(|name| name.to_str().unwrap_or_default());
         let fits = |replica: &&ServedReplica| match named {
@@ -90,20 +96,39 @@ impl Service {
                     || (self.public.is_some() && label.split_once('/').is_some_and(|(_, index)| index == name))
             }
         };
-        let candidates: Vec<_> = self.replicas.iter().filter(fits).collect();
-        if let (Some(name), true) = (named, candidates.is_empty()) {
-            return Err(Status::not_found(format!("no replica `{name}` is served here")));
+        let permitted = |replica| Some((replica, self.bearer(replica, request.headers())?));
+        let candidates: Vec<_> = self.replicas.iter().filter(fits).filter_map(permitted).collect();
+        match (named, candidates.is_empty()) {
+            (_, true) if self.public.is_none() => return Err(to_status(&CallError::Denied)),
+            (Some(name), true) => return Err(Status::not_found(format!("no replica `{name}` is served here"))),
+            _ => {}
         }
-        let serving: Vec<_> = candidates
-            .into_iter()
-            .filter_map(|replica| replica.methods.get(path).map(|&method| (replica, method)))
-            .collect();
-        let ready: Vec<_> = serving.iter().copied().filter(|(replica, _)| replica.peer.is_ready()).collect();
+        let route = |(replica, bearer): (&'s ServedReplica, _)| {
+            replica.methods.get(path).map(|&method| Route { replica, method, bearer })
+        };
+        let serving: Vec<_> = candidates.into_iter().filter_map(route).collect();
+        let ready: Vec<_> = serving.iter().copied().filter(|route| route.replica.peer.is_ready()).collect();
         let from = if ready.is_empty() { &serving } else { &ready };
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         let found = from.get(turn % from.len().max(1)).copied();
         found.ok_or_else(|| Status::unimplemented(format!("no method `{path}` is served here")))
     }
+
+    /// Whom a request to `replica` comes from, if it may make one.
+    fn bearer<'s>(&'s self, replica: &'s ServedReplica, headers: &http::HeaderMap) -> Option<&'s Bearer> {
+        match &self.public {
+            Some(_) => Some(&Bearer::Outside),
+            None => replica.permits.bearer(headers),
+        }
+    }
+}
+
+/// What a request is for, and whom it comes from.
+#[derive(Clone, Copy)]
+struct Route<'s> {
+    replica: &'s ServedReplica,
+    method: usize,
+    bearer: &'s Bearer,
 }
 
 /// One call on its way to its replica.
@@ -153,7 +178,10 @@ pub async fn serve(listener: Listener, service: Arc<Service>, in_flight_max: u32
         let service = service.clone();
         let accepted = match &listener {
             Listener::Unix(listener) => listener.accept().await.map(|(stream, _)| {
-                connections.spawn(serve_connection(stream, service, in_flight_max));
+                // The directory of the socket keeps others out; this holds where somebody opened it.
+                if is_own_user(&stream) {
+                    connections.spawn(serve_connection(stream, service, in_flight_max));
+                }
             }),
             Listener::Tcp(listener) => listener.accept().await.map(|(stream, _)| {
                 // Without it, calls are only slower.
@@ -168,7 +196,13 @@ pub async fn serve(listener: Listener, service: Arc<Service>, in_flight_max: u32
     }
 }
 
-async fn serve_connection<S>(stream: S, service: Arc<Service>, in_flight_max: u32)
+/// Whether the process at the other end is of the same user as this one.
+pub fn is_own_user(stream: &UnixStream) -> bool {
+    stream.peer_cred().is_ok_and(|peer| peer.uid() == rustix::process::geteuid().as_raw())
+}
+
+/// Serves one connection, until its client closes it.
+pub async fn serve_connection<S>(stream: S, service: Arc<Service>, in_flight_max: u32)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {

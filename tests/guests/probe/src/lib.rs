@@ -112,6 +112,7 @@ async fn run_step(verb: &str, argument: &str) -> Result<(), ()> {
                 sleep(5).await;
             }
         }
+        "read" => println!("{:?}", std::fs::read_to_string(argument).map_err(|error| error.kind())),
         "load" => println!("{}", load(argument).await),
         "crash" => println!("{:?}", crash(number()).await),
         "storm" => println!("{}", storm(number()).await),

@@ -8,6 +8,7 @@ mod examples;
 mod grpc;
 mod handles;
 mod host;
+mod hostile;
 mod processes;
 mod proto;
 mod python;

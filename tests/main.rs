@@ -11,6 +11,7 @@ mod grpc;
 mod handles;
 mod hardening;
 mod host;
+mod hostile;
 mod processes;
 mod proto;
 mod python;

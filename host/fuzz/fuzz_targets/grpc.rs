@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::{Arc, LazyLock};
 
-use lp_host::courier::grpc::{Bearer, Credential, Permits, Public, ServedReplica, Service, serve_connection};
+use lp_host::courier::grpc::{Bearer, Credential, Permits, Public, ServedReplica, Service, serve_client, serve_worker};
 use lp_host::courier::{Callers, Exchange, Mailbox, Peer, ReplicaIndex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::Runtime;
@@ -66,11 +66,15 @@ async fn echo(mailbox: Arc<Mailbox>) {
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let Some((choice, sent)) = data.split_first() else { return };
     let endpoints = &*ENDPOINTS;
-    let service = if choice & 1 == 0 { &endpoints.public } else { &endpoints.internal };
     endpoints.runtime.block_on(async {
         let (client, server) = tokio::io::duplex(1 << 16);
         let (mut answers, mut requests) = tokio::io::split(client);
-        let serving = serve_connection(server, service.clone(), CALLS_MAX);
+        let serving = async {
+            match choice & 1 {
+                0 => serve_client(server, endpoints.public.clone(), CALLS_MAX).await,
+                _ => serve_worker(server, endpoints.internal.clone(), CALLS_MAX).await,
+            }
+        };
         let asking = async {
             // A server that hung up reads no further.
             let _ = requests.write_all(PREFACE).await;

@@ -35,13 +35,13 @@ mod tests {
 
     #[test]
     fn a_caller_is_one_of_the_ranges_and_nothing_beside_them() {
-        let check = |ranges: &[Range<u32>], callers: &[u32]| {
-            let known = Callers::new(ranges.iter().cloned());
+        let check = |nodes: &[(u32, u32)], callers: &[u32]| {
+            let known = Callers::new(nodes.iter().map(|&(start, end)| start..end));
             let found: Vec<_> = (0..12).filter(|&index| known.contain(ReplicaIndex(index))).collect();
-            assert_eq!(found, callers, "{ranges:?}");
+            assert_eq!(found, callers, "{nodes:?}");
         };
         check(&[], &[]);
-        check(&[2..4], &[2, 3]);
-        check(&[7..8, 0..1, 2..5], &[0, 2, 3, 4, 7]);
+        check(&[(2, 4)], &[2, 3]);
+        check(&[(7, 8), (0, 1), (2, 5)], &[0, 2, 3, 4, 7]);
     }
 }

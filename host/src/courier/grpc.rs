@@ -12,9 +12,17 @@ mod metadata;
 mod public;
 mod server;
 mod status;
+mod stream;
+mod workers;
+
+use http::HeaderValue;
 
 pub use client::{Presence, Remote, RemoteMethod};
 pub use connection::{Address, Connection, ConnectionOptions};
 pub use credential::{Bearer, Credential, Passes, Permits};
 pub use public::{Public, ReflectionError};
-pub use server::{Check, Listener, ServedReplica, Service, is_own_user, serve, serve_connection};
+pub use server::{Check, Listener, ServedReplica, Service, is_own_user, serve, serve_client};
+pub use workers::serve_worker;
+
+/// The `content-type` of gRPC messages.
+const CONTENT_TYPE_GRPC: HeaderValue = HeaderValue::from_static("application/grpc");

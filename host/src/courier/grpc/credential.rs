@@ -9,9 +9,8 @@ use std::ops::Range;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
-use tonic::metadata::{AsciiMetadataValue, MetadataMap};
 
 use crate::courier::ReplicaIndex;
 
@@ -93,11 +92,11 @@ impl std::borrow::Borrow<str> for Credential {
 
 /// The credentials that callers of this process show to one node: each replica its own, and clients outside theirs.
 #[derive(Debug, Default)]
-pub struct Passes(HashMap<Option<ReplicaIndex>, AsciiMetadataValue>);
+pub struct Passes(HashMap<Option<ReplicaIndex>, HeaderValue>);
 
 impl Passes {
     /// Adds what `caller` shows to the metadata of its call. One that has nothing to show is left to the callee.
-    pub(super) fn show(&self, caller: Option<ReplicaIndex>, metadata: &mut MetadataMap) {
+    pub(super) fn show(&self, caller: Option<ReplicaIndex>, metadata: &mut HeaderMap) {
         if let Some(credential) = self.0.get(&caller) {
             metadata.insert(CREDENTIAL, credential.clone());
         }
@@ -122,9 +121,9 @@ mod tests {
         let permits: Permits = [(edge.clone(), Bearer::Node(3..5))].into_iter().collect();
         let shown = |caller: Option<u32>| {
             let passes = [(Some(ReplicaIndex(3)), edge.clone()), (Some(ReplicaIndex(7)), other.clone())];
-            let mut metadata = MetadataMap::new();
+            let mut metadata = HeaderMap::new();
             passes.into_iter().collect::<Passes>().show(caller.map(ReplicaIndex), &mut metadata);
-            permits.bearer(&metadata.into_headers()).cloned()
+            permits.bearer(&metadata).cloned()
         };
         assert_eq!(shown(Some(3)), Some(Bearer::Node(3..5)));
         assert_eq!(shown(Some(7)), None);

@@ -77,6 +77,10 @@ fn every_value_comes_back_to_python_as_it_was_sent() {
     for (launch_type, _) in LaunchType::NAMES {
         let mut going = machine.start(&program, &["--launch-type", &launch_type.to_string()]);
         let address = address(&mut going);
+        // The types that the node tells are those of its component.
+        let listed = |words: &[&str]| machine.data(&[&["call", &address, "--list"], words].concat());
+        assert_eq!(listed(&[]), listed(&["--component", component.to_str().expect("paths here are UTF-8")]));
+        assert_eq!(machine.data(&["call", &address, "wides", "[{}, {f31}]"]), "[{}, {f31}]\n");
         for source in ["stubs", "reflection"] {
             let mut script = python::script(&python, "grpc/every_value.py");
             let printed = python::run(script.args([&address, source]).env("PYTHONPATH", &modules));

@@ -14,5 +14,5 @@ mod status;
 
 pub use client::{Presence, Remote, RemoteMethod};
 pub use connection::{Address, Connection, ConnectionOptions};
-pub use public::{Public, ReflectionError};
+pub use public::{Public, PublicSchema, ReflectionError};
 pub use server::{Check, Listener, ServedReplica, Service, serve};

@@ -8,6 +8,8 @@ mod examples;
 mod grpc;
 mod handles;
 mod host;
+mod launch;
+mod logs;
 mod processes;
 mod proto;
 mod python;

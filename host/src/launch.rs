@@ -48,6 +48,8 @@ pub struct Launched {
 }
 
 /// Launches the workers of `plan` and starts their replicas. Everything that happens to them is told to `events`.
+///
+/// Dropping the future gives the launch up: no replica is started any more, and worker processes are killed.
 pub async fn launch(
     plan: Arc<Plan>,
     setting: LaunchSetting,

@@ -74,6 +74,8 @@ pub enum Note {
         /// The window.
         window: Duration,
     },
+    /// A signal came before the program was up, which ends at once.
+    LaunchStopped(Signal),
     /// A signal asked the program to stop; it has the grace period to do so.
     Stopping {
         /// The signal.
@@ -110,13 +112,17 @@ pub async fn supervise(
     let started = Instant::now();
     let mut supervision = Supervision::new(&plan, fastrand::f64);
     let mut starts = Starts::default();
-    let mut launching = pin!(launch(plan.clone(), launching, stop.clone(), events_tx));
-    let Launched { mut workers, listening } = loop {
-        tokio::select! {
-            launched = &mut launching => break launched?,
-            Some(request) = status_requests.recv() => request.answer(replica_statuses(&plan, &supervision, &starts, None)),
-        }
-    };
+    let launching = launch(plan.clone(), launching, stop.clone(), events_tx);
+    let answer = |request: StatusRequest| request.answer(replica_statuses(&plan, &supervision, &starts, None));
+    let Launched { mut workers, listening } =
+        match launched(launching, &mut signals, &mut status_requests, answer).await {
+            Ok(launched) => launched?,
+            Err(signal) => {
+                observer.note(&Note::LaunchStopped(signal));
+                supervision.cancel(signal);
+                return Ok(report(&plan, supervision, None, started.elapsed()));
+            }
+        };
     for (node, address) in listening {
         observer.note(&Note::Listening { node: plan.node(node).name.clone(), address });
     }
@@ -169,10 +175,27 @@ pub async fn supervise(
         }
     }
     workers.kill().await;
-    Ok(report(&plan, supervision, &workers, started.elapsed()))
+    Ok(report(&plan, supervision, Some(&workers), started.elapsed()))
 }
 
-fn report(plan: &Plan, supervision: Supervision, workers: &Workers, elapsed: Duration) -> RunReport {
+/// The launched workers, or the signal that came before they were.
+async fn launched<L>(
+    launching: impl Future<Output = L>,
+    signals: &mut mpsc::UnboundedReceiver<Signal>,
+    status_requests: &mut mpsc::Receiver<StatusRequest>,
+    answer: impl Fn(StatusRequest),
+) -> Result<L, Signal> {
+    let mut launching = pin!(launching);
+    loop {
+        tokio::select! {
+            launched = &mut launching => return Ok(launched),
+            Some(signal) = signals.recv() => return Err(signal),
+            Some(request) = status_requests.recv() => answer(request),
+        }
+    }
+}
+
+fn report(plan: &Plan, supervision: Supervision, workers: Option<&Workers>, elapsed: Duration) -> RunReport {
     let (outcome, replicas) = supervision.into_parts();
     let replicas = replicas.into_iter().map(|(id, replica)| ReplicaReport {
         node: plan.node(id.node).name.clone(),
@@ -180,7 +203,7 @@ fn report(plan: &Plan, supervision: Supervision, workers: &Workers, elapsed: Dur
         state: replica.state,
         restarts: replica.restarts,
         memory_peak: replica.memory_peak,
-        stats: workers.stats(id),
+        stats: workers.and_then(|workers| workers.stats(id)),
     });
     RunReport { outcome, elapsed, replicas: replicas.collect() }
 }

@@ -3,18 +3,24 @@
 mod process;
 mod processes;
 mod protocol;
+mod rings;
 mod run_dir;
 mod threads;
+mod worker_files;
 
+use std::future::ready;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 
 pub use process::run_worker_process;
-pub use processes::{ProcessSetting, Processes, WorkerFiles};
+pub use processes::{ProcessSetting, Processes};
 pub use run_dir::{RunDir, RunId, SOCKET_NAME_BYTES_MAX, has_room_for_sockets, socket_path};
 use threads::launch_threads;
+pub use worker_files::WorkerFiles;
 
 use crate::node::NodeEvent;
 use crate::plan::{LaunchType, NodeId, Plan, ReplicaId};
@@ -165,6 +171,14 @@ impl Workers {
         match self {
             Self::Threads(worker) => worker.close_replica(replica),
             Self::Processes(processes) => processes.close_replica(replica),
+        }
+    }
+
+    /// Waits until [`Self::stats`] is of this moment, as far as workers answer soon.
+    pub fn refresh_stats(&self) -> BoxFuture<'static, ()> {
+        match self {
+            Self::Threads(_) => ready(()).boxed(),
+            Self::Processes(processes) => processes.refresh_stats().boxed(),
         }
     }
 

@@ -11,6 +11,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
@@ -131,6 +133,7 @@ pub async fn supervise(
     let mut timers = Timers::default();
     let mut stop_seen = false;
     let mut deadline: Option<Instant> = None;
+    let mut asking = FuturesUnordered::new();
     while !supervision.is_over() {
         let event = tokio::select! {
             // Replicas first: what happened before a stop is told before it.
@@ -145,6 +148,10 @@ pub async fn supervise(
                 Event::StopRequested
             }
             Some(request) = status_requests.recv() => {
+                asking.push(workers.refresh_stats().map(|()| request));
+                continue;
+            }
+            Some(request) = asking.next() => {
                 request.answer(replica_statuses(&plan, &supervision, &starts, Some(&workers)));
                 continue;
             }

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::courier::grpc::{Presence, ReflectionError, Remote};
-use crate::courier::{CallError, Mailbox, Served};
+use crate::courier::{Blocked, CallError, Exchange, Mailbox, Served};
 use crate::node::{NodeEvent, run_component};
 use crate::plan::{NodeId, Plan, ReplicaId};
 use crate::runtime::{CompileCache, Linked, LoadError, Outputs, ProgramInfo, ReplicaSpec, Runtime, RuntimeError, Stop};
@@ -119,6 +119,7 @@ pub struct ReplicaStats {
 pub struct Worker {
     replicas: HashMap<ReplicaId, Local>,
     remotes: HashMap<ReplicaId, Arc<Remote>>,
+    exchange: Arc<Exchange>,
     events: mpsc::UnboundedSender<NodeEvent>,
     tasks: JoinSet<()>,
     warnings: Vec<String>,
@@ -194,6 +195,7 @@ impl Worker {
         Ok(Self {
             replicas: locals,
             remotes: peers.remotes,
+            exchange: peers.exchange,
             events,
             tasks: JoinSet::new(),
             warnings,
@@ -242,6 +244,16 @@ impl Worker {
         let memory_bytes =
             self.replicas.get(&replica).map_or(0, |local| local.spec.memory_bytes.load(Ordering::Relaxed));
         Some(ReplicaStats { served: mailbox.served(), busy: mailbox.pump().clock().busy(), memory_bytes })
+    }
+
+    /// Every replica that is blocked on another one, as far as one of the two is this worker's.
+    pub fn blocked(&self) -> Vec<Blocked> {
+        self.exchange.blocked()
+    }
+
+    /// Fails the call behind a hold that is part of a ring of `calls` calls.
+    pub fn break_hold(&self, blocked: Blocked, calls: u32) {
+        self.exchange.break_hold(blocked, calls);
     }
 
     /// Notes what became of a replica of another worker.

@@ -16,6 +16,9 @@ use crate::worker::{Endpoints, Surroundings, Worker, WorkerError};
 /// How often the launcher is told what replicas have done.
 const STATS_INTERVAL: Duration = Duration::from_millis(500);
 
+/// How often blocked replicas are looked for. One that is blocked at two looks in a row, by the same call, is told of.
+const BLOCKED_INTERVAL: Duration = Duration::from_millis(150);
+
 /// Runs worker number `index` of `plan` until `commands` ends.
 pub async fn run_worker_process(
     plan: Arc<Plan>,
@@ -40,6 +43,9 @@ pub async fn run_worker_process(
     reporter.report(&Report::Loaded { warnings: worker.warnings().to_vec() });
     let mut ticks = tokio::time::interval(STATS_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut looks = tokio::time::interval(BLOCKED_INTERVAL);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut blocked = Vec::new();
     let mut stop_seen = false;
     loop {
         tokio::select! {
@@ -49,12 +55,26 @@ pub async fn run_worker_process(
                 reporter.report(&Report::Node { replica, change });
             }
             command = commands.recv() => match command {
+                Some(Command::TellStats) => {
+                    plan.workers[index].replicas.iter().for_each(|&replica| reporter.stats(&worker, replica));
+                    reporter.report(&Report::StatsTold);
+                }
+                Some(Command::TellBlocked { question }) => {
+                    reporter.report(&Report::Blocked { question: Some(question), holds: worker.blocked() });
+                }
                 Some(command) => obey(&mut worker, &stop, command),
                 None => return,
             },
             () = stop.requested(), if !stop_seen => {
                 stop_seen = true;
                 reporter.report(&Report::StopRequested);
+            }
+            _ = looks.tick() => {
+                let before = std::mem::replace(&mut blocked, worker.blocked());
+                let holds: Vec<_> = blocked.iter().filter(|hold| before.contains(hold)).copied().collect();
+                if !holds.is_empty() {
+                    reporter.report(&Report::Blocked { question: None, holds });
+                }
             }
             _ = ticks.tick() => {
                 plan.workers[index].replicas.iter().for_each(|&replica| reporter.stats(&worker, replica));
@@ -79,6 +99,9 @@ fn obey(worker: &mut Worker, stop: &Stop, command: Command) {
         Command::StopReplica { replica } => worker.stop_replica(replica),
         Command::KillReplica { replica } => worker.kill_replica(replica),
         Command::CloseReplica { replica } => worker.close_replica(replica),
+        Command::BreakHold { blocked, calls } => worker.break_hold(blocked, calls),
+        // Answered where the way back is known.
+        Command::TellStats | Command::TellBlocked { .. } => {}
         Command::Stop => stop.request(),
         Command::Close => worker.close(),
     }

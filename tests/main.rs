@@ -2,6 +2,7 @@
 
 mod architecture;
 mod cli;
+mod colocation;
 mod component;
 mod config;
 mod examples;

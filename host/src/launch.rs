@@ -73,7 +73,8 @@ pub async fn launch(
                 None => None,
             };
             let endpoints = Endpoints { workers, nodes };
-            let surroundings = Surroundings { cache, outputs, stop, events, endpoints };
+            let run_dir = processes.map(|setting| setting.dir);
+            let surroundings = Surroundings { cache, outputs, stop, events, endpoints, run_dir };
             Workers::Threads(launch_threads(plan, surroundings).await?)
         }
         LaunchType::Processes => {

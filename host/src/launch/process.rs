@@ -1,6 +1,7 @@
 //! The inside of a worker process: a worker that does what its launcher says.
 
 use std::io::{Read, Write};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,11 +20,12 @@ const STATS_INTERVAL: Duration = Duration::from_millis(500);
 /// How often blocked replicas are looked for. One that is blocked at two looks in a row, by the same call, is told of.
 const BLOCKED_INTERVAL: Duration = Duration::from_millis(150);
 
-/// Runs worker number `index` of `plan` until `commands` ends.
+/// Runs worker number `index` of `plan`, whose run has the directory `run_dir`, until `commands` ends.
 pub async fn run_worker_process(
     plan: Arc<Plan>,
     index: usize,
     endpoints: Endpoints,
+    run_dir: PathBuf,
     cache: Option<CompileCache>,
     commands: impl Read + Send + 'static,
     reports: impl Write + Send + 'static,
@@ -32,7 +34,8 @@ pub async fn run_worker_process(
     let (events_tx, mut events) = mpsc::unbounded_channel();
     let stop = Stop::default();
     let outputs = Arc::new(reporter.clone());
-    let surroundings = Surroundings { cache, outputs, stop: stop.clone(), events: events_tx, endpoints };
+    let run_dir = Some(run_dir);
+    let surroundings = Surroundings { cache, outputs, stop: stop.clone(), events: events_tx, endpoints, run_dir };
     let mut commands = commands_of(commands);
     let mut worker = match load(plan.clone(), index, surroundings).await {
         Ok(worker) => worker,

@@ -9,6 +9,7 @@ mod examples;
 mod grpc;
 mod handles;
 mod host;
+mod hostile;
 mod launch;
 mod logs;
 mod processes;

@@ -158,7 +158,7 @@ fn a_guest_that_ignores_the_stop_is_dropped_after_the_grace_period() {
 fn deadlines_hold_for_calls_to_a_worker_that_is_stopped() {
     let program = Program::new(
         "[nodes.a]\nASYNC\nhandles = { probe = 'a' }\nrun = false\n\
-         [nodes.b]\nASYNC\nhandles = { probe = { node = 'a', timeout = '300ms' } }\n\
+         [nodes.b]\nASYNC\nhandles = { probe = { node = 'a', timeout = '2s' } }\n\
          args = ['plain-echo:1', 'wait-for:/data/go', 'plain-check:0']\n\
          sandbox = { dirs = [{ host = '.', guest = '/data', access = 'read' }] }\n",
     );

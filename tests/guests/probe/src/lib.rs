@@ -114,6 +114,7 @@ async fn run_step(verb: &str, argument: &str) -> Result<(), ()> {
             }
         }
         "load" => println!("{}", load(argument).await),
+        "watch" => println!("{}", watch(number() as usize).await),
         "crash" => println!("{:?}", crash(number()).await),
         "storm" => println!("{}", storm(number()).await),
         "get" => println!("{}", probe_handles::get(argument).is_some()),
@@ -181,6 +182,31 @@ async fn load(file: &str) -> String {
         }
     }
     format!("every call was answered: {right} rightly, {failed} by their callee's death, others: {others:?}")
+}
+
+/// Calls the node of its plain import over and over until the program stops, and `after` times more. Gives the time of
+/// an answer, in microseconds, that half of the watch was spent within: one call that takes half of it counts as that,
+/// and not as one of many.
+async fn watch(after: usize) -> u128 {
+    let mut times = Vec::new();
+    let mut left = after;
+    while left > 0 {
+        if program::stop_requested() {
+            left -= 1;
+        }
+        let start = Instant::now();
+        probe::echo(vec![7]).await;
+        times.push(start.elapsed().as_micros());
+        sleep(1).await;
+    }
+    times.sort_unstable();
+    let half = times.iter().sum::<u128>() / 2;
+    let mut spent = 0;
+    let within = times.iter().find(|&&time| {
+        spent += time;
+        spent > half
+    });
+    *within.expect("the longest time ends beyond the half")
 }
 
 /// Panics, unless it has left the file behind that says that it has done so before.

@@ -1,0 +1,13 @@
+//! Traps in a call.
+
+lp_guest::node!({ world: "called", node: Hostile });
+
+struct Hostile;
+
+impl Guest for Hostile {
+    async fn attack(_: Vec<u8>) -> Vec<u8> {
+        panic!("on purpose");
+    }
+}
+
+fn main() {}

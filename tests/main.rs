@@ -3,6 +3,7 @@
 mod architecture;
 mod cache;
 mod cli;
+mod colocation;
 mod component;
 mod config;
 mod edges;
@@ -12,6 +13,8 @@ mod handles;
 mod hardening;
 mod host;
 mod hostile;
+mod launch;
+mod logs;
 mod processes;
 mod proto;
 mod python;

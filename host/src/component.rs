@@ -1,6 +1,7 @@
 //! Reads what a component file imports and exports; it never runs or compiles one.
 
 mod compat;
+mod description;
 mod digest;
 mod handles;
 mod scan;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use compat::{Mismatch, handles_mismatch, mismatch, serves};
+pub use description::{DescriptionError, describe, described};
 pub use digest::{Digest, NotADigest};
 use scan::Scan;
 use shape::Shapes;

@@ -20,7 +20,7 @@ use http::HeaderValue;
 pub use client::{Presence, Remote, RemoteMethod};
 pub use connection::{Address, Connection, ConnectionOptions};
 pub use credential::{Bearer, Credential, Passes, Permits};
-pub use public::{Public, ReflectionError};
+pub use public::{Public, PublicSchema, ReflectionError};
 pub use server::{Check, Listener, ServedReplica, Service, is_own_user, serve, serve_client};
 pub use workers::serve_worker;
 

@@ -3,16 +3,17 @@
 //! The sockets through which workers reach each other are bound here and given to each process, so that a worker that is
 //! started again listens where the one before did, and a call that comes meanwhile waits.
 
+mod state;
+
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, ExitStatus, Stdio};
-use std::sync::mpsc as sync_mpsc;
+use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,15 +23,20 @@ use tokio::sync::mpsc;
 use super::WorkerFiles;
 use super::credentials::Credentials;
 use super::hardening::Hardened;
-use super::protocol::{Command, Report, StatsReport, receive, send};
+use super::protocol::{Command, Report, receive, send};
+use super::rings::Rings;
 use crate::courier::grpc::Presence;
 use crate::node::{Change, NodeEvent};
 use crate::plan::{NodeId, Plan, ReplicaId};
 use crate::runtime::{Failure, Outputs, Stop};
 use crate::worker::{ReplicaStats, WorkerError};
+use state::{Process, State, end_of};
 
 /// How long worker processes have to end by themselves once they have nothing left to do.
 const EXIT_TIME: Duration = Duration::from_millis(500);
+
+/// How long worker processes have to tell what their replicas have done.
+const STATS_TIME: Duration = Duration::from_millis(250);
 
 /// What it takes to start worker processes.
 #[derive(Debug, Clone)]
@@ -67,29 +73,6 @@ struct Shared {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
-struct State {
-    /// The process of each worker that has one, by its index.
-    processes: HashMap<usize, Process>,
-    presence: HashMap<ReplicaId, Presence>,
-    /// The walls around each worker's process, by its index.
-    hardened: HashMap<usize, Hardened>,
-    /// What replicas did in earlier processes, and in the present one.
-    earlier: HashMap<ReplicaId, ReplicaStats>,
-    latest: HashMap<ReplicaId, StatsReport>,
-    /// Set when the processes are to end: nothing that becomes of them counts from here on.
-    ending: bool,
-}
-
-struct Process {
-    commands: sync_mpsc::Sender<Command>,
-    child: Child,
-    /// Why the worker in it can't run its replicas, once it said so.
-    refusal: Option<String>,
-    /// The replicas that were started in it and have not ended.
-    running: HashSet<ReplicaId>,
-}
-
 /// The first thing that a worker process says.
 type FirstWord = Result<Vec<String>, String>;
 
@@ -107,7 +90,9 @@ impl Processes {
     ) -> Result<Self, WorkerError> {
         let failed = |source| WorkerError::Launch { name: plan.program.clone(), source };
         let sockets = setting.files().create(&plan).map_err(failed)?;
-        let state = Mutex::default();
+        let worker_of = |replica| plan.workers.iter().position(|worker| worker.replicas.contains(&replica));
+        let rings = Rings::new(plan.replicas().map(|replica| worker_of(replica).unwrap_or_default()).collect());
+        let state = Mutex::new(State::new(rings));
         let shared = Arc::new(Shared { plan, setting, sockets, nodes, credentials, outputs, stop, events, state });
         let mut first_words = Vec::new();
         for index in 0..shared.plan.workers.len() {
@@ -214,6 +199,14 @@ impl Processes {
         self.shared.lock().tell_all(&Command::Close);
     }
 
+    /// Waits until [`Self::stats`] is of this moment. A process that is stopped is not waited for.
+    pub fn refresh_stats(&self) -> impl Future<Output = ()> + use<> {
+        let all_told = self.shared.lock().ask_stats();
+        async move {
+            let _ = tokio::time::timeout(STATS_TIME, all_told).await;
+        }
+    }
+
     /// What `replica` has done so far, over all its processes.
     pub fn stats(&self, replica: ReplicaId) -> Option<ReplicaStats> {
         let state = self.shared.lock();
@@ -263,34 +256,6 @@ impl Drop for Processes {
     }
 }
 
-impl Process {
-    fn tell(&self, command: Command) {
-        // The thread that writes ends with the process, whose end is told elsewhere.
-        let _ = self.commands.send(command);
-    }
-}
-
-impl State {
-    fn start(&mut self, index: usize, replica: ReplicaId) {
-        if let Some(process) = self.processes.get_mut(&index) {
-            process.running.insert(replica);
-            process.tell(Command::Start { replica });
-        }
-    }
-
-    fn tell_all(&self, command: &Command) {
-        self.processes.values().for_each(|process| process.tell(command.clone()));
-    }
-
-    /// Counts what a replica did in a process that is gone to its earlier ones.
-    fn keep_stats(&mut self, replica: ReplicaId) {
-        if let Some(latest) = self.latest.remove(&replica) {
-            let sum = latest.added_to(self.earlier.get(&replica));
-            self.earlier.insert(replica, sum);
-        }
-    }
-}
-
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -310,7 +275,7 @@ impl Shared {
         };
         let child = child.map_err(|source| WorkerError::Launch { name: name(), source })?;
         let (mut stdin, stdout) = stdin.zip(stdout).expect("both were asked for");
-        let (commands, to_write) = sync_mpsc::channel::<Command>();
+        let (commands, to_write) = std::sync::mpsc::channel::<Command>();
         // A thread writes, because a process that was stopped does not read and must not hold anyone up.
         std::thread::spawn(move || {
             for command in to_write {
@@ -376,6 +341,12 @@ impl Shared {
                 }
                 Report::Node { replica, change } => self.changed(replica, change),
                 Report::Stats(stats) => drop(self.lock().latest.insert(stats.replica, stats)),
+                Report::StatsTold => self.lock().stats_told(Some(index)),
+                Report::Blocked { question, holds } => {
+                    let mut state = self.lock();
+                    let actions = state.rings.on_holds(index, question, holds);
+                    state.act(actions);
+                }
                 Report::StopRequested => self.stop.request(),
                 Report::Line { replica, stream, line } => {
                     let sink = sinks.entry(replica).or_insert_with_key(|replica| self.outputs.sink(replica));
@@ -434,6 +405,8 @@ impl Shared {
         };
         let mut state = self.lock();
         let Some(process) = state.processes.remove(&index) else { return };
+        state.rings.forget(index);
+        state.stats_told(Some(index));
         self.plan.workers[index].replicas.iter().for_each(|&replica| state.keep_stats(replica));
         let refused = process.refusal.map(|message| format!("its worker process can't run it: {message}"));
         let summary = refused.unwrap_or_else(|| end_of(status));
@@ -454,12 +427,4 @@ fn calls_node(plan: &Plan, worker: usize, node: NodeId) -> bool {
     }
     let edges = plan.workers[worker].replicas.iter().flat_map(|replica| &plan.node(replica.node).edges);
     edges.flat_map(|edge| &edge.handles).flat_map(|handle| &handle.targets).any(|target| target.node == node)
-}
-
-fn end_of(status: Option<ExitStatus>) -> String {
-    match status.map(|status| (status.code(), status.signal())) {
-        Some((Some(code), _)) => format!("its worker process exited with status {code}"),
-        Some((_, Some(signal))) => format!("its worker process was killed by signal {signal}"),
-        _ => "its worker process is gone".to_owned(),
-    }
 }

@@ -1,4 +1,4 @@
-//! What a launcher and its worker processes have to agree on: the files of a run, and the sockets that are passed on.
+//! The files and sockets in the directory of a run, on which a launcher and its worker processes have to agree.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::plan::{NodeId, Plan};
 
-/// The files of a run: its plan, and a socket for each worker.
+/// What a launcher and its worker processes have to agree on.
 #[derive(Debug, Clone)]
 pub struct WorkerFiles {
     pub(super) dir: PathBuf,

@@ -15,6 +15,7 @@ use crate::runtime::{EdgeSpec, HandleSpec, MethodSpec, TargetSpec};
 pub(super) struct Peers {
     mailboxes: HashMap<ReplicaId, Arc<Mailbox>>,
     pub remotes: HashMap<ReplicaId, Arc<Remote>>,
+    pub exchange: Arc<Exchange>,
 }
 
 impl Peers {
@@ -24,7 +25,8 @@ impl Peers {
         let indices: HashMap<_, _> = plan.replicas().zip((0..).map(ReplicaIndex)).collect();
         let exchange = Exchange::new(indices.len());
         let callers = callers(plan);
-        let mut peers = Self { mailboxes: HashMap::new(), remotes: HashMap::new() };
+        let (mailboxes, remotes) = (HashMap::new(), HashMap::new());
+        let mut peers = Self { mailboxes, remotes, exchange: exchange.clone() };
         for &replica in &plan.workers[own].replicas {
             let queued_max = plan.node(replica.node).calls_queued_max;
             let callers = callers.get(&replica.node).cloned().unwrap_or_default();

@@ -97,11 +97,19 @@ impl Remote {
             return Err(CallError::TooLarge);
         }
         let _pending = Pending::new(&self.pending);
-        let _hold = self.exchange.enter(&context, self.replica, &self.label)?;
+        let hold = self.exchange.enter(&context, self.replica, &self.label)?;
         let start = Instant::now();
         let timeout = context.options.timeout;
         let stage = Stage::default();
         let attempt = self.attempt(method, &request, &context, start, &stage);
+        let attempt = async {
+            let Some(hold) = &hold else { return attempt.await };
+            tokio::select! {
+                biased;
+                result = attempt => result,
+                error = hold.broken(&self.label) => Err(error),
+            }
+        };
         let result = match timeout {
             None => attempt.await,
             Some(timeout) => match tokio::time::timeout(timeout, attempt).await {

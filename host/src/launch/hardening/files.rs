@@ -42,6 +42,8 @@ const SYSTEM: [&str; 12] = [
 pub struct Granted {
     /// To be read: the compile cache, and the program itself, for the names in the report of a panic.
     pub read: Vec<PathBuf>,
+    /// To be written: the temporary directories of replicas.
+    pub write: Vec<PathBuf>,
     /// The sockets of other workers.
     pub sockets: Vec<PathBuf>,
 }
@@ -75,6 +77,7 @@ fn rules(plan: &Plan, index: usize, granted: &Granted) -> Result<landlock::Restr
     };
     let components = nodes.iter().map(|node| node.component.as_path());
     let own = granted.read.iter().map(PathBuf::as_path).chain(SYSTEM.iter().map(Path::new));
+    let write = granted.write.iter().map(PathBuf::as_path);
     Ruleset::default()
         .handle_access(AccessFs::from_all(NEWEST))?
         // A worker's listening sockets come from its launcher, and no node has been granted the network.
@@ -82,7 +85,7 @@ fn rules(plan: &Plan, index: usize, granted: &Granted) -> Result<landlock::Restr
         .scope(Scope::from_all(NEWEST))?
         .create()?
         .add_rules(path_beneath_rules(components.chain(own).chain(dirs(Access::Read)), READ))?
-        .add_rules(path_beneath_rules(dirs(Access::ReadWrite), WRITE))?
+        .add_rules(path_beneath_rules(dirs(Access::ReadWrite).chain(write), WRITE))?
         .add_rules(path_beneath_rules(&granted.sockets, AccessFs::ResolveUnix))?
         .restrict_self()
 }

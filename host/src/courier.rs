@@ -15,7 +15,7 @@ mod pump;
 
 pub use block::{BLOCK_BYTES_MIN, Block, KeepOnDrop};
 pub use error::CallError;
-pub use mailbox::{Answering, Call, Mailbox, Served};
+pub use mailbox::{Answering, Call, Mailbox, Room, Served};
 pub use message::Message;
 pub use options::{CallContext, CallOptions};
 pub use origin::{Exchange, Hold, Origin, ReplicaIndex};

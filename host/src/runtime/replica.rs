@@ -1,21 +1,27 @@
 //! One replica: its store, its instance, and the event loop that runs it and answers its calls.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
+use std::time::Duration;
 
 use futures::stream::{FuturesUnordered, StreamExt};
 use serde::{Deserialize, Serialize};
 use wasmtime::component::{Accessor, Instance, TypedFunc};
-use wasmtime::{Store, UpdateDeadline};
+use wasmtime::{Store, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi::I32Exit;
 
 use super::engine::Kind;
 use super::export::{Exported, exported};
+use super::limits::{self, LimitHit};
+use super::meter::{CallKey, Turns};
 use super::signature::Signature;
 use super::state::State;
 use super::{Linked, ReplicaSpec, StartError};
 use crate::courier::{Answering, Mailbox, Message};
+use crate::program::Limit;
 
 /// `wasi:cli/run.run`.
 type Run = TypedFunc<(), (Result<(), ()>,)>;
@@ -27,6 +33,7 @@ pub struct Replica {
     run: Option<Run>,
     kind: Kind,
     concurrent_max: usize,
+    turns: Arc<Turns>,
 }
 
 /// How a replica's event loop ended.
@@ -52,12 +59,19 @@ pub struct Failure {
 impl Replica {
     /// Makes the store and the instance, which may run the guest's initialisation.
     pub(super) async fn start(linked: &Linked, spec: Arc<ReplicaSpec>) -> Result<Self, StartError> {
-        let mut store = Store::new(linked.pre.engine(), State::new(spec.clone())?);
-        store.limiter(|state| &mut state.limits);
+        let turns = Turns::new(linked.ticks.clone());
+        let mut store = Store::new(linked.pre.engine(), State::new(spec.clone(), turns.clone())?);
+        limits::apply(&mut store, &spec.node.limits).map_err(StartError::Exports)?;
         store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
-        store.set_hostcall_fuel(usize::try_from(spec.program.message_bytes_max).unwrap_or(usize::MAX));
-        let instance = match linked.pre.instantiate_async(&mut store).await {
+        let counts = store.data().meter.counts();
+        store.epoch_deadline_callback(move |store| {
+            store.data().breach.check()?;
+            if counts {
+                charge(store)?;
+            }
+            Ok(UpdateDeadline::Yield(1))
+        });
+        let instance = match turns.of(linked.pre.instantiate_async(&mut store)).await {
             Ok(instance) => instance,
             Err(error) => return Err(StartError::Guest(failure(&error, &store))),
         };
@@ -68,7 +82,8 @@ impl Replica {
             methods: methods.into(),
             run,
             kind: linked.kind,
-            concurrent_max: spec.node.calls_concurrent_max as usize,
+            concurrent_max: spec.node.limits.calls_concurrent as usize,
+            turns,
         })
     }
 
@@ -113,10 +128,20 @@ impl Replica {
             running.store(false, Ordering::Relaxed);
             ran();
         };
-        let result = match self.kind {
-            Kind::Plain => self.serve_one_by_one(&mailbox, ran).await,
-            Kind::Concurrent => self.serve_concurrently(&mailbox, ran).await,
-        };
+        let (turns, breach) = (self.turns.clone(), self.store.data().breach.clone());
+        let result = turns.of(async {
+            let mut served: Pin<Box<dyn Future<Output = wasmtime::Result<()>> + Send>> = match self.kind {
+                Kind::Plain => Box::pin(self.serve_one_by_one(&mailbox, ran)),
+                Kind::Concurrent => Box::pin(self.serve_concurrently(&mailbox, ran)),
+            };
+            poll_fn(|cx| match served.as_mut().poll(cx) {
+                // What a guest went beyond may not have stopped it.
+                Poll::Pending => breach.check().map_or_else(|hit| Poll::Ready(Err(hit.into())), |()| Poll::Pending),
+                ready => ready,
+            })
+            .await
+        });
+        let result = result.await;
         let state = self.store.data();
         state.output.iter().for_each(super::output::LineWriter::finish);
         let memory_peak = state.limits.peak;
@@ -136,7 +161,16 @@ impl Replica {
             let (method, request, origin, answering) = call.split();
             self.store.data_mut().current = origin;
             let method = method_of(&self.methods, method)?;
-            let result = method.call(wasmtime::AsContextMut::as_context_mut(&mut self.store), request).await;
+            let counted = self.store.data().meter.counts_calls();
+            if counted {
+                self.store.data_mut().meter.begin(None);
+            }
+            let max = self.store.data().meter.call_time();
+            let called = method.call(wasmtime::AsContextMut::as_context_mut(&mut self.store), request);
+            let result = within(max, called).await;
+            if counted {
+                self.store.data_mut().meter.end(None);
+            }
             self.store.data_mut().current = None;
             settle(mailbox, answering, result)?;
         }
@@ -190,17 +224,42 @@ async fn serve_call(
 ) -> wasmtime::Result<()> {
     let (method, request, origin, answering) = call.split();
     let mut known = None;
+    let (counted, max) = accessor.with(|mut access| {
+        let meter = &access.get().meter;
+        (meter.counts_calls(), meter.call_time())
+    });
     let started = |task| {
-        if let Some(origin) = origin {
-            accessor.with(|mut access| access.get().origins.insert(task, origin));
+        if origin.is_some() || counted {
+            accessor.with(|mut access| access.get().started(task, origin, counted));
             known = Some(task);
         }
     };
-    let result = method_of(methods, method)?.call_concurrent(accessor, request, Box::new(started)).await;
+    let called = method_of(methods, method)?.call_concurrent(accessor, request, Box::new(started));
+    let result = within(max, called).await;
     if let Some(task) = known {
-        accessor.with(|mut access| access.get().origins.remove(&task));
+        accessor.with(|mut access| access.get().ended(task));
     }
     settle(mailbox, answering, result)
+}
+
+/// Charges the guest of `store`, which runs right now, for a tick.
+fn charge(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<()> {
+    let mut working: Vec<CallKey> = vec![None];
+    if store.data().meter.counts_calls() && store.data().is_concurrent() {
+        working = store.async_call_stack()?.map(Some).collect();
+    }
+    Ok(store.data_mut().meter.charge(working)?)
+}
+
+/// Waits for a call no longer than `max`. One that takes longer fails, and its replica with it.
+async fn within<R>(max: Option<Duration>, called: impl Future<Output = wasmtime::Result<R>>) -> wasmtime::Result<R> {
+    match max {
+        None => called.await,
+        Some(max) => match tokio::time::timeout(max, called).await {
+            Ok(result) => result,
+            Err(_) => Err(LimitHit::duration(Limit::CallTime, max).into()),
+        },
+    }
 }
 
 fn method_of(methods: &[Box<dyn Exported<State>>], index: usize) -> wasmtime::Result<&dyn Exported<State>> {
@@ -240,8 +299,10 @@ fn failure(error: &wasmtime::Error, store: &Store<State>) -> Failure {
             causes.collect::<Vec<_>>().join(": ")
         }
     };
-    if store.data().limits.refused {
-        summary.push_str("; it had been refused memory beyond its limit (`sandbox.memory`)");
+    let known = store.data().breach.check().err().filter(|_| !error.is::<LimitHit>());
+    if let Some(hit) = known.or_else(|| LimitHit::behind(error, &store.data().spec.node.limits)) {
+        summary = format!("{hit}: {summary}");
     }
+    summary.push_str(&store.data().limits.refusal().unwrap_or_default());
     Failure { summary, stack }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::courier::grpc::{Address, Connection, ConnectionOptions, Remote, RemoteMethod};
-use crate::courier::{CallOptions, Exchange, Mailbox, Peer, ReplicaIndex};
+use crate::courier::{CallOptions, Exchange, Mailbox, Peer, ReplicaIndex, Room};
 use crate::plan::{Edge, NodePlan, Plan, ReplicaId};
 use crate::program::Retry;
 use crate::proto::{method_name, service_name};
@@ -25,8 +25,9 @@ impl Peers {
         let exchange = Exchange::new(indices.len());
         let mut peers = Self { mailboxes: HashMap::new(), remotes: HashMap::new() };
         for &replica in &plan.workers[own].replicas {
-            let queued_max = plan.node(replica.node).calls_queued_max;
-            let mailbox = Mailbox::new(plan.label(replica), indices[&replica], queued_max, exchange.clone());
+            let limits = &plan.node(replica.node).limits;
+            let room_max = Room { calls: limits.calls_queued, bytes: limits.queued_bytes };
+            let mailbox = Mailbox::new(plan.label(replica), indices[&replica], room_max, exchange.clone());
             peers.mailboxes.insert(replica, Arc::new(mailbox));
         }
         for (worker, socket) in plan.workers.iter().zip(sockets) {
@@ -34,7 +35,7 @@ impl Peers {
             let others: Vec<_> = others.copied().collect();
             let Some(first) = others.first() else { continue };
             let options = ConnectionOptions {
-                in_flight_max: plan.node(first.node).calls_per_connection_max,
+                in_flight_max: plan.node(first.node).limits.calls_per_connection,
                 message_bytes_max: usize::try_from(plan.message_bytes_max).unwrap_or(usize::MAX),
             };
             let connection = Connection::new(Address::Unix(socket.clone()), options);

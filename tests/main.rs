@@ -2,6 +2,7 @@
 
 mod architecture;
 mod cli;
+mod colocation;
 mod component;
 mod config;
 mod examples;
@@ -9,6 +10,8 @@ mod grpc;
 mod handles;
 mod host;
 mod hostile;
+mod launch;
+mod logs;
 mod processes;
 mod proto;
 mod python;

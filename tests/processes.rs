@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use lp_host::plan::LaunchType;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::run::{Going, Program};
@@ -157,7 +158,7 @@ fn a_guest_that_ignores_the_stop_is_dropped_after_the_grace_period() {
 fn deadlines_hold_for_calls_to_a_worker_that_is_stopped() {
     let program = Program::new(
         "[nodes.a]\nASYNC\nhandles = { probe = 'a' }\nrun = false\n\
-         [nodes.b]\nASYNC\nhandles = { probe = { node = 'a', timeout = '300ms' } }\n\
+         [nodes.b]\nASYNC\nhandles = { probe = { node = 'a', timeout = '2s' } }\n\
          args = ['plain-echo:1', 'wait-for:/data/go', 'plain-check:0']\n\
          sandbox = { dirs = [{ host = '.', guest = '/data', access = 'read' }] }\n",
     );
@@ -168,6 +169,45 @@ fn deadlines_hold_for_calls_to_a_worker_that_is_stopped() {
     go(&program);
     check_end(going, 0, &["b/0 │ Err(DeadlineExceeded)"], &[]);
     check_nothing_left(&machine, &[a, b]);
+}
+
+/// Three nodes without `async`, each of which calls the next from its `run`, in processes of their own.
+fn ring(steps: &str) -> String {
+    let node =
+        |name: &str, next: &str| format!("[nodes.{name}]\nPLAIN\nhandles = {{ probe = '{next}' }}\nargs = [{steps}]\n");
+    node("a", "b") + &node("b", "c") + &node("c", "a")
+}
+
+#[test]
+fn a_ring_of_calls_fails_at_one_of_them() {
+    for (launch_type, _) in LaunchType::NAMES {
+        let machine = Machine::new();
+        let program = Program::new(&ring("'plain-check:1', 'plain-check:2'"));
+        let (code, stdout, stderr) = machine.start(&program, &["--launch-type", &launch_type.to_string()]).end();
+        // One call fails, and the others are answered, since that one's caller goes on. How often each goes round is open.
+        assert_eq!(code, Some(0), "{launch_type}: {stderr}");
+        let failed: Vec<_> = stdout.lines().filter(|line| line.contains("waits for this caller, ")).collect();
+        assert!((1..=4).contains(&failed.len()), "{stdout}");
+        let answered = stdout.lines().filter(|line| line.ends_with("Ok(1)") || line.ends_with("Ok(2)")).count();
+        assert_eq!(answered + failed.len(), 6, "{stdout}");
+    }
+}
+
+#[test]
+fn calls_that_wait_for_long_without_a_ring_are_left_alone() {
+    let toml = "[nodes.a]\nPLAIN\nhandles = { probe = 'b' }\nargs = ['plain-relay:1']\n\
+        [nodes.b]\nPLAIN\nhandles = { probe = 'c' }\nrun = false\n\
+        [nodes.c]\nPLAIN\nhandles = { probe = 'a' }\nargs = ['sleep:1000']\n\
+        [nodes.d]\nPLAIN\nhandles = { probe = 'c' }\nargs = ['plain-check:500', 'plain-check:500']\n";
+    for (launch_type, _) in LaunchType::NAMES {
+        let (machine, program) = (Machine::new(), Program::new(toml));
+        let going = machine.start(&program, &["--launch-type", &launch_type.to_string()]);
+        let (code, stdout, stderr) = going.end();
+        assert_eq!(code, Some(0), "{launch_type}: {stderr}");
+        let mut lines: Vec<_> = stdout.lines().collect();
+        lines.sort_unstable();
+        assert_eq!(lines, ["a/0 │ 1", "d/0 │ Ok(500)", "d/0 │ Ok(500)"]);
+    }
 }
 
 #[test]

@@ -27,10 +27,15 @@ pub fn interpreter() -> Result<PathBuf, String> {
     Ok(python)
 }
 
+/// The folder of the tests, where the scripts are.
+pub fn folder() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
 /// A command that runs a script of the tests, such as `proto/examples.py`.
 pub fn script(python: &Path, name: &str) -> Command {
     let mut command = Command::new(python);
-    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).env("PYTHONDONTWRITEBYTECODE", "1");
+    command.arg(folder().join(name)).env("PYTHONDONTWRITEBYTECODE", "1");
     command
 }
 

@@ -1,6 +1,7 @@
 //! Programs that run, as others see them: `ps`, `logs`, `stop`, tmux, and what is left when they are gone.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -104,8 +105,6 @@ fn ps_shows_every_replica_of_a_program_that_runs() {
         let mut going = machine.start(&program, &["--launch-type", &launch_type]);
         going.expect_line("b/0 │ 5");
         going.expect_line("b/0 │ up");
-        // A worker process tells what it has done every now and then.
-        eventually("a call that is counted", || machine.ps()[0]["replicas"][0]["calls"] == 1);
         let [run] = &machine.ps()[..] else { panic!("one program runs: {:?}", machine.ps()) };
         assert_eq!(
             (&run["program"], &run["launch_type"], &run["pid"]),
@@ -371,7 +370,13 @@ fn call_calls_a_node_of_a_run_or_at_an_address() {
         let component = host::guests().join("probe.wasm");
         let component = component.to_str().expect("paths here are UTF-8");
         assert_eq!(machine.data(&["call", address, "relay", "2", "--component", component]), "2\n");
-        machine.check_refused(&["call", address, "relay", "2"], &["--component FILE"]);
+        // Without the component, the node tells its types, as exactly as the component does.
+        assert_eq!(machine.data(&["call", address, "relay", "2"]), "2\n");
+        let listed = |words: &[&str]| machine.data(&[&["call", address, "--list"], words].concat());
+        assert_eq!(listed(&[]), listed(&["--component", component]));
+        let silent = TcpListener::bind("127.0.0.1:0").expect("there is a port");
+        let silent = silent.local_addr().expect("it is bound").to_string();
+        machine.check_refused(&["call", &silent, "--list", "--timeout", "200ms"], &["--component FILE"]);
         machine.check_refused(&["call", "test/a", "rely", "2"], &["no method `rely`", "probe.relay(hops: u32) -> u32"]);
         machine.check_refused(&["call", "test/a", "relay", "-1"], &["(hops: u32) -> u32"]);
         machine.check_refused(&["call", "test/c", "relay", "1"], &["no node `c`", "`a`, `b`"]);

@@ -1,6 +1,7 @@
 //! Reads what a component file imports and exports; it never runs or compiles one.
 
 mod compat;
+mod description;
 mod handles;
 mod scan;
 mod shape;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use compat::{Mismatch, handles_mismatch, mismatch, serves};
+pub use description::{DescriptionError, describe, described};
 use scan::Scan;
 use shape::Shapes;
 pub use types::{Case, Field, MethodTypes, Type, TypeKind, TypeName};

@@ -5,6 +5,7 @@
 
 mod block;
 mod error;
+mod exchange;
 pub mod grpc;
 mod mailbox;
 mod message;
@@ -15,9 +16,10 @@ mod pump;
 
 pub use block::{BLOCK_BYTES_MIN, Block, KeepOnDrop};
 pub use error::CallError;
+pub use exchange::{Blocked, Exchange, Hold};
 pub use mailbox::{Answering, Call, Mailbox, Room, Served};
 pub use message::Message;
 pub use options::{CallContext, CallOptions};
-pub use origin::{Exchange, Hold, Origin, ReplicaIndex};
+pub use origin::{Origin, ReplicaIndex};
 pub use peer::Peer;
 pub use pump::{Clock, Pump, Urgency};

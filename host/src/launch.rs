@@ -3,18 +3,24 @@
 mod process;
 mod processes;
 mod protocol;
+mod rings;
 mod run_dir;
 mod threads;
+mod worker_files;
 
+use std::future::ready;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 
 pub use process::run_worker_process;
-pub use processes::{ProcessSetting, Processes, WorkerFiles};
+pub use processes::{ProcessSetting, Processes};
 pub use run_dir::{RunDir, RunId, SOCKET_NAME_BYTES_MAX, has_room_for_sockets, socket_path};
 use threads::launch_threads;
+pub use worker_files::WorkerFiles;
 
 use crate::node::NodeEvent;
 use crate::plan::{LaunchType, NodeId, Plan, ReplicaId};
@@ -34,7 +40,7 @@ pub struct LaunchSetting {
 /// The workers of a running program.
 pub enum Workers {
     /// One, in this process.
-    Threads(Worker),
+    Threads(Box<Worker>),
     /// Each in a process of its own.
     Processes(Processes),
 }
@@ -48,6 +54,8 @@ pub struct Launched {
 }
 
 /// Launches the workers of `plan` and starts their replicas. Everything that happens to them is told to `events`.
+///
+/// Dropping the future gives the launch up: no replica is started any more, and worker processes are killed.
 pub async fn launch(
     plan: Arc<Plan>,
     setting: LaunchSetting,
@@ -65,8 +73,9 @@ pub async fn launch(
                 None => None,
             };
             let endpoints = Endpoints { workers, nodes };
-            let surroundings = Surroundings { cache, outputs, stop, events, endpoints };
-            Workers::Threads(launch_threads(plan, surroundings).await?)
+            let run_dir = processes.map(|setting| setting.dir);
+            let surroundings = Surroundings { cache, outputs, stop, events, endpoints, run_dir };
+            Workers::Threads(Box::new(launch_threads(plan, surroundings).await?))
         }
         LaunchType::Processes => {
             if let Some(cache) = cache {
@@ -163,6 +172,14 @@ impl Workers {
         match self {
             Self::Threads(worker) => worker.close_replica(replica),
             Self::Processes(processes) => processes.close_replica(replica),
+        }
+    }
+
+    /// Waits until [`Self::stats`] is of this moment, as far as workers answer soon.
+    pub fn refresh_stats(&self) -> BoxFuture<'static, ()> {
+        match self {
+            Self::Threads(_) => ready(()).boxed(),
+            Self::Processes(processes) => processes.refresh_stats().boxed(),
         }
     }
 

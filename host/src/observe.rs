@@ -8,6 +8,6 @@ mod table;
 
 pub use control::{Client, ClientError, Control, Reply, Request, RunStatus, serve};
 pub use lines::{LineFormat, LineOutputs, LineStyle, LogDirError};
-pub use recent::{Batch, LineReader, LogLine, RECENT_BYTES_MAX, RecentLines, Recorded};
+pub use recent::{Batch, LineReader, LineSource, LogLine, RECENT_BYTES_MAX, RecentLines, Recorded};
 pub use registry::{CONTROL_SOCKET, Registry, RegistryError};
 pub use table::{report_json, report_table, status_table};

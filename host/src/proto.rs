@@ -7,11 +7,13 @@ mod names;
 mod print;
 pub(crate) mod reader;
 mod schema;
+mod types_service;
 
 pub use names::{method_name, service_name};
 pub use print::print;
 pub use reader::FormatError;
 pub use schema::{EMPTY_PATH, schema};
+pub use types_service::{GET_WIT_PATH, TYPES_SERVICE, get_wit_response, types_schema, wit_of_response};
 
 /// Why interfaces have no schema.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

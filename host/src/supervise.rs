@@ -11,6 +11,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
@@ -74,6 +76,8 @@ pub enum Note {
         /// The window.
         window: Duration,
     },
+    /// A signal came before the program was up, which ends at once.
+    LaunchStopped(Signal),
     /// A signal asked the program to stop; it has the grace period to do so.
     Stopping {
         /// The signal.
@@ -110,13 +114,17 @@ pub async fn supervise(
     let started = Instant::now();
     let mut supervision = Supervision::new(&plan, fastrand::f64);
     let mut starts = Starts::default();
-    let mut launching = pin!(launch(plan.clone(), launching, stop.clone(), events_tx));
-    let Launched { mut workers, listening } = loop {
-        tokio::select! {
-            launched = &mut launching => break launched?,
-            Some(request) = status_requests.recv() => request.answer(replica_statuses(&plan, &supervision, &starts, None)),
-        }
-    };
+    let launching = launch(plan.clone(), launching, stop.clone(), events_tx);
+    let answer = |request: StatusRequest| request.answer(replica_statuses(&plan, &supervision, &starts, None));
+    let Launched { mut workers, listening } =
+        match launched(launching, &mut signals, &mut status_requests, answer).await {
+            Ok(launched) => launched?,
+            Err(signal) => {
+                observer.note(&Note::LaunchStopped(signal));
+                supervision.cancel(signal);
+                return Ok(report(&plan, supervision, None, started.elapsed()));
+            }
+        };
     for (node, address) in listening {
         observer.note(&Note::Listening { node: plan.node(node).name.clone(), address });
     }
@@ -125,6 +133,7 @@ pub async fn supervise(
     let mut timers = Timers::default();
     let mut stop_seen = false;
     let mut deadline: Option<Instant> = None;
+    let mut asking = FuturesUnordered::new();
     while !supervision.is_over() {
         let event = tokio::select! {
             // Replicas first: what happened before a stop is told before it.
@@ -139,6 +148,10 @@ pub async fn supervise(
                 Event::StopRequested
             }
             Some(request) = status_requests.recv() => {
+                asking.push(workers.refresh_stats().map(|()| request));
+                continue;
+            }
+            Some(request) = asking.next() => {
                 request.answer(replica_statuses(&plan, &supervision, &starts, Some(&workers)));
                 continue;
             }
@@ -169,10 +182,27 @@ pub async fn supervise(
         }
     }
     workers.kill().await;
-    Ok(report(&plan, supervision, &workers, started.elapsed()))
+    Ok(report(&plan, supervision, Some(&workers), started.elapsed()))
 }
 
-fn report(plan: &Plan, supervision: Supervision, workers: &Workers, elapsed: Duration) -> RunReport {
+/// The launched workers, or the signal that came before they were.
+async fn launched<L>(
+    launching: impl Future<Output = L>,
+    signals: &mut mpsc::UnboundedReceiver<Signal>,
+    status_requests: &mut mpsc::Receiver<StatusRequest>,
+    answer: impl Fn(StatusRequest),
+) -> Result<L, Signal> {
+    let mut launching = pin!(launching);
+    loop {
+        tokio::select! {
+            launched = &mut launching => return Ok(launched),
+            Some(signal) = signals.recv() => return Err(signal),
+            Some(request) = status_requests.recv() => answer(request),
+        }
+    }
+}
+
+fn report(plan: &Plan, supervision: Supervision, workers: Option<&Workers>, elapsed: Duration) -> RunReport {
     let (outcome, replicas) = supervision.into_parts();
     let replicas = replicas.into_iter().map(|(id, replica)| ReplicaReport {
         node: plan.node(id.node).name.clone(),
@@ -180,7 +210,7 @@ fn report(plan: &Plan, supervision: Supervision, workers: &Workers, elapsed: Dur
         state: replica.state,
         restarts: replica.restarts,
         memory_peak: replica.memory_peak,
-        stats: workers.stats(id),
+        stats: workers.and_then(|workers| workers.stats(id)),
     });
     RunReport { outcome, elapsed, replicas: replicas.collect() }
 }

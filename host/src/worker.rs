@@ -3,6 +3,7 @@
 mod components;
 mod endpoints;
 mod peers;
+mod temporary_dir;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::courier::grpc::{Presence, ReflectionError, Remote};
-use crate::courier::{CallError, Mailbox, Served};
+use crate::courier::{Blocked, CallError, Exchange, Mailbox, Served};
 use crate::node::{NodeEvent, run_component};
 use crate::plan::{NodeId, Plan, ReplicaId};
 use crate::runtime::{CompileCache, Linked, LoadError, Outputs, ProgramInfo, ReplicaSpec, Runtime, RuntimeError, Stop};
@@ -34,6 +35,8 @@ pub struct Surroundings {
     pub events: mpsc::UnboundedSender<NodeEvent>,
     /// Where the worker is called from outside of its process.
     pub endpoints: Endpoints,
+    /// The directory of the run, for what its replicas have of their own in it.
+    pub run_dir: Option<PathBuf>,
 }
 
 /// Why a worker can't run its replicas.
@@ -119,6 +122,7 @@ pub struct ReplicaStats {
 pub struct Worker {
     replicas: HashMap<ReplicaId, Local>,
     remotes: HashMap<ReplicaId, Arc<Remote>>,
+    exchange: Arc<Exchange>,
     events: mpsc::UnboundedSender<NodeEvent>,
     tasks: JoinSet<()>,
     warnings: Vec<String>,
@@ -131,6 +135,7 @@ pub struct Worker {
 struct Local {
     linked: Arc<Linked>,
     spec: Arc<ReplicaSpec>,
+    temporary_dir: Option<PathBuf>,
     task: Option<AbortHandle>,
 }
 
@@ -154,7 +159,7 @@ impl Worker {
     /// Compiles and links the replicas of worker number `index` of `plan` without starting any. Calls from elsewhere
     /// are accepted from here on, and wait.
     pub fn load(plan: &Plan, index: usize, surroundings: Surroundings) -> Result<Self, WorkerError> {
-        let Surroundings { cache, outputs, stop, events, endpoints } = surroundings;
+        let Surroundings { cache, outputs, stop, events, endpoints, run_dir } = surroundings;
         let replicas = &plan.workers[index].replicas;
         let components = Components::load(plan, replicas, cache)?;
         let peers = Peers::new(plan, index, endpoints.sockets());
@@ -173,6 +178,7 @@ impl Worker {
             };
             let mailbox = peers.mailbox(replica).clone();
             let sink = outputs.sink(mailbox.label());
+            let (node, temporary_dir) = temporary_dir::grant(plan, replica, node, run_dir.as_deref());
             let (program, stop) = (program.clone(), Stop::default());
             let spec = Arc::new(ReplicaSpec {
                 program,
@@ -183,13 +189,14 @@ impl Worker {
                 stop,
                 memory_bytes: Arc::default(),
             });
-            locals.insert(replica, Local { linked, spec, task: None });
+            locals.insert(replica, Local { linked, spec, temporary_dir, task: None });
         }
         let servers = endpoints::serve(plan, endpoints, &peers, &components)?;
         let warnings = components.runtime.warnings().to_vec();
         Ok(Self {
             replicas: locals,
             remotes: peers.remotes,
+            exchange: peers.exchange,
             events,
             tasks: JoinSet::new(),
             warnings,
@@ -202,9 +209,13 @@ impl Worker {
     pub fn restart(&mut self, replica: ReplicaId) {
         // What is left of earlier lives would pile up.
         while self.tasks.try_join_next().is_some() {}
-        let Some(Local { linked, spec, task }) = self.replicas.get_mut(&replica) else { return };
+        let Some(Local { linked, spec, temporary_dir, task }) = self.replicas.get_mut(&replica) else { return };
         let life = run_component(replica, linked.clone(), spec.clone(), self.events.clone());
-        *task = Some(self.tasks.spawn(life));
+        let temporary_dir = temporary_dir.clone();
+        *task = Some(self.tasks.spawn(async move {
+            temporary_dir::make_anew(temporary_dir).await;
+            life.await;
+        }));
     }
 
     /// Asks `replica` alone to stop, while the program goes on.
@@ -238,6 +249,16 @@ impl Worker {
         let memory_bytes =
             self.replicas.get(&replica).map_or(0, |local| local.spec.memory_bytes.load(Ordering::Relaxed));
         Some(ReplicaStats { served: mailbox.served(), busy: mailbox.pump().clock().busy(), memory_bytes })
+    }
+
+    /// Every replica that is blocked on another one, as far as one of the two is this worker's.
+    pub fn blocked(&self) -> Vec<Blocked> {
+        self.exchange.blocked()
+    }
+
+    /// Fails the call behind a hold that is part of a ring of `calls` calls.
+    pub fn break_hold(&self, blocked: Blocked, calls: u32) {
+        self.exchange.break_hold(blocked, calls);
     }
 
     /// Notes what became of a replica of another worker.

@@ -62,7 +62,7 @@ def by_reflection(address):
     with grpc.insecure_channel(address, options=LIMIT) as channel:
         database = ProtoReflectionDescriptorDatabase(channel)
         services = set(database.get_services())
-        assert {"test.probe.Probe", "grpc.health.v1.Health"} <= services, services
+        assert {"test.probe.Probe", "grpc.health.v1.Health", "lp.host.v1.Types"} <= services, services
         pool = descriptor_pool.DescriptorPool(database)
         method = pool.FindServiceByName("test.probe.Probe").FindMethodByName("Check")
         request = message_factory.GetMessageClass(method.input_type)
@@ -72,6 +72,10 @@ def by_reflection(address):
         )
         answer = check(request(ms=5))
         assert "5" in str(answer), answer
+        types = pool.FindServiceByName("lp.host.v1.Types").FindMethodByName("GetWit")
+        response = message_factory.GetMessageClass(types.output_type)
+        wit = response.FromString(channel.unary_unary("/lp.host.v1.Types/GetWit")(b"")).wit
+        assert "check: async func(ms: u64) -> result<u64, call-error>;" in wit, wit
         health = pool.FindServiceByName("grpc.health.v1.Health").FindMethodByName("Check")
         request = message_factory.GetMessageClass(health.input_type)
         response = message_factory.GetMessageClass(health.output_type)

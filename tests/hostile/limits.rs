@@ -152,3 +152,10 @@ fn open_files_end_at_their_limit() {
 fn a_guest_that_does_not_stop_is_dropped() {
     Attack::new("ignore_stop").held_off().stderr("dropping what has not ended: hostile/0").check();
 }
+
+#[test]
+fn an_operator_holds_a_program_that_says_nothing_of_it() {
+    let settings = format!("run = false\n{CALLER}");
+    let attack = Attack::new("spin_in_call").settings(&settings).operator("[limits]\ncall-cpu = '100ms'\n");
+    attack.stderr("it reached its limit `limits.call-cpu` = 100ms").stdout(TOLD).check();
+}

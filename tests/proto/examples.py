@@ -1,62 +1,15 @@
 """Compiles the .proto files of a directory with stock grpcio-tools and holds Python's protobuf to docs/encoding.md.
 
-Usage: examples.py PROTOS OUT ENCODING_MD. Every row of the page's table is a line here, in the order of the page: the
-name of the message, which is a request and a response alike, and the value as Python has it.
+Usage: examples.py PROTOS OUT ENCODING_MD. Every row of the page's table is a line of `values.EXAMPLES`: the name of
+the message, which is a request and a response alike, and the value as Python has it.
 """
 
 import pathlib
 import sys
 
-from google.protobuf.empty_pb2 import Empty
 from grpc_tools import protoc
 
-EXAMPLES = [
-    ("ABool", lambda m: True),
-    ("ABool", lambda m: False),
-    ("AU8", lambda m: 200),
-    ("AnS8", lambda m: -1),
-    ("AnS32", lambda m: -2147483648),
-    ("AU64", lambda m: 18446744073709551615),
-    ("AnF32", lambda m: 1.0),
-    ("AnF32", lambda m: -0.0),
-    ("AnF64", lambda m: 0.5),
-    ("AChar", lambda m: ord("😀")),
-    ("AString", lambda m: "hi"),
-    ("AColor", lambda m: m.COLOR_RED),
-    ("AColor", lambda m: m.COLOR_BLUE),
-    ("AnAccess", lambda m: 1 | 4),
-    ("Bytes", lambda m: bytes([1, 2, 255])),
-    ("Bytes", lambda m: b""),
-    ("Floats", lambda m: [1.0, -1.0]),
-    ("Words", lambda m: [1]),
-    ("Longs", lambda m: [-2]),
-    ("Shorts", lambda m: [-1, 300]),
-    ("Bools", lambda m: [True, False]),
-    ("Strings", lambda m: ["a", ""]),
-    ("Blobs", lambda m: [b"", b"\7"]),
-    ("Lists", lambda m: [{"value": []}, {"value": [1]}]),
-    ("Points", lambda m: [m.Point(), m.Point(x=1)]),
-    ("APoint", lambda m: m.Point(y=-3)),
-    ("APoint", lambda m: m.Point()),
-    ("Pair", lambda m: {"f0": 5, "f1": "a"}),
-    ("AShape", lambda m: m.Shape(nothing=Empty())),
-    ("AShape", lambda m: m.Shape(circle=0.0)),
-    ("AShape", lambda m: m.Shape(polygon=m.Shape.Polygon(value=[m.Point(x=1, y=2)]))),
-    ("Outcome", lambda m: {"ok": 0}),
-    ("Outcome", lambda m: {"err": "no"}),
-    ("EmptyOutcome", lambda m: {"ok": Empty()}),
-    ("Maybe", lambda m: None),
-    ("Maybe", lambda m: 0),
-    ("MaybeString", lambda m: ""),
-    ("MaybePoint", lambda m: m.Point()),
-    ("MaybeList", lambda m: {"value": []}),
-    ("MaybeList", lambda m: {"value": [7]}),
-    ("MaybeMaybe", lambda m: {}),
-    ("MaybeMaybe", lambda m: {"value": 0}),
-    ("Maybes", lambda m: [{}, {"value": 0}]),
-    ("NestedOutcome", lambda m: {"ok": {}}),
-    ("NestedOutcome", lambda m: {"err": {"value": ["a"]}}),
-]
+from values import EXAMPLES, put
 
 
 def table(page: str) -> list[bytes]:
@@ -89,12 +42,8 @@ def main() -> None:
     for (name, value), wanted in zip(EXAMPLES, expected, strict=True):
         for suffix, field in (("Request", "value"), ("Response", "result")):
             kind = getattr(m, name + suffix)
-            message = kind(**{field: value(m)})
-            # A message that is given as a dict without entries is set all the same.
-            if value(m) == {}:
-                getattr(message, field).SetInParent()
-            if value(m) == {"ok": {}}:
-                getattr(message, field).ok.SetInParent()
+            message = kind()
+            put(message, field, value)
             encoded = message.SerializeToString(deterministic=True)
             assert encoded == wanted, f"{message!r} is {encoded.hex(' ')}, not {wanted.hex(' ')}"
             assert kind.FromString(wanted) == message, f"{wanted.hex(' ')} is not {message!r}"

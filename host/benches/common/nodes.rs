@@ -108,6 +108,7 @@ impl Nodes {
             stop: Stop::default(),
             events: events_tx,
             endpoints: Endpoints::default(),
+            run_dir: None,
         };
         let entered = runtime.enter();
         let worker = Worker::start(&plan, 0, surroundings).unwrap_or_else(|error| panic!("{error}"));

@@ -2,18 +2,19 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::runs;
 use super::screen::{Failure, Screen, exit_code};
-use crate::component::{Component, Interface, Method, MethodTypes};
+use crate::component::{Component, Interface, Method, MethodTypes, described};
 use crate::courier::grpc::{Address, Connection, ConnectionOptions, Remote};
-use crate::courier::{CallContext, CallOptions, Exchange, Message, ReplicaIndex};
+use crate::courier::{CallContext, CallError, CallOptions, Exchange, Message, ReplicaIndex};
 use crate::launch::WorkerFiles;
 use crate::plan::{NodeId, Plan, ReplicaId};
 use crate::program::parse_duration;
-use crate::proto::{method_name, service_name};
+use crate::proto::{GET_WIT_PATH, method_name, service_name, wit_of_response};
 use crate::value;
 
 /// Calls a method of a node that runs and prints its result
@@ -22,7 +23,7 @@ use crate::value;
 /// result like any other.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The node: `RUN/NODE` or `RUN/NODE/REPLICA`, or `HOST:PORT` for one that listens, with `--component`
+    /// The node: `RUN/NODE` or `RUN/NODE/REPLICA`, or `HOST:PORT` for one that listens
     target: String,
     /// The method, such as `add`; with its interface where several have one of that name, as in `counter.add`
     #[arg(required_unless_present = "list")]
@@ -36,7 +37,7 @@ pub(super) struct Args {
     /// Show the methods that can be called instead
     #[arg(long, conflicts_with_all = ["method", "arguments"])]
     list: bool,
-    /// The component of a node that is called by its address, which says what types its methods have
+    /// The component of a node that is called by its address, for a server that does not tell its types
     #[arg(long, value_name = "FILE")]
     component: Option<PathBuf>,
     /// How long the call may take
@@ -56,10 +57,24 @@ struct Callee {
 /// The largest result that an address may send; its program has a limit of its own.
 const MESSAGE_BYTES_MAX: usize = 1 << 30;
 
+impl Callee {
+    /// Calls the method at `path`.
+    async fn call(&self, path: &str, request: &[u8], timeout: Duration) -> Result<Vec<u8>, CallError> {
+        let options = ConnectionOptions { in_flight_max: 1, message_bytes_max: self.message_bytes_max };
+        let connection = Connection::new(self.address.clone(), options);
+        let path = path.parse().expect("names of WIT are ASCII words, and so are those made of them");
+        let exchange = Exchange::new(0);
+        let remote = Remote::new(self.label.clone(), ReplicaIndex(0), exchange, connection, Arc::from([path]));
+        let options = CallOptions { timeout: Some(timeout), ..CallOptions::default() };
+        let context = CallContext { origin: None, caller: None, options };
+        Ok(remote.call(0, Message::from(request), context).await?.to_vec())
+    }
+}
+
 pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
     let timeout = parse_duration(&args.timeout);
     let timeout = timeout.ok_or_else(|| wrong(format!("`{}` is no duration, such as `5s`", args.timeout)))?;
-    let callee = runs::block_on(callee(args))??;
+    let callee = runs::block_on(callee(args, timeout))??;
     let Some(name) = &args.method else {
         screen.data(&listed(&callee.couriers));
         return Ok(0);
@@ -67,19 +82,9 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
     let (interface, method, types) = method(&callee.couriers, name)?;
     let request = request(args, types)?;
     let path = format!("/{}/{}", service_name(&interface.name), method_name(&method.name));
-    let path = path.parse().expect("names of WIT are ASCII words, and so are those made of them");
-    let options = ConnectionOptions { in_flight_max: 1, message_bytes_max: callee.message_bytes_max };
-    let response = runs::block_on(async {
-        let connection = Connection::new(callee.address, options);
-        let label = callee.label.clone();
-        let remote = Remote::new(label, ReplicaIndex(0), Exchange::new(0), connection, Arc::from([path]));
-        let options = CallOptions { timeout: Some(timeout), ..CallOptions::default() };
-        let context = CallContext { origin: None, caller: None, options };
-        remote.call(0, Message::from(request.as_slice()), context).await
-    })?;
+    let response = runs::block_on(callee.call(&path, &request, timeout))?;
     let response =
         response.map_err(|error| Failure::new(exit_code::NODE_FAILED, format!("the call of `{name}`: {error}")))?;
-    let response = response.to_vec();
     let result = types.result.as_deref();
     let text = match args.json {
         true => value::decode_json(result, &response).map(|value| value.to_string()),
@@ -96,27 +101,36 @@ fn wrong(error: impl Into<Box<dyn std::error::Error>>) -> Failure {
     Failure::new(exit_code::WRONG_USAGE, error)
 }
 
-async fn callee(args: &Args) -> Result<Callee, Failure> {
+async fn callee(args: &Args, timeout: Duration) -> Result<Callee, Failure> {
     match args.target.split_once('/') {
         Some((run, node)) => of_run(run, node).await,
-        None => of_address(&args.target, args.component.as_deref()).await,
+        None => of_address(&args.target, args.component.as_deref(), timeout).await,
     }
 }
 
-async fn of_address(address: &str, component: Option<&Path>) -> Result<Callee, Failure> {
-    let file = component.ok_or_else(|| {
-        wrong(format!("what types the methods at `{address}` have is not known"))
-            .hint("name the node's component with `--component FILE`, or the node as `RUN/NODE`")
-    })?;
+async fn of_address(address: &str, component: Option<&Path>, timeout: Duration) -> Result<Callee, Failure> {
     // One attempt, so that a wrong address is told at once.
     let reached = tokio::net::TcpStream::connect(address).await;
     reached.map_err(|error| wrong(format!("nothing answers at `{address}`: {error}")))?;
-    Ok(Callee {
+    let mut callee = Callee {
         label: String::new(),
         address: Address::Tcp(address.to_owned()),
-        couriers: read(file)?.couriers,
+        couriers: Vec::new(),
         message_bytes_max: MESSAGE_BYTES_MAX,
-    })
+    };
+    callee.couriers = match component {
+        Some(file) => read(file)?.couriers,
+        None => {
+            let untold = |reason: &dyn std::fmt::Display| {
+                wrong(format!("what types the methods at `{address}` have is not known: {reason}"))
+                    .hint("name the node's component with `--component FILE`, or the node as `RUN/NODE`")
+            };
+            let told = callee.call(GET_WIT_PATH, &[], timeout).await.map_err(|error| untold(&error))?;
+            let wit = wit_of_response(&told).ok_or_else(|| untold(&"the answer is not a text"))?;
+            described(&wit).map_err(|error| untold(&error))?.couriers
+        }
+    };
+    Ok(callee)
 }
 
 async fn of_run(run: &str, node: &str) -> Result<Callee, Failure> {

@@ -9,6 +9,8 @@ use crate::supervise::ReplicaStatus;
 
 /// Shows the output of a program that runs
 ///
+/// What the host says of the nodes, such as a failure or a restart, is among it, tagged `lp-host`.
+///
 /// A run keeps its last 4 MiB of output. Once it has ended they are gone; `lp-host run --log-dir` writes files that stay.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -51,7 +53,7 @@ async fn show(args: Args, format: LineFormat, screen: &Screen) -> Result<u8, Fai
     loop {
         match client.reply().await? {
             Some(Reply::Line(line)) => {
-                let written = screen.next_data(&style.render(&line.replica, line.stream, &line.line));
+                let written = screen.next_data(&style.render(&line.replica, line.source, &line.line));
                 if written.is_err() {
                     return Ok(0);
                 }

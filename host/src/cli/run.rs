@@ -1,6 +1,7 @@
 //! `lp-host run`: a program from its file to its end.
 
 mod announced;
+mod notes;
 mod tmux;
 
 use std::error::Error;
@@ -19,8 +20,9 @@ use crate::launch::{LaunchSetting, ProcessSetting};
 use crate::observe::{LineFormat, LineOutputs, RecentLines, Recorded, report_json, report_table};
 use crate::plan::{self, LaunchType, Plan};
 use crate::runtime::CompileCache;
-use crate::supervise::{Note, Observer, Outcome, RunReport, Setting, supervise};
+use crate::supervise::{Outcome, RunReport, Setting, supervise};
 use announced::Announced;
+use notes::Notes;
 
 /// Runs a program until it has finished or is stopped
 ///
@@ -39,7 +41,7 @@ pub(super) struct Args {
     /// How the nodes come to run: `threads` or `processes`
     #[arg(long, value_name = "TYPE", default_value = "threads")]
     launch_type: LaunchType,
-    /// Write the output of every replica to a file of this directory too
+    /// Write the output of every replica to a file of this directory too, and what happens to them to `lp-host.log`
     #[arg(long, value_name = "DIR")]
     log_dir: Option<PathBuf>,
     /// Where the output of the nodes is shown
@@ -131,11 +133,11 @@ async fn launch(
     let processes = processes.map(|dir| worker_processes(dir, cache_dir.as_deref())).transpose();
     let launching = LaunchSetting {
         cache: cache_dir.as_deref().and_then(|dir| open_cache(dir, screen)),
-        outputs,
+        outputs: outputs.clone(),
         processes: processes.map_err(not_launched)?,
     };
     let setting = Setting { launching, signals, status_requests };
-    let report = supervise(plan, setting, &mut Notes(screen)).await.map_err(not_launched)?;
+    let report = supervise(plan, setting, &mut Notes { screen, outputs: &outputs }).await.map_err(not_launched)?;
     // Windows that are to stay have to know before what they show ends.
     drop(windows);
     if let Some(announced) = &mut announced {
@@ -204,33 +206,6 @@ pub(super) fn open_cache(dir: &Path, screen: &Screen) -> Option<CompileCache> {
         Err(error) => {
             screen.warning(&format!("components are compiled anew at every start: {error}"));
             None
-        }
-    }
-}
-
-struct Notes<'a>(&'a Screen);
-
-impl Observer for Notes<'_> {
-    fn note(&mut self, note: &Note) {
-        match note {
-            Note::Warning(warning) => self.0.warning(warning),
-            Note::Listening { node, address } => self.0.note(&format!("`{node}` listens at {address}")),
-            Note::Failed { replica, failure } => {
-                self.0.error(&format!("`{replica}` failed: {}", failure.summary), failure.stack.as_deref());
-            }
-            Note::Restarting { replica, after, attempt, max } => {
-                self.0.note(&format!("`{replica}` starts again in {after:.1?}: restart {attempt} of {max}"));
-            }
-            Note::GivenUp { replica, max, window } => self.0.error(
-                &format!("`{replica}` has ended too often: its `restart` allows {max} restarts within {window:?}"),
-                None,
-            ),
-            Note::Stopping { signal, grace } => self
-                .0
-                .note(&format!("{signal}: asking every node to stop, for up to {grace:?}; once more to stop at once")),
-            Note::Killing { replicas } => {
-                self.0.note(&format!("dropping what has not ended: {}", replicas.join(", ")));
-            }
         }
     }
 }

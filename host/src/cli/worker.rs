@@ -36,7 +36,9 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
     let endpoints = endpoints(&plan, args).map_err(failed)?;
     let cache = args.cache.as_deref().and_then(|dir| open_cache(dir, screen));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
-    let worker = run_worker_process(plan, args.index, endpoints, cache, std::io::stdin(), std::io::stdout());
+    let run_dir = args.plan.parent().map(PathBuf::from).unwrap_or_default();
+    let (commands, reports) = (std::io::stdin(), std::io::stdout());
+    let worker = run_worker_process(plan, args.index, endpoints, run_dir, cache, commands, reports);
     runtime.block_on(worker);
     // Guests may still be on the runtime's threads for a tick; they are not waited for.
     runtime.shutdown_background();

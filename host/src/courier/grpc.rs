@@ -11,8 +11,15 @@ mod metadata;
 mod public;
 mod server;
 mod status;
+mod stream;
+mod workers;
+
+use http::HeaderValue;
 
 pub use client::{Presence, Remote, RemoteMethod};
 pub use connection::{Address, Connection, ConnectionOptions};
-pub use public::{Public, ReflectionError};
+pub use public::{Public, PublicSchema, ReflectionError};
 pub use server::{Check, Listener, ServedReplica, Service, serve};
+
+/// The `content-type` of gRPC messages.
+const CONTENT_TYPE_GRPC: HeaderValue = HeaderValue::from_static("application/grpc");

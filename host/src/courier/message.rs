@@ -68,16 +68,12 @@ impl Message {
 
     /// The message that `source` holds, all of it.
     pub fn read_from(source: &mut impl Buf) -> Self {
-        let mut bytes = Box::new_uninit_slice(source.remaining());
-        let mut filled = 0;
+        let mut arriving = Arriving::new(source.remaining());
         while source.has_remaining() {
-            let chunk = source.chunk();
-            let length = chunk.len();
-            bytes[filled..filled + length].write_copy_of_slice(chunk);
-            filled += length;
+            let length = arriving.push(source.chunk());
             source.advance(length);
         }
-        Self { bytes, start: 0, block: None }
+        arriving.finish().expect("a buffer has as many bytes as it says")
     }
 
     /// The bytes that the message keeps, near enough: without the header of a block.
@@ -143,6 +139,32 @@ impl Message {
         bytes[start..].copy_from_slice(&self.bytes[self.start..]);
         self.bytes = bytes;
         self.start = start;
+    }
+}
+
+/// A message that comes in pieces, from its start to its end.
+pub struct Arriving {
+    bytes: Box<[MaybeUninit<u8>]>,
+    filled: usize,
+}
+
+impl Arriving {
+    /// A message of `length` bytes, none of which has come. Memory that is not filled costs no more than its addresses.
+    pub fn new(length: usize) -> Self {
+        Self { bytes: Box::new_uninit_slice(length), filled: 0 }
+    }
+
+    /// Appends as much of `piece` as the message has room for, and says how much that was.
+    pub fn push(&mut self, piece: &[u8]) -> usize {
+        let taken = piece.len().min(self.bytes.len() - self.filled);
+        self.bytes[self.filled..self.filled + taken].write_copy_of_slice(&piece[..taken]);
+        self.filled += taken;
+        taken
+    }
+
+    /// The message, if all of it has come.
+    pub fn finish(self) -> Option<Message> {
+        (self.filled == self.bytes.len()).then_some(Message { bytes: self.bytes, start: 0, block: None })
     }
 }
 

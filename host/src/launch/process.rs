@@ -1,6 +1,7 @@
 //! The inside of a worker process: a worker that does what its launcher says.
 
 use std::io::{Read, Write};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,11 +17,15 @@ use crate::worker::{Endpoints, Surroundings, Worker, WorkerError};
 /// How often the launcher is told what replicas have done.
 const STATS_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Runs worker number `index` of `plan` until `commands` ends.
+/// How often blocked replicas are looked for. One that is blocked at two looks in a row, by the same call, is told of.
+const BLOCKED_INTERVAL: Duration = Duration::from_millis(150);
+
+/// Runs worker number `index` of `plan`, whose run has the directory `run_dir`, until `commands` ends.
 pub async fn run_worker_process(
     plan: Arc<Plan>,
     index: usize,
     endpoints: Endpoints,
+    run_dir: PathBuf,
     cache: Option<CompileCache>,
     commands: impl Read + Send + 'static,
     reports: impl Write + Send + 'static,
@@ -29,7 +34,8 @@ pub async fn run_worker_process(
     let (events_tx, mut events) = mpsc::unbounded_channel();
     let stop = Stop::default();
     let outputs = Arc::new(reporter.clone());
-    let surroundings = Surroundings { cache, outputs, stop: stop.clone(), events: events_tx, endpoints };
+    let run_dir = Some(run_dir);
+    let surroundings = Surroundings { cache, outputs, stop: stop.clone(), events: events_tx, endpoints, run_dir };
     let mut commands = commands_of(commands);
     let mut worker = match load(plan.clone(), index, surroundings).await {
         Ok(worker) => worker,
@@ -40,6 +46,9 @@ pub async fn run_worker_process(
     reporter.report(&Report::Loaded { warnings: worker.warnings().to_vec() });
     let mut ticks = tokio::time::interval(STATS_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut looks = tokio::time::interval(BLOCKED_INTERVAL);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut blocked = Vec::new();
     let mut stop_seen = false;
     loop {
         tokio::select! {
@@ -49,12 +58,26 @@ pub async fn run_worker_process(
                 reporter.report(&Report::Node { replica, change });
             }
             command = commands.recv() => match command {
+                Some(Command::TellStats) => {
+                    plan.workers[index].replicas.iter().for_each(|&replica| reporter.stats(&worker, replica));
+                    reporter.report(&Report::StatsTold);
+                }
+                Some(Command::TellBlocked { question }) => {
+                    reporter.report(&Report::Blocked { question: Some(question), holds: worker.blocked() });
+                }
                 Some(command) => obey(&mut worker, &stop, command),
                 None => return,
             },
             () = stop.requested(), if !stop_seen => {
                 stop_seen = true;
                 reporter.report(&Report::StopRequested);
+            }
+            _ = looks.tick() => {
+                let before = std::mem::replace(&mut blocked, worker.blocked());
+                let holds: Vec<_> = blocked.iter().filter(|hold| before.contains(hold)).copied().collect();
+                if !holds.is_empty() {
+                    reporter.report(&Report::Blocked { question: None, holds });
+                }
             }
             _ = ticks.tick() => {
                 plan.workers[index].replicas.iter().for_each(|&replica| reporter.stats(&worker, replica));
@@ -79,6 +102,9 @@ fn obey(worker: &mut Worker, stop: &Stop, command: Command) {
         Command::StopReplica { replica } => worker.stop_replica(replica),
         Command::KillReplica { replica } => worker.kill_replica(replica),
         Command::CloseReplica { replica } => worker.close_replica(replica),
+        Command::BreakHold { blocked, calls } => worker.break_hold(blocked, calls),
+        // Answered where the way back is known.
+        Command::TellStats | Command::TellBlocked { .. } => {}
         Command::Stop => stop.request(),
         Command::Close => worker.close(),
     }

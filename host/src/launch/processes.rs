@@ -3,31 +3,38 @@
 //! The sockets through which workers reach each other are bound here and given to each process, so that a worker that is
 //! started again listens where the one before did, and a call that comes meanwhile waits.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+mod state;
+
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ExitStatus, Stdio};
-use std::sync::mpsc as sync_mpsc;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use command_fds::{CommandFdExt, FdMapping};
 use tokio::sync::mpsc;
 
-use super::protocol::{Command, Report, StatsReport, receive, send};
+use super::WorkerFiles;
+use super::protocol::{Command, Report, receive, send};
+use super::rings::Rings;
 use crate::courier::grpc::Presence;
 use crate::node::{Change, NodeEvent};
 use crate::plan::{NodeId, Plan, ReplicaId};
 use crate::runtime::{Failure, Outputs, Stop};
 use crate::worker::{ReplicaStats, WorkerError};
+use state::{Process, State, end_of};
 
 /// How long worker processes have to end by themselves once they have nothing left to do.
 const EXIT_TIME: Duration = Duration::from_millis(500);
+
+/// How long worker processes have to tell what their replicas have done.
+const STATS_TIME: Duration = Duration::from_millis(250);
 
 /// What it takes to start worker processes.
 #[derive(Debug, Clone)]
@@ -63,25 +70,6 @@ struct Shared {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
-struct State {
-    /// The process of each worker that has one, by its index.
-    processes: HashMap<usize, Process>,
-    presence: HashMap<ReplicaId, Presence>,
-    /// What replicas did in earlier processes, and in the present one.
-    earlier: HashMap<ReplicaId, ReplicaStats>,
-    latest: HashMap<ReplicaId, StatsReport>,
-    /// Set when the processes are to end: nothing that becomes of them counts from here on.
-    ending: bool,
-}
-
-struct Process {
-    commands: sync_mpsc::Sender<Command>,
-    child: Child,
-    /// The replicas that were started in it and have not ended.
-    running: HashSet<ReplicaId>,
-}
-
 /// The first thing that a worker process says.
 type FirstWord = Result<Vec<String>, String>;
 
@@ -98,7 +86,9 @@ impl Processes {
     ) -> Result<Self, WorkerError> {
         let failed = |source| WorkerError::Launch { name: plan.program.clone(), source };
         let sockets = setting.files().create(&plan).map_err(failed)?;
-        let state = Mutex::default();
+        let worker_of = |replica| plan.workers.iter().position(|worker| worker.replicas.contains(&replica));
+        let rings = Rings::new(plan.replicas().map(|replica| worker_of(replica).unwrap_or_default()).collect());
+        let state = Mutex::new(State::new(rings));
         let shared = Arc::new(Shared { plan, setting, sockets, nodes, outputs, stop, events, state });
         let mut first_words = Vec::new();
         for index in 0..shared.plan.workers.len() {
@@ -194,6 +184,14 @@ impl Processes {
         self.shared.lock().tell_all(&Command::Close);
     }
 
+    /// Waits until [`Self::stats`] is of this moment. A process that is stopped is not waited for.
+    pub fn refresh_stats(&self) -> impl Future<Output = ()> + use<> {
+        let all_told = self.shared.lock().ask_stats();
+        async move {
+            let _ = tokio::time::timeout(STATS_TIME, all_told).await;
+        }
+    }
+
     /// What `replica` has done so far, over all its processes.
     pub fn stats(&self, replica: ReplicaId) -> Option<ReplicaStats> {
         let state = self.shared.lock();
@@ -243,34 +241,6 @@ impl Drop for Processes {
     }
 }
 
-impl Process {
-    fn tell(&self, command: Command) {
-        // The thread that writes ends with the process, whose end is told elsewhere.
-        let _ = self.commands.send(command);
-    }
-}
-
-impl State {
-    fn start(&mut self, index: usize, replica: ReplicaId) {
-        if let Some(process) = self.processes.get_mut(&index) {
-            process.running.insert(replica);
-            process.tell(Command::Start { replica });
-        }
-    }
-
-    fn tell_all(&self, command: &Command) {
-        self.processes.values().for_each(|process| process.tell(command.clone()));
-    }
-
-    /// Counts what a replica did in a process that is gone to its earlier ones.
-    fn keep_stats(&mut self, replica: ReplicaId) {
-        if let Some(latest) = self.latest.remove(&replica) {
-            let sum = latest.added_to(self.earlier.get(&replica));
-            self.earlier.insert(replica, sum);
-        }
-    }
-}
-
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -290,7 +260,7 @@ impl Shared {
         };
         let child = child.map_err(|source| WorkerError::Launch { name: name(), source })?;
         let (mut stdin, stdout) = stdin.zip(stdout).expect("both were asked for");
-        let (commands, to_write) = sync_mpsc::channel::<Command>();
+        let (commands, to_write) = std::sync::mpsc::channel::<Command>();
         // A thread writes, because a process that was stopped does not read and must not hold anyone up.
         std::thread::spawn(move || {
             for command in to_write {
@@ -312,7 +282,7 @@ impl Shared {
         let (first_word, first_word_rx) = tokio::sync::oneshot::channel();
         let shared = self.clone();
         std::thread::spawn(move || {
-            shared.listen(stdout, first_word);
+            shared.listen(index, stdout, first_word);
             shared.ended(index);
         });
         Ok(first_word_rx)
@@ -337,7 +307,7 @@ impl Shared {
     }
 
     /// Takes what a process says until its end.
-    fn listen(&self, stdout: impl io::Read, first_word: tokio::sync::oneshot::Sender<FirstWord>) {
+    fn listen(&self, index: usize, stdout: impl io::Read, first_word: tokio::sync::oneshot::Sender<FirstWord>) {
         let mut first_word = Some(first_word);
         let mut say = |word| first_word.take().map(|first_word| first_word.send(word));
         let mut sinks = HashMap::new();
@@ -347,6 +317,12 @@ impl Shared {
                 Report::NotLoaded { message } => drop(say(Err(message))),
                 Report::Node { replica, change } => self.changed(replica, change),
                 Report::Stats(stats) => drop(self.lock().latest.insert(stats.replica, stats)),
+                Report::StatsTold => self.lock().stats_told(Some(index)),
+                Report::Blocked { question, holds } => {
+                    let mut state = self.lock();
+                    let actions = state.rings.on_holds(index, question, holds);
+                    state.act(actions);
+                }
                 Report::StopRequested => self.stop.request(),
                 Report::Line { replica, stream, line } => {
                     let sink = sinks.entry(replica).or_insert_with_key(|replica| self.outputs.sink(replica));
@@ -405,6 +381,8 @@ impl Shared {
         };
         let mut state = self.lock();
         let Some(process) = state.processes.remove(&index) else { return };
+        state.rings.forget(index);
+        state.stats_told(Some(index));
         self.plan.workers[index].replicas.iter().for_each(|&replica| state.keep_stats(replica));
         let mut running: Vec<_> = process.running.into_iter().collect();
         running.sort();
@@ -416,50 +394,6 @@ impl Shared {
     }
 }
 
-/// What a launcher and its worker processes have to agree on.
-#[derive(Debug, Clone)]
-pub struct WorkerFiles {
-    dir: PathBuf,
-}
-
-impl WorkerFiles {
-    /// The files of a run, by the file of its plan.
-    pub fn beside(plan: &Path) -> Self {
-        Self { dir: plan.parent().map(Path::to_owned).unwrap_or_default() }
-    }
-
-    /// The files of the run in `dir`.
-    pub fn of(dir: &Path) -> Self {
-        Self { dir: dir.to_owned() }
-    }
-
-    /// The plan of the run.
-    pub fn read_plan(&self) -> io::Result<Plan> {
-        serde_json::from_slice(&std::fs::read(self.plan())?).map_err(io::Error::other)
-    }
-
-    /// Writes the plan and binds the socket of every worker.
-    pub(super) fn create(&self, plan: &Plan) -> io::Result<Vec<UnixListener>> {
-        std::fs::write(self.plan(), serde_json::to_vec(plan).map_err(io::Error::other)?)?;
-        (0..plan.workers.len()).map(|index| UnixListener::bind(self.socket(index))).collect()
-    }
-
-    fn plan(&self) -> PathBuf {
-        self.dir.join("plan.json")
-    }
-
-    /// The path of a worker's socket.
-    pub fn socket(&self, index: usize) -> PathBuf {
-        self.dir.join(format!("w{index}"))
-    }
-
-    /// The nodes of a worker that listen, in the order in which it gets their sockets.
-    pub fn listening(plan: &Plan, index: usize) -> Vec<NodeId> {
-        let nodes: BTreeSet<_> = plan.workers[index].replicas.iter().map(|replica| replica.node).collect();
-        nodes.into_iter().filter(|&node| plan.node(node).listen.is_some()).collect()
-    }
-}
-
 /// Whether calls to a node may come from a worker: a replica of it holds a handle, or it listens for the node's clients.
 fn calls_node(plan: &Plan, worker: usize, node: NodeId) -> bool {
     if WorkerFiles::listening(plan, worker).contains(&node) {
@@ -467,12 +401,4 @@ fn calls_node(plan: &Plan, worker: usize, node: NodeId) -> bool {
     }
     let edges = plan.workers[worker].replicas.iter().flat_map(|replica| &plan.node(replica.node).edges);
     edges.flat_map(|edge| &edge.handles).flat_map(|handle| &handle.targets).any(|target| target.node == node)
-}
-
-fn end_of(status: Option<ExitStatus>) -> String {
-    match status.map(|status| (status.code(), status.signal())) {
-        Some((Some(code), _)) => format!("its worker process exited with status {code}"),
-        Some((_, Some(signal))) => format!("its worker process was killed by signal {signal}"),
-        _ => "its worker process is gone".to_owned(),
-    }
 }

@@ -7,8 +7,8 @@ use hdrhistogram::Histogram;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::courier::Served;
 use crate::courier::grpc::Presence;
+use crate::courier::{Blocked, Served};
 use crate::node::Change;
 use crate::plan::ReplicaId;
 use crate::runtime::Stream;
@@ -45,6 +45,20 @@ pub enum Command {
         /// The replica.
         replica: ReplicaId,
     },
+    /// Answer with [`Report::Blocked`] of this very moment, and with this number.
+    TellBlocked {
+        /// The number of the question.
+        question: u64,
+    },
+    /// Fail the call behind a hold, which is one of a ring.
+    BreakHold {
+        /// The hold.
+        blocked: Blocked,
+        /// How many calls wait for each other.
+        calls: u32,
+    },
+    /// Answer with [`Report::Stats`] of every replica, then [`Report::StatsTold`].
+    TellStats,
     /// The program has been asked to stop.
     Stop,
     /// No more calls will come.
@@ -74,6 +88,15 @@ pub enum Report {
     },
     /// What a replica has done since the worker was started.
     Stats(StatsReport),
+    /// Every replica has been told of by [`Report::Stats`], as asked.
+    StatsTold,
+    /// Which replicas are blocked: all of them if asked, else those that have been so for a while.
+    Blocked {
+        /// The number of the question that this answers, if it answers one.
+        question: Option<u64>,
+        /// The holds that the worker takes part in.
+        holds: Vec<Blocked>,
+    },
     /// A replica wrote a line.
     Line {
         /// The replica's label.

@@ -9,12 +9,13 @@ use crate::worker::{Surroundings, Worker, WorkerError};
 pub(super) async fn launch_threads(plan: Arc<Plan>, surroundings: Surroundings) -> Result<Worker, WorkerError> {
     // Compilation takes seconds of processor time, which a runtime's own thread must not spend at once.
     let runtime = tokio::runtime::Handle::current();
-    let started = tokio::task::spawn_blocking(move || {
+    let loading = plan.clone();
+    let loaded = tokio::task::spawn_blocking(move || {
         let _entered = runtime.enter();
-        Worker::start(&plan, 0, surroundings)
+        Worker::load(&loading, 0, surroundings)
     });
-    match started.await {
-        Ok(worker) => worker,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
+    let mut worker = loaded.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
+    // Started here, so that a launch that is given up starts nothing when its components are compiled after all.
+    plan.workers[0].replicas.iter().for_each(|&replica| worker.restart(replica));
+    Ok(worker)
 }

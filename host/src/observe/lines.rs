@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
+use super::recent::LineSource;
 use crate::runtime::{LineSink, Outputs, Stream};
 
 /// How a line of a replica's output is written.
@@ -20,6 +21,10 @@ pub enum LineFormat {
     /// One JSON object a line: `{"type":"line","replica":"producer/0","stream":"stdout","line":"text"}`.
     Json,
 }
+
+/// The tag of what the host says. No replica has it, since all of theirs have a slash.
+const HOST_TAG: &str = "lp-host";
+const HOST_STYLE: Style = Style::new().bold();
 
 /// A log directory that can't be written.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +40,8 @@ pub struct LineOutputs {
     shared: Arc<Shared>,
     /// The replicas, in the order of the plan, each with its log file.
     replicas: Vec<(String, Option<Arc<Mutex<File>>>)>,
+    /// Where all that the host says is written.
+    host: Option<Mutex<File>>,
 }
 
 type Writer = Mutex<Box<dyn Write + Send>>;
@@ -77,12 +84,16 @@ impl LineStyle {
     }
 
     /// A line as it is written, with its end.
-    pub fn render(&self, label: &str, stream: Stream, text: &str) -> String {
-        self.render_in(self.colour(label), label, stream, text)
+    pub fn render(&self, label: &str, source: LineSource, text: &str) -> String {
+        self.render_in(self.colour(label), label, source, text)
     }
 
-    fn render_in(&self, colour: Style, label: &str, stream: Stream, text: &str) -> String {
+    fn render_in(&self, colour: Style, label: &str, stream: LineSource, text: &str) -> String {
         let width = self.width;
+        let (label, colour) = match (stream, self.format) {
+            (LineSource::Host, LineFormat::Plain | LineFormat::Coloured) => (HOST_TAG, HOST_STYLE),
+            _ => (label, colour),
+        };
         match self.format {
             LineFormat::Plain => format!("{label:width$} │ {text}\n"),
             LineFormat::Coloured => format!("{colour}{label:width$} │{colour:#} {text}\n"),
@@ -101,7 +112,8 @@ fn node(label: &str) -> &str {
 
 impl LineOutputs {
     /// Writes guests' stdout to `stdout` and their stderr to `stderr`, and both to `DIR/producer-0.log` if there is a
-    /// log directory, which is made. `replicas` are the labels of all replicas, in the order of the plan.
+    /// log directory, which is made; there, what the host says is in `DIR/lp-host.log`, and beside the output of the
+    /// replica that it is about. `replicas` are the labels of all replicas, in the order of the plan.
     pub fn new(
         replicas: Vec<String>,
         format: LineFormat,
@@ -114,15 +126,28 @@ impl LineOutputs {
             let Some(dir) = log_dir else { return Ok(None) };
             let path = dir.join(format!("{}.log", label.replace('/', "-")));
             let file = std::fs::create_dir_all(dir).and_then(|()| File::create(&path));
-            let file = file.map_err(|source| LogDirError { path, source })?;
-            Ok(Some(Arc::new(Mutex::new(file))))
+            Ok(Some(Mutex::new(file.map_err(|source| LogDirError { path, source })?)))
         };
+        let host = open(HOST_TAG)?;
         let replicas = replicas.into_iter().map(|label| {
-            let file = open(&label)?;
+            let file = open(&label)?.map(Arc::new);
             Ok((label, file))
         });
         let shared = Shared { stdout: Mutex::new(stdout), stderr: Mutex::new(stderr), style };
-        Ok(Self { shared: Arc::new(shared), replicas: replicas.collect::<Result<_, _>>()? })
+        Ok(Self { shared: Arc::new(shared), replicas: replicas.collect::<Result<_, _>>()?, host })
+    }
+
+    /// Writes a line of what the host says to the log files: it is in the terminal by other ways.
+    pub(super) fn host_line(&self, about: &str, line: &str) {
+        let write = |file: &Mutex<File>, tag: &str| {
+            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            // As with the output of guests, a full disk must not stop the program.
+            let _ = writeln!(file, "{tag}{line}");
+        };
+        self.host.iter().for_each(|file| write(file, ""));
+        if let Some((_, Some(file))) = self.replicas.iter().find(|(label, _)| label == about) {
+            write(file, &format!("{HOST_TAG} │ "));
+        }
     }
 }
 
@@ -145,14 +170,14 @@ struct Replica {
 struct JsonLine<'a> {
     r#type: &'static str,
     replica: &'a str,
-    stream: Stream,
+    stream: LineSource,
     line: &'a str,
 }
 
 impl LineSink for Replica {
     fn line(&self, stream: Stream, line: &[u8]) {
         let text = String::from_utf8_lossy(line);
-        let written = self.shared.style.render_in(self.colour, &self.label, stream, &text);
+        let written = self.shared.style.render_in(self.colour, &self.label, stream.into(), &text);
         let writer = match stream {
             Stream::Stderr if self.shared.style.format != LineFormat::Json => &self.shared.stderr,
             Stream::Stdout | Stream::Stderr => &self.shared.stdout,

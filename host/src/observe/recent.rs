@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use super::lines::LineOutputs;
 use crate::runtime::{LineSink, Outputs, Stream};
 
 /// How much output is kept.
@@ -17,13 +18,35 @@ const LINE_OVERHEAD_BYTES: usize = 128;
 /// How many lines are looked at under the lock that those who print wait for.
 const BATCH_LINES_MAX: usize = 1024;
 
-/// A line of a replica's output.
+/// Where a line comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LineSource {
+    /// The stdout of a guest.
+    Stdout,
+    /// The stderr of a guest.
+    Stderr,
+    /// The host, which says what became of a replica or of the program.
+    Host,
+}
+
+impl From<Stream> for LineSource {
+    fn from(stream: Stream) -> Self {
+        match stream {
+            Stream::Stdout => Self::Stdout,
+            Stream::Stderr => Self::Stderr,
+        }
+    }
+}
+
+/// A line of a replica's output, or of what the host says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLine {
-    /// The replica (`producer/0`).
+    /// The replica (`producer/0`). What the host says may be about a node (`producer`), or about none (empty).
     pub replica: String,
-    /// Which of its two streams.
-    pub stream: Stream,
+    /// Which of its two streams, or the host.
+    #[serde(rename = "stream")]
+    pub source: LineSource,
     /// The text, without the end of the line.
     pub line: String,
 }
@@ -146,6 +169,17 @@ impl<O: Outputs> Outputs for Recorded<O> {
     }
 }
 
+impl Recorded<LineOutputs> {
+    /// Records what the host says, which may have several lines, about the replica or node `about`, if it is about one.
+    pub fn host_message(&self, about: &str, text: &str) {
+        for line in text.lines() {
+            let (replica, line) = (about.to_owned(), line.to_owned());
+            self.outputs.host_line(about, &line);
+            self.recent.push(LogLine { replica, source: LineSource::Host, line });
+        }
+    }
+}
+
 struct RecordedReplica {
     replica: String,
     sink: Arc<dyn LineSink>,
@@ -155,7 +189,7 @@ struct RecordedReplica {
 impl LineSink for RecordedReplica {
     fn line(&self, stream: Stream, line: &[u8]) {
         let text = String::from_utf8_lossy(line).into_owned();
-        self.recent.push(LogLine { replica: self.replica.clone(), stream, line: text });
+        self.recent.push(LogLine { replica: self.replica.clone(), source: stream.into(), line: text });
         self.sink.line(stream, line);
     }
 }
@@ -165,7 +199,7 @@ mod tests {
     use super::*;
 
     fn line(text: &str) -> LogLine {
-        LogLine { replica: "a/0".to_owned(), stream: Stream::Stdout, line: text.to_owned() }
+        LogLine { replica: "a/0".to_owned(), source: LineSource::Stdout, line: text.to_owned() }
     }
 
     fn texts(batch: &Batch) -> Vec<&str> {

@@ -26,6 +26,6 @@ pub enum ColocationMode {
     /// One process: calls among them never leave it.
     #[default]
     Threads,
-    /// The budget of restarts; each replica has a process of its own.
+    /// The budget of restarts; each replica has a process and a temporary directory of its own.
     Processes,
 }

@@ -108,6 +108,12 @@ impl Supervision {
         self.phase == Phase::Over
     }
 
+    /// Ends a program that is not up yet.
+    pub(super) fn cancel(&mut self, signal: Signal) {
+        self.outcome = Outcome::Signalled(signal);
+        self.replicas.values_mut().for_each(|replica| replica.state = ReplicaState::Killed);
+    }
+
     /// Every replica and where it is in its life, in the order of the plan's nodes.
     pub(super) fn states(&self) -> impl Iterator<Item = (ReplicaId, &Replica)> {
         self.replicas.iter().map(|(&id, replica)| (id, replica))

@@ -1,6 +1,7 @@
 //! The compiled components of a worker, each once.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 
 use super::WorkerError;
@@ -37,10 +38,9 @@ impl Components {
         let runtime = Runtime::new(sources, cache)?;
         let mut codes = HashMap::new();
         for (_, node) in &nodes {
-            let key = (node.component.clone(), engine(node));
-            if !codes.contains_key(&key) {
-                let code = runtime.load(&node.component, &files[node.component.as_path()], key.1)?;
-                codes.insert(key, code);
+            let engine = engine(node);
+            if let Entry::Vacant(entry) = codes.entry((node.component.clone(), engine)) {
+                entry.insert(runtime.load(&node.component, &files[node.component.as_path()], engine)?);
             }
         }
         let listens = |path: &Path| nodes.iter().any(|(_, node)| node.listen.is_some() && node.component == path);

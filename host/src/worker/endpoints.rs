@@ -13,8 +13,8 @@ use tokio::task::JoinSet;
 use super::WorkerError;
 use super::components::Components;
 use super::peers::{Peers, paths};
-use crate::component::{Component, MethodTypes};
-use crate::courier::grpc::{Check, Listener, Public, ServedReplica, Service, serve as serve_service};
+use crate::component::{Component, MethodTypes, describe};
+use crate::courier::grpc::{Check, Listener, Public, PublicSchema, ServedReplica, Service, serve as serve_service};
 use crate::plan::{NodeId, NodePlan, Plan, ReplicaId};
 use crate::{proto, value};
 
@@ -111,6 +111,10 @@ fn public(
         Some(Some(types)) => value::check(types, request).map_err(|error| error.to_string()),
         _ => Err("the method can't be called".to_owned()),
     });
-    Public::new(&schema.encode_to_vec(), services, readiness, check)
-        .map_err(|error| WorkerError::reflection(&node.name, error))
+    let schema = PublicSchema {
+        descriptors: [schema.encode_to_vec(), proto::types_schema().encode_to_vec()],
+        // Calls do without: who asks for the types is told that they are not served.
+        types: describe(&component, bytes).ok().map(proto::get_wit_response),
+    };
+    Public::new(&schema, services, readiness, check).map_err(|error| WorkerError::reflection(&node.name, error))
 }

@@ -15,6 +15,7 @@ use crate::runtime::{EdgeSpec, HandleSpec, MethodSpec, TargetSpec};
 pub(super) struct Peers {
     mailboxes: HashMap<ReplicaId, Arc<Mailbox>>,
     pub remotes: HashMap<ReplicaId, Arc<Remote>>,
+    pub exchange: Arc<Exchange>,
 }
 
 impl Peers {
@@ -23,7 +24,8 @@ impl Peers {
         // Every worker numbers the replicas in the same way, because the numbers go from one to the other.
         let indices: HashMap<_, _> = plan.replicas().zip((0..).map(ReplicaIndex)).collect();
         let exchange = Exchange::new(indices.len());
-        let mut peers = Self { mailboxes: HashMap::new(), remotes: HashMap::new() };
+        let (mailboxes, remotes) = (HashMap::new(), HashMap::new());
+        let mut peers = Self { mailboxes, remotes, exchange: exchange.clone() };
         for &replica in &plan.workers[own].replicas {
             let limits = &plan.node(replica.node).limits;
             let room_max = Room { calls: limits.calls_queued, bytes: limits.queued_bytes };

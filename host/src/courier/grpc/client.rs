@@ -1,25 +1,20 @@
 //! A replica in another process, as its callers see it.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TE};
 use http::uri::{PathAndQuery, Uri};
-use hyper::body::Incoming;
-use hyper::client::conn::http2::SendRequest;
+use http::{Method, Request, Version};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
-use tonic::body::Body;
-use tonic::metadata::AsciiMetadataValue;
-use tonic::{Code, Request, Status};
+use tonic::{Code, Status};
 
-use super::codec::MessageCodec;
-use super::connection::Connection;
-use super::metadata;
+use super::connection::{Connection, Sender};
 use super::status::from_status;
+use super::stream::{ReceiveError, frame, receive};
+use super::{CONTENT_TYPE_GRPC, metadata};
 use crate::courier::peer::Pending;
 use crate::courier::{CallContext, CallError, Exchange, Message, ReplicaIndex};
 
@@ -41,7 +36,7 @@ pub enum Presence {
 #[derive(Debug)]
 pub struct Remote {
     label: String,
-    label_value: AsciiMetadataValue,
+    label_value: HeaderValue,
     replica: ReplicaIndex,
     exchange: Arc<Exchange>,
     connection: Arc<Connection>,
@@ -97,11 +92,19 @@ impl Remote {
             return Err(CallError::TooLarge);
         }
         let _pending = Pending::new(&self.pending);
-        let _hold = self.exchange.enter(&context, self.replica, &self.label)?;
+        let hold = self.exchange.enter(&context, self.replica, &self.label)?;
         let start = Instant::now();
         let timeout = context.options.timeout;
         let stage = Stage::default();
-        let attempt = self.attempt(method, Arc::new(request), &context, start, &stage);
+        let attempt = self.attempt(method, &request, &context, start, &stage);
+        let attempt = async {
+            let Some(hold) = &hold else { return attempt.await };
+            tokio::select! {
+                biased;
+                result = attempt => result,
+                error = hold.broken(&self.label) => Err(error),
+            }
+        };
         let result = match timeout {
             None => attempt.await,
             Some(timeout) => match tokio::time::timeout(timeout, attempt).await {
@@ -121,37 +124,60 @@ impl Remote {
     async fn attempt(
         &self,
         method: usize,
-        request: Arc<Message>,
+        request: &Message,
         context: &CallContext,
         start: Instant,
         stage: &Stage,
     ) -> Result<Message, CallError> {
-        let path = self.methods.get(method).cloned().ok_or(CallError::Unavailable)?;
+        let path = self.methods.get(method).ok_or(CallError::Unavailable)?;
         stage.waiting_for_room.store(true, Ordering::Relaxed);
         let _room = self.connection.room(context.options.when_full).await?;
         stage.waiting_for_room.store(false, Ordering::Relaxed);
+        let frame = frame(request);
         loop {
             let sender = self.connected(context.options.wait_for_ready).await?;
-            let mut message = Request::new(request.clone());
-            metadata::write(context, &self.label_value, message.metadata_mut());
-            if let Some(timeout) = context.options.timeout {
-                message.set_timeout(timeout.saturating_sub(start.elapsed()));
-            }
-            let unsent = Arc::new(AtomicBool::new(false));
-            let channel = Channel { sender, unsent: unsent.clone() };
-            let mut client = tonic::client::Grpc::with_origin(channel, Uri::from_static("http://lp-host"))
-                .max_decoding_message_size(self.connection.options().message_bytes_max);
-            let answer = client.unary(message, path.clone(), MessageCodec);
-            return match self.unless_gone(answer).await {
-                Ok(response) => Ok(response.into_inner()),
-                Err(_) if unsent.load(Ordering::Relaxed) => continue,
-                Err(status) => Err(self.error(&status)),
-            };
+            let left = context.options.timeout.map(|timeout| timeout.saturating_sub(start.elapsed()));
+            let Some(answer) = sender.send(self.head(path, context, left), frame.clone()).await else { continue };
+            return self.unless_gone(self.answer(answer)).await;
+        }
+    }
+
+    /// The head of a request that has so much time `left`.
+    fn head(&self, path: &PathAndQuery, context: &CallContext, left: Option<Duration>) -> Request<()> {
+        let uri = Uri::builder().scheme("http").authority("lp-host").path_and_query(path.clone());
+        let mut head = Request::new(());
+        *head.method_mut() = Method::POST;
+        *head.version_mut() = Version::HTTP_2;
+        *head.uri_mut() = uri.build().expect("its parts are valid");
+        let headers = head.headers_mut();
+        headers.reserve(HEADERS);
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(CONTENT_TYPE, CONTENT_TYPE_GRPC);
+        metadata::write(context, &self.label_value, left, headers);
+        head
+    }
+
+    /// What became of a request that was handed to a connection.
+    async fn answer(&self, answer: h2::client::ResponseFuture) -> Result<Message, CallError> {
+        let response = answer.await.map_err(|error| self.lost(&error))?;
+        let (head, mut body) = response.into_parts();
+        if let Some(status) = status_of(&head.headers) {
+            status?;
+            return Err(self.nonsense());
+        }
+        match receive(&mut body, self.connection.options().message_bytes_max).await {
+            Ok((message, trailers)) => match trailers.as_ref().and_then(status_of) {
+                Some(status) => status.map(|()| message),
+                None => Err(self.nonsense()),
+            },
+            Err(ReceiveError::TooLarge) => Err(CallError::TooLarge),
+            Err(ReceiveError::Malformed) => Err(self.nonsense()),
+            Err(ReceiveError::Lost) => Err(self.was_lost()),
         }
     }
 
     /// A connection, unless the replica is known to be gone or nobody wants to wait for it.
-    async fn connected(&self, wait_for_ready: bool) -> Result<SendRequest<Body>, CallError> {
+    async fn connected(&self, wait_for_ready: bool) -> Result<Sender, CallError> {
         let mut presence = self.presence.subscribe();
         if !wait_for_ready && *presence.borrow() != Presence::Ready {
             return Err(CallError::Unavailable);
@@ -163,31 +189,49 @@ impl Remote {
         }
     }
 
-    /// The answer, or a status in its place once the replica is known to be gone for good.
-    async fn unless_gone<R>(&self, answer: impl Future<Output = Result<R, Status>>) -> Result<R, Status> {
+    /// The answer, or a failure in its place once the replica is known to be gone for good.
+    async fn unless_gone(
+        &self,
+        answer: impl Future<Output = Result<Message, CallError>>,
+    ) -> Result<Message, CallError> {
         let mut presence = self.presence.subscribe();
         tokio::select! {
+            // An answer that has come counts.
             biased;
             answer = answer => answer,
-            _ = presence.wait_for(|presence| *presence == Presence::Gone) => {
-                // An answer may be on its way still; one that comes in the next moment counts.
-                Err(Status::new(Code::Unavailable, GONE))
-            }
+            _ = presence.wait_for(|presence| *presence == Presence::Gone) => Err(self.was_lost()),
         }
     }
 
-    fn error(&self, status: &Status) -> CallError {
-        use std::error::Error;
-        let lost = status.source().is_some() && !matches!(status.code(), Code::OutOfRange | Code::ResourceExhausted);
-        if lost || (status.code() == Code::Unavailable && status.message() == GONE) {
-            return CallError::Failed(format!("`{}` was lost while it worked on the call", self.label));
+    fn lost(&self, error: &h2::Error) -> CallError {
+        match error.reason() {
+            Some(h2::Reason::CANCEL) => CallError::Cancelled,
+            Some(h2::Reason::REFUSED_STREAM) => CallError::Overloaded,
+            _ => self.was_lost(),
         }
-        from_status(status)
+    }
+
+    fn was_lost(&self) -> CallError {
+        CallError::Failed(format!("`{}` was lost while it worked on the call", self.label))
+    }
+
+    fn nonsense(&self) -> CallError {
+        CallError::Failed(format!("`{}` did not answer as gRPC does", self.label))
     }
 }
 
-/// The message of a status that was made here, for a replica that will not answer any more.
-const GONE: &str = "the replica is gone";
+/// The status that `headers` tell, if they do.
+fn status_of(headers: &HeaderMap) -> Option<Result<(), CallError>> {
+    const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+    if headers.get(GRPC_STATUS)?.as_bytes() == b"0" {
+        return Some(Ok(()));
+    }
+    let status = Status::from_header_map(headers)?;
+    Some(if status.code() == Code::Ok { Ok(()) } else { Err(from_status(&status)) })
+}
+
+/// How many headers a request has.
+const HEADERS: usize = 8;
 
 /// How much the clocks of both ends of a call may differ in what they make of a deadline.
 const CLOCK_SLACK: Duration = Duration::from_millis(3);
@@ -201,33 +245,5 @@ struct Stage {
 impl Stage {
     fn waits_for_room(&self) -> bool {
         self.waiting_for_room.load(Ordering::Relaxed)
-    }
-}
-
-/// One use of a connection, as tonic wants it.
-struct Channel {
-    sender: SendRequest<Body>,
-    /// Set if the connection was lost before it took the request, which then can't have started.
-    unsent: Arc<AtomicBool>,
-}
-
-impl tower_service::Service<http::Request<Body>> for Channel {
-    type Response = http::Response<Incoming>;
-    type Error = hyper::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let sent = self.sender.try_send_request(request);
-        let unsent = self.unsent.clone();
-        Box::pin(async move {
-            sent.await.map_err(|mut error| {
-                unsent.store(error.take_message().is_some(), Ordering::Relaxed);
-                error.into_error()
-            })
-        })
     }
 }

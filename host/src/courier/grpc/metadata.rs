@@ -4,8 +4,7 @@
 
 use std::time::Duration;
 
-use http::HeaderMap;
-use tonic::metadata::{AsciiMetadataValue, MetadataMap, MetadataValue};
+use http::{HeaderMap, HeaderValue};
 
 use crate::courier::{CallContext, CallOptions, Origin, ReplicaIndex, Urgency};
 use crate::program::WhenFull;
@@ -25,14 +24,18 @@ const FAIL_WHEN_FULL: &str = "lp-fail-when-full";
 const TRACE: &str = "traceparent";
 const TIMEOUT: &str = "grpc-timeout";
 
-/// Writes `context` for the server's side of a call to the replica called `label`, or to any if that is empty.
-pub fn write(context: &CallContext, label: &AsciiMetadataValue, metadata: &mut MetadataMap) {
-    let flag = || MetadataValue::from_static("1");
+/// Writes `context` for the server's side of a call to the replica called `label`, or to any if that is empty, and how
+/// much time is `left` for it.
+pub fn write(context: &CallContext, label: &HeaderValue, left: Option<Duration>, metadata: &mut HeaderMap) {
+    let flag = || HeaderValue::from_static("1");
+    if let Some(left) = left {
+        metadata.insert(TIMEOUT, format_timeout(left));
+    }
     if !label.is_empty() {
         metadata.insert(REPLICA, label.clone());
     }
     if let Some(caller) = context.caller {
-        metadata.insert(CALLER, MetadataValue::from(caller.0));
+        metadata.insert(CALLER, HeaderValue::from(caller.0));
         if context.options.urgency == Urgency::Blocked {
             metadata.insert(BLOCKED, flag());
         }
@@ -45,7 +48,7 @@ pub fn write(context: &CallContext, label: &AsciiMetadataValue, metadata: &mut M
     }
     let Some(origin) = &context.origin else { return };
     let held: Vec<_> = origin.held_replicas().map(|replica| replica.0.to_string()).collect();
-    if let Ok(held) = held.join(",").parse() {
+    if let Some(held) = held.join(",").parse().ok().filter(|_| !held.is_empty()) {
         metadata.insert(HELD, held);
     }
     if let Some(trace) = origin.trace().and_then(|trace| trace.parse().ok()) {
@@ -72,7 +75,15 @@ pub fn read(headers: &HeaderMap, trusted: bool) -> CallContext {
     CallContext { origin, caller, options }
 }
 
-/// The `grpc-timeout` header: at most eight digits and a unit.
+/// The `grpc-timeout` header: in the smallest unit of which eight digits are enough.
+fn format_timeout(left: Duration) -> HeaderValue {
+    let units = [(left.as_nanos(), "n"), (left.as_micros(), "u"), (left.as_millis(), "m")];
+    let fitting = units.into_iter().find(|(amount, _)| *amount < 100_000_000);
+    let (amount, unit) = fitting.unwrap_or((u128::from(left.as_secs()).min(99_999_999), "S"));
+    format!("{amount}{unit}").parse().expect("digits and a letter make a header")
+}
+
+/// The same header as it is read: at most eight digits and a unit.
 fn parse_timeout(text: &str) -> Option<Duration> {
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let amount: u64 = digits.parse().ok().filter(|_| digits.len() <= 8)?;
@@ -92,9 +103,9 @@ mod tests {
     use super::*;
 
     fn round_trip(context: &CallContext, trusted: bool) -> CallContext {
-        let mut metadata = MetadataMap::new();
-        write(context, &MetadataValue::from_static("b/0"), &mut metadata);
-        read(&metadata.into_headers(), trusted)
+        let mut metadata = HeaderMap::new();
+        write(context, &HeaderValue::from_static("b/0"), context.options.timeout, &mut metadata);
+        read(&metadata, trusted)
     }
 
     #[test]
@@ -106,6 +117,7 @@ mod tests {
             origin: Some(origin),
             caller: Some(ReplicaIndex(7)),
             options: CallOptions {
+                timeout: Some(Duration::from_millis(1500)),
                 wait_for_ready: false,
                 when_full: WhenFull::Fail,
                 urgency: Urgency::Blocked,
@@ -120,6 +132,17 @@ mod tests {
         let foreign = round_trip(&context, false);
         assert_eq!(foreign.caller, None);
         assert_eq!(foreign.origin.expect("a trace").held_replicas().count(), 0);
+    }
+
+    #[test]
+    fn timeouts_are_written_with_eight_digits_at_most() {
+        let cases = [(0, "0n"), (99_999_999, "99999999n"), (100_000_000, "100000u"), (1_500_000_000, "1500000u")];
+        for (nanos, text) in cases {
+            assert_eq!(format_timeout(Duration::from_nanos(nanos)), text);
+        }
+        assert_eq!(format_timeout(Duration::from_hours(10)), "36000000m");
+        assert_eq!(format_timeout(Duration::from_hours(100)), "360000S");
+        assert_eq!(format_timeout(Duration::MAX), "99999999S");
     }
 
     #[test]

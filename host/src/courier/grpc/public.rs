@@ -1,17 +1,23 @@
-//! What an endpoint for clients outside of the program has beside the couriers: health, reflection, checks of requests.
+//! What an endpoint for clients outside of the program has beside the couriers: health, types, checks of requests.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all, select_all};
 use tokio::sync::watch;
 use tonic::body::Body;
-use tonic::server::NamedService;
+use tonic::server::{Grpc, NamedService, UnaryService};
+use tonic::{Request, Response, Status};
 use tonic_health::ServingStatus;
 use tonic_health::server::health_reporter;
 
+use super::codec::MessageCodec;
 use super::server::Check;
+use crate::courier::Message;
+use crate::proto::{GET_WIT_PATH, TYPES_SERVICE};
 
 type Handler = Box<dyn Fn(http::Request<Body>) -> BoxFuture<'static, http::Response<Body>> + Send + Sync>;
 
@@ -23,19 +29,27 @@ pub struct Public {
     health: tokio::task::AbortHandle,
 }
 
+/// The schema of an endpoint, each part as the bytes of a message.
+pub struct PublicSchema {
+    /// A `FileDescriptorSet` of the node's services, and one of [`TYPES_SERVICE`].
+    pub descriptors: [Vec<u8>; 2],
+    /// What [`TYPES_SERVICE`] answers; without it there is no such service.
+    pub types: Option<Vec<u8>>,
+}
+
 /// A schema that can't be served.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to serve the schema of the node")]
 pub struct ReflectionError(#[from] tonic_reflection::server::Error);
 
 impl Public {
-    /// Serves the schema `descriptors`, an encoded `FileDescriptorSet`, and the health of the services in it, which
-    /// is whether any of `readiness` is. `check` judges every request before it is queued.
+    /// Serves `schema`, and the health of `services`, which is whether any of `readiness` is. `check` judges every
+    /// request before it is queued.
     ///
     /// # Errors
     /// If the schema is none.
     pub fn new(
-        descriptors: &[u8],
+        schema: &PublicSchema,
         services: Vec<String>,
         mut readiness: Vec<watch::Receiver<bool>>,
         check: Box<Check>,
@@ -57,12 +71,15 @@ impl Public {
         });
         let reflection = || {
             tonic_reflection::server::Builder::configure()
-                .register_encoded_file_descriptor_set(descriptors)
+                .register_encoded_file_descriptor_set(&schema.descriptors[0])
+                .register_encoded_file_descriptor_set(&schema.descriptors[1])
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         };
         // Most clients in use still ask for the version before the standard one.
         let handlers = [handler(health), handler(reflection().build_v1()?), handler(reflection().build_v1alpha()?)];
-        Ok(Self { handlers: HashMap::from(handlers), check, health: watching.abort_handle() })
+        let mut handlers = HashMap::from(handlers);
+        handlers.extend(schema.types.as_deref().map(|types| (TYPES_SERVICE, types_handler(types))));
+        Ok(Self { handlers, check, health: watching.abort_handle() })
     }
 
     /// The service that answers `path`, unless it is a courier's.
@@ -102,4 +119,31 @@ where
         .boxed()
     });
     (S::NAME, handler)
+}
+
+/// The handler that gives every request the same answer.
+fn types_handler(response: &[u8]) -> Handler {
+    let response = Arc::new(Message::from(response));
+    Box::new(move |request| {
+        let response = response.clone();
+        async move {
+            match request.uri().path() {
+                GET_WIT_PATH => Grpc::new(MessageCodec).unary(Constant(response), request).await,
+                path => Status::unimplemented(format!("no method `{path}` is served here")).into_http(),
+            }
+        }
+        .boxed()
+    })
+}
+
+/// Answers with a message that is there.
+struct Constant(Arc<Message>);
+
+impl UnaryService<Message> for Constant {
+    type Response = Arc<Message>;
+    type Future = Ready<Result<Response<Arc<Message>>, Status>>;
+
+    fn call(&mut self, _: Request<Message>) -> Self::Future {
+        ready(Ok(Response::new(self.0.clone())))
+    }
 }

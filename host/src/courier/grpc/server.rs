@@ -8,27 +8,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use http::HeaderMap;
 use hyper::body::Incoming;
 use hyper::server::conn::http2::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::task::JoinSet;
 use tonic::body::Body;
 use tonic::server::{Grpc, UnaryService};
 use tonic::{Request, Response, Status};
 
 use super::codec::MessageCodec;
-use super::metadata;
 use super::public::Public;
 use super::status::to_status;
+use super::stream::{FRAME_BYTES, WINDOW_BYTES};
+use super::{metadata, workers};
 use crate::courier::{CallContext, CallError, Message, Peer};
-
-/// How much of a message may be on its way before the receiver has to say that it took some: most messages fit whole.
-pub(super) const WINDOW_BYTES: u32 = 4 << 20;
-/// The largest piece of a message: fewer pieces cost less, smaller ones let small calls pass large ones.
-pub(super) const FRAME_BYTES: u32 = 64 << 10;
 
 /// How long accepting connections rests after an error, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -48,7 +44,9 @@ pub type Check = dyn Fn(usize, &[u8]) -> Result<(), String> + Send + Sync;
 /// What an endpoint serves.
 pub struct Service {
     replicas: Vec<ServedReplica>,
-    message_bytes_max: usize,
+    /// The place of each replica by the names that a request may call it.
+    by_name: HashMap<String, usize>,
+    pub(super) message_bytes_max: usize,
     next: AtomicUsize,
     public: Option<Public>,
 }
@@ -56,53 +54,71 @@ pub struct Service {
 impl Service {
     /// The endpoint for other workers of the same program.
     pub fn internal(replicas: Vec<ServedReplica>, message_bytes_max: usize) -> Self {
-        Self { replicas, message_bytes_max, next: AtomicUsize::new(0), public: None }
+        let labels = replicas.iter().map(|replica| replica.peer.label().to_owned());
+        let by_name = labels.zip(0..).collect();
+        Self { replicas, by_name, message_bytes_max, next: AtomicUsize::new(0), public: None }
     }
 
-    /// The endpoint of one node for clients outside of the program.
+    /// The endpoint of one node for clients outside of the program, who may name its replicas by number.
     pub fn public(replicas: Vec<ServedReplica>, message_bytes_max: usize, public: Public) -> Self {
-        Self { replicas, message_bytes_max, next: AtomicUsize::new(0), public: Some(public) }
+        let mut service = Self::internal(replicas, message_bytes_max);
+        let numbers = service.by_name.iter().filter_map(|(label, &place)| Some((label.split_once('/')?.1, place)));
+        let numbers: Vec<_> = numbers.map(|(number, place)| (number.to_owned(), place)).collect();
+        service.by_name.extend(numbers);
+        service.public = Some(public);
+        service
     }
 
     async fn answer(self: Arc<Self>, request: http::Request<Incoming>) -> http::Response<Body> {
         if let Some(handler) = self.public.as_ref().and_then(|public| public.handler(request.uri().path())) {
             return handler(request.map(Body::new)).await;
         }
-        let (replica, method) = match self.route(&request) {
+        let (replica, method) = match self.route(request.uri().path(), request.headers()) {
             Ok(found) => found,
             Err(status) => return status.into_http(),
         };
-        let context = metadata::read(request.headers(), self.public.is_none());
+        let context = metadata::read(request.headers(), false);
         let call = ServedCall { service: self.clone(), peer: replica.peer.clone(), method, context };
         let mut grpc = Grpc::new(MessageCodec).max_decoding_message_size(self.message_bytes_max);
         grpc.unary(call, request).await
     }
 
-    /// The replica and the method that a request is for.
-    fn route(&self, request: &http::Request<Incoming>) -> Result<(&ServedReplica, usize), Status> {
-        let path = request.uri().path();
-        let named = request.headers().get(metadata::REPLICA).map(|name| name.to_str().unwrap_or_default());
-        let fits = |replica: &&ServedReplica| match named {
-            None => true,
-            Some(name) => {
-                let label = replica.peer.label();
-                label == name
-                    || (self.public.is_some() && label.split_once('/').is_some_and(|(_, index)| index == name))
-            }
+    /// The replica and the method that a request is for: the one it names, or the next of the ready ones.
+    pub(super) fn route(&self, path: &str, headers: &HeaderMap) -> Result<(&ServedReplica, usize), Status> {
+        let found = match headers.get(metadata::REPLICA).map(|name| name.to_str().unwrap_or_default()) {
+            None => self.next_serving(path),
+            Some(name) => match self.by_name.get(name).map(|&place| &self.replicas[place]) {
+                None => return Err(Status::not_found(format!("no replica `{name}` is served here"))),
+                Some(replica) => replica.methods.get(path).map(|&method| (replica, method)),
+            },
         };
-        let candidates: Vec<_> = self.replicas.iter().filter(fits).collect();
-        if let (Some(name), true) = (named, candidates.is_empty()) {
-            return Err(Status::not_found(format!("no replica `{name}` is served here")));
-        }
-        let serving: Vec<_> = candidates
-            .into_iter()
-            .filter_map(|replica| replica.methods.get(path).map(|&method| (replica, method)))
-            .collect();
-        let ready: Vec<_> = serving.iter().copied().filter(|(replica, _)| replica.peer.is_ready()).collect();
-        let from = if ready.is_empty() { &serving } else { &ready };
-        let turn = self.next.fetch_add(1, Ordering::Relaxed);
-        let found = from.get(turn % from.len().max(1)).copied();
         found.ok_or_else(|| Status::unimplemented(format!("no method `{path}` is served here")))
+    }
+
+    /// The next replica that has a method at `path`: of those that are ready, if there are any.
+    fn next_serving(&self, path: &str) -> Option<(&ServedReplica, usize)> {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        let in_turn = self.replicas.iter().cycle().skip(turn % self.replicas.len().max(1)).take(self.replicas.len());
+        let mut serving = in_turn.filter_map(|replica| Some((replica, *replica.methods.get(path)?)));
+        serving.clone().find(|(replica, _)| replica.peer.is_ready()).or_else(|| serving.next())
+    }
+
+    /// Calls `peer` with a request that has come.
+    pub(super) async fn call(
+        &self,
+        peer: &Peer,
+        method: usize,
+        request: Message,
+        context: CallContext,
+    ) -> Result<Message, Status> {
+        if let Some(public) = &self.public {
+            public.check(method, request.head()).map_err(Status::invalid_argument)?;
+        }
+        match peer.call(method, request, context).await {
+            Ok(response) if response.encoded_len() > self.message_bytes_max => Err(to_status(&CallError::TooLarge)),
+            Ok(response) => Ok(response),
+            Err(error) => Err(to_status(&error)),
+        }
     }
 }
 
@@ -122,18 +138,8 @@ impl UnaryService<Message> for ServedCall {
         let (service, peer, method) = (self.service.clone(), self.peer.clone(), self.method);
         let context = self.context.clone();
         Box::pin(async move {
-            let request = request.into_inner();
-            if let Some(public) = &service.public {
-                public.check(method, request.head()).map_err(Status::invalid_argument)?;
-            }
-            let answer = peer.call(method, request, context).await;
-            match answer {
-                Ok(response) if response.encoded_len() > service.message_bytes_max => {
-                    Err(to_status(&CallError::TooLarge))
-                }
-                Ok(response) => Ok(Response::new(Arc::new(response))),
-                Err(error) => Err(to_status(&error)),
-            }
+            let answer = service.call(&peer, method, request.into_inner(), context).await;
+            answer.map(|response| Response::new(Arc::new(response)))
         })
     }
 }
@@ -153,7 +159,7 @@ pub async fn serve(listener: Listener, service: Arc<Service>, in_flight_max: u32
         let service = service.clone();
         let accepted = match &listener {
             Listener::Unix(listener) => listener.accept().await.map(|(stream, _)| {
-                connections.spawn(serve_connection(stream, service, in_flight_max));
+                connections.spawn(workers::serve_connection(stream, service, in_flight_max));
             }),
             Listener::Tcp(listener) => listener.accept().await.map(|(stream, _)| {
                 // Without it, calls are only slower.
@@ -168,10 +174,8 @@ pub async fn serve(listener: Listener, service: Arc<Service>, in_flight_max: u32
     }
 }
 
-async fn serve_connection<S>(stream: S, service: Arc<Service>, in_flight_max: u32)
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
+/// Serves a client outside of the program.
+async fn serve_connection(stream: TcpStream, service: Arc<Service>, in_flight_max: u32) {
     let answer = service_fn(move |request| {
         let answer = service.clone().answer(request);
         async move { Ok::<_, Infallible>(answer.await) }

@@ -18,7 +18,7 @@ pub(in crate::program) struct ColocationFile {
     pub nodes: Vec<Spanned<String>>,
 
     /// What the nodes share: with `mode = "threads"`, which is the default, one process; with `mode = "processes"`, the
-    /// budget of restarts.
+    /// budget of restarts, while each replica has a process and a temporary directory, its `/tmp`, to itself.
     #[serde(default)]
     pub mode: ColocationMode,
 

@@ -87,7 +87,7 @@ fn text(plan: &Plan, action: &Action) -> String {
         Action::Note(Note::GivenUp { replica, .. }) => format!("note given up {replica}"),
         Action::Note(Note::Stopping { .. }) => "note stopping".to_owned(),
         Action::Note(Note::Killing { replicas }) => format!("note killing {}", replicas.join(" ")),
-        Action::Note(note @ (Note::Warning(_) | Note::Listening { .. })) => {
+        Action::Note(note @ (Note::Warning(_) | Note::LaunchStopped(_) | Note::Listening { .. })) => {
             panic!("{note:?} is not for the state to tell")
         }
         Action::RequestStop => "request stop".to_owned(),

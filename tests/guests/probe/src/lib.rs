@@ -77,6 +77,7 @@ async fn run_step(verb: &str, argument: &str) -> Result<(), ()> {
         "exit" => std::process::exit(number() as i32),
         "trap" => panic!("{argument}"),
         "trap-once" => trap_once(argument),
+        "create" => drop(std::fs::File::create_new(argument).expect("the file can be made, and is not there")),
         "spin" => spin(number()),
         "sleep" => sleep(number()).await,
         "allocate" => println!("{}", std::hint::black_box(vec![1u8; number() as usize]).len()),

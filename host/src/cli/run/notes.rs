@@ -1,0 +1,76 @@
+//! What happens to a program, as its user reads it: in the terminal, and among the output for those who look later.
+
+use crate::cli::screen::Screen;
+use crate::observe::{LineOutputs, Recorded};
+use crate::supervise::{Note, Observer};
+
+/// Shows and records every note.
+pub(super) struct Notes<'a> {
+    pub(super) screen: &'a Screen,
+    pub(super) outputs: &'a Recorded<LineOutputs>,
+}
+
+/// How much a message matters.
+#[derive(Clone, Copy)]
+enum Severity {
+    Note,
+    Warning,
+    Error,
+}
+
+impl Severity {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl Observer for Notes<'_> {
+    fn note(&mut self, note: &Note) {
+        let (severity, text) = message(note);
+        let details = match note {
+            Note::Failed { failure, .. } => failure.stack.as_deref(),
+            _ => None,
+        };
+        match severity {
+            Severity::Note => self.screen.note(&text),
+            Severity::Warning => self.screen.warning(&text),
+            Severity::Error => self.screen.error(&text, details),
+        }
+        let details = details.map(|details| format!("\n{}", details.trim_end())).unwrap_or_default();
+        self.outputs.host_message(about(note), &format!("{}: {text}{details}", severity.name()));
+    }
+}
+
+/// The replica or node that a note is about, if it is about one.
+fn about(note: &Note) -> &str {
+    match note {
+        Note::Failed { replica, .. } | Note::Restarting { replica, .. } | Note::GivenUp { replica, .. } => replica,
+        Note::Listening { node, .. } => node,
+        Note::Warning(_) | Note::LaunchStopped(_) | Note::Stopping { .. } | Note::Killing { .. } => "",
+    }
+}
+
+fn message(note: &Note) -> (Severity, String) {
+    match note {
+        Note::Warning(warning) => (Severity::Warning, warning.clone()),
+        Note::Listening { node, address } => (Severity::Note, format!("`{node}` listens at {address}")),
+        Note::Failed { replica, failure } => (Severity::Error, format!("`{replica}` failed: {}", failure.summary)),
+        Note::Restarting { replica, after, attempt, max } => {
+            (Severity::Note, format!("`{replica}` starts again in {after:.1?}: restart {attempt} of {max}"))
+        }
+        Note::GivenUp { replica, max, window } => (
+            Severity::Error,
+            format!("`{replica}` has ended too often: its `restart` allows {max} restarts within {window:?}"),
+        ),
+        Note::LaunchStopped(signal) => (Severity::Note, format!("{signal}: the launch is given up")),
+        Note::Stopping { signal, grace } => (
+            Severity::Note,
+            format!("{signal}: asking every node to stop, for up to {grace:?}; once more to stop at once"),
+        ),
+        Note::Killing { replicas } => (Severity::Note, format!("dropping what has not ended: {}", replicas.join(", "))),
+    }
+}

@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
-use std::time::Duration;
 
 use futures::stream::{FuturesUnordered, StreamExt};
 use serde::{Deserialize, Serialize};
@@ -16,12 +15,11 @@ use wasmtime_wasi::I32Exit;
 use super::engine::Kind;
 use super::export::{Exported, exported};
 use super::limits::{self, LimitHit};
-use super::meter::{CallKey, Turns};
+use super::meter::{Alarm, CallKey, Meter, Turns};
 use super::signature::Signature;
 use super::state::State;
 use super::{Linked, ReplicaSpec, StartError};
 use crate::courier::{Answering, Mailbox, Message};
-use crate::program::Limit;
 
 /// `wasi:cli/run.run`.
 type Run = TypedFunc<(), (Result<(), ()>,)>;
@@ -129,15 +127,20 @@ impl Replica {
             ran();
         };
         let (turns, breach) = (self.turns.clone(), self.store.data().breach.clone());
+        let mut alarm = Alarm::new(self.store.data().meter.clone());
         let result = turns.of(async {
             let mut served: Pin<Box<dyn Future<Output = wasmtime::Result<()>> + Send>> = match self.kind {
                 Kind::Plain => Box::pin(self.serve_one_by_one(&mailbox, ran)),
                 Kind::Concurrent => Box::pin(self.serve_concurrently(&mailbox, ran)),
             };
-            poll_fn(|cx| match served.as_mut().poll(cx) {
+            poll_fn(|cx| {
+                let polled = served.as_mut().poll(cx);
+                if polled.is_ready() {
+                    return polled;
+                }
                 // What a guest went beyond may not have stopped it.
-                Poll::Pending => breach.check().map_or_else(|hit| Poll::Ready(Err(hit.into())), |()| Poll::Pending),
-                ready => ready,
+                breach.check()?;
+                alarm.poll(cx).map(|hit| Err(hit.into()))
             })
             .await
         });
@@ -151,8 +154,15 @@ impl Replica {
         Ended { failure, exited, memory_peak }
     }
 
+    /// The meter, where it counts calls.
+    fn counted(&self) -> Option<Arc<Meter>> {
+        let meter = &self.store.data().meter;
+        meter.counts_calls().then(|| meter.clone())
+    }
+
     async fn serve_one_by_one(&mut self, mailbox: &Mailbox, ran: impl Fn() + Send) -> wasmtime::Result<()> {
         mailbox.pump().look();
+        let counted = self.counted();
         if let Some(run) = self.run {
             run_result(run.call_async(&mut self.store, ()).await)?;
             ran();
@@ -161,16 +171,9 @@ impl Replica {
             let (method, request, origin, answering) = call.split();
             self.store.data_mut().current = origin;
             let method = method_of(&self.methods, method)?;
-            let counted = self.store.data().meter.counts_calls();
-            if counted {
-                self.store.data_mut().meter.begin(None);
-            }
-            let max = self.store.data().meter.call_time();
-            let called = method.call(wasmtime::AsContextMut::as_context_mut(&mut self.store), request);
-            let result = within(max, called).await;
-            if counted {
-                self.store.data_mut().meter.end(None);
-            }
+            counted.as_ref().inspect(|meter| meter.begin(None));
+            let result = method.call(wasmtime::AsContextMut::as_context_mut(&mut self.store), request).await;
+            counted.as_ref().inspect(|meter| meter.end(None));
             self.store.data_mut().current = None;
             settle(mailbox, answering, result)?;
         }
@@ -179,6 +182,7 @@ impl Replica {
 
     async fn serve_concurrently(&mut self, mailbox: &Mailbox, ran: impl Fn() + Send) -> wasmtime::Result<()> {
         let (methods, run, concurrent_max) = (self.methods.clone(), self.run, self.concurrent_max);
+        let counted = self.counted();
         let looped = self.store.run_concurrent(async move |accessor| {
             let mut calls = FuturesUnordered::new();
             let mut running = run.map(|run| Box::pin(run.call_concurrent(accessor, ())));
@@ -197,7 +201,9 @@ impl Replica {
                 loop {
                     while !closed && calls.len() < concurrent_max {
                         match mailbox.poll_next(cx) {
-                            Poll::Ready(Some(call)) => calls.push(serve_call(accessor, &methods, mailbox, call)),
+                            Poll::Ready(Some(call)) => {
+                                calls.push(serve_call(accessor, &methods, mailbox, call, counted.as_deref()));
+                            }
                             Poll::Ready(None) => closed = true,
                             Poll::Pending => break,
                         }
@@ -221,23 +227,23 @@ async fn serve_call(
     methods: &[Box<dyn Exported<State>>],
     mailbox: &Mailbox,
     call: crate::courier::Call,
+    counted: Option<&Meter>,
 ) -> wasmtime::Result<()> {
     let (method, request, origin, answering) = call.split();
-    let mut known = None;
-    let (counted, max) = accessor.with(|mut access| {
-        let meter = &access.get().meter;
-        (meter.counts_calls(), meter.call_time())
-    });
+    let (mut known, has_origin) = (None, origin.is_some());
     let started = |task| {
-        if origin.is_some() || counted {
-            accessor.with(|mut access| access.get().started(task, origin, counted));
-            known = Some(task);
+        if let Some(origin) = origin {
+            accessor.with(|mut access| access.get().origins.insert(task, origin));
         }
+        counted.inspect(|meter| meter.begin(Some(task)));
+        known = Some(task);
     };
-    let called = method_of(methods, method)?.call_concurrent(accessor, request, Box::new(started));
-    let result = within(max, called).await;
+    let result = method_of(methods, method)?.call_concurrent(accessor, request, Box::new(started)).await;
     if let Some(task) = known {
-        accessor.with(|mut access| access.get().ended(task));
+        if has_origin {
+            accessor.with(|mut access| access.get().origins.remove(&task));
+        }
+        counted.inspect(|meter| meter.end(Some(task)));
     }
     settle(mailbox, answering, result)
 }
@@ -248,18 +254,7 @@ fn charge(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<()> {
     if store.data().meter.counts_calls() && store.data().is_concurrent() {
         working = store.async_call_stack()?.map(Some).collect();
     }
-    Ok(store.data_mut().meter.charge(working)?)
-}
-
-/// Waits for a call no longer than `max`. One that takes longer fails, and its replica with it.
-async fn within<R>(max: Option<Duration>, called: impl Future<Output = wasmtime::Result<R>>) -> wasmtime::Result<R> {
-    match max {
-        None => called.await,
-        Some(max) => match tokio::time::timeout(max, called).await {
-            Ok(result) => result,
-            Err(_) => Err(LimitHit::duration(Limit::CallTime, max).into()),
-        },
-    }
+    Ok(store.data().meter.charge(working)?)
 }
 
 fn method_of(methods: &[Box<dyn Exported<State>>], index: usize) -> wasmtime::Result<&dyn Exported<State>> {

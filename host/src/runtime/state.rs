@@ -20,7 +20,7 @@ pub(super) struct State {
     table: ResourceTable,
     pub(super) config: WasiConfigVariables,
     pub(super) limits: Growth,
-    pub(super) meter: Meter,
+    pub(super) meter: Arc<Meter>,
     pub(super) made: Made,
     pub(super) spec: Arc<ReplicaSpec>,
     /// stdout and stderr.
@@ -75,22 +75,6 @@ impl State {
     /// Sets how many resources the host keeps for the guest.
     pub(super) fn set_handles_max(&mut self, handles_max: usize) {
         self.table.set_max_capacity(handles_max);
-    }
-
-    /// Notes that a concurrent store works on a call, which came through `origin`.
-    pub(super) fn started(&mut self, task: GuestTaskId, origin: Option<Arc<Origin>>, counted: bool) {
-        if let Some(origin) = origin {
-            self.origins.insert(task, origin);
-        }
-        if counted {
-            self.meter.begin(Some(task));
-        }
-    }
-
-    /// Notes that a call is done that was noted before.
-    pub(super) fn ended(&mut self, task: GuestTaskId) {
-        self.origins.remove(&task);
-        self.meter.end(Some(task));
     }
 
     /// Whether the store works on calls beside each other.

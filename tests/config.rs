@@ -7,9 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use lp_host::component::Digest;
 use lp_host::plan::{LaunchType, lower};
 use lp_host::program::{
-    Access, Colocation, Handle, Limit, Linked, Node, Override, Pick, Program, RULES, Restart, schema,
+    Access, Colocation, Handle, Hardening, Limit, Linked, Node, Override, Pick, Program, RULES, Restart, schema,
 };
 use snapbox::Data;
 use tempfile::TempDir;
@@ -170,8 +171,11 @@ fn every_setting_of_a_file_can_be_made_in_rust() {
     program.grace = Duration::from_secs(10);
     program.message_bytes_max = 16 << 20;
     program.ceilings.set(Limit::Cpu, 60 * 60 * 1000);
+    program.hardening = Hardening::Require;
+    let counter = fs::read(dir.path().join("counter.wasm")).expect("it is part of the tests");
     let minute = Duration::from_secs(60);
     let producer = Node::component("producer", "counter.wasm")
+        .sha256(Digest::of(&counter))
         .build("cargo build --release --target wasm32-wasip2")
         .replicas(2)
         .without_run()

@@ -7,17 +7,20 @@ use hdrhistogram::Histogram;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::hardening::Hardened;
 use crate::courier::grpc::Presence;
 use crate::courier::{Blocked, Served};
 use crate::node::Change;
 use crate::plan::ReplicaId;
 use crate::runtime::Stream;
-use crate::worker::ReplicaStats;
+use crate::worker::{ReplicaStats, WorkerCredentials};
 
 /// What the launcher tells a worker. The end of its stdin tells it to end at once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Command {
+    /// What the worker's nodes show to others, and what others show to them. Comes first, and once.
+    Credentials(WorkerCredentials),
     /// Start a replica, for the first time or again.
     Start {
         /// The replica.
@@ -71,6 +74,8 @@ pub enum Command {
 pub enum Report {
     /// The worker can start its replicas.
     Loaded {
+        /// The walls around its process.
+        hardened: Hardened,
         /// What the user should know of how it runs.
         warnings: Vec<String>,
     },

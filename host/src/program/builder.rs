@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use super::source::Source;
 use super::{
-    Access, Colocation, ColocationMode, Dir, Handle, Limit, Limits, Node, Pick, Program, Restart, Retry, Sandbox,
-    WhenFull,
+    Access, Colocation, ColocationMode, Dir, Handle, Hardening, Limit, Limits, Node, Pick, Program, Restart, Retry,
+    Sandbox, WhenFull,
 };
+use crate::component::Digest;
 
 /// A reference to a node, to be given to the nodes that shall call it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,7 @@ impl Program {
             message_bytes_max: Program::MESSAGE_BYTES_MAX,
             ceilings: Limits::default(),
             operator_ceilings: Limits::default(),
+            hardening: Hardening::default(),
             source: Source::default(),
         }
     }
@@ -65,6 +67,7 @@ impl Node {
         Node {
             name: name.into(),
             component: path.into(),
+            sha256: None,
             build: None,
             replicas: 1,
             run: true,
@@ -108,6 +111,11 @@ impl Node {
     pub fn handle_with(mut self, handle: Handle) -> Node {
         self.handles.push(handle);
         self
+    }
+
+    /// Refuses every component file but the one with this digest.
+    pub fn sha256(self, digest: Digest) -> Node {
+        Node { sha256: Some(digest), ..self }
     }
 
     /// Runs that many instances.

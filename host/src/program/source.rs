@@ -46,6 +46,7 @@ pub(super) enum Ceilings {
 pub(super) enum NodePlace {
     Name,
     Component,
+    Sha256,
     Replicas,
     /// Present only where the file says `run = true`.
     RunTrue,

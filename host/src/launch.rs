@@ -23,12 +23,14 @@ use threads::launch_threads;
 pub use worker_files::WorkerFiles;
 
 use crate::node::NodeEvent;
-use crate::plan::{LaunchType, NodeId, Plan, ReplicaId};
+use crate::plan::{LaunchType, NodeId, Plan, ReplicaId, Secrets};
 use crate::runtime::{CompileCache, Outputs, Stop};
 use crate::worker::{Endpoints, ReplicaStats, Surroundings, Worker, WorkerError, WorkerSockets};
 
 /// What launching needs beside the plan.
 pub struct LaunchSetting {
+    /// What the guests are given that the plan does not say.
+    pub secrets: Secrets,
     /// Where compiled components are kept, if anywhere.
     pub cache: Option<CompileCache>,
     /// Where the output of replicas goes.
@@ -64,7 +66,7 @@ pub async fn launch(
 ) -> Result<Launched, WorkerError> {
     let nodes = bind_nodes(&plan)?;
     let listening = nodes.iter().filter_map(|(node, listener)| Some((*node, listener.local_addr().ok()?))).collect();
-    let LaunchSetting { cache, outputs, processes } = setting;
+    let LaunchSetting { secrets, cache, outputs, processes } = setting;
     let workers = match plan.launch_type {
         LaunchType::Threads => {
             // The only worker has a socket too, for calls from a terminal.
@@ -74,7 +76,7 @@ pub async fn launch(
             };
             let endpoints = Endpoints { workers, nodes };
             let run_dir = processes.map(|setting| setting.dir);
-            let surroundings = Surroundings { cache, outputs, stop, events, endpoints, run_dir };
+            let surroundings = Surroundings { secrets, cache, outputs, stop, events, endpoints, run_dir };
             Workers::Threads(launch_threads(plan, surroundings).await?)
         }
         LaunchType::Processes => {
@@ -82,7 +84,7 @@ pub async fn launch(
                 warm(plan.clone(), cache).await?;
             }
             let processes = processes.ok_or(WorkerError::NoProcesses)?;
-            Workers::Processes(Processes::launch(plan, processes, nodes, outputs, stop, events).await?)
+            Workers::Processes(Processes::launch(plan, secrets, processes, nodes, outputs, stop, events).await?)
         }
     };
     Ok(Launched { workers, listening })

@@ -35,6 +35,7 @@ mod overrides;
 mod parse;
 mod problem;
 mod restart;
+mod sandbox;
 mod source;
 mod suggest;
 mod units;
@@ -43,8 +44,6 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-use serde::{Deserialize, Serialize};
 
 pub use builder::NodeHandle;
 pub use check::{NAME_RULE, is_name};
@@ -56,8 +55,12 @@ pub use link::{Binding, BindingStyle, BoundHandle, BoundTarget, Linked};
 pub use overrides::{Override, OverrideError};
 pub use problem::{Location, Problem, Problems, RULES, Severity};
 pub use restart::{RESTARTS_MAX, Restart, RestartPolicy};
+pub use sandbox::{
+    Access, Addresses, BadHost, BadHttpGrant, BadNetworkGrant, BadTimestamp, Clock, Dir, FileGrant, Host, HostPattern,
+    HttpGrant, NetworkGrant, NetworkUse, Origin, Random, Sandbox, SecretSource, Timestamp,
+};
 use source::Source;
-pub use units::parse_duration;
+pub use units::{format_bytes, parse_duration};
 
 /// The most replicas that one node may have.
 pub const REPLICAS_MAX: u32 = 10_000;
@@ -127,52 +130,10 @@ pub struct Inbox {
     pub in_flight_per_connection_max: u32,
 }
 
-/// What one replica may use. Everything that is not granted is denied.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sandbox {
-    /// The largest linear memory, all memories of the component together.
-    pub memory_bytes_max: u64,
-    /// The directories of the host that the guest sees.
-    pub dirs: Vec<Dir>,
-}
-
-/// A directory of the host that a guest sees.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dir {
-    /// The directory of the host; made absolute as [`Node::component`] is.
-    pub host: PathBuf,
-    /// The absolute path under which the guest sees it.
-    pub guest: String,
-    /// What the guest may do in it.
-    pub access: Access,
-}
-
-/// What a guest may do in a directory.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Access {
-    /// List and read.
-    #[default]
-    Read,
-    /// List, read, create, write and remove.
-    ReadWrite,
-}
-
 impl Default for Inbox {
     fn default() -> Inbox {
         Inbox { queued_max: 1024, concurrent_max: 256, in_flight_per_connection_max: 1024 }
     }
-}
-
-impl Default for Sandbox {
-    fn default() -> Sandbox {
-        Sandbox { memory_bytes_max: Sandbox::MEMORY_BYTES_MAX, dirs: Vec::new() }
-    }
-}
-
-impl Sandbox {
-    /// The memory of a replica whose node says nothing of it.
-    pub const MEMORY_BYTES_MAX: u64 = 256 * 1024 * 1024;
 }
 
 impl Program {
@@ -209,12 +170,20 @@ impl Program {
             for dir in &mut node.sandbox.dirs {
                 dir.host = join(&dir.host);
             }
+            for file in &mut node.sandbox.files {
+                file.host = join(&file.host);
+            }
+            for source in node.sandbox.secrets.values_mut() {
+                if let SecretSource::File(path) = source {
+                    *path = join(path);
+                }
+            }
         }
         self.dir = std::path::absolute(self.dir.join(".")).unwrap_or_else(|_| self.dir.clone());
     }
 
     /// A path as the user would write it: relative to the program's directory where it lies in that.
-    fn shown<'a>(&self, path: &'a Path) -> std::path::Display<'a> {
+    pub fn shown<'a>(&self, path: &'a Path) -> std::path::Display<'a> {
         match path.strip_prefix(&self.dir) {
             Ok(inner) if inner.as_os_str().is_empty() => Path::new(".").display(),
             Ok(inner) => inner.display(),

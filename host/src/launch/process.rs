@@ -34,9 +34,11 @@ pub async fn run_worker_process(
     let (events_tx, mut events) = mpsc::unbounded_channel();
     let stop = Stop::default();
     let outputs = Arc::new(reporter.clone());
-    let run_dir = Some(run_dir);
-    let surroundings = Surroundings { cache, outputs, stop: stop.clone(), events: events_tx, endpoints, run_dir };
     let mut commands = commands_of(commands);
+    let Some(Command::Secrets { secrets }) = commands.recv().await else { return };
+    let run_dir = Some(run_dir);
+    let surroundings =
+        Surroundings { secrets, cache, outputs, stop: stop.clone(), events: events_tx, endpoints, run_dir };
     let mut worker = match load(plan.clone(), index, surroundings).await {
         Ok(worker) => worker,
         Err(error) => {
@@ -97,6 +99,8 @@ async fn load(plan: Arc<Plan>, index: usize, surroundings: Surroundings) -> Resu
 
 fn obey(worker: &mut Worker, stop: &Stop, command: Command) {
     match command {
+        // They come before anything can be obeyed.
+        Command::Secrets { .. } => {}
         Command::Start { replica } => worker.restart(replica),
         Command::Presence { replica, presence } => worker.set_presence(replica, presence),
         Command::StopReplica { replica } => worker.stop_replica(replica),

@@ -25,7 +25,7 @@ use super::protocol::{Command, Report, receive, send};
 use super::rings::Rings;
 use crate::courier::grpc::Presence;
 use crate::node::{Change, NodeEvent};
-use crate::plan::{NodeId, Plan, ReplicaId};
+use crate::plan::{NodeId, Plan, ReplicaId, Secrets};
 use crate::runtime::{Failure, Outputs, Stop};
 use crate::worker::{ReplicaStats, WorkerError};
 use state::{Process, State, end_of};
@@ -61,6 +61,7 @@ pub struct Processes {
 /// What the threads that listen to workers share.
 struct Shared {
     plan: Arc<Plan>,
+    secrets: Secrets,
     setting: ProcessSetting,
     sockets: Vec<UnixListener>,
     nodes: Vec<(NodeId, TcpListener)>,
@@ -78,6 +79,7 @@ impl Processes {
     /// listen. Must be called on the thread that lives as long as the program, which the processes die with.
     pub async fn launch(
         plan: Arc<Plan>,
+        secrets: Secrets,
         setting: ProcessSetting,
         nodes: Vec<(NodeId, TcpListener)>,
         outputs: Arc<dyn Outputs>,
@@ -89,7 +91,7 @@ impl Processes {
         let worker_of = |replica| plan.workers.iter().position(|worker| worker.replicas.contains(&replica));
         let rings = Rings::new(plan.replicas().map(|replica| worker_of(replica).unwrap_or_default()).collect());
         let state = Mutex::new(State::new(rings));
-        let shared = Arc::new(Shared { plan, setting, sockets, nodes, outputs, stop, events, state });
+        let shared = Arc::new(Shared { plan, secrets, setting, sockets, nodes, outputs, stop, events, state });
         let mut first_words = Vec::new();
         for index in 0..shared.plan.workers.len() {
             first_words.push(shared.spawn(index)?);
@@ -271,6 +273,9 @@ impl Shared {
         });
         let mut state = self.lock();
         let process = Process { commands, child, running: HashSet::new() };
+        let replicas = &self.plan.workers[index].replicas;
+        let of_worker = |node| replicas.iter().any(|replica| replica.node == node);
+        process.tell(Command::Secrets { secrets: self.secrets.only(of_worker) });
         if self.stop.is_requested() {
             process.tell(Command::Stop);
         }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    CourierPlan, DirPlan, Edge, EdgeHandle, EdgeStyle, GroupPlan, LaunchType, MethodPlan, NodeId, NodePlan, Plan,
-    ReplicaId, RestartPlan, Target, WorkerPlan,
+    CourierPlan, Edge, EdgeHandle, EdgeStyle, GroupPlan, LaunchType, MethodPlan, NodeId, NodePlan, Plan, ReplicaId,
+    RestartPlan, SandboxPlan, Target, WorkerPlan,
 };
 use crate::component::{Component, Interface, Method};
 use crate::program::{
@@ -86,12 +86,7 @@ fn node_plan(node: &Node, component: &Component, bindings: &[Binding]) -> NodePl
         args: node.args.clone(),
         env: node.env.clone(),
         config: node.config.clone(),
-        dirs: node
-            .sandbox
-            .dirs
-            .iter()
-            .map(|dir| DirPlan { host: dir.host.clone(), guest: dir.guest.clone(), access: dir.access })
-            .collect(),
+        sandbox: SandboxPlan::of(&node.sandbox),
         restart: node.restart.into(),
         listen: node.listen,
         memory_bytes_max: node.sandbox.memory_bytes_max,

@@ -1,6 +1,7 @@
 //! From [`ProgramFile`], the words of the file, to [`Program`], what they mean; remembers where each fact stands.
 
 mod restart;
+mod sandbox;
 
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -9,11 +10,11 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::file::{DirFile, HandleFile, HandleTable, InboxFile, NodeFile, ProgramFile, RestartFile};
+use super::file::{HandleFile, HandleTable, InboxFile, NodeFile, ProgramFile, RestartFile};
 use super::problem::{Problem, Problems};
 use super::source::{NodePlace, Place, Source};
 use super::units::{DurationText, SizeText};
-use super::{Dir, Handle, Inbox, Node, Program, Restart, Sandbox};
+use super::{Handle, Inbox, Node, Program, Restart};
 
 /// Lowers what the file at `path` says. Values out of range are kept for `check` to judge; a missing one takes its
 /// default, and is a problem where the file must give it.
@@ -102,14 +103,7 @@ impl Lowering<'_> {
             restart: file.restart.map(|restart| of_node.restart(restart)).unwrap_or_default(),
             listen: file.listen.and_then(|listen| of_node.listen(listen)),
             inbox: of_node.inbox(file.inbox),
-            sandbox: Sandbox {
-                memory_bytes_max: file
-                    .sandbox
-                    .memory
-                    .and_then(|memory| of_node.memory(memory))
-                    .unwrap_or(Sandbox::MEMORY_BYTES_MAX),
-                dirs: (0..).zip(file.sandbox.dirs).map(|(index, dir)| of_node.dir(index, dir)).collect(),
-            },
+            sandbox: of_node.sandbox(file.sandbox),
             name,
         }
     }
@@ -199,19 +193,6 @@ impl NodeLowering<'_, '_> {
                 NodePlace::InFlightPerConnection,
                 whole.in_flight_per_connection_max,
             ),
-        }
-    }
-
-    fn memory(&mut self, memory: Spanned<SizeText>) -> Option<u64> {
-        let memory = self.take(NodePlace::Memory, memory);
-        self.lowering.size(&memory, self.at(NodePlace::Memory))
-    }
-
-    fn dir(&mut self, index: usize, dir: DirFile) -> Dir {
-        Dir {
-            host: self.take(NodePlace::DirHost(index), dir.host).into(),
-            guest: self.take(NodePlace::DirGuest(index), dir.guest),
-            access: dir.access,
         }
     }
 

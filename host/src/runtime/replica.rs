@@ -243,5 +243,8 @@ fn failure(error: &wasmtime::Error, store: &Store<State>) -> Failure {
     if store.data().limits.refused {
         summary.push_str("; it had been refused memory beyond its limit (`sandbox.memory`)");
     }
+    if let Some(denial) = store.data().denials.last() {
+        summary.push_str(&format!("; it had been denied to {denial}"));
+    }
     Failure { summary, stack }
 }

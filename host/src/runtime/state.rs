@@ -6,18 +6,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use wasmtime::component::{GuestTaskId, ResourceTable};
 use wasmtime::{ResourceLimiter, Result};
-use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_config::WasiConfigVariables;
 
+use super::denials::Denials;
+use super::files::Files;
+use super::http::HttpClient;
 use super::output::{LineWriter, Stream};
-use super::{ReplicaSpec, StartError};
+use super::{ReplicaSpec, StartError, clock, random, sockets};
 use crate::courier::{Origin, ReplicaIndex};
-use crate::program::Access;
 
 /// The data of a replica's store.
 pub(super) struct State {
     wasi: WasiCtx,
-    table: ResourceTable,
+    pub(super) table: ResourceTable,
+    pub(super) files: Files,
+    pub(super) http: HttpClient,
+    pub(super) denials: Denials,
     pub(super) config: WasiConfigVariables,
     pub(super) limits: MemoryLimit,
     pub(super) spec: Arc<ReplicaSpec>,
@@ -39,18 +44,21 @@ impl State {
         wasi.stdout(stdout.clone()).stderr(stderr.clone());
         wasi.arg(&node.name).args(&node.args);
         wasi.envs(&node.env.iter().collect::<Vec<_>>());
-        for dir in &node.dirs {
-            let perms = match dir.access {
-                Access::Read => FsPerms::ReadOnly,
-                Access::ReadWrite => FsPerms::ReadWrite,
-            };
-            wasi.preopened_dir(&dir.host, &dir.guest, perms)
-                .map_err(|source| StartError::Dir { dir: dir.host.clone(), source: source.into() })?;
-        }
+        let secrets = &spec.secrets;
+        wasi.envs(&secrets.env.iter().map(|(name, value)| (name, value.expose())).collect::<Vec<_>>());
+        let denials = Denials::new(spec.mailbox.label(), spec.sink.clone());
+        sockets::judge(&mut wasi, &node.sandbox.network, &denials);
+        clock::set(&mut wasi, node.sandbox.clock);
+        random::set(&mut wasi, node.sandbox.random, spec.mailbox.label());
+        let config = node.config.iter().map(|(key, value)| (key.clone(), value.clone()));
+        let config = config.chain(secrets.config.iter().map(|(key, value)| (key.clone(), value.expose().to_owned())));
         Ok(Self {
             wasi: wasi.build(),
             table: ResourceTable::new(),
-            config: node.config.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+            files: Files::open(&node.sandbox)?,
+            http: HttpClient::new(&node.sandbox.http, &denials),
+            denials,
+            config: config.collect(),
             limits: MemoryLimit {
                 bytes: 0,
                 shown: spec.memory_bytes.clone(),

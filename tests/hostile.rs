@@ -3,7 +3,11 @@
 //!
 //! A guest is a file of `guests/hostile`: `src/bin/NAME.rs`, or `wat/NAME.wat` for what Rust can't express.
 
+mod escapes;
 mod limits;
+mod network;
+mod requests;
+mod secrets;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,6 +19,7 @@ use lp_host::plan::LaunchType;
 
 use crate::host;
 use crate::run::Program;
+pub(crate) use requests::server;
 
 /// The time within which a bystander answers, by the measure of the probe's `watch`.
 const ANSWER_MAX: Duration = Duration::from_millis(100);
@@ -34,16 +39,29 @@ pub(crate) struct Attack<'a> {
     stderr: Vec<&'a str>,
     /// What stdout says.
     stdout: Vec<&'a str>,
+    /// Puts into the directory of the program what the guest is after.
+    prepare: fn(&Path),
 }
 
 impl<'a> Attack<'a> {
     /// Has the node `hostile` run `guest`, and fail.
     pub(crate) fn new(guest: &'a str) -> Self {
-        Self { guest, settings: "", code: 1, stderr: vec!["error: `hostile/0` failed: "], stdout: Vec::new() }
+        Self {
+            guest,
+            settings: "",
+            code: 1,
+            stderr: vec!["error: `hostile/0` failed: "],
+            stdout: Vec::new(),
+            prepare: |_| {},
+        }
     }
 
     pub(crate) fn settings(self, settings: &'a str) -> Self {
         Self { settings, ..self }
+    }
+
+    pub(crate) fn prepare(self, prepare: fn(&Path)) -> Self {
+        Self { prepare, ..self }
     }
 
     /// Has it fail nothing: the program ends well, with the attack held off.
@@ -89,6 +107,7 @@ impl<'a> Attack<'a> {
     #[track_caller]
     fn check_as(&self, launch_type: LaunchType) {
         let program = Program::new(&self.toml());
+        (self.prepare)(program.dir.path());
         let mut command = program.command();
         command.args(["--launch-type", &launch_type.to_string()]).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().expect("the binary runs");
@@ -108,6 +127,8 @@ impl<'a> Attack<'a> {
         for text in &self.stdout {
             assert!(stdout.contains(text), "stdout lacks {text:?}\n{context}");
         }
+        // What a guest got hold of, it calls its loot.
+        assert!(!stdout.contains("loot: ") && !stderr.contains("\nloot: "), "the guest has got something\n{context}");
         let watched = stdout.lines().find_map(|line| line.strip_prefix("watcher/0")?.trim_start().strip_prefix("│ "));
         let watched = watched.and_then(|micros| micros.parse().ok()).map(Duration::from_micros);
         assert!(watched.is_some_and(|time| time < ANSWER_MAX), "the bystander answered in {watched:?}\n{context}");
@@ -154,7 +175,7 @@ fn high_water_kib(process: u32) -> Option<u64> {
 }
 
 /// The process `id` and those that it started, as far as they are there.
-fn family(id: u32) -> BTreeSet<u32> {
+pub(crate) fn family(id: u32) -> BTreeSet<u32> {
     let tasks = std::fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
     let children = tasks.flat_map(|task| {
         let children = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();

@@ -18,3 +18,4 @@ mod python;
 mod restart;
 mod run;
 mod runs;
+mod sandbox;

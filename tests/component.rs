@@ -5,7 +5,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use lp_host::component::{Component, ImportKind, Interface, serves};
+use lp_host::component::{COMPONENT_BYTES_MAX, Component, ImportKind, Interface, ReadError, serves};
 
 use crate::config::{check_text, files, folder};
 
@@ -50,6 +50,22 @@ fn every_component_is_read_as_what_it_is() {
         };
         check_text(&text, &wat.with_extension("txt"));
     }
+}
+
+#[test]
+fn a_file_that_is_too_large_or_no_file_is_refused_before_it_is_read() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let large = dir.path().join("large.wasm");
+    let at_the_limit = std::fs::File::create(&large).expect("a writable directory");
+    at_the_limit.set_len(COMPONENT_BYTES_MAX).expect("a file may have holes");
+    assert!(matches!(Component::read(&large), Err(ReadError::NotWasm)));
+    at_the_limit.set_len(COMPONENT_BYTES_MAX + 1).expect("a file may have holes");
+    let error = Component::read(&large).expect_err("it is too large").to_string();
+    assert_eq!(error, "has 268435457 bytes, more than the 268435456 that a component may have");
+    // Whoever opened this one would wait for somebody to write to it.
+    let pipe = dir.path().join("pipe.wasm");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR).expect("it can be made");
+    assert!(matches!(Component::read(&pipe), Err(ReadError::NotAFile)));
 }
 
 #[test]

@@ -7,9 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use lp_host::component::Digest;
 use lp_host::plan::{LaunchType, lower};
 use lp_host::program::{
-    Access, Clock, Colocation, Handle, Inbox, Linked, Node, Override, Pick, Program, RULES, Random, Restart,
+    Access, Clock, Colocation, Handle, Hardening, Inbox, Linked, Node, Override, Pick, Program, RULES, Random, Restart,
     SecretSource, schema,
 };
 use snapbox::Data;
@@ -160,8 +161,11 @@ fn every_setting_of_a_file_can_be_made_in_rust() {
     program.dir = dir.path().to_path_buf();
     program.grace = Duration::from_secs(10);
     program.message_bytes_max = 16 << 20;
+    program.hardening = Hardening::Require;
+    let counter = fs::read(dir.path().join("counter.wasm")).expect("it is part of the tests");
     let minute = Duration::from_secs(60);
     let producer = Node::component("producer", "counter.wasm")
+        .sha256(Digest::of(&counter))
         .build("cargo build --release --target wasm32-wasip2")
         .replicas(2)
         .without_run()

@@ -3,6 +3,7 @@
 //!
 //! A guest is a file of `guests/hostile`: `src/bin/NAME.rs`, or `wat/NAME.wat` for what Rust can't express.
 
+mod edges;
 mod escapes;
 mod limits;
 mod network;

@@ -1,13 +1,16 @@
 //! The boundary tests: a file or a component in, a screen or a value out.
 
 mod architecture;
+mod cache;
 mod cli;
 mod colocation;
 mod component;
 mod config;
+mod edges;
 mod examples;
 mod grpc;
 mod handles;
+mod hardening;
 mod host;
 mod hostile;
 mod launch;

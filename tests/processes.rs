@@ -5,6 +5,7 @@ use std::path::Path;
 use lp_host::plan::LaunchType;
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::host;
 use crate::run::{Going, Program};
 use crate::runs::{Machine, eventually};
 
@@ -231,4 +232,23 @@ fn two_hundred_kills_under_load_lose_no_call() {
     assert_eq!(code, Some(0), "{stderr}");
     // Every call came to its own answer, or failed because its callee was lost.
     assert!(stdout.starts_with("b/0 │ every call was answered: ") && stdout.ends_with(", others: []\n"), "{stdout}");
+}
+
+#[test]
+fn a_component_that_was_replaced_is_not_started_in_the_place_of_the_one_that_was_checked() {
+    let program = Program::new(
+        "[nodes.a]\ncomponent = 'a.wasm'\nhandles = { probe = 'a' }\nrun = false\n\
+         restart = { policy = 'on-failure', max = 1, backoff = '1ms' }\n\
+         [nodes.b]\nASYNC\nhandles = { probe = 'a' }\nargs = ['plain-echo:1', 'wait-for-stop']\n",
+    );
+    let component = program.dir.path().join("a.wasm");
+    std::fs::copy(host::guests().join("probe.wasm"), &component).expect("it can be copied");
+    let machine = Machine::new();
+    let mut going = machine.start(&program, PROCESSES);
+    let [a, b] = up(&mut going, &machine);
+    std::fs::copy(host::guests().join("probe_plain.wasm"), &component).expect("it can be copied");
+    kill(a, Signal::KILL);
+    let notes = ["its worker process can't run it: `", "a.wasm` was replaced while the program ran: its digest was "];
+    check_end(going, 1, &["b/0 │ stopping, true"], &notes);
+    check_nothing_left(&machine, &[a, b]);
 }

@@ -166,7 +166,8 @@ fn a_failed_call_is_a_value_by_handle_and_a_trap_by_plain_import() {
         &format!("{callee}{caller}args = ['plain-trap']"),
         1,
         &[],
-        &["error: `b/0` failed: `trap` of `a/0`, called by handle `probe`: failed: `a/0` failed while it worked"],
+        // Which replica it is depends on which of them is up.
+        &["error: `b/0` failed: `trap` of `a/", "`, called by handle `probe`: failed: `a/", "` failed while it worked"],
     );
 }
 
@@ -285,7 +286,7 @@ fn calls_in_all_directions_are_all_answered() {
 
 #[test]
 fn a_trap_amid_calls_in_all_directions_ends_the_program_alone() {
-    let toml = "[nodes.a]\nASYNC\nhandles = { probe = 'a' }\nreplicas = 6\nargs = ['storm:2000']\n\
+    let toml = "grace = '1h'\n[nodes.a]\nASYNC\nhandles = { probe = 'a' }\nreplicas = 6\nargs = ['storm:2000']\n\
         [nodes.b]\nASYNC\nhandles = { probe = 'b' }\nargs = ['sleep:20', 'trap:boom']\n";
     let run = Program::new(toml).run();
     assert_eq!(run.code(), Some(1), "{}", run.stderr());
@@ -329,6 +330,13 @@ impl Going {
         let mut stderr = String::new();
         self.child.stderr.take().expect("stderr is piped").read_to_string(&mut stderr).expect("stderr can be read");
         (self.child.wait().expect("the child can be waited for").code(), stdout, stderr)
+    }
+}
+
+impl Drop for Going {
+    /// A test that fails leaves nothing running.
+    fn drop(&mut self) {
+        let _ = self.child.kill().and_then(|()| self.child.wait());
     }
 }
 

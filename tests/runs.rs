@@ -122,7 +122,7 @@ fn ps_shows_every_replica_of_a_program_that_runs() {
         assert_eq!((&b["node"], &b["state"], &b["calls"]), (&"b".into(), &"running".into(), &0.into()));
         let table = machine.data(&["ps"]);
         let lines: Vec<Vec<_>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
-        assert_eq!(lines[0][..5], ["run", "node", "state", "pid", "restarts"], "{table}");
+        assert_eq!(lines[0][..6], ["run", "node", "state", "pid", "hardening", "restarts"], "{table}");
         assert_eq!(lines[1][..3], [run["id"].as_str().unwrap_or_default(), "a/0", "running"], "{table}");
         assert_eq!(lines.len(), 3, "{table}");
         going.signal(Signal::TERM);

@@ -2,6 +2,7 @@
 
 mod compat;
 mod description;
+mod digest;
 mod handles;
 mod scan;
 mod shape;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use compat::{Mismatch, handles_mismatch, mismatch, serves};
 pub use description::{DescriptionError, describe, described};
+pub use digest::{Digest, NotADigest};
 use scan::Scan;
 use shape::Shapes;
 pub use types::{Case, Field, MethodTypes, Type, TypeKind, TypeName};
@@ -32,6 +34,8 @@ pub struct Component {
     pub path: PathBuf,
     /// The size of the file.
     pub bytes_len: u64,
+    /// The digest of the file.
+    pub sha256: Digest,
     /// The language that the component was written in and the tool that says so, such as `Rust (rustc 1.95.0)`, if its
     /// producers section records one.
     pub language: Option<String>,
@@ -149,6 +153,9 @@ pub enum ReadError {
     /// The file is a core module.
     #[error("is a core module, not a component; build it for `wasm32-wasip2`, or run `wasm-tools component new` on it")]
     CoreModule,
+    /// The file is a WIT package in binary form.
+    #[error("is a WIT package, which has interfaces and no code; build a component that exports them")]
+    WitPackage,
     /// The file is not valid WebAssembly.
     #[error("is not a valid component: {0}")]
     Invalid(#[source] wasmparser::BinaryReaderError),
@@ -160,7 +167,15 @@ impl Component {
     /// Function bodies are skipped, so this takes milliseconds for a file of 20 MiB; they are validated when the
     /// runtime compiles the component. A hostile file gives an error, never a panic.
     pub fn read(path: &Path) -> Result<Component, ReadError> {
-        Component::parse(path, &read_bytes(path)?)
+        Component::parse(path, &Component::read_bytes(path)?)
+    }
+
+    /// The bytes of the file at `path`, if they are no more than a component may have.
+    ///
+    /// # Errors
+    /// If they are more, or can't be had.
+    pub fn read_bytes(path: &Path) -> Result<Vec<u8>, ReadError> {
+        read_bytes(path)
     }
 
     /// Reads the imports and exports of a component from the bytes of the file at `path`, which is only noted.
@@ -170,6 +185,7 @@ impl Component {
         Ok(Component {
             path: path.to_path_buf(),
             bytes_len: bytes.len() as u64,
+            sha256: Digest::of(bytes),
             language: scan.language.clone(),
             uses_async: scan.uses_async,
             run: scan.exports.iter().find_map(|name| run_export(name)),
@@ -185,14 +201,16 @@ impl Component {
 }
 
 fn read_bytes(path: &Path) -> Result<Vec<u8>, ReadError> {
-    let file = File::open(path).map_err(|error| match error.kind() {
+    let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => ReadError::Missing,
         _ => ReadError::Io(error),
-    })?;
-    let metadata = file.metadata().map_err(ReadError::Io)?;
-    if !metadata.is_file() {
+    };
+    // Before it is opened, which for a pipe would wait for somebody to write to it.
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
         return Err(ReadError::NotAFile);
     }
+    let file = File::open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(ReadError::Io)?;
     if metadata.len() > COMPONENT_BYTES_MAX {
         return Err(ReadError::TooLarge { len: metadata.len() });
     }

@@ -4,6 +4,7 @@
 //! replica's event loop takes them out one by one and answers. Nothing here knows what runs a replica, or how.
 
 mod block;
+mod callers;
 mod error;
 mod exchange;
 pub mod grpc;
@@ -15,6 +16,7 @@ mod peer;
 mod pump;
 
 pub use block::{BLOCK_BYTES_MIN, Block, KeepOnDrop};
+pub use callers::Callers;
 pub use error::CallError;
 pub use exchange::{Blocked, Exchange, Hold};
 pub use mailbox::{Answering, Call, Mailbox, Served};

@@ -1,5 +1,7 @@
 //! Starts a plan's workers, one file per launch type, and keeps the directory of a run, where their sockets are.
 
+mod credentials;
+mod hardening;
 mod process;
 mod processes;
 mod protocol;
@@ -16,14 +18,17 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 
-pub use process::run_worker_process;
-pub use processes::{ProcessSetting, Processes};
+pub use credentials::Credentials;
+pub use hardening::{Granted, Hardened, harden};
+pub use process::{WorkerSetting, run_worker_process};
+pub use processes::{Private, ProcessSetting, Processes};
 pub use run_dir::{RunDir, RunId, SOCKET_NAME_BYTES_MAX, has_room_for_sockets, socket_path};
 use threads::launch_threads;
 pub use worker_files::WorkerFiles;
 
 use crate::node::NodeEvent;
 use crate::plan::{LaunchType, NodeId, Plan, ReplicaId, Secrets};
+use crate::program::Hardening;
 use crate::runtime::{CompileCache, Outputs, Stop};
 use crate::worker::{Endpoints, ReplicaStats, Surroundings, Worker, WorkerError, WorkerSockets};
 
@@ -35,6 +40,8 @@ pub struct LaunchSetting {
     pub cache: Option<CompileCache>,
     /// Where the output of replicas goes.
     pub outputs: Arc<dyn Outputs>,
+    /// By which the nodes know each other.
+    pub credentials: Arc<Credentials>,
     /// How worker processes are started, and where the sockets of workers are. Without it there are neither.
     pub processes: Option<ProcessSetting>,
 }
@@ -42,7 +49,7 @@ pub struct LaunchSetting {
 /// The workers of a running program.
 pub enum Workers {
     /// One, in this process.
-    Threads(Worker),
+    Threads(Box<Worker>),
     /// Each in a process of its own.
     Processes(Processes),
 }
@@ -66,35 +73,37 @@ pub async fn launch(
 ) -> Result<Launched, WorkerError> {
     let nodes = bind_nodes(&plan)?;
     let listening = nodes.iter().filter_map(|(node, listener)| Some((*node, listener.local_addr().ok()?))).collect();
-    let LaunchSetting { secrets, cache, outputs, processes } = setting;
+    let LaunchSetting { secrets, cache, outputs, credentials, processes } = setting;
     let workers = match plan.launch_type {
+        LaunchType::Threads if plan.hardening == Hardening::Require => return Err(WorkerError::NoHardening),
         LaunchType::Threads => {
             // The only worker has a socket too, for calls from a terminal.
             let workers = match &processes {
-                Some(setting) => Some(only_worker(&plan, &setting.files())?),
+                Some(setting) => Some(only_worker(&plan, &setting.files(), &credentials)?),
                 None => None,
             };
             let endpoints = Endpoints { workers, nodes };
             let run_dir = processes.map(|setting| setting.dir);
             let surroundings = Surroundings { secrets, cache, outputs, stop, events, endpoints, run_dir };
-            Workers::Threads(launch_threads(plan, surroundings).await?)
+            Workers::Threads(Box::new(launch_threads(plan, surroundings).await?))
         }
         LaunchType::Processes => {
             if let Some(cache) = cache {
                 warm(plan.clone(), cache).await?;
             }
             let processes = processes.ok_or(WorkerError::NoProcesses)?;
-            Workers::Processes(Processes::launch(plan, secrets, processes, nodes, outputs, stop, events).await?)
+            let private = Private { secrets, credentials };
+            Workers::Processes(Processes::launch(plan, processes, nodes, private, outputs, stop, events).await?)
         }
     };
     Ok(Launched { workers, listening })
 }
 
-fn only_worker(plan: &Plan, files: &WorkerFiles) -> Result<WorkerSockets, WorkerError> {
+fn only_worker(plan: &Plan, files: &WorkerFiles, credentials: &Credentials) -> Result<WorkerSockets, WorkerError> {
     let failed = |source| WorkerError::Listen { name: plan.program.clone(), source };
     let mut listeners = files.create(plan).map_err(failed)?;
     let listener = listeners.pop().ok_or_else(|| failed(std::io::Error::other("the plan has no worker")))?;
-    Ok(WorkerSockets { listener, paths: vec![files.socket(0)] })
+    Ok(WorkerSockets { listener, paths: vec![files.socket(0)], credentials: credentials.of_worker(plan, 0) })
 }
 
 /// Binds the addresses of the nodes that listen, before anything runs: a taken one is a program that can't be launched.
@@ -134,6 +143,14 @@ impl Workers {
         match self {
             Self::Threads(_) => Some(std::process::id()),
             Self::Processes(processes) => processes.pid(replica),
+        }
+    }
+
+    /// The walls around the process that runs a replica, if it has one that is a worker's own.
+    pub fn hardened(&self, replica: ReplicaId) -> Option<Hardened> {
+        match self {
+            Self::Threads(_) => None,
+            Self::Processes(processes) => processes.hardened(replica),
         }
     }
 

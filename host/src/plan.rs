@@ -8,8 +8,9 @@ mod restart;
 mod sandbox;
 mod secret;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -20,8 +21,8 @@ pub use restart::RestartPlan;
 pub use sandbox::{DirPlan, FilePlan, SandboxPlan};
 pub use secret::{NodeSecrets, Secret, Secrets};
 
-use crate::component::RunExport;
-use crate::program::{ColocationMode, Pick, Retry, WhenFull};
+use crate::component::{Digest, RunExport};
+use crate::program::{ColocationMode, Hardening, Pick, Retry, WhenFull};
 
 /// A program lowered for one launch type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +41,8 @@ pub struct Plan {
     pub grace_ms: u64,
     /// The largest encoded call or result that passes between nodes.
     pub message_bytes_max: u64,
+    /// Whether worker processes must be hardened.
+    pub hardening: Hardening,
 }
 
 /// A node of a plan, by its index.
@@ -89,6 +92,8 @@ pub struct NodePlan {
     pub name: String,
     /// The absolute path of the component file.
     pub component: PathBuf,
+    /// The digest of the file that was checked: no other one is run in its place.
+    pub sha256: Digest,
     /// Whether the component needs an engine with the component model's async feature.
     pub uses_async: bool,
     /// How many replicas there are.
@@ -216,6 +221,23 @@ impl Plan {
     pub fn replicas(&self) -> impl Iterator<Item = ReplicaId> {
         let ids = (0..).map(NodeId).zip(&self.nodes);
         ids.flat_map(|(id, node)| (0..node.replicas).map(move |index| ReplicaId { node: id, index }))
+    }
+
+    /// Every pair of nodes of which the first holds a handle of the second, and so may call it.
+    pub fn edges(&self) -> BTreeSet<(NodeId, NodeId)> {
+        let callers = (0..).map(NodeId).zip(&self.nodes);
+        let handles = callers.flat_map(|(caller, node)| {
+            let handles = node.edges.iter().flat_map(|edge| &edge.handles);
+            handles.flat_map(move |handle| handle.targets.iter().map(move |target| (caller, target.node)))
+        });
+        handles.collect()
+    }
+
+    /// The numbers of a node's replicas among all of the program, in the order of [`Self::replicas`].
+    pub fn replica_numbers(&self, node: NodeId) -> Range<u32> {
+        let (before, rest) = self.nodes.split_at(node.0 as usize);
+        let start = before.iter().map(|node| node.replicas).sum();
+        start..start + rest[0].replicas
     }
 
     /// The place of the group that a replica is of among the plan's groups.

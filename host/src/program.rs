@@ -45,6 +45,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use crate::component::Digest;
 pub use builder::NodeHandle;
 pub use check::{NAME_RULE, is_name};
 pub use colocation::{Colocation, ColocationMode};
@@ -84,7 +87,23 @@ pub struct Program {
     pub grace: Duration,
     /// The largest encoded call or result that passes between nodes.
     pub message_bytes_max: u64,
+    /// Whether worker processes must be hardened.
+    pub hardening: Hardening,
     source: Source,
+}
+
+/// Whether a worker process gives up what the kernel lets it give up, so that a guest that broke out of its sandbox finds
+/// little to do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hardening {
+    /// As far as it can, with a warning if that is not all the way.
+    #[default]
+    Auto,
+    /// All the way; a program that can't have that is not launched.
+    Require,
+    /// Not at all.
+    Off,
 }
 
 /// A named vertex of the graph: one component, run as a number of replicas.
@@ -95,6 +114,8 @@ pub struct Node {
     /// The component file; relative paths are relative to the program's directory until [`Program::load`] or
     /// [`Program::link`] makes them absolute.
     pub component: PathBuf,
+    /// What the component file must be; any if there is none.
+    pub sha256: Option<Digest>,
     /// The shell command that builds the component, run in the program's directory.
     pub build: Option<String>,
     /// How many instances run, from 1 to [`REPLICAS_MAX`].

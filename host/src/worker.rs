@@ -1,6 +1,7 @@
 //! Runs the replicas that a plan gives to one worker: the one place where every launch type meets.
 
 mod components;
+mod credentials;
 mod endpoints;
 mod peers;
 mod temporary_dir;
@@ -14,14 +15,17 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
+use crate::component::{Digest, ReadError};
 use crate::courier::grpc::{Presence, ReflectionError, Remote};
 use crate::courier::{Blocked, CallError, Exchange, Mailbox, Served};
 use crate::node::{NodeEvent, run_component};
 use crate::plan::{NodeId, Plan, ReplicaId, Secrets};
 use crate::runtime::{CompileCache, Linked, LoadError, Outputs, ProgramInfo, ReplicaSpec, Runtime, RuntimeError, Stop};
 use components::Components;
+pub use credentials::{Caller, EdgeCredential, WorkerCredentials};
 pub use endpoints::{Endpoints, WorkerSockets};
 use peers::Peers;
+pub use temporary_dir::make_temporary_dirs;
 
 /// Everything that a worker needs beside its plan.
 pub struct Surroundings {
@@ -45,14 +49,26 @@ pub struct Surroundings {
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
     /// A component file can't be read.
-    #[error("failed to read `{}`", .path.display())]
+    #[error("`{}` {source}", .path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: std::io::Error,
+        /// What is wrong with it.
+        source: ReadError,
     },
+    /// A component file is not the one that the program was checked with.
+    #[error("`{}` was replaced while the program ran: its digest was {checked} and is {found}", .path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// What it was.
+        checked: Digest,
+        /// What it is.
+        found: Digest,
+    },
+    /// Worker processes must be hardened, and there are none.
+    #[error("`hardening = \"require\"` needs worker processes: launch it with `--launch-type processes`")]
+    NoHardening,
     /// The process can't run components.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
@@ -164,7 +180,7 @@ impl Worker {
         let Surroundings { secrets, cache, outputs, stop, events, endpoints, run_dir } = surroundings;
         let replicas = &plan.workers[index].replicas;
         let components = Components::load(plan, replicas, cache)?;
-        let peers = Peers::new(plan, index, endpoints.sockets());
+        let peers = Peers::new(plan, index, endpoints.workers.as_ref());
         let program = Arc::new(ProgramInfo {
             name: plan.program.clone(),
             launch_type: plan.launch_type.to_string(),

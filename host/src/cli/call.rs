@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::runs;
 use super::screen::{Failure, Screen, exit_code};
 use crate::component::{Component, Interface, Method, MethodTypes, described};
-use crate::courier::grpc::{Address, Connection, ConnectionOptions, Remote};
+use crate::courier::grpc::{Address, Connection, ConnectionOptions, Passes, Remote};
 use crate::courier::{CallContext, CallError, CallOptions, Exchange, Message, ReplicaIndex};
 use crate::launch::WorkerFiles;
 use crate::plan::{NodeId, Plan, ReplicaId};
@@ -50,6 +50,8 @@ struct Callee {
     /// Its replica; empty if the address leads to any.
     label: String,
     address: Address,
+    /// What to show to it; a node that listens asks nothing.
+    passes: Arc<Passes>,
     couriers: Vec<Interface>,
     message_bytes_max: usize,
 }
@@ -63,8 +65,8 @@ impl Callee {
         let options = ConnectionOptions { in_flight_max: 1, message_bytes_max: self.message_bytes_max };
         let connection = Connection::new(self.address.clone(), options);
         let path = path.parse().expect("names of WIT are ASCII words, and so are those made of them");
-        let exchange = Exchange::new(0);
-        let remote = Remote::new(self.label.clone(), ReplicaIndex(0), exchange, connection, Arc::from([path]));
+        let (label, exchange, passes) = (self.label.clone(), Exchange::new(0), self.passes.clone());
+        let remote = Remote::new(label, ReplicaIndex(0), exchange, connection, passes, Arc::from([path]));
         let options = CallOptions { timeout: Some(timeout), ..CallOptions::default() };
         let context = CallContext { origin: None, caller: None, options };
         Ok(remote.call(0, Message::from(request), context).await?.to_vec())
@@ -115,6 +117,7 @@ async fn of_address(address: &str, component: Option<&Path>, timeout: Duration) 
     let mut callee = Callee {
         label: String::new(),
         address: Address::Tcp(address.to_owned()),
+        passes: Arc::default(),
         couriers: Vec::new(),
         message_bytes_max: MESSAGE_BYTES_MAX,
     };
@@ -154,9 +157,12 @@ async fn of_run(run: &str, node: &str) -> Result<Callee, Failure> {
     let worker = plan.workers.iter().position(|worker| worker.replicas.contains(&replica));
     let worker = worker.expect("every replica of a plan has a worker");
     let served = |interface: &Interface| node.couriers.iter().any(|courier| courier.interface == interface.name);
+    let mut client = runs::connect(&registry, &id).await?.ok_or_else(|| runs::ended(&id))?;
+    let credential = client.credential(name).await?;
     Ok(Callee {
         label: plan.label(replica),
         address: Address::Unix(files.socket(worker)),
+        passes: Arc::new(Passes::from_iter([(None, credential)])),
         couriers: read(&node.component)?.couriers.into_iter().filter(served).collect(),
         message_bytes_max: usize::try_from(plan.message_bytes_max).unwrap_or(usize::MAX),
     })

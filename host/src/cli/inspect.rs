@@ -90,6 +90,7 @@ fn text(component: &Component) -> String {
     let language = component.language.as_deref().unwrap_or("language not recorded");
     let kind = if component.uses_async { "async" } else { "not async" };
     let mut out = format!("{}: {}, {language}, {kind}\n", component.path.display(), size(component.bytes_len));
+    out.push_str(&format!("sha256: {}\n", component.sha256));
     out.push_str("\nruns: ");
     match component.run {
         Some(run) => out.push_str(entry_point(run)),
@@ -155,6 +156,7 @@ fn to_json(component: &Component) -> Value {
     json!({
         "path": component.path.display().to_string(),
         "bytes": component.bytes_len,
+        "sha256": component.sha256,
         "language": component.language,
         "async": component.uses_async,
         "run": component.run.map(entry_point),

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use super::screen::{Failure, Screen, exit_code, with_causes};
 use super::signals::forward_signals;
 use super::{ProgramArgs, build};
-use crate::launch::{LaunchSetting, ProcessSetting};
+use crate::launch::{Credentials, LaunchSetting, ProcessSetting};
 use crate::observe::{LineFormat, LineOutputs, RecentLines, Recorded, report_json, report_table};
 use crate::plan::{self, LaunchType, Plan, Secrets};
 use crate::program::{Linked, Program};
@@ -117,7 +117,9 @@ async fn launch(
     let (signals_tx, signals) = mpsc::unbounded_channel();
     forward_signals(signals_tx.clone()).map_err(not_launched)?;
     let (status_tx, status_requests) = mpsc::channel(STATUS_REQUESTS_MAX);
-    let mut announced = match Announced::new(&plan, recent.clone(), signals_tx, status_tx) {
+    let credentials = Arc::new(Credentials::random(&plan).map_err(not_launched)?);
+    let announced = Announced::new(&plan, recent.clone(), signals_tx, status_tx, credentials.clone());
+    let mut announced = match announced {
         Ok(announced) => Some(announced),
         Err(error) if args.terminal == Terminal::Tmux => return Err(not_launched(error)),
         Err(error) => {
@@ -140,6 +142,7 @@ async fn launch(
         secrets,
         cache: cache_dir.as_deref().and_then(|dir| open_cache(dir, screen)),
         outputs: outputs.clone(),
+        credentials,
         processes: processes.map_err(not_launched)?,
     };
     let setting = Setting { launching, signals, status_requests };

@@ -8,9 +8,10 @@ use rustix::process::Signal;
 
 use super::run::open_cache;
 use super::screen::{Failure, Screen, exit_code};
-use crate::launch::{WorkerFiles, run_worker_process};
+use crate::launch::{Granted, Hardened, WorkerFiles, WorkerSetting, harden, run_worker_process};
 use crate::plan::Plan;
-use crate::worker::{Endpoints, WorkerSockets};
+use crate::program::Hardening;
+use crate::worker::{Endpoints, WorkerCredentials, WorkerSockets, make_temporary_dirs};
 
 /// Runs one worker of a launched program
 #[derive(Debug, clap::Args)]
@@ -35,14 +36,28 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
     let plan: Arc<Plan> = plan.map(Arc::new).map_err(failed)?;
     let endpoints = endpoints(&plan, args).map_err(failed)?;
     let cache = args.cache.as_deref().and_then(|dir| open_cache(dir, screen));
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
     let run_dir = args.plan.parent().map(PathBuf::from).unwrap_or_default();
-    let (commands, reports) = (std::io::stdin(), std::io::stdout());
-    let worker = run_worker_process(plan, args.index, endpoints, run_dir, cache, commands, reports);
+    let hardened = match plan.hardening {
+        Hardening::Off => Hardened::default(),
+        Hardening::Auto | Hardening::Require => {
+            let write = make_temporary_dirs(&plan, args.index, &run_dir);
+            harden(&plan, args.index, &Granted { write, ..granted(args, &endpoints) })
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
+    let setting = WorkerSetting { plan, index: args.index, hardened, endpoints, run_dir, cache };
+    let worker = run_worker_process(setting, std::io::stdin(), std::io::stdout());
     runtime.block_on(worker);
     // Guests may still be on the runtime's threads for a tick; they are not waited for.
     runtime.shutdown_background();
     Ok(0)
+}
+
+/// What a worker opens beside the files of its nodes.
+fn granted(args: &Args, endpoints: &Endpoints) -> Granted {
+    let read = args.cache.iter().cloned().chain(std::env::current_exe().ok()).collect();
+    let sockets = endpoints.workers.as_ref().map(|workers| workers.paths.clone()).unwrap_or_default();
+    Granted { read, write: Vec::new(), sockets }
 }
 
 /// The sockets that the launcher passed on.
@@ -59,5 +74,5 @@ fn endpoints(plan: &Plan, args: &Args) -> std::io::Result<Endpoints> {
         nodes.push((node, sockets.take_tcp_listener(place)?.ok_or_else(missing)?));
     }
     let paths = (0..plan.workers.len()).map(|index| files.socket(index)).collect();
-    Ok(Endpoints { workers: Some(WorkerSockets { listener, paths }), nodes })
+    Ok(Endpoints { workers: Some(WorkerSockets { listener, paths, credentials: WorkerCredentials::default() }), nodes })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use wasm_metadata::Producers;
 use wasmparser::types::Types;
-use wasmparser::{Encoding, KnownCustom, Parser, Payload, Validator, WasmFeatures};
+use wasmparser::{ComponentExternalKind, Encoding, KnownCustom, Parser, Payload, Validator, WasmFeatures};
 
 use super::ReadError;
 
@@ -37,7 +37,7 @@ impl Scan {
         let mut strict = Some(Validator::new_with_features(without_async()));
         let mut validator = Validator::new_with_features(WasmFeatures::all());
         let (mut imports, mut exports, mut tools) = (Vec::new(), Vec::new(), Tools::default());
-        let (mut depth, mut types) = (0_u32, None);
+        let (mut depth, mut types, mut only_types) = (0_u32, None, true);
         for payload in Parser::new(0).parse_all(bytes) {
             let payload = payload.map_err(ReadError::Invalid)?;
             if let Payload::Version { encoding: Encoding::Module, .. } = payload
@@ -65,7 +65,9 @@ impl Scan {
                 }
                 Payload::ComponentExportSection(section) if depth == 1 => {
                     for export in section {
-                        exports.push(export.map_err(ReadError::Invalid)?.name.name.to_owned());
+                        let export = export.map_err(ReadError::Invalid)?;
+                        only_types &= export.kind == ComponentExternalKind::Type;
+                        exports.push(export.name.name.to_owned());
                     }
                 }
                 Payload::CustomSection(section) => {
@@ -75,6 +77,10 @@ impl Scan {
                 }
                 _ => {}
             }
+        }
+        // The binary form of a WIT package exports its interfaces and worlds as types.
+        if only_types && !exports.is_empty() {
+            return Err(ReadError::WitPackage);
         }
         let types = types.expect("the parser ends a valid component with `End`");
         Ok(Scan { types, imports, exports, uses_async: strict.is_none(), language: tools.language() })

@@ -7,6 +7,7 @@
 mod client;
 mod codec;
 mod connection;
+mod credential;
 mod metadata;
 mod public;
 mod server;
@@ -18,8 +19,10 @@ use http::HeaderValue;
 
 pub use client::{Presence, Remote, RemoteMethod};
 pub use connection::{Address, Connection, ConnectionOptions};
+pub use credential::{Bearer, Credential, Passes, Permits};
 pub use public::{Public, PublicSchema, ReflectionError};
-pub use server::{Check, Listener, ServedReplica, Service, serve};
+pub use server::{Check, Listener, ServedReplica, Service, is_own_user, serve, serve_client};
+pub use workers::serve_worker;
 
 /// The `content-type` of gRPC messages.
 const CONTENT_TYPE_GRPC: HeaderValue = HeaderValue::from_static("application/grpc");

@@ -11,7 +11,7 @@ use hdrhistogram::Histogram;
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::peer::Pending;
-use super::{CallContext, CallError, CallOptions, Exchange, Message, Origin, Pump, ReplicaIndex, Urgency};
+use super::{CallContext, CallError, CallOptions, Callers, Exchange, Message, Origin, Pump, ReplicaIndex, Urgency};
 use crate::program::WhenFull;
 
 /// One call that waits for its replica or is worked on.
@@ -44,6 +44,7 @@ pub struct Served {
 pub struct Mailbox {
     label: String,
     replica: ReplicaIndex,
+    callers: Callers,
     exchange: Arc<Exchange>,
     state: Mutex<State>,
     arrived: AtomicWaker,
@@ -77,12 +78,20 @@ enum Phase {
 impl Mailbox {
     /// The mailbox of a replica that has not started; calls wait in it until it has.
     ///
-    /// `label` names the replica in messages (`producer/0`); at most `queued_max` calls wait, more wait for room.
-    pub fn new(label: String, replica: ReplicaIndex, queued_max: u32, exchange: Arc<Exchange>) -> Self {
+    /// `label` names the replica in messages (`producer/0`). Of the program's replicas, `callers` may call it; others are
+    /// denied. At most `queued_max` calls wait, more wait for room.
+    pub fn new(
+        label: String,
+        replica: ReplicaIndex,
+        callers: Callers,
+        queued_max: u32,
+        exchange: Arc<Exchange>,
+    ) -> Self {
         let latency_ns = Histogram::new(2).expect("two significant digits are in the allowed range");
         Self {
             label,
             replica,
+            callers,
             exchange,
             state: Mutex::new(State {
                 queue: VecDeque::new(),
@@ -129,6 +138,10 @@ impl Mailbox {
     /// A call that has started is never cut off: a caller that stops waiting, by its deadline or by dropping this,
     /// leaves the callee to finish for nobody. One that has not started by then never does.
     pub async fn call(&self, method: usize, request: Message, context: CallContext) -> Result<Message, CallError> {
+        if context.caller.is_some_and(|caller| !self.callers.contain(caller)) {
+            self.lock().served.errors += 1;
+            return Err(CallError::Denied);
+        }
         let _pending = Pending::new(&self.pending);
         let _hold = self.exchange.enter(&context, self.replica, &self.label)?;
         let CallContext { origin, caller, options } = context;

@@ -8,9 +8,11 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
+use super::hardening::Hardened;
 use super::protocol::{Command, Report, StatsReport, receive, send};
 use crate::node::NodeEvent;
 use crate::plan::{Plan, ReplicaId};
+use crate::program::Hardening;
 use crate::runtime::{CompileCache, LineSink, Outputs, Stop, Stream};
 use crate::worker::{Endpoints, Surroundings, Worker, WorkerError};
 
@@ -20,22 +22,43 @@ const STATS_INTERVAL: Duration = Duration::from_millis(500);
 /// How often blocked replicas are looked for. One that is blocked at two looks in a row, by the same call, is told of.
 const BLOCKED_INTERVAL: Duration = Duration::from_millis(150);
 
-/// Runs worker number `index` of `plan`, whose run has the directory `run_dir`, until `commands` ends.
+/// What a worker process is to run, and how.
+pub struct WorkerSetting {
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// Which of its workers this is.
+    pub index: usize,
+    /// The walls that were raised around the process.
+    pub hardened: Hardened,
+    /// The sockets that the launcher passed on.
+    pub endpoints: Endpoints,
+    /// The directory of the run.
+    pub run_dir: PathBuf,
+    /// Where compiled components are kept, if anywhere.
+    pub cache: Option<CompileCache>,
+}
+
+/// Runs a worker until `commands` ends.
 pub async fn run_worker_process(
-    plan: Arc<Plan>,
-    index: usize,
-    endpoints: Endpoints,
-    run_dir: PathBuf,
-    cache: Option<CompileCache>,
+    setting: WorkerSetting,
     commands: impl Read + Send + 'static,
     reports: impl Write + Send + 'static,
 ) {
+    let WorkerSetting { plan, index, hardened, mut endpoints, run_dir, cache } = setting;
     let reporter = Reporter(Arc::new(Mutex::new(Box::new(reports))));
     let (events_tx, mut events) = mpsc::unbounded_channel();
     let stop = Stop::default();
     let outputs = Arc::new(reporter.clone());
     let mut commands = commands_of(commands);
     let Some(Command::Secrets { secrets }) = commands.recv().await else { return };
+    // A worker that was never told them would deny every call.
+    let Some(Command::Credentials(credentials)) = commands.recv().await else { return };
+    if let Some(workers) = &mut endpoints.workers {
+        workers.credentials = credentials;
+    }
+    if let (Hardening::Require, Some(missing)) = (plan.hardening, hardened.warning()) {
+        return reporter.report(&Report::NotLoaded { message: missing });
+    }
     let run_dir = Some(run_dir);
     let surroundings =
         Surroundings { secrets, cache, outputs, stop: stop.clone(), events: events_tx, endpoints, run_dir };
@@ -45,7 +68,8 @@ pub async fn run_worker_process(
             return reporter.report(&Report::NotLoaded { message: super::with_causes(&error) });
         }
     };
-    reporter.report(&Report::Loaded { warnings: worker.warnings().to_vec() });
+    let warnings = worker.warnings().iter().cloned().chain(hardened.warning()).collect();
+    reporter.report(&Report::Loaded { hardened, warnings });
     let mut ticks = tokio::time::interval(STATS_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut looks = tokio::time::interval(BLOCKED_INTERVAL);
@@ -99,8 +123,8 @@ async fn load(plan: Arc<Plan>, index: usize, surroundings: Surroundings) -> Resu
 
 fn obey(worker: &mut Worker, stop: &Stop, command: Command) {
     match command {
-        // They come before anything can be obeyed.
-        Command::Secrets { .. } => {}
+        // They were taken before the worker was there.
+        Command::Secrets { .. } | Command::Credentials(_) => {}
         Command::Start { replica } => worker.restart(replica),
         Command::Presence { replica, presence } => worker.set_presence(replica, presence),
         Command::StopReplica { replica } => worker.stop_replica(replica),

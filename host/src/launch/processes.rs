@@ -21,6 +21,8 @@ use command_fds::{CommandFdExt, FdMapping};
 use tokio::sync::mpsc;
 
 use super::WorkerFiles;
+use super::credentials::Credentials;
+use super::hardening::Hardened;
 use super::protocol::{Command, Report, receive, send};
 use super::rings::Rings;
 use crate::courier::grpc::Presence;
@@ -51,6 +53,14 @@ impl ProcessSetting {
     }
 }
 
+/// What workers are told that no file may hold.
+pub struct Private {
+    /// What the guests are given that the plan does not say.
+    pub secrets: Secrets,
+    /// By what the nodes of different workers know each other.
+    pub credentials: Arc<Credentials>,
+}
+
 /// The worker processes of a program.
 pub struct Processes {
     shared: Arc<Shared>,
@@ -61,10 +71,10 @@ pub struct Processes {
 /// What the threads that listen to workers share.
 struct Shared {
     plan: Arc<Plan>,
-    secrets: Secrets,
     setting: ProcessSetting,
     sockets: Vec<UnixListener>,
     nodes: Vec<(NodeId, TcpListener)>,
+    private: Private,
     outputs: Arc<dyn Outputs>,
     stop: Stop,
     events: mpsc::UnboundedSender<NodeEvent>,
@@ -79,9 +89,9 @@ impl Processes {
     /// listen. Must be called on the thread that lives as long as the program, which the processes die with.
     pub async fn launch(
         plan: Arc<Plan>,
-        secrets: Secrets,
         setting: ProcessSetting,
         nodes: Vec<(NodeId, TcpListener)>,
+        private: Private,
         outputs: Arc<dyn Outputs>,
         stop: Stop,
         events: mpsc::UnboundedSender<NodeEvent>,
@@ -91,7 +101,7 @@ impl Processes {
         let worker_of = |replica| plan.workers.iter().position(|worker| worker.replicas.contains(&replica));
         let rings = Rings::new(plan.replicas().map(|replica| worker_of(replica).unwrap_or_default()).collect());
         let state = Mutex::new(State::new(rings));
-        let shared = Arc::new(Shared { plan, secrets, setting, sockets, nodes, outputs, stop, events, state });
+        let shared = Arc::new(Shared { plan, setting, sockets, nodes, private, outputs, stop, events, state });
         let mut first_words = Vec::new();
         for index in 0..shared.plan.workers.len() {
             first_words.push(shared.spawn(index)?);
@@ -108,7 +118,12 @@ impl Processes {
         for (index, first_word) in first_words.into_iter().enumerate() {
             // A process that ended before it said anything is a failure of its replicas like any later end.
             match first_word.await.unwrap_or(Ok(Vec::new())) {
-                Ok(warnings) => processes.warnings.extend(warnings),
+                // What is true of the machine, every worker says.
+                Ok(warnings) => {
+                    let new = warnings.into_iter().filter(|warning| !processes.warnings.contains(warning));
+                    let new: Vec<_> = new.collect();
+                    processes.warnings.extend(new);
+                }
                 Err(message) => {
                     processes.kill().await;
                     let name = processes.shared.plan.workers[index].name.clone();
@@ -128,6 +143,12 @@ impl Processes {
     pub fn pid(&self, replica: ReplicaId) -> Option<u32> {
         let index = self.shared.worker_of(replica)?;
         self.shared.lock().processes.get(&index).map(|process| process.child.id())
+    }
+
+    /// The walls around the process of a replica.
+    pub fn hardened(&self, replica: ReplicaId) -> Option<Hardened> {
+        let index = self.shared.worker_of(replica)?;
+        self.shared.lock().hardened.get(&index).cloned()
     }
 
     /// Starts a replica that has ended, in its worker's process, which is started first if there is none.
@@ -215,7 +236,7 @@ impl Processes {
         // Dropping the commands closes stdin, which a process that runs no guest answers by ending.
         let mut children: Vec<Child> = Vec::new();
         for process in processes.drain(..) {
-            let Process { commands, mut child, running } = process;
+            let Process { commands, mut child, running, refusal: _ } = process;
             drop(commands);
             if !running.is_empty() {
                 let _ = child.kill();
@@ -272,10 +293,11 @@ impl Shared {
             }
         });
         let mut state = self.lock();
-        let process = Process { commands, child, running: HashSet::new() };
+        let process = Process { commands, child, refusal: None, running: HashSet::new() };
         let replicas = &self.plan.workers[index].replicas;
         let of_worker = |node| replicas.iter().any(|replica| replica.node == node);
-        process.tell(Command::Secrets { secrets: self.secrets.only(of_worker) });
+        process.tell(Command::Secrets { secrets: self.private.secrets.only(of_worker) });
+        process.tell(Command::Credentials(self.private.credentials.of_worker(&self.plan, index)));
         if self.stop.is_requested() {
             process.tell(Command::Stop);
         }
@@ -318,8 +340,16 @@ impl Shared {
         let mut sinks = HashMap::new();
         for report in receive(stdout).map_while(Result::ok) {
             match report {
-                Report::Loaded { warnings } => drop(say(Ok(warnings))),
-                Report::NotLoaded { message } => drop(say(Err(message))),
+                Report::Loaded { hardened, warnings } => {
+                    self.lock().hardened.insert(index, hardened);
+                    drop(say(Ok(warnings)));
+                }
+                Report::NotLoaded { message } => {
+                    if let Some(process) = self.lock().processes.get_mut(&index) {
+                        process.refusal = Some(message.clone());
+                    }
+                    drop(say(Err(message)));
+                }
                 Report::Node { replica, change } => self.changed(replica, change),
                 Report::Stats(stats) => drop(self.lock().latest.insert(stats.replica, stats)),
                 Report::StatsTold => self.lock().stats_told(Some(index)),
@@ -389,11 +419,13 @@ impl Shared {
         state.rings.forget(index);
         state.stats_told(Some(index));
         self.plan.workers[index].replicas.iter().for_each(|&replica| state.keep_stats(replica));
+        let refused = process.refusal.map(|message| format!("its worker process can't run it: {message}"));
+        let summary = refused.unwrap_or_else(|| end_of(status));
         let mut running: Vec<_> = process.running.into_iter().collect();
         running.sort();
         for replica in running {
             self.note_presence(&mut state, replica, Presence::Starting);
-            let failure = Failure { summary: end_of(status), stack: None };
+            let failure = Failure { summary: summary.clone(), stack: None };
             let _ = self.events.send(NodeEvent { replica, change: Change::Failed { failure, memory_peak: 0 } });
         }
     }

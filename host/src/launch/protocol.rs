@@ -7,23 +7,26 @@ use hdrhistogram::Histogram;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::hardening::Hardened;
 use crate::courier::grpc::Presence;
 use crate::courier::{Blocked, Served};
 use crate::node::Change;
 use crate::plan::{ReplicaId, Secrets};
 use crate::runtime::Stream;
-use crate::worker::ReplicaStats;
+use crate::worker::{ReplicaStats, WorkerCredentials};
 
 /// What the launcher tells a worker. The end of its stdin tells it to end at once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Command {
-    /// What the guests are given that the plan does not say. It comes first and once.
+    /// What the guests are given that the plan does not say. It comes first, and once.
     Secrets {
         /// Those of the nodes of this worker.
         #[serde(with = "exposed")]
         secrets: Secrets,
     },
+    /// What the worker's nodes show to others, and what others show to them. Comes next, and once.
+    Credentials(WorkerCredentials),
     /// Start a replica, for the first time or again.
     Start {
         /// The replica.
@@ -106,6 +109,8 @@ mod exposed {
 pub enum Report {
     /// The worker can start its replicas.
     Loaded {
+        /// The walls around its process.
+        hardened: Hardened,
         /// What the user should know of how it runs.
         warnings: Vec<String>,
     },

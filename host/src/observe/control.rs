@@ -9,6 +9,7 @@ pub use server::{Control, serve};
 use serde::{Deserialize, Serialize};
 
 use super::recent::LogLine;
+use crate::courier::grpc::Credential;
 use crate::supervise::ReplicaStatus;
 
 /// A question to a run: `{"request":"logs","node":"producer/1","follow":true}`.
@@ -21,6 +22,11 @@ pub enum Request {
     Stop {
         /// Whether to skip the grace period.
         now: bool,
+    },
+    /// To call a node. Answered with [`Reply::Credential`].
+    Credential {
+        /// The name of the node.
+        node: String,
     },
     /// The last lines of output. Answered with any number of [`Reply::Line`] and [`Reply::Skipped`], then
     /// [`Reply::End`].
@@ -40,6 +46,11 @@ pub enum Reply {
     Status(RunStatus),
     /// The run was asked to stop.
     Stopping,
+    /// What to show to the node that is to be called.
+    Credential {
+        /// Good for that node alone, as long as the run lives.
+        credential: Credential,
+    },
     /// A line of output.
     Line(LogLine),
     /// Lines that were dropped before they could be sent.

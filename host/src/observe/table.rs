@@ -8,6 +8,7 @@ use comfy_table::{CellAlignment, Table};
 use serde_json::{Value, json};
 
 use super::RunStatus;
+use crate::launch::Hardened;
 use crate::supervise::{Outcome, ReplicaReport, RunReport};
 
 /// A replica's figures, in the units of the JSON report.
@@ -66,7 +67,7 @@ pub fn report_table(report: &RunReport) -> String {
 pub fn status_table(runs: &[RunStatus]) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING);
-    table.set_header(["run", "node", "state", "pid", "restarts", "uptime", "calls", "errors", "memory"]);
+    table.set_header(["run", "node", "state", "pid", "hardening", "restarts", "uptime", "calls", "errors", "memory"]);
     for column in table.column_iter_mut().skip(3) {
         column.set_cell_alignment(CellAlignment::Right);
     }
@@ -76,6 +77,7 @@ pub fn status_table(runs: &[RunStatus]) -> String {
             replica.label(),
             replica.state.name().to_owned(),
             replica.pid.map_or("-".to_owned(), |pid| pid.to_string()),
+            replica.hardening.as_ref().map_or("-", Hardened::word).to_owned(),
             replica.restarts.to_string(),
             replica.uptime_ms.map_or("-".to_owned(), |ms| uptime(Duration::from_millis(ms))),
             replica.calls.to_string(),

@@ -24,6 +24,7 @@ pub fn lower(linked: &Linked, launch_type: LaunchType) -> Plan {
         groups: Vec::new(),
         grace_ms: millis(program.grace),
         message_bytes_max: program.message_bytes_max,
+        hardening: program.hardening,
     };
     plan.groups = program.colocations.iter().map(|colocation| group(&plan, colocation)).collect();
     for group in &plan.groups {
@@ -74,6 +75,7 @@ fn node_plan(node: &Node, component: &Component, bindings: &[Binding]) -> NodePl
     NodePlan {
         name: node.name.clone(),
         component: node.component.clone(),
+        sha256: component.sha256,
         uses_async: component.uses_async,
         replicas: node.replicas,
         run: component.run.filter(|_| node.run),

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use super::source::Source;
 use super::{
-    Access, Clock, Colocation, ColocationMode, Dir, FileGrant, Handle, HttpGrant, Inbox, NetworkGrant, Node, Pick,
-    Program, Random, Restart, Retry, Sandbox, SecretSource, WhenFull,
+    Access, Clock, Colocation, ColocationMode, Dir, FileGrant, Handle, Hardening, HttpGrant, Inbox, NetworkGrant, Node,
+    Pick, Program, Random, Restart, Retry, Sandbox, SecretSource, WhenFull,
 };
+use crate::component::Digest;
 
 /// A reference to a node, to be given to the nodes that shall call it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,7 @@ impl Program {
             colocations: Vec::new(),
             grace: Program::GRACE,
             message_bytes_max: Program::MESSAGE_BYTES_MAX,
+            hardening: Hardening::default(),
             source: Source::default(),
         }
     }
@@ -63,6 +65,7 @@ impl Node {
         Node {
             name: name.into(),
             component: path.into(),
+            sha256: None,
             build: None,
             replicas: 1,
             run: true,
@@ -106,6 +109,11 @@ impl Node {
     pub fn handle_with(mut self, handle: Handle) -> Node {
         self.handles.push(handle);
         self
+    }
+
+    /// Refuses every component file but the one with this digest.
+    pub fn sha256(self, digest: Digest) -> Node {
+        Node { sha256: Some(digest), ..self }
     }
 
     /// Runs that many instances.

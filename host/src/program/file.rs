@@ -18,7 +18,7 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use toml::Spanned;
 
 use super::units::{DurationText, SizeText};
-use super::{INBOX_CALLS_MAX, Inbox, Pick, REPLICAS_MAX, Retry, WhenFull};
+use super::{Hardening, INBOX_CALLS_MAX, Inbox, Pick, REPLICAS_MAX, Retry, WhenFull};
 pub(super) use colocation::ColocationFile;
 pub(super) use restart::{RestartFile, RestartTable};
 pub(super) use sandbox::{ClockFile, DirFile, FileFile, RandomFile, SandboxFile, SecretFile};
@@ -55,6 +55,13 @@ pub(super) struct ProgramFile {
     #[schemars(with = "SizeText", extend("default" = "64MiB"))]
     pub message_max: Option<Spanned<SizeText>>,
 
+    /// Whether worker processes, of the launch type `processes`, are hardened by the kernel: no new privileges, Landlock,
+    /// a filter of system calls, no core files. `hardening = "auto"`, which is the default, has as much of it as there
+    /// is, with a warning if that is not all; `"require"` launches the program with all of it or not at all, and so not
+    /// as `threads`; `"off"` does without.
+    #[serde(default)]
+    pub hardening: Hardening,
+
     /// The nodes by their names, in kebab-case, each as a table `[nodes.name]`. At least one.
     #[schemars(with = "BTreeMap<String, NodeFile>", extend("minProperties" = 1))]
     pub nodes: Option<BTreeMap<Spanned<String>, NodeFile>>,
@@ -73,6 +80,12 @@ pub(super) struct NodeFile {
     /// The component file, relative to the program file: `component = "producer.wasm"`.
     #[schemars(with = "String")]
     pub component: Option<Spanned<String>>,
+
+    /// The SHA-256 digest that the component file must have, as `lp-host inspect` shows it: `sha256 = "9f86d0…"`. A
+    /// component that is another one is refused.
+    #[serde(default)]
+    #[schemars(with = "String", regex(pattern = "^[0-9A-Fa-f]{64}$"))]
+    pub sha256: Option<Spanned<String>>,
 
     /// The command that builds the component, run by a shell in the directory of the program file:
     /// `build = "cargo build --release --target wasm32-wasip2 -p producer"`.

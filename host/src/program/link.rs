@@ -104,8 +104,21 @@ fn read_components(program: &Program, problems: &mut Problems) -> Vec<Option<Arc
             let span = program.source.node_span(&node.name, NodePlace::Component);
             problems.push_node(&node.name, problem.at(span, format!("the component of `{}`", node.name)));
         }
+        if let (Ok(component), Some(wanted)) = (result, node.sha256)
+            && component.sha256 != wanted
+        {
+            problems.push_node(&node.name, wrong_digest(program, node, component));
+        }
     }
     components
+}
+
+/// Whoever pinned a component wants to look at another one before it runs.
+fn wrong_digest(program: &Program, node: &Node, component: &Component) -> Problem {
+    let message = format!("`{}` is not the component that `{}` names", program.shown(&node.component), node.name);
+    let span = program.source.node_span(&node.name, NodePlace::Sha256);
+    let problem = Problem::error("wrong-digest", message).at(span, "the component has another digest");
+    problem.help(format!("if it is the one that you want, write `sha256 = \"{}\"`", component.sha256))
 }
 
 fn read_problem(program: &Program, node: &Node, error: &ReadError) -> Problem {

@@ -15,6 +15,7 @@ use super::problem::{Problem, Problems};
 use super::source::{NodePlace, Place, Source};
 use super::units::{DurationText, SizeText};
 use super::{Handle, Inbox, Node, Program, Restart};
+use crate::component::Digest;
 
 /// Lowers what the file at `path` says. Values out of range are kept for `check` to judge; a missing one takes its
 /// default, and is a problem where the file must give it.
@@ -45,6 +46,7 @@ pub(super) fn lower(file: ProgramFile, path: &Path, source: Source, problems: &m
         colocations,
         grace,
         message_bytes_max: message_max.unwrap_or(Program::MESSAGE_BYTES_MAX),
+        hardening: file.hardening,
         source: lowering.source,
     }
 }
@@ -79,6 +81,7 @@ impl Lowering<'_> {
         handles.sort_by_key(|(name, _)| name.span().start);
         Node {
             component: component.unwrap_or_default().into(),
+            sha256: file.sha256.and_then(|sha256| of_node.sha256(sha256)),
             build: file.build,
             replicas: file.replicas.map_or(1, |replicas| of_node.count(NodePlace::Replicas, &replicas)),
             run: file.run.is_none_or(Spanned::into_inner),
@@ -180,6 +183,18 @@ impl NodeLowering<'_, '_> {
             self.lowering.problems.push_node(self.node, problem.help(help));
         }
         address
+    }
+
+    fn sha256(&mut self, sha256: Spanned<String>) -> Option<Digest> {
+        let sha256 = self.take(NodePlace::Sha256, sha256);
+        let digest = sha256.parse().ok();
+        if digest.is_none() {
+            let problem = Problem::error("bad-digest", format!("`{sha256}` is not a SHA-256 digest"));
+            let problem = problem.at(self.lowering.source.span(&self.at(NodePlace::Sha256)), "64 hexadecimal digits");
+            let help = "`lp-host inspect` shows the digest of a component".to_owned();
+            self.lowering.problems.push_node(self.node, problem.help(help));
+        }
+        digest
     }
 
     fn inbox(&mut self, file: InboxFile) -> Inbox {

@@ -34,6 +34,7 @@ pub(super) enum Place {
 pub(super) enum NodePlace {
     Name,
     Component,
+    Sha256,
     Replicas,
     /// Present only where the file says `run = true`.
     RunTrue,

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::outcome::ReplicaState;
 use super::state::{Replica, Supervision};
-use crate::launch::Workers;
+use crate::launch::{Hardened, Workers};
 use crate::node::Change;
 use crate::plan::{Plan, ReplicaId};
 
@@ -24,6 +24,8 @@ pub struct ReplicaStatus {
     pub state: ReplicaState,
     /// The process that runs it; `None` if there is none at the moment.
     pub pid: Option<u32>,
+    /// The walls around that process, if it is a worker's own.
+    pub hardening: Option<Hardened>,
     /// How often it was started again.
     pub restarts: u32,
     /// How long ago it was started, in milliseconds; `None` if it isn't up.
@@ -88,6 +90,7 @@ pub(super) fn replica_statuses(
             index: id.index,
             state,
             pid: workers.filter(|_| is_up || state == ReplicaState::Starting).and_then(|workers| workers.pid(id)),
+            hardening: workers.filter(|_| is_up).and_then(|workers| workers.hardened(id)),
             restarts: replica.restarts,
             uptime_ms: start.filter(|_| is_up).map(|start| {
                 u64::try_from(start.elapsed().as_millis()).expect("no process is as old as 2^64 milliseconds")

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::WorkerError;
+use crate::component::{Component, Digest};
 use crate::plan::{NodePlan, Plan, ReplicaId};
 use crate::runtime::{Code, CompileCache, Kind, Runtime, Source};
 
@@ -23,8 +24,13 @@ impl Components {
         let mut files: HashMap<&Path, Vec<u8>> = HashMap::new();
         for (_, node) in &nodes {
             if !files.contains_key(node.component.as_path()) {
-                let bytes = std::fs::read(&node.component)
-                    .map_err(|source| WorkerError::Read { path: node.component.clone(), source })?;
+                let path = || node.component.clone();
+                let bytes = Component::read_bytes(&node.component)
+                    .map_err(|source| WorkerError::Read { path: path(), source })?;
+                let found = Digest::of(&bytes);
+                if found != node.sha256 {
+                    return Err(WorkerError::Changed { path: path(), checked: node.sha256, found });
+                }
                 files.insert(&node.component, bytes);
             }
         }

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use super::WorkerError;
 use super::components::Components;
+use super::credentials::WorkerCredentials;
 use super::peers::{Peers, paths};
 use crate::component::{Component, MethodTypes, describe};
 use crate::courier::grpc::{Check, Listener, Public, PublicSchema, ServedReplica, Service, serve as serve_service};
@@ -33,12 +34,8 @@ pub struct WorkerSockets {
     pub listener: UnixListener,
     /// The paths of all workers' sockets, by their index in the plan.
     pub paths: Vec<PathBuf>,
-}
-
-impl Endpoints {
-    pub(super) fn sockets(&self) -> &[PathBuf] {
-        self.workers.as_ref().map_or(&[], |workers| &workers.paths)
-    }
+    /// By which they know each other.
+    pub credentials: WorkerCredentials,
 }
 
 /// Serves every endpoint on the tokio runtime that this is called on.
@@ -50,12 +47,14 @@ pub(super) fn serve(
 ) -> Result<JoinSet<()>, WorkerError> {
     let mut servers = JoinSet::new();
     let limit = usize::try_from(plan.message_bytes_max).unwrap_or(usize::MAX);
-    let served = |mut replicas: Vec<ReplicaId>| -> Vec<ServedReplica> {
+    let served = |mut replicas: Vec<ReplicaId>, credentials: &WorkerCredentials| -> Vec<ServedReplica> {
         replicas.sort();
+        let permits = credentials.permits(plan);
         let replica = |&replica: &ReplicaId| {
             let paths = paths(plan.node(replica.node)).into_iter().enumerate();
             let methods: HashMap<_, _> = paths.map(|(index, path)| (path.as_str().to_owned(), index)).collect();
-            ServedReplica { peer: peers.peer(replica), methods: Arc::new(methods) }
+            let permits = permits.get(&replica.node).cloned().unwrap_or_default();
+            ServedReplica { peer: peers.peer(replica), methods: Arc::new(methods), permits }
         };
         replicas.iter().map(replica).collect()
     };
@@ -63,7 +62,7 @@ pub(super) fn serve(
         let listener = workers.listener.set_nonblocking(true);
         let listener = listener.and_then(|()| tokio::net::UnixListener::from_std(workers.listener));
         let listener = listener.map_err(|source| WorkerError::Listen { name: "other workers".to_owned(), source })?;
-        let replicas = served(peers.local().collect());
+        let replicas = served(peers.local().collect(), &workers.credentials);
         let in_flight_max = peers.local().map(|replica| plan.node(replica.node).calls_per_connection_max).max();
         let service = Arc::new(Service::internal(replicas, limit));
         servers.spawn(serve_service(Listener::Unix(listener), service, in_flight_max.unwrap_or(u32::MAX)));
@@ -74,7 +73,7 @@ pub(super) fn serve(
         let listener = listener.map_err(|source| WorkerError::Listen { name: node.name.clone(), source })?;
         // A client's connection ends up at one worker, and its calls are for the whole node.
         let all = (0..node.replicas).map(|index| ReplicaId { node: id, index });
-        let replicas = served(all.collect());
+        let replicas = served(all.collect(), &WorkerCredentials::default());
         let readiness =
             peers.local().filter(|replica| replica.node == id).map(|replica| peers.mailbox(replica).readiness());
         let public = public(node, components, readiness.collect())?;

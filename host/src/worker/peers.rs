@@ -1,13 +1,13 @@
 //! Every replica of the program as this worker reaches it: by its mailbox here, or over a connection.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::endpoints::WorkerSockets;
 use crate::courier::grpc::{Address, Connection, ConnectionOptions, Remote, RemoteMethod};
-use crate::courier::{CallOptions, Exchange, Mailbox, Peer, ReplicaIndex};
-use crate::plan::{Edge, NodePlan, Plan, ReplicaId};
+use crate::courier::{CallOptions, Callers, Exchange, Mailbox, Peer, ReplicaIndex};
+use crate::plan::{Edge, NodeId, NodePlan, Plan, ReplicaId};
 use crate::program::Retry;
 use crate::proto::{method_name, service_name};
 use crate::runtime::{EdgeSpec, HandleSpec, MethodSpec, TargetSpec};
@@ -19,19 +19,23 @@ pub(super) struct Peers {
 }
 
 impl Peers {
-    /// The replicas of `plan` as worker number `own` sees them; `sockets` are those of the workers by their index.
-    pub fn new(plan: &Plan, own: usize, sockets: &[PathBuf]) -> Self {
+    /// The replicas of `plan` as worker number `own` sees them, which reaches the others by `sockets`.
+    pub fn new(plan: &Plan, own: usize, sockets: Option<&WorkerSockets>) -> Self {
         // Every worker numbers the replicas in the same way, because the numbers go from one to the other.
         let indices: HashMap<_, _> = plan.replicas().zip((0..).map(ReplicaIndex)).collect();
         let exchange = Exchange::new(indices.len());
+        let callers = callers(plan);
         let (mailboxes, remotes) = (HashMap::new(), HashMap::new());
         let mut peers = Self { mailboxes, remotes, exchange: exchange.clone() };
         for &replica in &plan.workers[own].replicas {
             let queued_max = plan.node(replica.node).calls_queued_max;
-            let mailbox = Mailbox::new(plan.label(replica), indices[&replica], queued_max, exchange.clone());
+            let callers = callers.get(&replica.node).cloned().unwrap_or_default();
+            let mailbox = Mailbox::new(plan.label(replica), indices[&replica], callers, queued_max, exchange.clone());
             peers.mailboxes.insert(replica, Arc::new(mailbox));
         }
-        for (worker, socket) in plan.workers.iter().zip(sockets) {
+        let paths_of_workers = sockets.map_or(&[][..], |sockets| &sockets.paths);
+        let passes = sockets.map(|sockets| sockets.credentials.passes(plan)).unwrap_or_default();
+        for (worker, socket) in plan.workers.iter().zip(paths_of_workers) {
             let others = worker.replicas.iter().filter(|replica| !peers.mailboxes.contains_key(replica));
             let others: Vec<_> = others.copied().collect();
             let Some(first) = others.first() else { continue };
@@ -42,8 +46,9 @@ impl Peers {
             let connection = Connection::new(Address::Unix(socket.clone()), options);
             for replica in others {
                 let methods = paths(plan.node(replica.node));
-                let (index, exchange) = (indices[&replica], exchange.clone());
-                let remote = Remote::new(plan.label(replica), index, exchange, connection.clone(), methods.into());
+                let (index, exchange, connection) = (indices[&replica], exchange.clone(), connection.clone());
+                let passes = passes.get(&replica.node).cloned().unwrap_or_default();
+                let remote = Remote::new(plan.label(replica), index, exchange, connection, passes, methods.into());
                 peers.remotes.insert(replica, Arc::new(remote));
             }
         }
@@ -98,6 +103,15 @@ impl Peers {
         });
         EdgeSpec { import: edge.import.clone(), style: edge.style, handles: handles.collect() }
     }
+}
+
+/// Who may call each node that is called: the replicas of those that hold a handle of it.
+fn callers(plan: &Plan) -> HashMap<NodeId, Callers> {
+    let mut ranges: HashMap<NodeId, Vec<_>> = HashMap::new();
+    for (caller, callee) in plan.edges() {
+        ranges.entry(callee).or_default().push(plan.replica_numbers(caller));
+    }
+    ranges.into_iter().map(|(callee, ranges)| (callee, Callers::new(ranges))).collect()
 }
 
 /// The methods of one of a node's interfaces as callers have to know them: with their places among all its methods.

@@ -36,6 +36,17 @@ pub(super) fn grant(
     (Arc::new(node), Some(host))
 }
 
+/// Makes the directories of the replicas of worker number `index` and returns them: a hardened worker can only empty them.
+pub fn make_temporary_dirs(plan: &Plan, index: usize, run_dir: &Path) -> Vec<PathBuf> {
+    let replicas = plan.workers[index].replicas.iter();
+    let dirs = replicas.filter_map(|&replica| {
+        let node = Arc::new(plan.node(replica.node).clone());
+        grant(plan, replica, node, Some(run_dir)).1
+    });
+    // One that can't be made is told of when its replica starts.
+    dirs.filter(|dir| dir.is_dir() || DirBuilder::new().mode(0o700).create(dir).is_ok()).collect()
+}
+
 /// Makes the directory, empty, for the next life of its replica.
 pub(super) async fn make_anew(dir: Option<PathBuf>) {
     let Some(dir) = dir else { return };

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use crate::cli::guard::Guardian;
 use crate::cli::runs;
-use crate::launch::RunDir;
+use crate::launch::{Credentials, RunDir};
 use crate::observe::{CONTROL_SOCKET, Control, RecentLines, serve};
 use crate::plan::Plan;
 use crate::supervise::{Signal, StatusRequest};
@@ -30,11 +30,13 @@ impl Announced {
         recent: RecentLines,
         signals: mpsc::UnboundedSender<Signal>,
         status_requests: mpsc::Sender<StatusRequest>,
+        credentials: Arc<Credentials>,
     ) -> Result<Self, Box<dyn Error>> {
         let dir = runs::registry()?.add(&plan.program)?;
         let listener = UnixListener::bind(dir.socket(CONTROL_SOCKET))?;
         let guardian = Guardian::start(dir.id())?;
-        let control = Control::new(dir.id().clone(), plan.clone(), recent.clone(), signals, status_requests);
+        let (id, plan) = (dir.id().clone(), plan.clone());
+        let control = Control::new(id, plan, recent.clone(), signals, status_requests, credentials);
         Ok(Self { recent, server: tokio::spawn(serve(listener, control)), dir, _guardian: guardian })
     }
 

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tonic::{Code, Status};
 
 use super::connection::{Connection, Sender};
+use super::credential::Passes;
 use super::status::from_status;
 use super::stream::{ReceiveError, frame, receive};
 use super::{CONTENT_TYPE_GRPC, metadata};
@@ -40,6 +41,7 @@ pub struct Remote {
     replica: ReplicaIndex,
     exchange: Arc<Exchange>,
     connection: Arc<Connection>,
+    passes: Arc<Passes>,
     /// The paths of its methods, by their index.
     methods: Arc<[RemoteMethod]>,
     presence: watch::Sender<Presence>,
@@ -47,7 +49,8 @@ pub struct Remote {
 }
 
 impl Remote {
-    /// The replica called `label`, or, if that is empty, whichever the server picks, behind `connection`.
+    /// The replica called `label`, or, if that is empty, whichever the server picks, behind `connection`. Callers show
+    /// it what they have in `passes`.
     ///
     /// # Panics
     /// If the label is not ASCII, which names of nodes are.
@@ -56,11 +59,13 @@ impl Remote {
         replica: ReplicaIndex,
         exchange: Arc<Exchange>,
         connection: Arc<Connection>,
+        passes: Arc<Passes>,
         methods: Arc<[RemoteMethod]>,
     ) -> Self {
         let label_value = label.parse().expect("names of nodes are ASCII");
         let presence = watch::Sender::new(Presence::Starting);
-        Self { label, label_value, replica, exchange, connection, methods, presence, pending: AtomicUsize::new(0) }
+        let pending = AtomicUsize::new(0);
+        Self { label, label_value, replica, exchange, connection, passes, methods, presence, pending }
     }
 
     /// The name of the replica: `producer/0`.
@@ -154,6 +159,7 @@ impl Remote {
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(CONTENT_TYPE, CONTENT_TYPE_GRPC);
         metadata::write(context, &self.label_value, left, headers);
+        self.passes.show(context.caller, headers);
         head
     }
 
@@ -231,7 +237,7 @@ fn status_of(headers: &HeaderMap) -> Option<Result<(), CallError>> {
 }
 
 /// How many headers a request has.
-const HEADERS: usize = 8;
+const HEADERS: usize = 9;
 
 /// How much the clocks of both ends of a call may differ in what they make of a deadline.
 const CLOCK_SLACK: Duration = Duration::from_millis(3);

@@ -13,13 +13,15 @@ use hyper::body::Incoming;
 use hyper::server::conn::http2::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream, UnixListener};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::task::JoinSet;
 use tonic::body::Body;
 use tonic::server::{Grpc, UnaryService};
 use tonic::{Request, Response, Status};
 
 use super::codec::MessageCodec;
+use super::credential::{Bearer, Permits};
 use super::public::Public;
 use super::status::to_status;
 use super::stream::{FRAME_BYTES, WINDOW_BYTES};
@@ -36,6 +38,8 @@ pub struct ServedReplica {
     pub peer: Peer,
     /// The index of each method by its path.
     pub methods: Arc<HashMap<String, usize>>,
+    /// Who may call it from other workers; of no matter to clients outside of the program.
+    pub permits: Arc<Permits>,
 }
 
 /// Says what is wrong with a request of method number `method` from outside of the program.
@@ -93,6 +97,27 @@ impl Service {
             },
         };
         found.ok_or_else(|| Status::unimplemented(format!("no method `{path}` is served here")))
+    }
+
+    /// The replica and the method that a request of another worker is for, and what it says of itself. Who shows nothing
+    /// that the replica accepts learns nothing of it, not even that it is there.
+    pub(super) fn route_known(
+        &self,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Result<(&ServedReplica, usize, CallContext), Status> {
+        let denied = || to_status(&CallError::Denied);
+        let name = headers.get(metadata::REPLICA).and_then(|name| name.to_str().ok()).ok_or_else(denied)?;
+        let replica = self.by_name.get(name).map(|&place| &self.replicas[place]).ok_or_else(denied)?;
+        let bearer = replica.permits.bearer(headers).ok_or_else(denied)?;
+        let context = metadata::read(headers, *bearer != Bearer::Outside);
+        if !bearer.is(context.caller) {
+            return Err(denied());
+        }
+        match replica.methods.get(path) {
+            Some(&method) => Ok((replica, method, context)),
+            None => Err(Status::unimplemented(format!("no method `{path}` is served here"))),
+        }
     }
 
     /// The next replica that has a method at `path`: of those that are ready, if there are any.
@@ -159,12 +184,15 @@ pub async fn serve(listener: Listener, service: Arc<Service>, in_flight_max: u32
         let service = service.clone();
         let accepted = match &listener {
             Listener::Unix(listener) => listener.accept().await.map(|(stream, _)| {
-                connections.spawn(workers::serve_connection(stream, service, in_flight_max));
+                // The directory of the socket keeps others out; this holds where somebody opened it.
+                if is_own_user(&stream) {
+                    connections.spawn(workers::serve_worker(stream, service, in_flight_max));
+                }
             }),
             Listener::Tcp(listener) => listener.accept().await.map(|(stream, _)| {
                 // Without it, calls are only slower.
                 let _ = stream.set_nodelay(true);
-                connections.spawn(serve_connection(stream, service, in_flight_max));
+                connections.spawn(serve_client(stream, service, in_flight_max));
             }),
         };
         while connections.try_join_next().is_some() {}
@@ -174,8 +202,16 @@ pub async fn serve(listener: Listener, service: Arc<Service>, in_flight_max: u32
     }
 }
 
-/// Serves a client outside of the program.
-async fn serve_connection(stream: TcpStream, service: Arc<Service>, in_flight_max: u32) {
+/// Whether the process at the other end is of the same user as this one.
+pub fn is_own_user(stream: &UnixStream) -> bool {
+    stream.peer_cred().is_ok_and(|peer| peer.uid() == rustix::process::geteuid().as_raw())
+}
+
+/// Serves a client outside of the program, until it closes its connection.
+pub async fn serve_client<S>(stream: S, service: Arc<Service>, in_flight_max: u32)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let answer = service_fn(move |request| {
         let answer = service.clone().answer(request);
         async move { Ok::<_, Infallible>(answer.await) }

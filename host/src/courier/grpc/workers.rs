@@ -9,18 +9,21 @@ use h2::server::{Builder, SendResponse};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Request, Response};
-use tokio::net::UnixStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 use tonic::Status;
 
+use super::CONTENT_TYPE_GRPC;
 use super::server::Service;
 use super::status::to_status;
 use super::stream::{FRAME_BYTES, ReceiveError, WINDOW_BYTES, frame, receive};
-use super::{CONTENT_TYPE_GRPC, metadata};
 use crate::courier::{CallError, Message};
 
-/// Serves a connection until its other end closes it. Dropping this drops its calls.
-pub(super) async fn serve_connection(stream: UnixStream, service: Arc<Service>, in_flight_max: u32) {
+/// Serves another worker, until it closes its connection. Dropping this drops its calls.
+pub async fn serve_worker<S>(stream: S, service: Arc<Service>, in_flight_max: u32)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let mut builder = Builder::new();
     builder
         .initial_window_size(WINDOW_BYTES)
@@ -55,8 +58,7 @@ async fn serve_call(service: Arc<Service>, request: Request<RecvStream>, mut res
 }
 
 async fn answer(service: &Service, head: &Parts, mut body: RecvStream) -> Result<Message, Status> {
-    let (replica, method) = service.route(head.uri.path(), &head.headers)?;
-    let context = metadata::read(&head.headers, true);
+    let (replica, method, context) = service.route_known(head.uri.path(), &head.headers)?;
     let (request, _) = receive(&mut body, service.message_bytes_max).await.map_err(|error| match error {
         ReceiveError::TooLarge => to_status(&CallError::TooLarge),
         ReceiveError::Malformed => Status::invalid_argument("the request is not one gRPC message"),

@@ -8,6 +8,7 @@ use std::sync::mpsc as sync_mpsc;
 use tokio::sync::oneshot;
 
 use crate::courier::grpc::Presence;
+use crate::launch::hardening::Hardened;
 use crate::launch::protocol::{Command, StatsReport};
 use crate::launch::rings::{RingAction, Rings};
 use crate::plan::ReplicaId;
@@ -18,6 +19,8 @@ pub(super) struct State {
     /// The process of each worker that has one, by its index.
     pub processes: HashMap<usize, Process>,
     pub presence: HashMap<ReplicaId, Presence>,
+    /// The walls around each worker's process, by its index.
+    pub hardened: HashMap<usize, Hardened>,
     /// What replicas did in earlier processes, and in the present one.
     pub earlier: HashMap<ReplicaId, ReplicaStats>,
     pub latest: HashMap<ReplicaId, StatsReport>,
@@ -32,6 +35,8 @@ pub(super) struct State {
 pub(super) struct Process {
     pub commands: sync_mpsc::Sender<Command>,
     pub child: Child,
+    /// Why the worker in it can't run its replicas, once it said so.
+    pub refusal: Option<String>,
     /// The replicas that were started in it and have not ended.
     pub running: HashSet<ReplicaId>,
 }
@@ -56,6 +61,7 @@ impl State {
         Self {
             processes: HashMap::new(),
             presence: HashMap::new(),
+            hardened: HashMap::new(),
             earlier: HashMap::new(),
             latest: HashMap::new(),
             rings,

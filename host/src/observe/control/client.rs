@@ -8,6 +8,7 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::{Reply, Request, RunStatus};
+use crate::courier::grpc::Credential;
 
 /// Why a run did not answer.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +45,15 @@ impl Client {
         self.send(&Request::Status {}).await?;
         match self.reply().await? {
             Some(Reply::Status(status)) => Ok(status),
+            _ => Err(ClientError::Ended),
+        }
+    }
+
+    /// What to show to `node` in order to call it.
+    pub async fn credential(&mut self, node: &str) -> Result<Credential, ClientError> {
+        self.send(&Request::Credential { node: node.to_owned() }).await?;
+        match self.reply().await? {
+            Some(Reply::Credential { credential }) => Ok(credential),
             _ => Err(ClientError::Ended),
         }
     }

@@ -12,10 +12,12 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::{Reply, Request, RunStatus};
-use crate::launch::RunId;
+use crate::courier::grpc::is_own_user;
+use crate::launch::{Credentials, RunId};
 use crate::observe::recent::{LogLine, RecentLines};
-use crate::plan::Plan;
+use crate::plan::{NodeId, Plan};
 use crate::supervise::{Signal, StatusRequest};
+use crate::worker::Caller;
 
 /// How many clients are served at once; more are turned away.
 const CLIENTS_MAX: usize = 512;
@@ -40,18 +42,22 @@ pub struct Control {
     recent: RecentLines,
     signals: mpsc::UnboundedSender<Signal>,
     status_requests: mpsc::Sender<StatusRequest>,
+    credentials: Arc<Credentials>,
 }
 
 impl Control {
-    /// The control of a run of `plan` that starts now. Requests to stop go to `signals`.
+    /// The control of a run of `plan` that starts now. Requests to stop go to `signals`, and clients that want to call a
+    /// node get a credential from `credentials`.
     pub fn new(
         id: RunId,
         plan: Arc<Plan>,
         recent: RecentLines,
         signals: mpsc::UnboundedSender<Signal>,
         status_requests: mpsc::Sender<StatusRequest>,
+        credentials: Arc<Credentials>,
     ) -> Self {
-        Self { id, plan, started: (SystemTime::now(), Instant::now()), recent, signals, status_requests }
+        let started = (SystemTime::now(), Instant::now());
+        Self { id, plan, started, recent, signals, status_requests, credentials }
     }
 
     async fn status(&self) -> Option<RunStatus> {
@@ -71,6 +77,16 @@ impl Control {
         })
     }
 
+    /// What the user of the run shows to a node that they call.
+    fn credential(&self, node: &str) -> Reply {
+        let mut nodes = (0..).map(NodeId).zip(&self.plan.nodes);
+        let found = nodes.find(|(_, known)| known.name == node);
+        match found.and_then(|(id, _)| self.credentials.of(Caller::User, id)) {
+            Some(credential) => Reply::Credential { credential: credential.clone() },
+            None => error_reply(format!("`{}` has no node `{node}` that can be called", self.plan.program)),
+        }
+    }
+
     fn stop(&self, now: bool) {
         // A second signal skips the grace period. A run that has ended needs neither.
         for _ in 0..if now { 2 } else { 1 } {
@@ -88,7 +104,7 @@ pub async fn serve(listener: UnixListener, control: Control) {
             () = control.recent.ended() => break,
             Some(_) = clients.join_next() => {}
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) if clients.len() < CLIENTS_MAX => {
+                Ok((stream, _)) if clients.len() < CLIENTS_MAX && is_own_user(&stream) => {
                     clients.spawn(answer(stream, control.clone()));
                 }
                 Ok(_) => {}
@@ -118,6 +134,7 @@ async fn answer(stream: UnixStream, control: Arc<Control>) {
                 control.stop(now);
                 client.send(&[Reply::Stopping]).await
             }
+            Ok(Request::Credential { node }) => client.send(&[control.credential(&node)]).await,
             Ok(Request::Logs { node, follow }) => client.logs(&control, node.as_deref(), follow).await,
             Err(error) => client.send(&[error_reply(format!("not a request: {error}"))]).await,
         };

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Action, Event, Supervision};
-use crate::component::RunExport;
+use crate::component::{Digest, RunExport};
 use crate::node::Change;
 use crate::plan::{GroupPlan, LaunchType, NodeId, NodePlan, Plan, ReplicaId, RestartPlan, SandboxPlan};
-use crate::program::{ColocationMode, RestartPolicy};
+use crate::program::{ColocationMode, Hardening, RestartPolicy};
 use crate::runtime::Failure;
 use crate::supervise::{Note, Signal};
 
@@ -27,6 +27,7 @@ fn plan(nodes: &[(Option<RunExport>, RestartPolicy)]) -> Plan {
     let node = |(name, (run, policy)): (char, &(Option<RunExport>, RestartPolicy))| NodePlan {
         name: name.to_string(),
         component: "a.wasm".into(),
+        sha256: Digest::of(b""),
         uses_async: false,
         replicas: 1,
         run: *run,
@@ -51,6 +52,7 @@ fn plan(nodes: &[(Option<RunExport>, RestartPolicy)]) -> Plan {
         groups: Vec::new(),
         grace_ms: 5000,
         message_bytes_max: 1,
+        hardening: Hardening::Auto,
     }
 }
 

@@ -113,6 +113,7 @@ async fn run_step(verb: &str, argument: &str) -> Result<(), ()> {
                 sleep(5).await;
             }
         }
+        "read" => println!("{:?}", std::fs::read_to_string(argument).map_err(|error| error.kind())),
         "load" => println!("{}", load(argument).await),
         "watch" => println!("{}", watch(number() as usize).await),
         "crash" => println!("{:?}", crash(number()).await),

@@ -10,7 +10,8 @@ use std::time::Duration;
 use lp_host::component::Digest;
 use lp_host::plan::{LaunchType, lower};
 use lp_host::program::{
-    Access, Colocation, Handle, Hardening, Limit, Linked, Node, Override, Pick, Program, RULES, Restart, schema,
+    Access, Clock, Colocation, Handle, Hardening, Limit, Linked, Node, Override, Pick, Program, RULES, Random, Restart,
+    SecretSource, schema,
 };
 use snapbox::Data;
 use tempfile::TempDir;
@@ -190,7 +191,21 @@ fn every_setting_of_a_file_can_be_made_in_rust() {
         .limit(Limit::Memory, 64 << 20)
         .limit(Limit::CallCpu, 500)
         .limit(Limit::OutputRate, 1 << 20)
-        .dir(".", "/data", Access::ReadWrite);
+        .dir(".", "/data", Access::ReadWrite)
+        .file("program.toml", "/files/program.toml", Access::Read)
+        .inherit_env("LANG")
+        .secret("api-key", SecretSource::Env("API_KEY".to_owned()))
+        .secret("token", SecretSource::File("token.txt".into()))
+        .network("tcp-connect:10.0.0.0/8:5432".parse().expect("a grant"))
+        .network("tcp-listen:[::1]:0".parse().expect("a grant"))
+        .network("udp:*:53".parse().expect("a grant"))
+        .network("udp-bind:*:0".parse().expect("a grant"))
+        .network("dns:*.example.org".parse().expect("a grant"))
+        .http("https://api.example.org".parse().expect("a grant"))
+        .http("http://*.example.org:8000".parse().expect("a grant"))
+        .http("https://*:*".parse().expect("a grant"))
+        .clock(Clock::Fixed("2026-01-01T00:00:00Z".parse().expect("a time")))
+        .random(Random::Seed(7));
     let producer = program.add_node(producer);
     let counter = Handle::new("counter", [&producer]).timeout(Duration::from_secs(5)).fail_fast();
     let counter = counter.pick(Pick::LeastPending).idempotent().fail_when_full();

@@ -57,6 +57,7 @@ impl Launch {
         let processes =
             ProcessSetting { command: (host::BINARY.into(), vec!["worker".into()]), dir: dir.path().to_owned() };
         let setting = LaunchSetting {
+            secrets: lp_host::plan::Secrets::default(),
             cache: None,
             outputs: Arc::new(Silent),
             credentials: credentials.clone(),

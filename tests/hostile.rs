@@ -4,7 +4,11 @@
 //! A guest is a file of `guests/hostile`: `src/bin/NAME.rs`, or `wat/NAME.wat` for what Rust can't express.
 
 mod edges;
+mod escapes;
 mod limits;
+mod network;
+mod requests;
+mod secrets;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -16,6 +20,7 @@ use lp_host::plan::LaunchType;
 
 use crate::host;
 use crate::run::Program;
+pub(crate) use requests::server;
 
 /// The time within which a bystander answers, by the measure of the probe's `watch`.
 const ANSWER_MAX: Duration = Duration::from_millis(100);
@@ -37,13 +42,22 @@ pub(crate) struct Attack<'a> {
     stderr: Vec<&'a str>,
     /// What stdout says.
     stdout: Vec<&'a str>,
+    /// Puts into the directory of the program what the guest is after.
+    prepare: fn(&Path),
 }
 
 impl<'a> Attack<'a> {
     /// Has the node `hostile` run `guest`, and fail.
     pub(crate) fn new(guest: &'a str) -> Self {
-        let stderr = vec!["error: `hostile/0` failed: "];
-        Self { guest, settings: "", operator: None, code: 1, stderr, stdout: Vec::new() }
+        Self {
+            guest,
+            settings: "",
+            operator: None,
+            code: 1,
+            stderr: vec!["error: `hostile/0` failed: "],
+            stdout: Vec::new(),
+            prepare: |_| {},
+        }
     }
 
     pub(crate) fn settings(self, settings: &'a str) -> Self {
@@ -53,6 +67,10 @@ impl<'a> Attack<'a> {
     /// Runs it under the limits of an operator.
     pub(crate) fn operator(self, limits: &'a str) -> Self {
         Self { operator: Some(limits), ..self }
+    }
+
+    pub(crate) fn prepare(self, prepare: fn(&Path)) -> Self {
+        Self { prepare, ..self }
     }
 
     /// Has it fail nothing: the program ends well, with the attack held off.
@@ -98,6 +116,7 @@ impl<'a> Attack<'a> {
     #[track_caller]
     fn check_as(&self, launch_type: LaunchType) {
         let program = Program::new(&self.toml());
+        (self.prepare)(program.dir.path());
         let mut command = program.command();
         command.args(["--launch-type", &launch_type.to_string()]).stdout(Stdio::piped()).stderr(Stdio::piped());
         if let Some(limits) = self.operator {
@@ -122,6 +141,8 @@ impl<'a> Attack<'a> {
         for text in &self.stdout {
             assert!(stdout.contains(text), "stdout lacks {text:?}\n{context}");
         }
+        // What a guest got hold of, it calls its loot.
+        assert!(!stdout.contains("loot: ") && !stderr.contains("\nloot: "), "the guest has got something\n{context}");
         let watched = stdout.lines().find_map(|line| line.strip_prefix("watcher/0")?.trim_start().strip_prefix("│ "));
         let watched = watched.and_then(|micros| micros.parse().ok()).map(Duration::from_micros);
         assert!(watched.is_some_and(|time| time < ANSWER_MAX), "the bystander answered in {watched:?}\n{context}");
@@ -168,7 +189,7 @@ fn high_water_kib(process: u32) -> Option<u64> {
 }
 
 /// The process `id` and those that it started, as far as they are there.
-fn family(id: u32) -> BTreeSet<u32> {
+pub(crate) fn family(id: u32) -> BTreeSet<u32> {
     let tasks = std::fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
     let children = tasks.flat_map(|task| {
         let children = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();

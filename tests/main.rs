@@ -21,3 +21,4 @@ mod python;
 mod restart;
 mod run;
 mod runs;
+mod sandbox;

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,10 @@ pub struct Machine {
 impl Machine {
     pub fn new() -> Self {
         Self { runtime_dir: tempfile::tempdir().expect("a temporary directory can be made") }
+    }
+
+    pub fn runtime_dir(&self) -> &Path {
+        self.runtime_dir.path()
     }
 
     pub fn command(&self, words: &[&str]) -> Command {

@@ -21,19 +21,21 @@ use tokio::sync::mpsc;
 pub use credentials::Credentials;
 pub use hardening::{Granted, Hardened, harden};
 pub use process::{WorkerSetting, run_worker_process};
-pub use processes::{ProcessSetting, Processes};
+pub use processes::{Private, ProcessSetting, Processes};
 pub use run_dir::{RunDir, RunId, SOCKET_NAME_BYTES_MAX, has_room_for_sockets, socket_path};
 use threads::launch_threads;
 pub use worker_files::WorkerFiles;
 
 use crate::node::NodeEvent;
-use crate::plan::{LaunchType, NodeId, Plan, ReplicaId};
+use crate::plan::{LaunchType, NodeId, Plan, ReplicaId, Secrets};
 use crate::program::Hardening;
 use crate::runtime::{CompileCache, Outputs, Stop};
 use crate::worker::{Endpoints, ReplicaStats, Surroundings, Worker, WorkerError, WorkerSockets};
 
 /// What launching needs beside the plan.
 pub struct LaunchSetting {
+    /// What the guests are given that the plan does not say.
+    pub secrets: Secrets,
     /// Where compiled components are kept, if anywhere.
     pub cache: Option<CompileCache>,
     /// Where the output of replicas goes.
@@ -71,7 +73,7 @@ pub async fn launch(
 ) -> Result<Launched, WorkerError> {
     let nodes = bind_nodes(&plan)?;
     let listening = nodes.iter().filter_map(|(node, listener)| Some((*node, listener.local_addr().ok()?))).collect();
-    let LaunchSetting { cache, outputs, credentials, processes } = setting;
+    let LaunchSetting { secrets, cache, outputs, credentials, processes } = setting;
     let workers = match plan.launch_type {
         LaunchType::Threads if plan.hardening == Hardening::Require => return Err(WorkerError::NoHardening),
         LaunchType::Threads => {
@@ -82,7 +84,7 @@ pub async fn launch(
             };
             let endpoints = Endpoints { workers, nodes };
             let run_dir = processes.map(|setting| setting.dir);
-            let surroundings = Surroundings { cache, outputs, stop, events, endpoints, run_dir };
+            let surroundings = Surroundings { secrets, cache, outputs, stop, events, endpoints, run_dir };
             Workers::Threads(Box::new(launch_threads(plan, surroundings).await?))
         }
         LaunchType::Processes => {
@@ -90,7 +92,8 @@ pub async fn launch(
                 warm(plan.clone(), cache).await?;
             }
             let processes = processes.ok_or(WorkerError::NoProcesses)?;
-            Workers::Processes(Processes::launch(plan, processes, nodes, credentials, outputs, stop, events).await?)
+            let private = Private { secrets, credentials };
+            Workers::Processes(Processes::launch(plan, processes, nodes, private, outputs, stop, events).await?)
         }
     };
     Ok(Launched { workers, listening })

@@ -6,6 +6,8 @@ mod launch_type;
 mod limits;
 mod lower;
 mod restart;
+mod sandbox;
+mod secret;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -18,9 +20,11 @@ pub use launch_type::{LaunchType, UnknownLaunchType};
 pub use limits::LimitsPlan;
 pub use lower::lower;
 pub use restart::RestartPlan;
+pub use sandbox::{DirPlan, FilePlan, SandboxPlan};
+pub use secret::{NodeSecrets, Secret, Secrets};
 
 use crate::component::{Digest, RunExport};
-use crate::program::{Access, ColocationMode, Hardening, Pick, Retry, WhenFull};
+use crate::program::{ColocationMode, Hardening, Pick, Retry, WhenFull};
 
 /// A program lowered for one launch type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,8 +112,8 @@ pub struct NodePlan {
     pub env: BTreeMap<String, String>,
     /// The values that `wasi:config` serves.
     pub config: BTreeMap<String, String>,
-    /// The directories that the guest sees.
-    pub dirs: Vec<DirPlan>,
+    /// What a replica may use of its machine.
+    pub sandbox: SandboxPlan,
     /// When a replica that has ended is started again. With a budget that its group shares, this is the group's.
     pub restart: RestartPlan,
     /// The address at which clients from outside the program can call the node.
@@ -188,17 +192,6 @@ pub struct Target {
     pub node: NodeId,
     /// The name under which its component exports the interface.
     pub interface: String,
-}
-
-/// A directory of the host that a guest sees.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DirPlan {
-    /// The absolute path of the directory.
-    pub host: PathBuf,
-    /// The absolute path under which the guest sees it.
-    pub guest: String,
-    /// What the guest may do in it.
-    pub access: Access,
 }
 
 impl Plan {

@@ -36,6 +36,7 @@ mod overrides;
 mod parse;
 mod problem;
 mod restart;
+mod sandbox;
 mod source;
 mod suggest;
 mod units;
@@ -59,8 +60,12 @@ pub use link::{Binding, BindingStyle, BoundHandle, BoundTarget, Linked};
 pub use overrides::{Override, OverrideError};
 pub use problem::{Location, Problem, Problems, RULES, Severity};
 pub use restart::{RESTARTS_MAX, Restart, RestartPolicy};
+pub use sandbox::{
+    Access, Addresses, BadHost, BadHttpGrant, BadNetworkGrant, BadTimestamp, Clock, Dir, FileGrant, Host, HostPattern,
+    HttpGrant, NetworkGrant, NetworkUse, Origin, Random, Sandbox, SecretSource, Timestamp,
+};
 use source::Source;
-pub use units::parse_duration;
+pub use units::{format_bytes, parse_duration};
 
 /// The most replicas that one node may have.
 pub const REPLICAS_MAX: u32 = 10_000;
@@ -139,35 +144,6 @@ pub struct Node {
     pub sandbox: Sandbox,
 }
 
-/// What one replica may use. Everything that is not granted is denied.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Sandbox {
-    /// The directories of the host that the guest sees.
-    pub dirs: Vec<Dir>,
-}
-
-/// A directory of the host that a guest sees.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dir {
-    /// The directory of the host; made absolute as [`Node::component`] is.
-    pub host: PathBuf,
-    /// The absolute path under which the guest sees it.
-    pub guest: String,
-    /// What the guest may do in it.
-    pub access: Access,
-}
-
-/// What a guest may do in a directory.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Access {
-    /// List and read.
-    #[default]
-    Read,
-    /// List, read, create, write and remove.
-    ReadWrite,
-}
-
 impl Program {
     /// How long a program whose file says nothing of it lets its nodes take to stop.
     pub const GRACE: Duration = Duration::from_secs(5);
@@ -202,6 +178,15 @@ impl Program {
         self.ceilings.lower_of(&self.operator_ceilings).get(limit)
     }
 
+    /// What holds for `node`: what it asks for, or else the lower one of the default and the ceiling; `None` is no limit.
+    pub fn limit(&self, node: &Node, limit: Limit) -> Option<u64> {
+        let default = match limit {
+            Limit::Message => Some(self.message_bytes_max),
+            limit => limit.default(),
+        };
+        node.limits.get(limit).or_else(|| [default, self.ceiling(limit)].into_iter().flatten().min())
+    }
+
     /// Joins relative paths to the program's directory, so that nothing later depends on the working directory.
     fn make_absolute(&mut self) {
         // It fails only for an empty path or without a working directory; then paths stay relative to what there is.
@@ -213,12 +198,20 @@ impl Program {
             for dir in &mut node.sandbox.dirs {
                 dir.host = join(&dir.host);
             }
+            for file in &mut node.sandbox.files {
+                file.host = join(&file.host);
+            }
+            for source in node.sandbox.secrets.values_mut() {
+                if let SecretSource::File(path) = source {
+                    *path = join(path);
+                }
+            }
         }
         self.dir = std::path::absolute(self.dir.join(".")).unwrap_or_else(|_| self.dir.clone());
     }
 
     /// A path as the user would write it: relative to the program's directory where it lies in that.
-    fn shown<'a>(&self, path: &'a Path) -> std::path::Display<'a> {
+    pub fn shown<'a>(&self, path: &'a Path) -> std::path::Display<'a> {
         match path.strip_prefix(&self.dir) {
             Ok(inner) if inner.as_os_str().is_empty() => Path::new(".").display(),
             Ok(inner) => inner.display(),

@@ -5,17 +5,23 @@
 //! of it with a store of its own, and [`Replica::serve`] runs that until its mailbox is closed.
 
 mod cache;
+mod clock;
+mod denials;
 mod engine;
 mod export;
+mod files;
 mod footprint;
 mod host;
+mod http;
 mod import;
 mod limits;
 mod meter;
 mod output;
 mod peers;
+mod random;
 mod replica;
 mod signature;
+mod sockets;
 mod state;
 mod stop;
 mod wire;
@@ -39,7 +45,7 @@ pub use stop::Stop;
 pub use wire::check_decoding;
 
 use crate::courier::Mailbox;
-use crate::plan::{LimitsPlan, NodePlan};
+use crate::plan::{LimitsPlan, NodePlan, NodeSecrets};
 use engine::{Demand, Ticker};
 use meter::Ticks;
 use state::State;
@@ -99,14 +105,14 @@ pub enum LoadError {
 /// Why a replica can't be started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// A granted directory can't be opened.
-    #[error("failed to open the granted directory `{}`", .dir.display())]
-    Dir {
-        /// The directory on the host.
-        dir: PathBuf,
+    /// A granted file or directory can't be opened.
+    #[error("failed to open the granted `{}`", .path.display())]
+    Grant {
+        /// The file or directory on the host.
+        path: PathBuf,
         /// What the system said.
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: std::io::Error,
     },
     /// The guest's initialisation failed.
     #[error("{}", .0.summary)]
@@ -132,6 +138,8 @@ pub struct ReplicaSpec {
     pub program: Arc<ProgramInfo>,
     /// The node.
     pub node: Arc<NodePlan>,
+    /// What the guest is given that its plan does not say.
+    pub secrets: Arc<NodeSecrets>,
     /// The replica's place among those of its node, from 0.
     pub index: u32,
     /// The replica's queue of calls.
@@ -212,7 +220,7 @@ impl Code {
     pub fn link(&self, node: &str, edges: &[EdgeSpec]) -> Result<Linked, LoadError> {
         let engine = self.component.engine();
         let mut linker = Linker::new(engine);
-        let linked = host::add_to_linker(&mut linker, self.kind)
+        let linked = host::add_to_linker(&mut linker, &self.component, self.kind)
             .and_then(|()| peers::add_to_linker(&mut linker, engine, &self.component, edges))
             .and_then(|()| linker.instantiate_pre(&self.component));
         let reason = |error| LoadError::Link { node: node.to_owned(), reason: format!("{error:#}") };

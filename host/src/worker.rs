@@ -19,7 +19,7 @@ use crate::component::{Digest, ReadError};
 use crate::courier::grpc::{Presence, ReflectionError, Remote};
 use crate::courier::{Blocked, CallError, Exchange, Mailbox, Served};
 use crate::node::{NodeEvent, run_component};
-use crate::plan::{NodeId, Plan, ReplicaId};
+use crate::plan::{NodeId, Plan, ReplicaId, Secrets};
 use crate::runtime::{CompileCache, Linked, LoadError, Outputs, ProgramInfo, ReplicaSpec, Runtime, RuntimeError, Stop};
 use components::Components;
 pub use credentials::{Caller, EdgeCredential, WorkerCredentials};
@@ -29,6 +29,8 @@ pub use temporary_dir::make_temporary_dirs;
 
 /// Everything that a worker needs beside its plan.
 pub struct Surroundings {
+    /// What the guests are given that the plan does not say.
+    pub secrets: Secrets,
     /// Where compiled components are kept, if anywhere.
     pub cache: Option<CompileCache>,
     /// Where the output of replicas goes.
@@ -175,7 +177,7 @@ impl Worker {
     /// Compiles and links the replicas of worker number `index` of `plan` without starting any. Calls from elsewhere
     /// are accepted from here on, and wait.
     pub fn load(plan: &Plan, index: usize, surroundings: Surroundings) -> Result<Self, WorkerError> {
-        let Surroundings { cache, outputs, stop, events, endpoints, run_dir } = surroundings;
+        let Surroundings { secrets, cache, outputs, stop, events, endpoints, run_dir } = surroundings;
         let replicas = &plan.workers[index].replicas;
         let components = Components::load(plan, replicas, cache)?;
         let peers = Peers::new(plan, index, endpoints.workers.as_ref());
@@ -199,6 +201,7 @@ impl Worker {
             let spec = Arc::new(ReplicaSpec {
                 program,
                 node,
+                secrets: secrets.of(replica.node),
                 index: replica.index,
                 mailbox,
                 sink,

@@ -54,6 +54,13 @@ fn check_counts_what_can_run_and_warns() {
 }
 
 #[test]
+fn check_explains_what_each_node_may_touch() {
+    let dir = program("valid/whole.toml");
+    check(dir.path(), "check-explain", &["check program.toml --explain --quiet"]);
+    check(dir.path(), "check-explain-json", &["check program.toml --explain --format json"]);
+}
+
+#[test]
 fn check_shows_what_is_wrong() {
     let dir = program("invalid/unknown-node.toml");
     check(
@@ -93,7 +100,7 @@ fn a_graph_needs_no_components() {
 fn inspect_tells_who_serves_each_import() {
     let dir = sandbox();
     let host = "(component (import \"wasi:cli/stdout@0.2.6\" (instance (export \"f\" (func))))
-        (import \"wasi:http/types@0.2.0\" (instance (export \"f\" (func))))
+        (import \"wasi:keyvalue/store@0.2.0-draft\" (instance (export \"f\" (func))))
         (import \"lp:node/program@0.1.0\" (instance (export \"stop\" (func)))))";
     let wasm = wat::parse_str(host).expect("a component that compiles");
     fs::write(dir.path().join("host.wasm"), wasm).expect("a writable directory");

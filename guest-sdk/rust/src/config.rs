@@ -12,13 +12,11 @@ pub enum ConfigError {
     #[error("read the configuration: {0}")]
     Read(String),
     /// It is not of the type that was asked for.
-    #[error("parse the configuration's `{key}`, `{value}`: {reason}")]
+    #[error("parse the configuration's `{key}`: {reason}")]
     Parse {
         /// The value's key.
         key: String,
-        /// The text that program.toml has for it.
-        value: String,
-        /// What the type's parser says.
+        /// What the type's parser says. The value itself may be a secret.
         reason: String,
     },
 }
@@ -43,6 +41,6 @@ pub fn parse<T: FromStr<Err: Display>>(key: &str) -> Result<Option<T>, ConfigErr
     };
     match value.parse() {
         Ok(parsed) => Ok(Some(parsed)),
-        Err(error) => Err(ConfigError::Parse { key: key.to_owned(), reason: error.to_string(), value }),
+        Err(error) => Err(ConfigError::Parse { key: key.to_owned(), reason: error.to_string() }),
     }
 }

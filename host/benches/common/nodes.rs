@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use lp_host::courier::{CallContext, CallOptions, Mailbox, Message, Urgency};
 use lp_host::node::{Change, NodeEvent};
-use lp_host::plan::{self, LaunchType, NodeId, Plan, ReplicaId};
+use lp_host::plan::{self, LaunchType, NodeId, Plan, ReplicaId, Secrets};
 use lp_host::program::{Node, Program};
 use lp_host::runtime::{CompileCache, LineSink, Outputs, Stop, Stream};
 use lp_host::worker::{Endpoints, Surroundings, Worker};
@@ -103,6 +103,7 @@ impl Nodes {
         let (events_tx, events) = tokio::sync::mpsc::unbounded_channel();
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
         let surroundings = Surroundings {
+            secrets: Secrets::default(),
             cache: Some(CompileCache::open(&cache).expect("cargo's directory can be written")),
             outputs: Arc::new(Stderr),
             stop: Stop::default(),

@@ -1,5 +1,7 @@
 //! `lp-host check`: everything that is wrong with a program, without running it.
 
+mod explain;
+
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
@@ -15,6 +17,9 @@ use crate::program::{Graph, Linked, Problem, Problems, Severity};
 pub(super) struct Args {
     #[command(flatten)]
     program: ProgramArgs,
+    /// List what each node may touch: files, variables, addresses, servers and other nodes
+    #[arg(long)]
+    explain: bool,
     /// How to write what is found
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -31,11 +36,14 @@ enum Format {
 pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
     let result = args.program.link();
     if args.format == Format::Json {
-        screen.data(&format!("{:#}\n", to_json(&result)));
+        screen.data(&format!("{:#}\n", to_json(&result, args.explain)));
         return Ok(if result.is_ok() { 0 } else { exit_code::WRONG_PROGRAM });
     }
     let linked = result?;
     screen.warnings(&linked.warnings);
+    if args.explain {
+        screen.data(&format!("{}\n", explain::table(&linked.program)));
+    }
     let size = Size::of(&linked);
     screen.note(&format!(
         "`{}` can run: {}, {}, {}",
@@ -66,18 +74,22 @@ fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{plural}")
 }
 
-fn to_json(result: &Result<Linked, Problems>) -> Value {
+fn to_json(result: &Result<Linked, Problems>, explain: bool) -> Value {
     match result {
         Ok(linked) => {
             let Size { nodes, replicas, edges } = Size::of(linked);
-            json!({
+            let mut json = json!({
                 "valid": true,
                 "program": linked.program.name,
                 "nodes": nodes,
                 "replicas": replicas,
                 "edges": edges,
                 "problems": problems_to_json(&linked.warnings),
-            })
+            });
+            if explain {
+                json["grants"] = explain::to_json(&linked.program).into();
+            }
+            json
         }
         Err(problems) => json!({ "valid": false, "problems": problems_to_json(problems) }),
     }

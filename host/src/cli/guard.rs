@@ -45,7 +45,9 @@ impl Guardian {
     /// Starts the guardian of a run, in a process group of its own, where the signals of a terminal don't reach it.
     pub(super) fn start(id: &RunId) -> io::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(["guard", id.as_str()]).current_dir("/").process_group(0);
+        command.args(["guard", id.as_str()]).current_dir("/").process_group(0).env_clear();
+        // It needs to find the run, and nothing else that this process was given, such as secrets of the program.
+        command.envs(runs::VARIABLES.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
         let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         Ok(Self(child))
     }

@@ -2,6 +2,7 @@
 
 mod announced;
 mod notes;
+mod secrets;
 mod tmux;
 
 use std::error::Error;
@@ -18,7 +19,7 @@ use super::signals::forward_signals;
 use super::{ProgramArgs, build};
 use crate::launch::{Credentials, LaunchSetting, ProcessSetting};
 use crate::observe::{LineFormat, LineOutputs, RecentLines, Recorded, report_json, report_table};
-use crate::plan::{self, LaunchType, Plan};
+use crate::plan::{self, LaunchType, Plan, Secrets};
 use crate::runtime::CompileCache;
 use crate::supervise::{Outcome, RunReport, Setting, supervise};
 use announced::Announced;
@@ -88,9 +89,10 @@ pub(super) fn run(args: Args, screen: &mut Screen) -> Result<u8, Failure> {
             not_launched(error).hint("install tmux, or leave out `--terminal tmux`, for the output in this terminal")
         })?;
     }
+    let secrets = secrets::read(&plan).map_err(not_launched)?;
     let outputs = outputs(&args, &plan, screen)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(not_launched)?;
-    let (report, announced) = runtime.block_on(launch(&args, plan, outputs, screen))?;
+    let (report, announced) = runtime.block_on(launch(&args, plan, secrets, outputs, screen))?;
     // Guests may still be on the runtime's threads for a tick; they are not waited for.
     runtime.shutdown_background();
     match args.format {
@@ -105,6 +107,7 @@ pub(super) fn run(args: Args, screen: &mut Screen) -> Result<u8, Failure> {
 async fn launch(
     args: &Args,
     plan: Arc<Plan>,
+    secrets: Secrets,
     outputs: LineOutputs,
     screen: &Screen,
 ) -> Result<(RunReport, Option<Announced>), Failure> {
@@ -134,6 +137,7 @@ async fn launch(
     }
     let processes = processes.map(|dir| worker_processes(dir, cache_dir.as_deref())).transpose();
     let launching = LaunchSetting {
+        secrets,
         cache: cache_dir.as_deref().and_then(|dir| open_cache(dir, screen)),
         outputs: outputs.clone(),
         credentials,

@@ -18,11 +18,15 @@ const STATUS_TIME: Duration = Duration::from_secs(2);
 /// How long to wait before another attempt to reach a run that is only just starting.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
+/// The variables that say where the runs are.
+pub(super) const VARIABLES: [&str; 2] = ["TMPDIR", "XDG_RUNTIME_DIR"];
+
 /// The runs of this user: in `$XDG_RUNTIME_DIR`, else in the directory of temporary files.
 pub(super) fn registry() -> Result<Registry, RegistryError> {
+    let [temp_dir, runtime_dir] = VARIABLES;
     let dir = |name| std::env::var_os(name).map(PathBuf::from).filter(|dir| dir.is_absolute());
-    let temp_dir = dir("TMPDIR").unwrap_or_else(|| PathBuf::from("/tmp"));
-    Registry::open(dir("XDG_RUNTIME_DIR").as_deref(), &temp_dir)
+    let temp_dir = dir(temp_dir).unwrap_or_else(|| PathBuf::from("/tmp"));
+    Registry::open(dir(runtime_dir).as_deref(), &temp_dir)
 }
 
 /// Runs a future of a verb that needs no threads.

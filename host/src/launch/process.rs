@@ -50,6 +50,7 @@ pub async fn run_worker_process(
     let stop = Stop::default();
     let outputs = Arc::new(reporter.clone());
     let mut commands = commands_of(commands);
+    let Some(Command::Secrets { secrets }) = commands.recv().await else { return };
     // A worker that was never told them would deny every call.
     let Some(Command::Credentials(credentials)) = commands.recv().await else { return };
     if let Some(workers) = &mut endpoints.workers {
@@ -59,7 +60,8 @@ pub async fn run_worker_process(
         return reporter.report(&Report::NotLoaded { message: missing });
     }
     let run_dir = Some(run_dir);
-    let surroundings = Surroundings { cache, outputs, stop: stop.clone(), events: events_tx, endpoints, run_dir };
+    let surroundings =
+        Surroundings { secrets, cache, outputs, stop: stop.clone(), events: events_tx, endpoints, run_dir };
     let mut worker = match load(plan.clone(), index, surroundings).await {
         Ok(worker) => worker,
         Err(error) => {
@@ -122,7 +124,7 @@ async fn load(plan: Arc<Plan>, index: usize, surroundings: Surroundings) -> Resu
 fn obey(worker: &mut Worker, stop: &Stop, command: Command) {
     match command {
         // They were taken before the worker was there.
-        Command::Credentials(_) => {}
+        Command::Secrets { .. } | Command::Credentials(_) => {}
         Command::Start { replica } => worker.restart(replica),
         Command::Presence { replica, presence } => worker.set_presence(replica, presence),
         Command::StopReplica { replica } => worker.stop_replica(replica),

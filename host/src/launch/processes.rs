@@ -27,7 +27,7 @@ use super::protocol::{Command, Report, receive, send};
 use super::rings::Rings;
 use crate::courier::grpc::Presence;
 use crate::node::{Change, NodeEvent};
-use crate::plan::{NodeId, Plan, ReplicaId};
+use crate::plan::{NodeId, Plan, ReplicaId, Secrets};
 use crate::runtime::{Failure, Outputs, Stop};
 use crate::worker::{ReplicaStats, WorkerError};
 use state::{Process, State, end_of};
@@ -53,6 +53,14 @@ impl ProcessSetting {
     }
 }
 
+/// What workers are told that no file may hold.
+pub struct Private {
+    /// What the guests are given that the plan does not say.
+    pub secrets: Secrets,
+    /// By what the nodes of different workers know each other.
+    pub credentials: Arc<Credentials>,
+}
+
 /// The worker processes of a program.
 pub struct Processes {
     shared: Arc<Shared>,
@@ -66,7 +74,7 @@ struct Shared {
     setting: ProcessSetting,
     sockets: Vec<UnixListener>,
     nodes: Vec<(NodeId, TcpListener)>,
-    credentials: Arc<Credentials>,
+    private: Private,
     outputs: Arc<dyn Outputs>,
     stop: Stop,
     events: mpsc::UnboundedSender<NodeEvent>,
@@ -83,7 +91,7 @@ impl Processes {
         plan: Arc<Plan>,
         setting: ProcessSetting,
         nodes: Vec<(NodeId, TcpListener)>,
-        credentials: Arc<Credentials>,
+        private: Private,
         outputs: Arc<dyn Outputs>,
         stop: Stop,
         events: mpsc::UnboundedSender<NodeEvent>,
@@ -93,7 +101,7 @@ impl Processes {
         let worker_of = |replica| plan.workers.iter().position(|worker| worker.replicas.contains(&replica));
         let rings = Rings::new(plan.replicas().map(|replica| worker_of(replica).unwrap_or_default()).collect());
         let state = Mutex::new(State::new(rings));
-        let shared = Arc::new(Shared { plan, setting, sockets, nodes, credentials, outputs, stop, events, state });
+        let shared = Arc::new(Shared { plan, setting, sockets, nodes, private, outputs, stop, events, state });
         let mut first_words = Vec::new();
         for index in 0..shared.plan.workers.len() {
             first_words.push(shared.spawn(index)?);
@@ -286,7 +294,10 @@ impl Shared {
         });
         let mut state = self.lock();
         let process = Process { commands, child, refusal: None, running: HashSet::new() };
-        process.tell(Command::Credentials(self.credentials.of_worker(&self.plan, index)));
+        let replicas = &self.plan.workers[index].replicas;
+        let of_worker = |node| replicas.iter().any(|replica| replica.node == node);
+        process.tell(Command::Secrets { secrets: self.private.secrets.only(of_worker) });
+        process.tell(Command::Credentials(self.private.credentials.of_worker(&self.plan, index)));
         if self.stop.is_requested() {
             process.tell(Command::Stop);
         }

@@ -11,7 +11,7 @@ use super::hardening::Hardened;
 use crate::courier::grpc::Presence;
 use crate::courier::{Blocked, Served};
 use crate::node::Change;
-use crate::plan::ReplicaId;
+use crate::plan::{ReplicaId, Secrets};
 use crate::runtime::Stream;
 use crate::worker::{ReplicaStats, WorkerCredentials};
 
@@ -19,7 +19,13 @@ use crate::worker::{ReplicaStats, WorkerCredentials};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Command {
-    /// What the worker's nodes show to others, and what others show to them. Comes first, and once.
+    /// What the guests are given that the plan does not say. It comes first, and once.
+    Secrets {
+        /// Those of the nodes of this worker.
+        #[serde(with = "exposed")]
+        secrets: Secrets,
+    },
+    /// What the worker's nodes show to others, and what others show to them. Comes next, and once.
     Credentials(WorkerCredentials),
     /// Start a replica, for the first time or again.
     Start {
@@ -66,6 +72,35 @@ pub enum Command {
     Stop,
     /// No more calls will come.
     Close,
+}
+
+/// How secrets pass through a worker's stdin, the one place where they are written.
+mod exposed {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::plan::{NodeId, NodeSecrets, Secret, Secrets};
+
+    type Values = BTreeMap<String, String>;
+
+    pub(super) fn serialize<S: Serializer>(secrets: &Secrets, serializer: S) -> Result<S::Ok, S::Error> {
+        let values = |values: &BTreeMap<String, Secret>| -> Values {
+            values.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect()
+        };
+        let nodes = secrets.nodes().map(|(node, secrets)| (node, values(&secrets.env), values(&secrets.config)));
+        nodes.collect::<Vec<(NodeId, Values, Values)>>().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secrets, D::Error> {
+        let hidden = |values: Values| values.into_iter().map(|(name, value)| (name, Secret::new(value))).collect();
+        let nodes = Vec::<(NodeId, Values, Values)>::deserialize(deserializer)?;
+        let mut secrets = Secrets::default();
+        for (node, env, config) in nodes {
+            secrets.insert(node, NodeSecrets { env: hidden(env), config: hidden(config) });
+        }
+        Ok(secrets)
+    }
 }
 
 /// What a worker tells the launcher.
@@ -181,8 +216,10 @@ pub fn receive<M: DeserializeOwned>(reader: impl Read) -> impl Iterator<Item = i
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
-    use crate::plan::NodeId;
+    use crate::plan::{NodeId, NodeSecrets, Secret};
     use crate::runtime::Failure;
 
     #[test]
@@ -195,6 +232,19 @@ mod tests {
         send(&mut pipe, &Report::StopRequested).unwrap();
         let received: Vec<Report> = receive(pipe.as_slice()).collect::<io::Result<_>>().unwrap();
         assert_eq!(format!("{received:?}"), format!("{:?}", [report, Report::StopRequested]));
+    }
+
+    #[test]
+    fn secrets_survive_the_way_through_a_pipe_and_are_not_printed() {
+        let mut secrets = Secrets::default();
+        let of_node = NodeSecrets { env: BTreeMap::new(), config: [("k".to_owned(), Secret::new("a\n\"b"))].into() };
+        secrets.insert(NodeId(1), of_node);
+        let command = Command::Secrets { secrets };
+        let mut pipe = Vec::new();
+        send(&mut pipe, &command).unwrap();
+        let received: Vec<Command> = receive(pipe.as_slice()).collect::<io::Result<_>>().unwrap();
+        assert_eq!(received, [command]);
+        assert!(!format!("{received:?}").contains("\"b"), "{received:?}");
     }
 
     #[test]

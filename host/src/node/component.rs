@@ -1,5 +1,6 @@
 //! A replica of a component: started, served, and its mailbox closed or suspended behind it.
 
+use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
@@ -62,7 +63,7 @@ async fn live(linked: &Linked, spec: Arc<ReplicaSpec>, report: impl Fn(Change) +
     let replica = match linked.start(spec.clone()).await {
         Ok(replica) => replica,
         Err(StartError::Guest(failure)) => return failed_to_start(failure),
-        Err(error) => return failed_to_start(Failure { summary: error.to_string(), stack: None }),
+        Err(error) => return failed_to_start(Failure { summary: with_cause(&error), stack: None }),
     };
     mailbox.open();
     report(Change::Started);
@@ -78,6 +79,13 @@ async fn live(linked: &Linked, spec: Arc<ReplicaSpec>, report: impl Fn(Change) +
         report(Change::Ran);
     }
     ended
+}
+
+fn with_cause(error: &StartError) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
 }
 
 fn failed_to_start(mut failure: Failure) -> Ended {

@@ -14,7 +14,7 @@ use crate::runtime::{LineSink, Outputs, Stream};
 /// How a line of a replica's output is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineFormat {
-    /// `producer/0 │ text`.
+    /// `producer/0 │ text`, and `lp-host │ text` for what the host says.
     Plain,
     /// The same with the tag in the node's colour.
     Coloured,
@@ -24,6 +24,8 @@ pub enum LineFormat {
 
 /// The tag of what the host says. No replica has it, since all of theirs have a slash.
 const HOST_TAG: &str = "lp-host";
+/// What a line of the host begins with in the log file of a replica.
+const HOST_LINE: &str = "lp-host │ ";
 const HOST_STYLE: Style = Style::new().bold();
 
 /// A log directory that can't be written.
@@ -41,7 +43,7 @@ pub struct LineOutputs {
     /// The replicas, in the order of the plan, each with its log file.
     replicas: Vec<(String, Option<Arc<Mutex<File>>>)>,
     /// Where all that the host says is written.
-    host: Option<Mutex<File>>,
+    host: Option<Arc<Mutex<File>>>,
 }
 
 type Writer = Mutex<Box<dyn Write + Send>>;
@@ -128,7 +130,7 @@ impl LineOutputs {
             let file = std::fs::create_dir_all(dir).and_then(|()| File::create(&path));
             Ok(Some(Mutex::new(file.map_err(|source| LogDirError { path, source })?)))
         };
-        let host = open(HOST_TAG)?;
+        let host = open(HOST_TAG)?.map(Arc::new);
         let replicas = replicas.into_iter().map(|label| {
             let file = open(&label)?.map(Arc::new);
             Ok((label, file))
@@ -139,15 +141,17 @@ impl LineOutputs {
 
     /// Writes a line of what the host says to the log files: it is in the terminal by other ways.
     pub(super) fn host_line(&self, about: &str, line: &str) {
-        let write = |file: &Mutex<File>, tag: &str| {
-            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-            // As with the output of guests, a full disk must not stop the program.
-            let _ = writeln!(file, "{tag}{line}");
-        };
-        self.host.iter().for_each(|file| write(file, ""));
-        if let Some((_, Some(file))) = self.replicas.iter().find(|(label, _)| label == about) {
-            write(file, &format!("{HOST_TAG} │ "));
-        }
+        let file = self.replicas.iter().find(|(label, _)| label == about).and_then(|(_, file)| file.as_deref());
+        log_host_line(self.host.as_deref(), file, line);
+    }
+}
+
+/// Writes a line of what the host says to its own log file and to that of the replica that it is about.
+fn log_host_line(host: Option<&Mutex<File>>, replica: Option<&Mutex<File>>, line: &str) {
+    for (file, tag) in [(host, ""), (replica, HOST_LINE)] {
+        let Some(file) = file else { continue };
+        // As with the output of guests, a full disk must not stop the program.
+        let _ = writeln!(file.lock().unwrap_or_else(PoisonError::into_inner), "{tag}{line}");
     }
 }
 
@@ -155,7 +159,13 @@ impl Outputs for LineOutputs {
     fn sink(&self, label: &str) -> Arc<dyn LineSink> {
         let file = self.replicas.iter().find(|(name, _)| name == label).and_then(|(_, file)| file.clone());
         let colour = self.shared.style.colour(label);
-        Arc::new(Replica { shared: self.shared.clone(), label: label.to_owned(), colour, file })
+        Arc::new(Replica {
+            shared: self.shared.clone(),
+            label: label.to_owned(),
+            colour,
+            file,
+            host: self.host.clone(),
+        })
     }
 }
 
@@ -164,6 +174,8 @@ struct Replica {
     label: String,
     colour: Style,
     file: Option<Arc<Mutex<File>>>,
+    /// The log file of what the host says.
+    host: Option<Arc<Mutex<File>>>,
 }
 
 #[derive(Serialize)]
@@ -179,13 +191,15 @@ impl LineSink for Replica {
         let text = String::from_utf8_lossy(line);
         let written = self.shared.style.render_in(self.colour, &self.label, stream.into(), &text);
         let writer = match stream {
-            Stream::Stderr if self.shared.style.format != LineFormat::Json => &self.shared.stderr,
-            Stream::Stdout | Stream::Stderr => &self.shared.stdout,
+            Stream::Stderr | Stream::Host if self.shared.style.format != LineFormat::Json => &self.shared.stderr,
+            Stream::Stdout | Stream::Stderr | Stream::Host => &self.shared.stdout,
         };
         // A reader that went away must not stop the program; the log file still gets the line.
         let _ = writer.lock().unwrap_or_else(PoisonError::into_inner).write_all(written.as_bytes());
-        if let Some(file) = &self.file {
-            let _ = writeln!(file.lock().unwrap_or_else(PoisonError::into_inner), "{text}");
+        match (stream, &self.file) {
+            (Stream::Host, file) => log_host_line(self.host.as_deref(), file.as_deref(), &text),
+            (_, Some(file)) => drop(writeln!(file.lock().unwrap_or_else(PoisonError::into_inner), "{text}")),
+            (_, None) => {}
         }
     }
 }

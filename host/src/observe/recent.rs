@@ -35,6 +35,7 @@ impl From<Stream> for LineSource {
         match stream {
             Stream::Stdout => Self::Stdout,
             Stream::Stderr => Self::Stderr,
+            Stream::Host => Self::Host,
         }
     }
 }

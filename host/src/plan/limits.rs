@@ -46,15 +46,9 @@ pub struct LimitsPlan {
 }
 
 impl LimitsPlan {
-    /// What holds for `node`: what it asks for, or else the lower one of the default and the ceiling.
+    /// What holds for `node`.
     pub(super) fn new(program: &Program, node: &Node) -> Self {
-        Self::of(|limit| {
-            let default = match limit {
-                Limit::Message => Some(program.message_bytes_max),
-                limit => limit.default(),
-            };
-            node.limits.get(limit).or_else(|| [default, program.ceiling(limit)].into_iter().flatten().min())
-        })
+        Self::of(|limit| program.limit(node, limit))
     }
 
     fn of(given: impl Fn(Limit) -> Option<u64>) -> Self {

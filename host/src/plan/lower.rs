@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    CourierPlan, DirPlan, Edge, EdgeHandle, EdgeStyle, GroupPlan, LaunchType, LimitsPlan, MethodPlan, NodeId, NodePlan,
-    Plan, ReplicaId, RestartPlan, Target, WorkerPlan,
+    CourierPlan, Edge, EdgeHandle, EdgeStyle, GroupPlan, LaunchType, LimitsPlan, MethodPlan, NodeId, NodePlan, Plan,
+    ReplicaId, RestartPlan, SandboxPlan, Target, WorkerPlan,
 };
 use crate::component::{Component, Interface, Method};
 use crate::program::{
@@ -88,12 +88,7 @@ fn node_plan(program: &Program, node: &Node, component: &Component, bindings: &[
         args: node.args.clone(),
         env: node.env.clone(),
         config: node.config.clone(),
-        dirs: node
-            .sandbox
-            .dirs
-            .iter()
-            .map(|dir| DirPlan { host: dir.host.clone(), guest: dir.guest.clone(), access: dir.access })
-            .collect(),
+        sandbox: SandboxPlan::of(&node.sandbox),
         restart: node.restart.into(),
         listen: node.listen,
         limits: LimitsPlan::new(program, node),

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::source::Source;
 use super::{
-    Access, Colocation, ColocationMode, Dir, Handle, Hardening, Limit, Limits, Node, Pick, Program, Restart, Retry,
-    Sandbox, WhenFull,
+    Access, Clock, Colocation, ColocationMode, Dir, FileGrant, Handle, Hardening, HttpGrant, Limit, Limits,
+    NetworkGrant, Node, Pick, Program, Random, Restart, Retry, Sandbox, SecretSource, WhenFull,
 };
 use crate::component::Digest;
 
@@ -185,6 +185,55 @@ impl Node {
     /// Shows the guest a directory of the host.
     pub fn dir(mut self, host: impl Into<PathBuf>, guest: impl Into<String>, access: Access) -> Node {
         self.sandbox.dirs.push(Dir { host: host.into(), guest: guest.into(), access });
+        self
+    }
+
+    /// Shows the guest a single file of the host.
+    pub fn file(mut self, host: impl Into<PathBuf>, guest: impl Into<String>, access: Access) -> Node {
+        self.sandbox.files.push(FileGrant { host: host.into(), guest: guest.into(), access });
+        self
+    }
+
+    /// Gives the guest an environment variable of whoever starts the program.
+    pub fn inherit_env(mut self, name: impl Into<String>) -> Node {
+        self.sandbox.inherit_env.push(name.into());
+        self
+    }
+
+    /// Gives the guest a value through `wasi:config` that is shown nowhere else.
+    pub fn secret(mut self, name: impl Into<String>, source: SecretSource) -> Node {
+        self.sandbox.secrets.insert(name.into(), source);
+        self
+    }
+
+    /// Lets the guest use sockets.
+    pub fn network(mut self, grant: NetworkGrant) -> Node {
+        self.sandbox.network.push(grant);
+        self
+    }
+
+    /// Lets the guest make HTTP requests.
+    ///
+    /// ```
+    /// use lp_host::program::Node;
+    ///
+    /// let grant = "https://*.example.org".parse().expect("a grant");
+    /// Node::component("reader", "reader.wasm").http(grant);
+    /// ```
+    pub fn http(mut self, grant: HttpGrant) -> Node {
+        self.sandbox.http.push(grant);
+        self
+    }
+
+    /// Sets what time the guest sees.
+    pub fn clock(mut self, clock: Clock) -> Node {
+        self.sandbox.clock = clock;
+        self
+    }
+
+    /// Sets where the guest's random numbers come from.
+    pub fn random(mut self, random: Random) -> Node {
+        self.sandbox.random = random;
         self
     }
 }

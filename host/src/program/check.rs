@@ -2,6 +2,7 @@
 
 mod colocations;
 mod limits;
+mod sandbox;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -73,7 +74,7 @@ impl NodeCheck<'_> {
         self.listen();
         self.handles();
         self.inputs();
-        self.dirs();
+        self.sandbox();
     }
 
     fn span(&self, place: NodePlace) -> Option<Range<usize>> {
@@ -157,14 +158,14 @@ impl NodeCheck<'_> {
             }
         }
         for key in self.node.config.keys() {
-            if key.is_empty() || key.contains(char::is_control) {
+            if !is_config_key(key) {
                 let problem = Problem::error("bad-config", "a config key needs text without control characters");
                 self.report([problem.at(self.span(NodePlace::Config(key.clone())), "not a key")]);
             }
         }
         for (name, value) in &self.node.env {
-            let message = if name.is_empty() || name.contains(['=', '\0']) {
-                "the name of an environment variable needs text without `=` and NUL characters"
+            let message = if !is_env_name(name) {
+                ENV_NAME_RULE
             } else if value.contains('\0') {
                 "the value of an environment variable can't contain a NUL character"
             } else {
@@ -174,36 +175,20 @@ impl NodeCheck<'_> {
             self.report([problem.at(self.span(NodePlace::Env(name.clone())), "no guest can be given this")]);
         }
     }
+}
 
-    fn dirs(&mut self) {
-        let mut guests = BTreeSet::new();
-        for (index, dir) in self.node.sandbox.dirs.iter().enumerate() {
-            if !dir.host.is_dir() {
-                let shown = self.program.shown(&dir.host);
-                let problem = Problem::error("missing-dir", format!("`{shown}` is not a directory of this machine"));
-                self.report([problem.at(self.span(NodePlace::DirHost(index)), "no such directory")]);
-            }
-            let span = self.span(NodePlace::DirGuest(index));
-            if !is_guest_dir(&dir.guest) {
-                let problem = Problem::error("guest-dir", format!("`{}` is not an absolute path", dir.guest));
-                let help = "write it from the root, without `.` and `..`, such as `/data`".to_owned();
-                self.report([problem.at(span, "where the guest sees it").help(help)]);
-            } else if !guests.insert(&dir.guest) {
-                let message = format!("two directories of `{}` appear as `{}`", self.node.name, dir.guest);
-                let problem = Problem::error("duplicate-dir", message);
-                self.report([problem.at(span, "taken by another directory")]);
-            }
-        }
-    }
+/// What the name of an environment variable has to look like.
+const ENV_NAME_RULE: &str = "the name of an environment variable needs text without `=` and NUL characters";
+
+fn is_env_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains(['=', '\0'])
+}
+
+fn is_config_key(key: &str) -> bool {
+    !key.is_empty() && !key.contains(char::is_control)
 }
 
 /// Whether a port of both addresses would be the same one: an unspecified address stands for every other.
 fn collide(a: SocketAddr, b: SocketAddr) -> bool {
     a.port() == b.port() && (a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified())
-}
-
-/// Whether a path is absolute and plain, so that equal paths have equal texts.
-fn is_guest_dir(path: &str) -> bool {
-    let Some(inner) = path.strip_prefix('/') else { return false };
-    !path.contains('\0') && (inner.is_empty() || inner.split('/').all(|part| !matches!(part, "" | "." | "..")))
 }

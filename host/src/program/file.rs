@@ -6,6 +6,7 @@
 mod colocation;
 mod limits;
 mod restart;
+mod sandbox;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,10 +19,11 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use toml::Spanned;
 
 use super::units::{DurationText, SizeText};
-use super::{Access, Hardening, Pick, REPLICAS_MAX, Retry, WhenFull};
+use super::{Hardening, Pick, REPLICAS_MAX, Retry, WhenFull};
 pub(super) use colocation::ColocationFile;
 pub(super) use limits::{LimitText, LimitsFile};
 pub(super) use restart::{RestartFile, RestartTable};
+pub(super) use sandbox::{ClockFile, DirFile, FileFile, RandomFile, SandboxFile, SecretFile};
 
 /// A distributed program: named nodes that call each other through handles.
 ///
@@ -228,44 +230,6 @@ pub(super) struct InboxFile {
     #[serde(default)]
     #[schemars(with = "u32", range(min = 1, max = 1_000_000), extend("default" = 1024))]
     pub in_flight_per_connection: Option<Spanned<i64>>,
-}
-
-/// What each replica may use.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table such as { memory = \"64MiB\" }")]
-#[schemars(title = "sandbox")]
-pub(super) struct SandboxFile {
-    /// The node's `limits.memory`, another way to write it: `sandbox = { memory = "64MiB" }`. The default is 256MiB. Units: B, KiB, MiB,
-    /// GiB. From 64KiB, one page, to 64GiB.
-    #[serde(default)]
-    #[schemars(with = "SizeText", extend("default" = "256MiB"))]
-    pub memory: Option<Spanned<SizeText>>,
-
-    /// The directories that the guest sees: `sandbox = { dirs = [{ host = "data", guest = "/data" }] }`. None without.
-    #[serde(default)]
-    pub dirs: Vec<DirFile>,
-}
-
-/// A directory that the guest sees.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(
-    deny_unknown_fields,
-    rename_all = "kebab-case",
-    expecting = "a table such as { host = \"data\", guest = \"/data\" }"
-)]
-#[schemars(title = "directory")]
-pub(super) struct DirFile {
-    /// The directory of this machine, relative to the program file: `host = "data"`. It must exist.
-    #[schemars(with = "String")]
-    pub host: Spanned<String>,
-
-    /// The absolute path under which the guest sees it: `guest = "/data"`.
-    #[schemars(with = "String")]
-    pub guest: Spanned<String>,
-
-    /// What the guest may do in it: `access = "read"`, which is the default, or `access = "read-write"`.
-    #[serde(default)]
-    pub access: Access,
 }
 
 /// The three ways to write a handle.

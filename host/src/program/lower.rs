@@ -2,6 +2,7 @@
 
 mod limits;
 mod restart;
+mod sandbox;
 
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -10,11 +11,11 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::file::{DirFile, HandleFile, HandleTable, NodeFile, ProgramFile, RestartFile};
+use super::file::{HandleFile, HandleTable, NodeFile, ProgramFile, RestartFile};
 use super::problem::{Problem, Problems};
 use super::source::{Ceilings, NodePlace, Place, Source};
 use super::units::{DurationText, SizeText};
-use super::{Dir, Handle, Limit, Node, Program, Restart, Sandbox};
+use super::{Handle, Limit, Node, Program, Restart};
 use crate::component::Digest;
 
 /// Lowers what the file at `path` says. Values out of range are kept for `check` to judge; a missing one takes its
@@ -111,10 +112,8 @@ impl Lowering<'_> {
                 .collect(),
             restart: file.restart.map(|restart| of_node.restart(restart)).unwrap_or_default(),
             listen: file.listen.and_then(|listen| of_node.listen(listen)),
-            limits: of_node.limits(file.limits, file.sandbox.memory, file.inbox),
-            sandbox: Sandbox {
-                dirs: (0..).zip(file.sandbox.dirs).map(|(index, dir)| of_node.dir(index, dir)).collect(),
-            },
+            limits: of_node.limits(file.limits, file.sandbox.memory.clone(), file.inbox),
+            sandbox: of_node.sandbox(file.sandbox),
             name,
         }
     }
@@ -203,14 +202,6 @@ impl NodeLowering<'_, '_> {
             self.lowering.problems.push_node(self.node, problem.help(help));
         }
         digest
-    }
-
-    fn dir(&mut self, index: usize, dir: DirFile) -> Dir {
-        Dir {
-            host: self.take(NodePlace::DirHost(index), dir.host).into(),
-            guest: self.take(NodePlace::DirGuest(index), dir.guest),
-            access: dir.access,
-        }
     }
 
     fn handle(&mut self, name: Spanned<String>, file: Spanned<HandleFile>) -> Handle {

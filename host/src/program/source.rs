@@ -63,6 +63,13 @@ pub(super) enum NodePlace {
     HandleNode(String, usize),
     DirHost(usize),
     DirGuest(usize),
+    FileHost(usize),
+    FileGuest(usize),
+    InheritEnv(usize),
+    /// The name of a secret.
+    Secret(String),
+    Network(usize),
+    Http(usize),
 }
 
 /// A fact of a colocation that stands somewhere in the program's text.

@@ -50,7 +50,7 @@ impl fmt::Display for DurationText {
 }
 
 /// `bytes` in the largest unit that needs no fraction.
-pub(super) fn format_bytes(bytes: u64) -> String {
+pub fn format_bytes(bytes: u64) -> String {
     let unit = SIZES.iter().rev().find(|(_, size)| bytes >= *size && bytes.is_multiple_of(*size));
     let (name, size) = unit.unwrap_or(&SIZES[0]);
     format!("{}{name}", bytes / size)

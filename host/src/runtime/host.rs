@@ -1,17 +1,28 @@
 //! The interfaces that the host itself serves to guests: WASI, `wasi:config`, `wasi:logging` and `lp:node/program`.
 
-use wasmtime::component::{ComponentType, Lift, Linker};
+use wasmtime::component::{Component, ComponentType, Lift, Linker};
 use wasmtime::{Result, StoreContextMut};
 use wasmtime_wasi_config::WasiConfig;
 
 use super::engine::Kind;
 use super::state::State;
+use super::{files, http, sockets};
 
-/// Adds everything that a guest of this kind may import from the host.
-pub(super) fn add_to_linker(linker: &mut Linker<State>, kind: Kind) -> Result<()> {
+/// Adds everything that `component`, which is of this kind, may import from the host.
+pub(super) fn add_to_linker(linker: &mut Linker<State>, component: &Component, kind: Kind) -> Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     if kind == Kind::Concurrent {
         wasmtime_wasi::p3::add_to_linker(linker)?;
+    }
+    // What follows takes the place of single functions of these.
+    linker.allow_shadowing(true);
+    files::add_to_linker(linker, kind)?;
+    sockets::add_to_linker(linker, kind)?;
+    linker.allow_shadowing(false);
+    // Few have use for it, and it is by far the largest.
+    let engine = component.engine();
+    if component.component_type().imports(engine).any(|(name, _)| name.starts_with("wasi:http/")) {
+        http::add_to_linker(linker, kind)?;
     }
     wasmtime_wasi_config::add_to_linker(linker, |state: &mut State| WasiConfig::from(&state.config))?;
     add_logging(linker)?;
@@ -28,6 +39,14 @@ pub fn serves(import: &str) -> bool {
             version.pre.is_empty() && version.major == 0 && matches!(version.minor, 2 | 3)
         }
         "wasi:io" => version.pre.is_empty() && version.major == 0 && version.minor == 2,
+        "wasi:http" => {
+            version.pre.is_empty()
+                && version.major == 0
+                && matches!(
+                    (interface, version.minor),
+                    ("wasi:http/types", 2 | 3) | ("wasi:http/outgoing-handler", 2) | ("wasi:http/client", 3)
+                )
+        }
         "wasi:config" => import == "wasi:config/store@0.2.0-rc.1",
         "wasi:logging" => import == "wasi:logging/logging@0.1.0-draft",
         "lp:node" => import == "lp:node/program@0.1.0",

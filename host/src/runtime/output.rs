@@ -33,6 +33,8 @@ pub enum Stream {
     Stdout,
     /// The guest's stderr, and what it logs through `wasi:logging`.
     Stderr,
+    /// What the host has to say of the guest, which no guest can write.
+    Host,
 }
 
 /// Where the lines of a replica's output go. Called on the threads that run guests, one line at a time per stream.

@@ -299,5 +299,8 @@ fn failure(error: &wasmtime::Error, store: &Store<State>) -> Failure {
         summary = format!("{hit}: {summary}");
     }
     summary.push_str(&store.data().limits.refusal().unwrap_or_default());
+    if let Some(denial) = store.data().denials.last() {
+        summary.push_str(&format!("; it had been denied to {denial}"));
+    }
     Failure { summary, stack }
 }

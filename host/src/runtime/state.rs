@@ -4,20 +4,25 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use wasmtime::component::{GuestTaskId, ResourceTable};
-use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_config::WasiConfigVariables;
 
+use super::denials::Denials;
+use super::files::Files;
+use super::http::HttpClient;
 use super::limits::{Breach, Growth, Made, Open};
 use super::meter::{Meter, Turns};
 use super::output::{Budget, LineWriter, Stream};
-use super::{ReplicaSpec, StartError};
+use super::{ReplicaSpec, StartError, clock, random, sockets};
 use crate::courier::{Origin, ReplicaIndex};
-use crate::program::Access;
 
 /// The data of a replica's store.
 pub(super) struct State {
     wasi: WasiCtx,
-    table: ResourceTable,
+    pub(super) table: ResourceTable,
+    pub(super) files: Files,
+    pub(super) http: HttpClient,
+    pub(super) denials: Denials,
     pub(super) config: WasiConfigVariables,
     pub(super) limits: Growth,
     pub(super) meter: Arc<Meter>,
@@ -47,23 +52,26 @@ impl State {
         wasi.stdout(stdout.clone()).stderr(stderr.clone());
         wasi.arg(&node.name).args(&node.args);
         wasi.envs(&node.env.iter().collect::<Vec<_>>());
-        for dir in &node.dirs {
-            let perms = match dir.access {
-                Access::Read => FsPerms::ReadOnly,
-                Access::ReadWrite => FsPerms::ReadWrite,
-            };
-            wasi.preopened_dir(&dir.host, &dir.guest, perms)
-                .map_err(|source| StartError::Dir { dir: dir.host.clone(), source: source.into() })?;
-        }
+        let secrets = &spec.secrets;
+        wasi.envs(&secrets.env.iter().map(|(name, value)| (name, value.expose())).collect::<Vec<_>>());
+        let denials = Denials::new(spec.mailbox.label(), spec.sink.clone());
+        sockets::judge(&mut wasi, &node.sandbox.network, &denials);
+        clock::set(&mut wasi, node.sandbox.clock);
+        random::set(&mut wasi, node.sandbox.random, spec.mailbox.label());
+        let config = node.config.iter().map(|(key, value)| (key.clone(), value.clone()));
+        let config = config.chain(secrets.config.iter().map(|(key, value)| (key.clone(), value.expose().to_owned())));
         Ok(Self {
             wasi: wasi.build(),
             table: ResourceTable::new(),
-            config: node.config.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+            files: Files::open(&node.sandbox)?,
+            http: HttpClient::new(&node.sandbox.http, &denials),
+            denials,
+            config: config.collect(),
             limits: Growth::new(&node.limits, spec.memory_bytes.clone()),
             meter: Meter::new(turns, &node.limits),
             made: Made::new(&node.limits),
             output: [stdout, stderr],
-            open: Open::new(&node.limits, node.dirs.len(), breach.clone()),
+            open: Open::new(&node.limits, node.sandbox.dirs.len() + node.sandbox.files.len(), breach.clone()),
             breach,
             held: Origin::held(spec.mailbox.replica(), None),
             current: None,

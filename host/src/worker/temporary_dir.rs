@@ -20,14 +20,19 @@ pub(super) fn grant(
     run_dir: Option<&Path>,
 ) -> (Arc<NodePlan>, Option<PathBuf>) {
     let mode = plan.group_of(replica).map(|group| plan.groups[group].mode);
-    let is_taken = node.dirs.iter().any(|dir| dir.guest == GUEST_PATH);
+    let is_there = |guest: &str| Path::new(guest).parent() == Some(Path::new(GUEST_PATH));
+    let sandbox = &node.sandbox;
+    let is_taken = sandbox.dirs.iter().any(|dir| dir.guest == GUEST_PATH)
+        || sandbox.files.iter().any(|file| is_there(&file.guest));
     let Some(run_dir) = run_dir.filter(|_| mode == Some(ColocationMode::Processes) && !is_taken) else {
         return (node, None);
     };
+    // A granted path is opened without following links.
+    let run_dir = std::fs::canonicalize(run_dir).unwrap_or_else(|_| run_dir.to_owned());
     let host = run_dir.join(format!("tmp-{}-{}", node.name, replica.index));
     let dir = DirPlan { host: host.clone(), guest: GUEST_PATH.to_owned(), access: Access::ReadWrite };
     let mut node = NodePlan::clone(&node);
-    node.dirs.push(dir);
+    node.sandbox.dirs.push(dir);
     (Arc::new(node), Some(host))
 }
 

@@ -72,20 +72,30 @@ fn rules(plan: &Plan, index: usize, granted: &Granted) -> Result<landlock::Restr
     nodes.dedup();
     let nodes: Vec<_> = nodes.into_iter().map(|id| plan.node(id)).collect();
     let dirs = |access: Access| {
-        let dirs = nodes.iter().flat_map(|node| &node.dirs).filter(move |dir| dir.access == access);
+        let dirs = nodes.iter().flat_map(|node| &node.sandbox.dirs).filter(move |dir| dir.access == access);
         dirs.map(|dir| dir.host.as_path())
     };
+    let files = |access: Access| {
+        let files = nodes.iter().flat_map(|node| &node.sandbox.files).filter(move |file| file.access == access);
+        files.map(|file| file.host.as_path())
+    };
+    // Landlock knows ports and no addresses, so it has nothing to say of nodes that may use some.
+    let uses_network = nodes.iter().any(|node| !node.sandbox.network.is_empty() || !node.sandbox.http.is_empty());
+    let network = if uses_network { BitFlags::empty() } else { AccessNet::from_all(NEWEST) };
     let components = nodes.iter().map(|node| node.component.as_path());
     let own = granted.read.iter().map(PathBuf::as_path).chain(SYSTEM.iter().map(Path::new));
     let write = granted.write.iter().map(PathBuf::as_path);
-    Ruleset::default()
-        .handle_access(AccessFs::from_all(NEWEST))?
-        // A worker's listening sockets come from its launcher, and no node has been granted the network.
-        .handle_access(AccessNet::from_all(NEWEST))?
+    let rules = Ruleset::default().handle_access(AccessFs::from_all(NEWEST))?;
+    // A worker's own listening sockets come from its launcher.
+    let rules = if network.is_empty() { rules } else { rules.handle_access(network)? };
+    rules
         .scope(Scope::from_all(NEWEST))?
         .create()?
-        .add_rules(path_beneath_rules(components.chain(own).chain(dirs(Access::Read)), READ))?
-        .add_rules(path_beneath_rules(dirs(Access::ReadWrite).chain(write), WRITE))?
+        .add_rules(path_beneath_rules(
+            components.chain(own).chain(dirs(Access::Read)).chain(files(Access::Read)),
+            READ,
+        ))?
+        .add_rules(path_beneath_rules(dirs(Access::ReadWrite).chain(files(Access::ReadWrite)).chain(write), WRITE))?
         .add_rules(path_beneath_rules(&granted.sockets, AccessFs::ResolveUnix))?
         .restrict_self()
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Action, Event, Supervision};
 use crate::component::{Digest, RunExport};
 use crate::node::Change;
-use crate::plan::{GroupPlan, LaunchType, LimitsPlan, NodeId, NodePlan, Plan, ReplicaId, RestartPlan};
+use crate::plan::{GroupPlan, LaunchType, LimitsPlan, NodeId, NodePlan, Plan, ReplicaId, RestartPlan, SandboxPlan};
 use crate::program::{ColocationMode, Hardening, RestartPolicy};
 use crate::runtime::Failure;
 use crate::supervise::{Note, Signal};
@@ -36,7 +36,7 @@ fn plan(nodes: &[(Option<RunExport>, RestartPolicy)]) -> Plan {
         args: Vec::new(),
         env: BTreeMap::new(),
         config: BTreeMap::new(),
-        dirs: Vec::new(),
+        sandbox: SandboxPlan::default(),
         restart: restart(*policy),
         listen: None,
         limits: LimitsPlan::default(),

@@ -1,0 +1,126 @@
+//! The paths of `wasi:filesystem` 0.2.
+
+use wasmtime::component::{Linker, LinkerInstance, Resource};
+use wasmtime::{Result, StoreContextMut};
+use wasmtime_wasi::filesystem::{Descriptor, File, WasiFilesystemView};
+use wasmtime_wasi::p2::FsResult;
+use wasmtime_wasi::p2::bindings::filesystem::types::{
+    DescriptorFlags, ErrorCode, HostDescriptor, NewTimestamp, OpenFlags, PathFlags,
+};
+
+use super::{State, Wanted};
+
+type Fd = Resource<Descriptor>;
+
+pub(super) fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
+    let mut preopens = linker.instance("wasi:filesystem/preopens@0.2.12")?;
+    preopens.func_wrap("get-directories", |mut store: StoreContextMut<'_, State>, ()| {
+        let State { files, table, .. } = store.data_mut();
+        Ok((files.preopens(table)?,))
+    })?;
+    let mut types = linker.instance("wasi:filesystem/types@0.2.12")?;
+    add_open(&mut types)?;
+    add_metadata(&mut types)?;
+    add_others(&mut types)
+}
+
+fn add_open(types: &mut LinkerInstance<'_, State>) -> Result<()> {
+    types.func_wrap_async(
+        "[method]descriptor.open-at",
+        |mut store: StoreContextMut<'_, State>,
+         (fd, path_flags, path, open_flags, flags): (Fd, PathFlags, String, OpenFlags, DescriptorFlags)| {
+            Box::new(async move {
+                let state = store.data_mut();
+                let result = match state.files.single_file(&state.table, &fd, &path) {
+                    Some(file) => open_single(state, file, open_flags, flags),
+                    None => state.filesystem().open_at(fd, path_flags, path.clone(), open_flags, flags).await,
+                };
+                Ok((told(state, "open-at", &path, result)?,))
+            })
+        },
+    )
+}
+
+fn open_single(state: &mut State, file: File, open_flags: OpenFlags, flags: DescriptorFlags) -> FsResult<Fd> {
+    let wanted = Wanted {
+        directory: open_flags.contains(OpenFlags::DIRECTORY),
+        exclusive: open_flags.contains(OpenFlags::EXCLUSIVE),
+        truncate: open_flags.contains(OpenFlags::TRUNCATE),
+        write: open_flags.contains(OpenFlags::CREATE) || flags.contains(DescriptorFlags::WRITE),
+    };
+    let file = super::open_single(file, wanted).map_err(ErrorCode::from)?;
+    Ok(state.table.push(Descriptor::File(file))?)
+}
+
+/// Functions on the metadata of a path, which are those on a descriptor where it leads to a single file.
+macro_rules! metadata {
+    ($types:ident, $name:literal, $at:ident, $of_file:ident($($argument:ident: $type:ty),*)) => {
+        $types.func_wrap_async(
+            concat!("[method]descriptor.", $name),
+            |mut store: StoreContextMut<'_, State>,
+             (fd, path_flags, path, $($argument),*): (Fd, PathFlags, String, $($type),*)| {
+                Box::new(async move {
+                    let state = store.data_mut();
+                    let result = match state.files.single_file(&state.table, &fd, &path) {
+                        Some(file) => {
+                            let fd = state.table.push(Descriptor::File(file))?;
+                            let borrowed = Resource::new_borrow(fd.rep());
+                            let result = state.filesystem().$of_file(borrowed, $($argument),*).await;
+                            state.table.delete(fd)?;
+                            result
+                        }
+                        None => state.filesystem().$at(fd, path_flags, path.clone(), $($argument),*).await,
+                    };
+                    Ok((told(state, $name, &path, result)?,))
+                })
+            },
+        )?
+    };
+}
+
+fn add_metadata(types: &mut LinkerInstance<'_, State>) -> Result<()> {
+    metadata!(types, "stat-at", stat_at, stat());
+    metadata!(types, "metadata-hash-at", metadata_hash_at, metadata_hash());
+    metadata!(types, "set-times-at", set_times_at, set_times(accessed: NewTimestamp, modified: NewTimestamp));
+    Ok(())
+}
+
+/// Functions on paths that are no single files: with one, they fail as the directory of single files is for reading.
+macro_rules! other {
+    ($types:ident, $name:literal, $method:ident($($argument:ident: $type:ty),+), $($path:ident),+) => {
+        $types.func_wrap_async(
+            concat!("[method]descriptor.", $name),
+            |mut store: StoreContextMut<'_, State>, (fd, $($argument),+): (Fd, $($type),+)| {
+                Box::new(async move {
+                    let state = store.data_mut();
+                    let paths = [$($path.clone()),+].join("` to `");
+                    let result = state.filesystem().$method(fd, $($argument),+).await;
+                    Ok((told(state, $name, &paths, result)?,))
+                })
+            },
+        )?
+    };
+}
+
+fn add_others(types: &mut LinkerInstance<'_, State>) -> Result<()> {
+    other!(types, "create-directory-at", create_directory_at(path: String), path);
+    other!(types, "readlink-at", readlink_at(path: String), path);
+    other!(types, "remove-directory-at", remove_directory_at(path: String), path);
+    other!(types, "unlink-file-at", unlink_file_at(path: String), path);
+    other!(types, "symlink-at", symlink_at(target: String, path: String), target, path);
+    other!(types, "rename-at", rename_at(path: String, new_fd: Fd, new: String), path, new);
+    other!(types, "link-at", link_at(path_flags: PathFlags, path: String, new_fd: Fd, new: String), path, new);
+    Ok(())
+}
+
+/// What the guest is answered. Where it was denied, the user is told.
+fn told<T>(state: &State, method: &str, path: &str, result: FsResult<T>) -> Result<Result<T, ErrorCode>> {
+    let code = match result {
+        Ok(value) => return Ok(Ok(value)),
+        Err(error) => error.downcast()?,
+    };
+    if matches!(code, ErrorCode::NotPermitted) {
+        super::tell(state, method, path);
+    }
+    Ok(Err(code))
+}

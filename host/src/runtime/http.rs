@@ -1,0 +1,130 @@
+//! The client of `wasi:http`: a request is judged by where it goes in the end, and then sent there.
+
+mod body;
+mod connection;
+
+use std::future::ready;
+use std::sync::Arc;
+
+use http::{HeaderValue, Method, Request, Response, header};
+use http_body_util::BodyExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime::component::Linker;
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
+
+use super::denials::Denials;
+use super::engine::Kind;
+use super::state::State;
+use crate::program::{HttpGrant, Origin};
+
+/// The key of program.toml that grants requests.
+const KEY: &str = "sandbox.http";
+
+/// The most requests of one replica that are under way at once. Each has a connection of its own.
+const CONNECTIONS_MAX: usize = 64;
+
+/// Drives a connection to its end.
+type Drive = Box<dyn Future<Output = Result<(), Error>> + Send>;
+type Sending = Box<dyn Future<Output = Result<(Response<WasiBody>, Drive), Error>> + Send>;
+
+/// The HTTP client of one replica.
+pub(super) struct HttpClient {
+    ctx: WasiHttpCtx,
+    hooks: Hooks,
+}
+
+struct Hooks {
+    grants: Vec<HttpGrant>,
+    denials: Denials,
+    connections: Arc<Semaphore>,
+}
+
+impl HttpClient {
+    pub(super) fn new(grants: &[HttpGrant], denials: &Denials) -> Self {
+        let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let mut ctx = WasiHttpCtx::new();
+        ctx.set_field_size_limit(connection::HEADER_BYTES_MAX);
+        Self { ctx, hooks: Hooks { grants: grants.to_owned(), denials: denials.clone(), connections } }
+    }
+}
+
+/// Adds the client of `wasi:http`, of both versions where the guest can use both.
+pub(super) fn add_to_linker(linker: &mut Linker<State>, kind: Kind) -> wasmtime::Result<()> {
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
+    if kind == Kind::Concurrent {
+        wasmtime_wasi_http::p3::add_to_linker(linker)?;
+    }
+    Ok(())
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        let HttpClient { ctx, hooks } = &mut self.http;
+        WasiHttpCtxView { hooks, ctx, table: &mut self.table }
+    }
+}
+
+impl WasiHttpHooks for Hooks {
+    fn send_request(&mut self, request: Request<WasiBody>, options: Option<RequestOptions>, _sent: Drive) -> Sending {
+        match self.admit(&request) {
+            Ok((origin, permit)) => Box::new(send(request, origin, options.unwrap_or_default(), permit)),
+            Err(error) => Box::new(ready(Err(error))),
+        }
+    }
+}
+
+impl Hooks {
+    /// Judges a request by its URI, which is all that says where it goes: a guest can't set the `Host` header, and what
+    /// follows the host in the URI does not choose the server.
+    fn admit(&self, request: &Request<WasiBody>) -> Result<(Origin, OwnedSemaphorePermit), Error> {
+        let uri = request.uri();
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        let origin = Origin::new(uri.scheme_str().unwrap_or_default(), authority);
+        let granted = origin.as_ref().is_ok_and(|origin| self.grants.iter().any(|grant| grant.allows(origin)));
+        let origin = match origin {
+            Ok(origin) if granted => origin,
+            Ok(origin) => {
+                self.denials.tell(format_args!("request `{origin}`"), KEY);
+                return Err(Error::HttpRequestDenied);
+            }
+            Err(error) => {
+                let scheme = uri.scheme_str().unwrap_or_default();
+                self.denials
+                    .tell(format_args!("request `{scheme}://{authority}`, which no grant is for: {error}"), KEY);
+                return Err(Error::HttpRequestDenied);
+            }
+        };
+        // A tunnel would lead on to servers that nobody has judged.
+        if request.method() == Method::CONNECT {
+            return Err(Error::HttpRequestMethodInvalid);
+        }
+        let permit = self.connections.clone().try_acquire_owned().map_err(|_| Error::ConnectionLimitReached)?;
+        Ok((origin, permit))
+    }
+}
+
+async fn send(
+    mut request: Request<WasiBody>,
+    origin: Origin,
+    options: RequestOptions,
+    permit: OwnedSemaphorePermit,
+) -> Result<(Response<WasiBody>, Drive), Error> {
+    // The server sees the host as it was judged, and of the URI no more than what follows it.
+    let host = HeaderValue::from_str(&origin.authority()).map_err(|_| Error::HttpRequestUriInvalid)?;
+    request.headers_mut().insert(header::HOST, host);
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    *request.uri_mut() = path.parse().map_err(|_| Error::HttpRequestUriInvalid)?;
+    let request = request.map(body::limited_request);
+
+    let (mut sender, connection) = connection::connect(&origin, &options).await?;
+    let connection = wasmtime_wasi::runtime::spawn(async move {
+        let _permit = permit;
+        connection.await
+    });
+    let first_byte = connection::timeout(options.first_byte_timeout, connection::READ_TIME);
+    let response = tokio::time::timeout(first_byte, sender.send_request(request)).await;
+    let response = response.map_err(|_| Error::ConnectionReadTimeout)??;
+    let between_bytes = connection::timeout(options.between_bytes_timeout, connection::READ_TIME);
+    let response = response.map(|incoming| body::limited_response(incoming, between_bytes).boxed_unsync());
+    Ok((response, Box::new(async move { connection.await.map_err(Error::from) })))
+}

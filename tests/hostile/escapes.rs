@@ -1,0 +1,99 @@
+//! Guests that try to leave the files and directories that they were given.
+
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use super::Attack;
+
+/// A directory to write to and one to read, with links that lead out, beside a file that no guest is given.
+fn files(program: &Path) {
+    let write = |path: &str, text: &str| std::fs::write(program.join(path), text).expect("a file can be written");
+    for dir in ["data/sub", "read-only"] {
+        std::fs::create_dir_all(program.join(dir)).expect("a directory can be made");
+    }
+    write("secret.txt", "the crown jewels");
+    write("granted.txt", "what the guest may have");
+    write("read-only/file.txt", "to be read");
+    write("data/file.txt", "to be written");
+    for (target, path) in [("../secret.txt", "to-secret"), ("/etc/passwd", "to-passwd"), ("..", "to-parent")] {
+        symlink(target, program.join("data").join(path)).expect("a link can be made");
+    }
+}
+
+const DIRS: &str = "sandbox = { dirs = [{ host = 'data', guest = '/data', access = 'read-write' }, \
+    { host = 'read-only', guest = '/read-only' }] }";
+
+/// Has `guest` try to leave its directories; the user is told of it by `denial`.
+#[track_caller]
+fn check(guest: &str, denial: &str) {
+    let line = format!("lp-host     │ denied: `hostile/0` tried to {denial} (allow it with `sandbox.dirs`)");
+    let cause = format!("it had been denied to {denial}");
+    Attack::new(guest).settings(DIRS).prepare(files).stderr(&line).stderr(&cause).check();
+}
+
+#[test]
+fn no_path_leads_up() {
+    check("escape_by_parent", "open `../secret.txt`");
+    check("escape_by_deep_parent", "open `sub/./../sub//../../secret.txt`");
+    check("escape_by_subdirectory", "open `../../secret.txt`");
+}
+
+#[test]
+fn no_path_begins_at_the_root() {
+    check("escape_by_absolute_path", "open `/etc/passwd`");
+    check("read_process", "open `../../../../../proc/self/environ`");
+}
+
+#[test]
+fn no_link_leads_out() {
+    check("escape_by_link", "open `to-secret`");
+    check("escape_by_absolute_link", "open `to-passwd`");
+    check("escape_by_link_on_the_way", "open `to-parent/secret.txt`");
+    check("escape_by_trailing_slash", "open `to-parent/`");
+}
+
+#[test]
+fn no_link_of_the_guests_own_leads_out() {
+    check("escape_by_own_link", "open `mine`");
+    check("escape_by_own_absolute_link", "symlink `/etc/passwd` to `mine`");
+}
+
+#[test]
+fn no_file_gets_a_name_where_more_is_allowed() {
+    check("escape_by_hard_link", "link `file.txt` to `mine`");
+    check("escape_by_rename", "rename `file.txt` to `mine`");
+}
+
+#[test]
+fn nothing_is_told_of_files_outside() {
+    check("stat_outside", "stat `../secret.txt`");
+}
+
+#[test]
+fn what_is_for_reading_is_not_written() {
+    check("write_to_read_only", "open `file.txt`");
+}
+
+#[test]
+fn a_single_file_comes_without_its_directory() {
+    let settings = "sandbox = { files = [{ host = 'granted.txt', guest = '/files/granted.txt' }] }";
+    let denial = "lp-host     │ denied: `hostile/0` tried to unlink file `granted.txt`";
+    Attack::new("read_beside_file").settings(settings).prepare(files).stderr(denial).check();
+}
+
+#[test]
+fn wasi_0_3_has_the_same_walls() {
+    let tries = [
+        ("read", "../secret.txt", "open `../secret.txt`"),
+        ("read", "/etc/passwd", "open `/etc/passwd`"),
+        ("read", "to-secret", "open `to-secret`"),
+        ("read", "to-parent/secret.txt", "open `to-parent/secret.txt`"),
+        ("stat", "../secret.txt", "stat `../secret.txt`"),
+        ("link", "mine", "symlink `/etc/passwd` to `mine`"),
+    ];
+    for (verb, path, denial) in tries {
+        let settings = format!("args = ['{verb}', '{path}']\n{DIRS}");
+        let line = format!("lp-host     │ denied: `hostile/0` tried to {denial} (allow it with `sandbox.dirs`)");
+        Attack::new("hostile_async").settings(&settings).prepare(files).stderr(&line).check();
+    }
+}

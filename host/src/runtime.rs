@@ -217,7 +217,7 @@ impl Code {
     pub fn link(&self, node: &str, edges: &[EdgeSpec]) -> Result<Linked, LoadError> {
         let engine = self.component.engine();
         let mut linker = Linker::new(engine);
-        let linked = host::add_to_linker(&mut linker, self.kind)
+        let linked = host::add_to_linker(&mut linker, &self.component, self.kind)
             .and_then(|()| peers::add_to_linker(&mut linker, engine, &self.component, edges))
             .and_then(|()| linker.instantiate_pre(&self.component));
         let reason = |error| LoadError::Link { node: node.to_owned(), reason: format!("{error:#}") };

@@ -10,7 +10,7 @@ use std::time::Duration;
 use lp_host::component::Digest;
 use lp_host::plan::{LaunchType, lower};
 use lp_host::program::{
-    Access, Colocation, Handle, Hardening, Inbox, Linked, Node, Override, Pick, Program, RULES, Restart, schema,
+    Access, Colocation, Handle, Hardening, Limit, Linked, Node, Override, Pick, Program, RULES, Restart, schema,
 };
 use snapbox::Data;
 use tempfile::TempDir;
@@ -25,6 +25,9 @@ pub(crate) fn sandbox() -> TempDir {
     }
     let counter = fs::read(dir.path().join("counter.wasm")).expect("it was just written");
     fs::write(dir.path().join("truncated.wasm"), &counter[..counter.len() / 2]).expect("a writable directory");
+    for limits in files("limits", "toml") {
+        fs::copy(&limits, dir.path().join(limits.file_name().expect("a file name"))).expect("a writable directory");
+    }
     fs::write(dir.path().join("text.wasm"), "not WebAssembly").expect("a writable directory");
     dir
 }
@@ -50,6 +53,11 @@ fn overrides(toml: &str) -> Vec<Override> {
     lines.map(|line| line.parse().expect("a good override")).collect()
 }
 
+/// The operator's limits in a program file's comments, as in `# --limits operator.toml`.
+fn operator(dir: &Path, toml: &str) -> Option<PathBuf> {
+    toml.lines().find_map(|line| line.strip_prefix("# --limits ")).map(|name| dir.join(name))
+}
+
 /// The launch type in a program file's comments, as in `# --launch-type processes`.
 fn launch_type(toml: &Path) -> LaunchType {
     let toml = fs::read_to_string(toml).expect("the file is part of the tests");
@@ -65,7 +73,9 @@ fn load(dir: &Path, file: &Path) -> Result<Linked, String> {
         true => fs::remove_file(&path).unwrap_or_default(),
         false => fs::write(&path, &toml).expect("a writable directory"),
     }
-    Linked::load(&path, &overrides(&toml)).map_err(|problems| relative(dir, &problems.render(false)) + "\n")
+    let operator = operator(dir, &toml);
+    Linked::load_within(&path, &overrides(&toml), operator.as_deref())
+        .map_err(|problems| relative(dir, &problems.render(false)) + "\n")
 }
 
 fn relative(dir: &Path, text: &str) -> String {
@@ -160,6 +170,7 @@ fn every_setting_of_a_file_can_be_made_in_rust() {
     program.dir = dir.path().to_path_buf();
     program.grace = Duration::from_secs(10);
     program.message_bytes_max = 16 << 20;
+    program.ceilings.set(Limit::Cpu, 60 * 60 * 1000);
     program.hardening = Hardening::Require;
     let counter = fs::read(dir.path().join("counter.wasm")).expect("it is part of the tests");
     let minute = Duration::from_secs(60);
@@ -173,8 +184,12 @@ fn every_setting_of_a_file_can_be_made_in_rust() {
         .env("RUST_LOG", "info")
         .restart(Restart::always().budget(5, 10 * minute).backoff(Duration::from_millis(100), minute))
         .listen("127.0.0.1:7001".parse().expect("an address"))
-        .inbox(Inbox { queued_max: 10, concurrent_max: 5, in_flight_per_connection_max: 7 })
-        .memory(64 << 20)
+        .limit(Limit::CallsQueued, 10)
+        .limit(Limit::CallsConcurrent, 5)
+        .limit(Limit::CallsPerConnection, 7)
+        .limit(Limit::Memory, 64 << 20)
+        .limit(Limit::CallCpu, 500)
+        .limit(Limit::OutputRate, 1 << 20)
         .dir(".", "/data", Access::ReadWrite);
     let producer = program.add_node(producer);
     let counter = Handle::new("counter", [&producer]).timeout(Duration::from_secs(5)).fail_fast();

@@ -29,6 +29,8 @@ pub(crate) struct Attack<'a> {
     guest: &'a str,
     /// What the file says of the node beside its component, and of any further nodes: `[nodes.b]\nGUEST:name\n`.
     settings: &'a str,
+    /// The file of an operator's limits, if there is one.
+    operator: Option<&'a str>,
     /// The exit code: 1, where a node has failed.
     code: i32,
     /// What stderr says.
@@ -40,11 +42,17 @@ pub(crate) struct Attack<'a> {
 impl<'a> Attack<'a> {
     /// Has the node `hostile` run `guest`, and fail.
     pub(crate) fn new(guest: &'a str) -> Self {
-        Self { guest, settings: "", code: 1, stderr: vec!["error: `hostile/0` failed: "], stdout: Vec::new() }
+        let stderr = vec!["error: `hostile/0` failed: "];
+        Self { guest, settings: "", operator: None, code: 1, stderr, stdout: Vec::new() }
     }
 
     pub(crate) fn settings(self, settings: &'a str) -> Self {
         Self { settings, ..self }
+    }
+
+    /// Runs it under the limits of an operator.
+    pub(crate) fn operator(self, limits: &'a str) -> Self {
+        Self { operator: Some(limits), ..self }
     }
 
     /// Has it fail nothing: the program ends well, with the attack held off.
@@ -92,6 +100,11 @@ impl<'a> Attack<'a> {
         let program = Program::new(&self.toml());
         let mut command = program.command();
         command.args(["--launch-type", &launch_type.to_string()]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        if let Some(limits) = self.operator {
+            let file = program.dir.path().join("operator.toml");
+            std::fs::write(&file, limits).expect("it can be written");
+            command.arg("--limits").arg(file);
+        }
         let child = command.spawn().expect("the binary runs");
         let (id, ended) = (child.id(), AtomicBool::new(false));
         let (output, peak) = std::thread::scope(|scope| {

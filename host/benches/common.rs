@@ -5,6 +5,7 @@ pub mod criteria;
 pub mod direct;
 pub mod guests;
 pub mod nodes;
+pub mod report;
 mod requests;
 pub mod start;
 

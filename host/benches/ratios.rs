@@ -4,16 +4,14 @@ mod common;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use comfy_table::Table;
 use common::direct::{ConcurrentEcho, PlainEcho};
 use common::guests::Guests;
 use common::nodes::{Flavour, Nodes};
+use common::report::{ROUNDS, Report, in_turns, median, micros};
 use common::{Case, EMPTY, MIB_BYTES, MIB_FLOATS, start};
 
-/// How often each is measured; the median counts.
-const ROUNDS: usize = 11;
 /// Empty calls per round, about a tenth of a second.
 const EMPTY_CALLS: u32 = 20_000;
 /// Calls with 1 MiB per round.
@@ -54,7 +52,7 @@ fn calls(report: &mut Report, guests: &Guests) {
     report.ratio("empty call, async: node to node / host to node", EMPTY_CALLS, pairs, 3.0);
     for case in [MIB_BYTES, MIB_FLOATS] {
         let pairs = in_turns(|| (nodes.call_from_node(case, MIB_CALLS), direct.typed(case, MIB_CALLS)));
-        report.large("async", case, pairs);
+        report.ratio(&large("async", case), MIB_CALLS, pairs, 2.0);
     }
     let pairs = in_turns(|| (nodes.in_flight(WIDTH, WIDE_CALLS), direct.typed_in_flight(WIDTH, WIDE_CALLS)));
     let per_second = f64::from(WIDE_CALLS) / pairs.first.as_secs_f64();
@@ -72,9 +70,14 @@ fn plain_calls(report: &mut Report, guests: &Guests) {
     report.row(name, &format!("{micros:.2} µs"), Some(pairs), "≤ 2.5 µs", micros <= 2.5);
     for case in [MIB_BYTES, MIB_FLOATS] {
         let pairs = in_turns(|| (nodes.call_from_node(case, MIB_CALLS), direct.typed(case, MIB_CALLS)));
-        report.large("plain", case, pairs);
+        report.ratio(&large("plain", case), MIB_CALLS, pairs, 2.0);
     }
     nodes.stop();
+}
+
+/// The name of 1 MiB there and back.
+fn large(flavour: &str, case: Case) -> String {
+    format!("{}, {flavour}: node to node / typed bindings", case.name)
 }
 
 /// The whole process, from its start to its exit.
@@ -93,59 +96,4 @@ fn hello(report: &mut Report, guests: &Guests) {
     run();
     let millis = median((0..ROUNDS).map(|_| run()).collect()).as_secs_f64() * 1e3;
     report.row("`run` of hello, cache warm", &format!("{millis:.0} ms"), None, "≤ 60 ms", millis <= 60.0);
-}
-
-/// The medians of two times that were measured in turns, and of their ratio.
-#[derive(Clone, Copy)]
-struct Pairs {
-    first: Duration,
-    second: Duration,
-    ratio: f64,
-}
-
-fn in_turns(mut pair: impl FnMut() -> (Duration, Duration)) -> Pairs {
-    let pairs: Vec<_> = (0..ROUNDS).map(|_| pair()).collect();
-    // A machine that is busy for a while slows both of a pair, so their ratio is steadier than that of the medians.
-    let mut ratios: Vec<_> = pairs.iter().map(|(first, second)| first.as_secs_f64() / second.as_secs_f64()).collect();
-    ratios.sort_by(f64::total_cmp);
-    let (first, second) = pairs.into_iter().unzip();
-    Pairs { first: median(first), second: median(second), ratio: ratios[ROUNDS / 2] }
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
-}
-
-fn micros(time: Duration, calls: u32) -> f64 {
-    time.as_secs_f64() * 1e6 / f64::from(calls)
-}
-
-/// The table of figures and bounds.
-struct Report {
-    table: Table,
-}
-
-impl Report {
-    fn new() -> Self {
-        let mut table = Table::new();
-        table.set_header(["figure", "measured", "ratio", "bound", "kept"]);
-        Self { table }
-    }
-
-    /// 1 MiB there and back.
-    fn large(&mut self, flavour: &str, case: Case, pairs: Pairs) {
-        self.ratio(&format!("{}, {flavour}: node to node / typed bindings", case.name), MIB_CALLS, pairs, 2.0);
-    }
-
-    /// Calls that may take at most `bound` times as long as others.
-    fn ratio(&mut self, name: &str, calls: u32, pairs: Pairs, bound: f64) {
-        let measured = format!("{:.2} / {:.2} µs", micros(pairs.first, calls), micros(pairs.second, calls));
-        self.row(name, &measured, Some(pairs), &format!("ratio ≤ {bound}"), pairs.ratio <= bound);
-    }
-
-    fn row(&mut self, name: &str, measured: &str, pairs: Option<Pairs>, bound: &str, kept: bool) {
-        let ratio = pairs.map_or_else(String::new, |pairs| format!("{:.2}", pairs.ratio));
-        self.table.add_row([name, measured, &ratio, bound, if kept { "yes" } else { "no" }]);
-    }
 }

@@ -26,7 +26,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::program::Override;
+use crate::program::{Linked, Override, Problems, Program};
 use screen::Screen;
 
 /// Runs distributed programs made of sandboxed WebAssembly components.
@@ -70,6 +70,21 @@ struct ProgramArgs {
     /// Change a value of the program file, such as `nodes.worker.replicas=8`
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<Override>,
+    /// Hold every node to the `[limits]` of this file as well, whatever the program says
+    #[arg(long = "limits", value_name = "FILE")]
+    limits: Option<PathBuf>,
+}
+
+impl ProgramArgs {
+    /// Reads and checks the program.
+    fn load(&self) -> Result<Program, Problems> {
+        Program::load_within(&self.program, &self.overrides, self.limits.as_deref())
+    }
+
+    /// Reads, checks and links the program.
+    fn link(&self) -> Result<Linked, Problems> {
+        Linked::load_within(&self.program, &self.overrides, self.limits.as_deref())
+    }
 }
 
 /// Runs the command line of this process and returns its exit code.

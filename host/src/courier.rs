@@ -19,7 +19,7 @@ pub use block::{BLOCK_BYTES_MIN, Block, KeepOnDrop};
 pub use callers::Callers;
 pub use error::CallError;
 pub use exchange::{Blocked, Exchange, Hold};
-pub use mailbox::{Answering, Call, Mailbox, Served};
+pub use mailbox::{Answering, Call, Mailbox, Room, Served};
 pub use message::Message;
 pub use options::{CallContext, CallOptions};
 pub use origin::{Origin, ReplicaIndex};

@@ -3,6 +3,7 @@
 //! It names no component types: everything a worker links is in the component files and in the edges.
 
 mod launch_type;
+mod limits;
 mod lower;
 mod restart;
 
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use launch_type::{LaunchType, UnknownLaunchType};
+pub use limits::LimitsPlan;
 pub use lower::lower;
 pub use restart::RestartPlan;
 
@@ -112,14 +114,8 @@ pub struct NodePlan {
     pub restart: RestartPlan,
     /// The address at which clients from outside the program can call the node.
     pub listen: Option<SocketAddr>,
-    /// The largest memory of a replica.
-    pub memory_bytes_max: u64,
-    /// The most calls that wait for a replica.
-    pub calls_queued_max: u32,
-    /// The most calls to `async` functions that a replica works on at the same time.
-    pub calls_concurrent_max: u32,
-    /// The most unanswered calls that a replica accepts over one connection from another process.
-    pub calls_per_connection_max: u32,
+    /// What each replica may use at most.
+    pub limits: LimitsPlan,
 }
 
 /// An interface that a node serves.

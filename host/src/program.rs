@@ -29,6 +29,7 @@ mod colocation;
 mod file;
 mod graph;
 mod handle;
+mod limits;
 mod link;
 mod lower;
 mod overrides;
@@ -53,6 +54,7 @@ pub use colocation::{Colocation, ColocationMode};
 pub use file::schema;
 pub use graph::{Graph, GraphEdge, GraphNode};
 pub use handle::{Handle, Pick, Retry, WhenFull};
+pub use limits::{Limit, Limits};
 pub use link::{Binding, BindingStyle, BoundHandle, BoundTarget, Linked};
 pub use overrides::{Override, OverrideError};
 pub use problem::{Location, Problem, Problems, RULES, Severity};
@@ -62,8 +64,6 @@ pub use units::parse_duration;
 
 /// The most replicas that one node may have.
 pub const REPLICAS_MAX: u32 = 10_000;
-/// The largest limit on the calls to one replica that wait, or that it works on.
-pub const INBOX_CALLS_MAX: u32 = 1_000_000;
 /// The longest name of a node, a handle, a colocation or a program.
 pub const NAME_BYTES_MAX: usize = 64;
 
@@ -82,6 +82,10 @@ pub struct Program {
     pub grace: Duration,
     /// The largest encoded call or result that passes between nodes.
     pub message_bytes_max: u64,
+    /// The limits that no node may exceed.
+    pub ceilings: Limits,
+    /// The limits of whoever runs the program, which no node may exceed either.
+    pub operator_ceilings: Limits,
     /// Whether worker processes must be hardened.
     pub hardening: Hardening,
     source: Source,
@@ -129,28 +133,15 @@ pub struct Node {
     pub restart: Restart,
     /// The address at which clients from outside the program can call the node.
     pub listen: Option<SocketAddr>,
-    /// The limits on calls to each replica.
-    pub inbox: Inbox,
+    /// The limits of each replica that are not to be those that hold by default.
+    pub limits: Limits,
     /// What each replica may use.
     pub sandbox: Sandbox,
 }
 
-/// The limits on calls to one replica.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Inbox {
-    /// The most calls that wait for the replica; [`Handle::when_full`] says what becomes of a further one.
-    pub queued_max: u32,
-    /// The most calls to `async` functions that the replica works on at the same time.
-    pub concurrent_max: u32,
-    /// The most unanswered calls that the replica accepts over one connection from another process.
-    pub in_flight_per_connection_max: u32,
-}
-
 /// What one replica may use. Everything that is not granted is denied.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sandbox {
-    /// The largest linear memory, all memories of the component together.
-    pub memory_bytes_max: u64,
     /// The directories of the host that the guest sees.
     pub dirs: Vec<Dir>,
 }
@@ -177,23 +168,6 @@ pub enum Access {
     ReadWrite,
 }
 
-impl Default for Inbox {
-    fn default() -> Inbox {
-        Inbox { queued_max: 1024, concurrent_max: 256, in_flight_per_connection_max: 1024 }
-    }
-}
-
-impl Default for Sandbox {
-    fn default() -> Sandbox {
-        Sandbox { memory_bytes_max: Sandbox::MEMORY_BYTES_MAX, dirs: Vec::new() }
-    }
-}
-
-impl Sandbox {
-    /// The memory of a replica whose node says nothing of it.
-    pub const MEMORY_BYTES_MAX: u64 = 256 * 1024 * 1024;
-}
-
 impl Program {
     /// How long a program whose file says nothing of it lets its nodes take to stop.
     pub const GRACE: Duration = Duration::from_secs(5);
@@ -203,7 +177,13 @@ impl Program {
     /// Reads the program file at `path`, replaces what `overrides` name, and checks everything that can be checked
     /// without reading a component. Every mistake in the file is among the problems.
     pub fn load(path: &Path, overrides: &[Override]) -> Result<Program, Problems> {
-        let draft = Draft::read(path, overrides)?;
+        Program::load_within(path, overrides, None)
+    }
+
+    /// The same under the limits in the file at `operator`: a table `[limits]` as a program has it, of someone who runs
+    /// other people's programs.
+    pub fn load_within(path: &Path, overrides: &[Override], operator: Option<&Path>) -> Result<Program, Problems> {
+        let draft = Draft::read(path, overrides, operator)?;
         draft.problems.into_result(draft.program)
     }
 
@@ -215,6 +195,11 @@ impl Program {
         self.make_absolute();
         check::check(&self, &mut problems);
         link::link(self, problems)
+    }
+
+    /// The most that any node may ask of `limit`.
+    pub fn ceiling(&self, limit: Limit) -> Option<u64> {
+        self.ceilings.lower_of(&self.operator_ceilings).get(limit)
     }
 
     /// Joins relative paths to the program's directory, so that nothing later depends on the working directory.
@@ -247,7 +232,12 @@ impl Linked {
     ///
     /// A node with a problem in the file is not linked, because what follows from its first mistake is noise.
     pub fn load(path: &Path, overrides: &[Override]) -> Result<Linked, Problems> {
-        let draft = Draft::read(path, overrides)?;
+        Linked::load_within(path, overrides, None)
+    }
+
+    /// The same under the limits of an operator, as [`Program::load_within`].
+    pub fn load_within(path: &Path, overrides: &[Override], operator: Option<&Path>) -> Result<Linked, Problems> {
+        let draft = Draft::read(path, overrides, operator)?;
         link::link(draft.program, draft.problems)
     }
 }
@@ -259,8 +249,8 @@ struct Draft {
 }
 
 impl Draft {
-    fn read(path: &Path, overrides: &[Override]) -> Result<Draft, Problems> {
-        let (file, source, mut problems) = parse::parse(path, overrides)?;
+    fn read(path: &Path, overrides: &[Override], operator: Option<&Path>) -> Result<Draft, Problems> {
+        let (file, source, mut problems) = parse::parse(path, overrides, operator)?;
         let mut program = lower::lower(file, path, source, &mut problems);
         program.make_absolute();
         check::check(&program, &mut problems);

@@ -10,6 +10,8 @@ mod export;
 mod footprint;
 mod host;
 mod import;
+mod limits;
+mod meter;
 mod output;
 mod peers;
 mod replica;
@@ -18,6 +20,7 @@ mod state;
 mod stop;
 mod wire;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -26,7 +29,7 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre, Linker};
 
 pub use cache::{CacheError, CompileCache};
-pub use engine::{EPOCH_TICK, Kind};
+pub use engine::{EPOCH_TICK, EngineKey, Kind};
 pub use host::serves;
 pub use output::{LINE_BYTES_MAX, LineSink, Outputs, Stream};
 pub use peers::{EdgeSpec, HandleSpec, MethodSpec, TargetSpec};
@@ -36,32 +39,29 @@ pub use stop::Stop;
 pub use wire::check_decoding;
 
 use crate::courier::Mailbox;
-use crate::plan::NodePlan;
+use crate::plan::{LimitsPlan, NodePlan};
 use engine::{Demand, Ticker};
+use meter::Ticks;
 use state::State;
-
-/// The most elements that a guest's table may have.
-pub const TABLE_ELEMENTS_MAX: usize = 100_000;
 
 /// The engines of a process, with memory set aside for the replicas that will run in it.
 pub struct Runtime {
-    plain: Engine,
-    concurrent: Engine,
+    engines: HashMap<EngineKey, Engine>,
     cache: Option<CompileCache>,
     warnings: Vec<String>,
-    _ticker: Ticker,
+    ticker: Ticker,
 }
 
 /// A component's bytes and the number of replicas that will be made of it.
 pub struct Source<'a> {
     /// The component.
     pub bytes: &'a [u8],
-    /// Which engine it needs.
-    pub kind: Kind,
+    /// Which engine it runs on.
+    pub engine: EngineKey,
     /// Replicas that will run at once in this process.
     pub replicas: u32,
-    /// The most memory that each of them may have.
-    pub memory_bytes_max: u64,
+    /// What each of them may use.
+    pub limits: &'a LimitsPlan,
 }
 
 /// Why a process can't run components at all.
@@ -122,8 +122,6 @@ pub struct ProgramInfo {
     pub name: String,
     /// The launch type as guests are told it.
     pub launch_type: String,
-    /// The most bytes that one call may make the host copy.
-    pub message_bytes_max: u64,
     /// The program's stop request.
     pub stop: Stop,
 }
@@ -160,25 +158,20 @@ impl Runtime {
         sources: impl IntoIterator<Item = Source<'a>>,
         cache: Option<CompileCache>,
     ) -> Result<Self, RuntimeError> {
-        let (mut plain, mut concurrent) = (Demand::default(), Demand::default());
+        let mut demands: HashMap<EngineKey, Demand> = HashMap::new();
         for source in sources {
-            let demand = match source.kind {
-                Kind::Plain => &mut plain,
-                Kind::Concurrent => &mut concurrent,
-            };
-            footprint::add(demand, source.bytes, source.replicas, source.memory_bytes_max);
+            footprint::add(demands.entry(source.engine).or_default(), source.bytes, source.replicas, source.limits);
         }
-        let mut warnings = Vec::new();
-        let mut make = |kind, demand| {
-            let pooled = engine::engine(kind, demand).map_err(|error| RuntimeError::Engine(format!("{error:#}")))?;
+        let (mut engines, mut warnings) = (HashMap::new(), Vec::new());
+        for (key, demand) in demands {
+            let pooled = engine::engine(key, &demand).map_err(|error| RuntimeError::Engine(format!("{error:#}")))?;
             if let Some(refused) = pooled.refused {
                 warnings.push(format!("instances are allocated one by one, which is slower: no pool: {refused:#}"));
             }
-            Ok(pooled.engine)
-        };
-        let (plain, concurrent) = (make(Kind::Plain, &plain)?, make(Kind::Concurrent, &concurrent)?);
-        let ticker = Ticker::start(vec![plain.clone(), concurrent.clone()]).map_err(RuntimeError::Ticker)?;
-        Ok(Self { plain, concurrent, cache, warnings, _ticker: ticker })
+            engines.insert(key, pooled.engine);
+        }
+        let ticker = Ticker::start(engines.values().cloned().collect()).map_err(RuntimeError::Ticker)?;
+        Ok(Self { engines, cache, warnings, ticker })
     }
 
     /// What a user should know of this runtime.
@@ -187,11 +180,12 @@ impl Runtime {
     }
 
     /// Compiles the component in `bytes`, which were read from `path`, or takes it from the compile cache.
-    pub fn load(&self, path: &Path, bytes: &[u8], kind: Kind) -> Result<Code, LoadError> {
-        let engine = match kind {
-            Kind::Plain => &self.plain,
-            Kind::Concurrent => &self.concurrent,
-        };
+    ///
+    /// # Panics
+    ///
+    /// If the runtime was made without a source for that engine.
+    pub fn load(&self, path: &Path, bytes: &[u8], key: EngineKey) -> Result<Code, LoadError> {
+        let engine = &self.engines[&key];
         let compiled = match &self.cache {
             Some(cache) => cache.load(engine, bytes),
             None => Component::new(engine, bytes),
@@ -201,7 +195,7 @@ impl Runtime {
         let exports = component.component_type();
         let run_export = exports.exports(engine).map(|(name, _)| name).find(|name| name.starts_with("wasi:cli/run@"));
         let run_export = run_export.map(str::to_owned);
-        Ok(Code { component, kind, run_export })
+        Ok(Code { component, kind: key.kind, run_export, ticks: self.ticker.ticks().clone() })
     }
 }
 
@@ -210,6 +204,7 @@ pub struct Code {
     component: Component,
     kind: Kind,
     run_export: Option<String>,
+    ticks: Ticks,
 }
 
 impl Code {
@@ -221,7 +216,8 @@ impl Code {
             .and_then(|()| peers::add_to_linker(&mut linker, engine, &self.component, edges))
             .and_then(|()| linker.instantiate_pre(&self.component));
         let reason = |error| LoadError::Link { node: node.to_owned(), reason: format!("{error:#}") };
-        Ok(Linked { pre: linked.map_err(reason)?, kind: self.kind, run_export: self.run_export.clone() })
+        let pre = linked.map_err(reason)?;
+        Ok(Linked { pre, kind: self.kind, run_export: self.run_export.clone(), ticks: self.ticks.clone() })
     }
 }
 
@@ -230,6 +226,7 @@ pub struct Linked {
     pre: InstancePre<State>,
     kind: Kind,
     run_export: Option<String>,
+    ticks: Ticks,
 }
 
 impl Linked {

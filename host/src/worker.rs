@@ -179,12 +179,8 @@ impl Worker {
         let replicas = &plan.workers[index].replicas;
         let components = Components::load(plan, replicas, cache)?;
         let peers = Peers::new(plan, index, endpoints.workers.as_ref());
-        let program = Arc::new(ProgramInfo {
-            name: plan.program.clone(),
-            launch_type: plan.launch_type.to_string(),
-            message_bytes_max: plan.message_bytes_max,
-            stop,
-        });
+        let program =
+            Arc::new(ProgramInfo { name: plan.program.clone(), launch_type: plan.launch_type.to_string(), stop });
         let mut linked = HashMap::new();
         let mut locals = HashMap::new();
         for &replica in replicas {

@@ -2,25 +2,160 @@
 
 use super::Attack;
 
-#[test]
-fn a_guest_that_traps_in_any_phase_fails_alone() {
-    Attack::new("trap_in_start").stderr("failed to start: wasm trap").check();
-    let caller = "run = false\n[nodes.caller]\nGUEST:call_victim\nhandles = { victim = 'hostile' }\n";
-    let told = "the attack gave Err(Failed(\"`hostile/0` failed while it worked on the call\"))";
-    Attack::new("trap_in_call").settings(caller).stderr("wasm `unreachable`").stdout(told).check();
+/// A node that calls the hostile one once and says what came of it.
+const CALLER: &str = "[nodes.caller]\nGUEST:call_victim\nhandles = { victim = 'hostile' }\n";
+
+/// What the caller says of a call in which the hostile node failed.
+const TOLD: &str = "the attack gave Err(Failed(\"`hostile/0` failed while it worked on the call\"))";
+
+/// Checks that the node fails when it is called, and what is said of it.
+#[track_caller]
+fn check_called(guest: &str, limits: &str, stderr: &str) {
+    let settings = format!("run = false\nlimits = {{ {limits} }}\n{CALLER}");
+    Attack::new(guest).settings(&settings).stderr(stderr).stdout(TOLD).check();
+}
+
+/// The same for a node without `async`.
+#[track_caller]
+fn check_plainly_called(guest: &str, limits: &str, stderr: &str) {
+    let caller = CALLER.replace("call_victim", "call_plain_victim");
+    let settings = format!("run = false\nlimits = {{ {limits} }}\n{caller}");
+    Attack::new(guest).settings(&settings).stderr(stderr).stdout(TOLD).check();
+}
+
+/// Checks that the node fails by itself, and what is said of it.
+#[track_caller]
+fn check(guest: &str, limits: &str, stderr: &str) {
+    Attack::new(guest).settings(&format!("limits = {{ {limits} }}\n")).stderr(stderr).check();
 }
 
 #[test]
-fn memory_ends_at_its_limit() {
-    Attack::new("grow_memory").settings("sandbox = { memory = '32MiB' }").stderr("`sandbox.memory`").check();
+fn a_guest_that_traps_in_any_phase_fails_alone() {
+    check("trap_in_start", "", "failed to start: wasm trap");
+    check("trap_in_run", "", "wasm `unreachable`");
+    check_called("trap_in_call", "", "wasm `unreachable`");
+    check_called("trap_in_realloc", "", "wasm `unreachable`");
+    check_called("trap_in_post_return", "", "wasm `unreachable`");
+}
+
+#[test]
+fn memory_and_tables_end_at_their_limits() {
+    check("grow_memory", "memory = '32MiB'", "`limits.memory` = 32MiB");
+    check("grow_table", "table-elements = 5000", "`limits.table-elements` = 5000");
+    check("start_with_large_table", "table-elements = 5000", "`limits.table-elements` = 5000");
+    check("start_with_large_memory", "memory = '32MiB'", "`limits.memory` = 32MiB");
 }
 
 #[test]
 fn the_stack_ends_before_that_of_the_host() {
-    Attack::new("overflow_stack").stderr("call stack exhausted").check();
+    check("overflow_stack", "", "`limits.stack` = 512KiB: wasm trap: call stack exhausted");
+    check("overflow_stack", "stack = '2MiB'", "`limits.stack` = 2MiB: wasm trap: call stack exhausted");
+}
+
+#[test]
+fn computing_ends_at_its_limit_in_every_phase() {
+    check("spin_in_run", "cpu = '100ms'", "it reached its limit `limits.cpu` = 100ms");
+    check("spin_in_start", "cpu = '100ms'", "it reached its limit `limits.cpu` = 100ms");
+    check_called("spin_in_call", "call-cpu = '100ms'", "it reached its limit `limits.call-cpu` = 100ms");
+    check_called("spin_in_call", "call-time = '100ms'", "it reached its limit `limits.call-time` = 100ms");
+    check_plainly_called("spin_in_plain_call", "call-cpu = '100ms'", "it reached its limit `limits.call-cpu` = 100ms");
+    check_plainly_called(
+        "spin_in_plain_call",
+        "call-time = '100ms'",
+        "it reached its limit `limits.call-time` = 100ms",
+    );
+    check_called("spin_in_realloc", "call-cpu = '100ms'", "it reached its limit `limits.call-cpu` = 100ms");
+}
+
+#[test]
+fn a_call_that_waits_for_ever_ends_at_its_limit() {
+    check_called("sleep_in_call", "call-time = '100ms'", "it reached its limit `limits.call-time` = 100ms");
+}
+
+#[test]
+fn fuel_ends_at_its_limit() {
+    check("count_by_fuel", "fuel = 1000000", "it reached its limit `limits.fuel` = 1000000");
+}
+
+#[test]
+fn handles_end_at_their_limit() {
+    check("make_handles", "handles = 10000", "it reached its limit `limits.handles` = 10000");
+    check("make_streams", "handles = 10000", "it reached its limit `limits.handles` = 10000");
+    check("make_waitable_sets", "handles = 10000", "it reached its limit `limits.handles` = 10000");
+    check("make_resources", "handles = 10000", "it reached its limit `limits.handles` = 10000");
+}
+
+#[test]
+fn a_million_calls_at_once_end_at_a_limit() {
+    let accomplice = "run = false\nlimits = { handles = 10000 }\nhandles = { victim = 'accomplice' }\n\
+        [nodes.accomplice]\nGUEST:sleep_in_call\nrun = false\n";
+    let settings = format!("{accomplice}{CALLER}");
+    let attack = Attack::new("call_a_million_times").settings(&settings);
+    attack.stderr("it reached its limit `limits.handles` = 10000").stdout(TOLD).check();
+}
+
+#[test]
+fn the_arguments_of_calls_end_at_their_limit() {
+    let accomplice = "run = false\nlimits = { made-bytes = '8MiB' }\nhandles = { victim = 'accomplice' }\n\
+        [nodes.accomplice]\nGUEST:sleep_in_call\nrun = false\n";
+    let settings = format!("{accomplice}{CALLER}");
+    let attack = Attack::new("call_with_large_arguments").settings(&settings);
+    attack.stderr("it reached its limit `limits.made-bytes` = 8MiB").stdout(TOLD).check();
+}
+
+#[test]
+fn what_is_too_large_is_not_copied() {
+    let limit = "it reached its limit `limits.message` = 1MiB";
+    check_called("return_large_list", "message = '1MiB'", limit);
+    check("pass_large_argument", "message = '1MiB'", limit);
+}
+
+#[test]
+fn a_value_that_is_none_fails_its_guest() {
+    check_called("return_list_out_of_bounds", "", "`hostile/0` failed: ");
+    check_called("return_pointer_out_of_bounds", "", "`hostile/0` failed: ");
+    check_called("return_from_realloc_out_of_bounds", "", "realloc return: beyond end of memory");
+    check_called("return_misaligned_pointer", "", "`hostile/0` failed: ");
+    check_called("return_list_of_lying_length", "", "`hostile/0` failed: ");
+    check("pass_string_out_of_bounds", "", "`hostile/0` failed: ");
+    check("pass_bad_utf8", "", "utf-8");
+    check("pass_bad_discriminant", "", "discriminant");
+    check("pass_unknown_handle", "", "handle");
+}
+
+#[test]
+fn output_that_floods_is_slowed_and_ends_at_its_limit() {
+    let limits = "output-rate = '10MiB', output = '12MiB'";
+    check("flood_lines", limits, "it reached its limit `limits.output` = 12MiB");
+    check("flood_without_newline", limits, "it reached its limit `limits.output` = 12MiB");
+    check("flood_log_contexts", limits, "it reached its limit `limits.output` = 12MiB");
+    check("flood_logs", limits, "it reached its limit `limits.output` = 12MiB");
+}
+
+#[test]
+fn nodes_that_call_each_other_without_end_fail() {
+    let settings = "run = false\nlimits = { call-time = '500ms' }\nhandles = { victim = 'accomplice' }\n\
+        [nodes.accomplice]\nGUEST:fork\nrun = false\nhandles = { victim = 'hostile' }\n";
+    let settings = format!("{settings}{CALLER}");
+    Attack::new("fork").settings(&settings).stderr("`limits.call-time` = 500ms").stdout(TOLD).check();
+    let settings = settings.replace("GUEST:fork", "GUEST:recurse");
+    Attack::new("recurse").settings(&settings).stderr("`limits.call-time` = 500ms").stdout(TOLD).check();
+}
+
+#[test]
+fn open_files_end_at_their_limit() {
+    let settings = "limits = { open-files = 20 }\nsandbox = { dirs = [{ host = '.', guest = '/data' }] }\n";
+    Attack::new("open_files").settings(settings).stderr("it reached its limit `limits.open-files` = 20").check();
 }
 
 #[test]
 fn a_guest_that_does_not_stop_is_dropped() {
     Attack::new("ignore_stop").held_off().stderr("dropping what has not ended: hostile/0").check();
+}
+
+#[test]
+fn an_operator_holds_a_program_that_says_nothing_of_it() {
+    let settings = format!("run = false\n{CALLER}");
+    let attack = Attack::new("spin_in_call").settings(&settings).operator("[limits]\ncall-cpu = '100ms'\n");
+    attack.stderr("it reached its limit `limits.call-cpu` = 100ms").stdout(TOLD).check();
 }

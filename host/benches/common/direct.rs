@@ -1,5 +1,6 @@
 //! The echo node in a store of its own, called by the host without lp-host: by typed bindings and by `Val`.
 
+mod compute;
 mod concurrent;
 mod crowd;
 mod plain;
@@ -18,6 +19,7 @@ use wasmtime::{Config, Engine, Result, Store};
 
 use super::nodes::Flavour;
 pub use bindings::concurrent::bench::calls::types;
+pub use compute::Compute;
 pub use concurrent::ConcurrentEcho;
 pub use crowd::{Compiled, Crowd};
 pub use plain::PlainEcho;

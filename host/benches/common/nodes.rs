@@ -67,6 +67,26 @@ impl Nodes {
         Self::start_program(program, flavour)
     }
 
+    /// Starts a caller and an echo node, each with what `settings` add to it.
+    pub fn start_with(guests: &Guests, flavour: Flavour, settings: impl Fn(Node) -> Node) -> Self {
+        let mut program = Program::new("bench");
+        let echo = program.add_node(settings(Node::component("echo", guests.path(flavour.echo()))));
+        program.add_node(settings(Node::component("caller", guests.path(flavour.caller())).handle("echo", &echo)));
+        Self::start_program(program, flavour)
+    }
+
+    /// Starts the computing node alone, with what `settings` add to it.
+    pub fn start_compute(component: &Path, settings: impl Fn(Node) -> Node) -> Self {
+        let mut program = Program::new("bench");
+        program.add_node(settings(Node::component("compute", component)));
+        Self::start_program(program, Flavour::Plain)
+    }
+
+    /// The time that the computing node takes for so many blocks.
+    pub fn compute(&self, blocks: u32) -> Duration {
+        self.time("compute", "compute", requests::numbers(&[blocks]), 1)
+    }
+
     /// Starts `replicas` replicas of the echo node and nothing else.
     pub fn start_idle(guests: &Guests, flavour: Flavour, replicas: u32) -> Self {
         let mut program = Program::new("bench");

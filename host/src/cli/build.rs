@@ -39,7 +39,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
-    let program = Program::load(&args.program.program, &args.program.overrides)?;
+    let program = args.program.load()?;
     build(&program, &args.nodes, screen)?;
     Ok(0)
 }

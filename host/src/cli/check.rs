@@ -29,7 +29,7 @@ enum Format {
 }
 
 pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
-    let result = Linked::load(&args.program.program, &args.program.overrides);
+    let result = args.program.link();
     if args.format == Format::Json {
         screen.data(&format!("{:#}\n", to_json(&result)));
         return Ok(if result.is_ok() { 0 } else { exit_code::WRONG_PROGRAM });

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 
 use super::ProgramArgs;
 use super::screen::{Failure, Screen};
-use crate::program::{Graph, GraphNode, Problems, Program};
+use crate::program::{Graph, GraphNode, Problems};
 
 /// Shows the nodes of a program and who calls whom
 ///
@@ -39,7 +39,7 @@ enum Format {
 }
 
 pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
-    let program = Program::load(&args.program.program, &args.program.overrides)?;
+    let program = args.program.load()?;
     let graph = match program.clone().link() {
         Ok(linked) => Graph::of_linked(&linked),
         Err(problems) => {

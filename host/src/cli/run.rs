@@ -19,7 +19,6 @@ use super::{ProgramArgs, build};
 use crate::launch::{Credentials, LaunchSetting, ProcessSetting};
 use crate::observe::{LineFormat, LineOutputs, RecentLines, Recorded, report_json, report_table};
 use crate::plan::{self, LaunchType, Plan};
-use crate::program::{Linked, Program};
 use crate::runtime::CompileCache;
 use crate::supervise::{Outcome, RunReport, Setting, supervise};
 use announced::Announced;
@@ -78,11 +77,10 @@ enum Terminal {
 const STATUS_REQUESTS_MAX: usize = 16;
 
 pub(super) fn run(args: Args, screen: &mut Screen) -> Result<u8, Failure> {
-    let ProgramArgs { program, overrides } = &args.program;
     if args.build {
-        build::build(&Program::load(program, overrides)?, &[], screen)?;
+        build::build(&args.program.load()?, &[], screen)?;
     }
-    let linked = Linked::load(program, overrides)?;
+    let linked = args.program.link()?;
     screen.warnings(&linked.warnings);
     let plan = Arc::new(plan::lower(&linked, args.launch_type));
     if args.terminal == Terminal::Tmux {

@@ -1,5 +1,7 @@
 //! The bounded queue of calls in front of one replica, and its callers' way in.
 
+mod queue;
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,6 +15,8 @@ use tokio::sync::{Notify, oneshot, watch};
 use super::peer::Pending;
 use super::{CallContext, CallError, CallOptions, Callers, Exchange, Message, Origin, Pump, ReplicaIndex, Urgency};
 use crate::program::WhenFull;
+use queue::Queue;
+pub use queue::Room;
 
 /// One call that waits for its replica or is worked on.
 #[derive(Debug)]
@@ -48,7 +52,6 @@ pub struct Mailbox {
     exchange: Arc<Exchange>,
     state: Mutex<State>,
     arrived: AtomicWaker,
-    queued_max: usize,
     /// Told when a call leaves a queue that someone waits to get into.
     room: Notify,
     ready: watch::Sender<bool>,
@@ -57,7 +60,7 @@ pub struct Mailbox {
 }
 
 struct State {
-    queue: VecDeque<Call>,
+    queue: Queue,
     /// Callers that wait for room in the queue.
     outside: usize,
     phase: Phase,
@@ -79,14 +82,8 @@ impl Mailbox {
     /// The mailbox of a replica that has not started; calls wait in it until it has.
     ///
     /// `label` names the replica in messages (`producer/0`). Of the program's replicas, `callers` may call it; others are
-    /// denied. At most `queued_max` calls wait, more wait for room.
-    pub fn new(
-        label: String,
-        replica: ReplicaIndex,
-        callers: Callers,
-        queued_max: u32,
-        exchange: Arc<Exchange>,
-    ) -> Self {
+    /// denied. Calls beyond `room` wait for some.
+    pub fn new(label: String, replica: ReplicaIndex, callers: Callers, room: Room, exchange: Arc<Exchange>) -> Self {
         let latency_ns = Histogram::new(2).expect("two significant digits are in the allowed range");
         Self {
             label,
@@ -94,13 +91,12 @@ impl Mailbox {
             callers,
             exchange,
             state: Mutex::new(State {
-                queue: VecDeque::new(),
+                queue: Queue::new(room),
                 outside: 0,
                 phase: Phase::Starting,
                 served: Served { calls: 0, errors: 0, latency_ns },
             }),
             arrived: AtomicWaker::new(),
-            queued_max: queued_max as usize,
             room: Notify::new(),
             ready: watch::Sender::new(false),
             pending: AtomicUsize::new(0),
@@ -188,14 +184,14 @@ impl Mailbox {
                 Phase::Starting | Phase::Draining(_) | Phase::Suspended if !options.wait_for_ready => {
                     outcome = Err(CallError::Unavailable);
                 }
-                _ if state.queue.len() >= self.queued_max && options.when_full == WhenFull::Fail => {
+                _ if state.queue.is_full(&call) && options.when_full == WhenFull::Fail => {
                     outcome = Err(CallError::Overloaded);
                 }
-                _ if state.queue.len() >= self.queued_max => {
+                _ if state.queue.is_full(&call) => {
                     state.outside += 1;
                     outcome = Ok(Some(call));
                 }
-                _ => state.queue.push_back(call),
+                _ => state.queue.push(call),
             }
         });
         if !assisted && matches!(outcome, Ok(None)) {
@@ -241,7 +237,7 @@ impl Mailbox {
                 None => return Some(None),
             }
         }
-        while let Some(call) = state.queue.pop_front() {
+        while let Some(call) = state.queue.pop() {
             if state.outside > 0 {
                 self.room.notify_one();
             }
@@ -295,9 +291,7 @@ impl Mailbox {
             }
             state.phase = Phase::Suspended;
             self.ready.send_replace(false);
-            let (waiting, refused) = std::mem::take(&mut state.queue).into_iter().partition(|call| call.wait_for_ready);
-            state.queue = waiting;
-            refused
+            state.queue.take_unless(|call| call.wait_for_ready)
         };
         self.refuse(refused, &CallError::Unavailable);
         // Those who wait for room may be among those who do not want to wait for the replica.
@@ -328,7 +322,7 @@ impl Mailbox {
             }
             state.phase = Phase::Closed(error.clone());
             self.ready.send_replace(false);
-            std::mem::take(&mut state.queue)
+            state.queue.take_unless(|_| false)
         };
         self.room.notify_one();
         self.refuse(waiting, &error);

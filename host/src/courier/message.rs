@@ -76,6 +76,11 @@ impl Message {
         arriving.finish().expect("a buffer has as many bytes as it says")
     }
 
+    /// The bytes that the message keeps, near enough: without the header of a block.
+    pub fn kept_bytes(&self) -> u64 {
+        (self.len() + self.block.as_ref().map_or(0, |(_, block)| block.length())) as u64
+    }
+
     /// The number of bytes written so far, without a block.
     pub fn len(&self) -> usize {
         self.bytes.len() - self.start

@@ -3,19 +3,19 @@
 use std::time::Duration;
 
 use super::{
-    CourierPlan, DirPlan, Edge, EdgeHandle, EdgeStyle, GroupPlan, LaunchType, MethodPlan, NodeId, NodePlan, Plan,
-    ReplicaId, RestartPlan, Target, WorkerPlan,
+    CourierPlan, DirPlan, Edge, EdgeHandle, EdgeStyle, GroupPlan, LaunchType, LimitsPlan, MethodPlan, NodeId, NodePlan,
+    Plan, ReplicaId, RestartPlan, Target, WorkerPlan,
 };
 use crate::component::{Component, Interface, Method};
 use crate::program::{
-    Binding, BindingStyle, BoundHandle, BoundTarget, Colocation, ColocationMode, Handle, Linked, Node,
+    Binding, BindingStyle, BoundHandle, BoundTarget, Colocation, ColocationMode, Handle, Linked, Node, Program,
 };
 
 /// Lowers a linked program for a launch type.
 pub fn lower(linked: &Linked, launch_type: LaunchType) -> Plan {
     let program = &linked.program;
     let facts = program.nodes.iter().zip(&linked.components).zip(&linked.bindings);
-    let nodes = facts.map(|((node, component), bindings)| node_plan(node, component, bindings));
+    let nodes = facts.map(|((node, component), bindings)| node_plan(program, node, component, bindings));
     let mut plan = Plan {
         program: program.name.clone(),
         launch_type,
@@ -71,7 +71,7 @@ fn process_workers(plan: &Plan) -> Vec<WorkerPlan> {
     workers
 }
 
-fn node_plan(node: &Node, component: &Component, bindings: &[Binding]) -> NodePlan {
+fn node_plan(program: &Program, node: &Node, component: &Component, bindings: &[Binding]) -> NodePlan {
     NodePlan {
         name: node.name.clone(),
         component: node.component.clone(),
@@ -96,10 +96,7 @@ fn node_plan(node: &Node, component: &Component, bindings: &[Binding]) -> NodePl
             .collect(),
         restart: node.restart.into(),
         listen: node.listen,
-        memory_bytes_max: node.sandbox.memory_bytes_max,
-        calls_queued_max: node.inbox.queued_max,
-        calls_concurrent_max: node.inbox.concurrent_max,
-        calls_per_connection_max: node.inbox.in_flight_per_connection_max,
+        limits: LimitsPlan::new(program, node),
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::source::Source;
 use super::{
-    Access, Colocation, ColocationMode, Dir, Handle, Hardening, Inbox, Node, Pick, Program, Restart, Retry, Sandbox,
-    WhenFull,
+    Access, Colocation, ColocationMode, Dir, Handle, Hardening, Limit, Limits, Node, Pick, Program, Restart, Retry,
+    Sandbox, WhenFull,
 };
 use crate::component::Digest;
 
@@ -31,6 +31,8 @@ impl Program {
             colocations: Vec::new(),
             grace: Program::GRACE,
             message_bytes_max: Program::MESSAGE_BYTES_MAX,
+            ceilings: Limits::default(),
+            operator_ceilings: Limits::default(),
             hardening: Hardening::default(),
             source: Source::default(),
         }
@@ -75,7 +77,7 @@ impl Node {
             env: BTreeMap::new(),
             restart: Restart::default(),
             listen: None,
-            inbox: Inbox::default(),
+            limits: Limits::default(),
             sandbox: Sandbox::default(),
         }
     }
@@ -168,14 +170,15 @@ impl Node {
         Node { listen: Some(address), ..self }
     }
 
-    /// Sets the limits on calls to each replica.
-    pub fn inbox(self, inbox: Inbox) -> Node {
-        Node { inbox, ..self }
-    }
-
-    /// Limits the memory of each replica.
-    pub fn memory(mut self, bytes_max: u64) -> Node {
-        self.sandbox.memory_bytes_max = bytes_max;
+    /// Limits what each replica may use, in the unit of the limit: bytes, milliseconds, or a number.
+    ///
+    /// ```
+    /// use lp_host::program::{Limit, Node};
+    ///
+    /// Node::component("producer", "producer.wasm").limit(Limit::Memory, 64 << 20).limit(Limit::CallCpu, 500);
+    /// ```
+    pub fn limit(mut self, limit: Limit, value: u64) -> Node {
+        self.limits.set(limit, value);
         self
     }
 

@@ -1,22 +1,17 @@
 //! The rules of a program that need no component: names, limits, handles, and what the sandbox grants.
 
 mod colocations;
+mod limits;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::ops::{Range, RangeInclusive};
+use std::ops::Range;
 use std::time::Duration;
 
 use super::problem::{Problem, Problems};
 use super::source::{NodePlace, Place};
 use super::suggest;
-use super::units::format_bytes;
-use super::{Handle, INBOX_CALLS_MAX, NAME_BYTES_MAX, Node, Program, REPLICAS_MAX};
-
-/// The smallest and largest memory: one page of WebAssembly, and more than an address space of 32 bits has use for.
-const MEMORY_BYTES: RangeInclusive<u64> = 64 * 1024..=64 * 1024 * 1024 * 1024;
-/// The smallest and largest limit on messages. Offsets in a message are 32 bits with room to spare.
-const MESSAGE_BYTES: RangeInclusive<u64> = 1024..=1024 * 1024 * 1024;
+use super::{Handle, NAME_BYTES_MAX, Node, Program, REPLICAS_MAX};
 
 /// Adds what breaks a rule to `problems`.
 pub(super) fn check(program: &Program, problems: &mut Problems) {
@@ -29,11 +24,7 @@ pub(super) fn check(program: &Program, problems: &mut Problems) {
         let at = (!program.source.text.is_empty()).then_some(0..0);
         problems.push(Problem::error("no-nodes", "the program has no nodes").at(at, "").help(help));
     }
-    if !MESSAGE_BYTES.contains(&program.message_bytes_max) {
-        let (min, max) = (format_bytes(*MESSAGE_BYTES.start()), format_bytes(*MESSAGE_BYTES.end()));
-        let problem = Problem::error("limit", format!("`message-max` must be from {min} to {max}"));
-        problems.push(problem.at(program.source.span(&Place::MessageMax), "out of range"));
-    }
+    limits::check(program, problems);
     let mut names = BTreeSet::new();
     for node in &program.nodes {
         if !names.insert(&node.name) {
@@ -75,6 +66,7 @@ struct NodeCheck<'a> {
 impl NodeCheck<'_> {
     fn all(&mut self) {
         self.report(name_problem("node", &self.node.name, self.span(NodePlace::Name)));
+        self.replicas();
         self.limits();
         let at = |place| self.span(NodePlace::Restart(place));
         self.report(colocations::restart_problem(&self.node.restart, at));
@@ -94,27 +86,10 @@ impl NodeCheck<'_> {
         }
     }
 
-    fn limits(&mut self) {
+    fn replicas(&mut self) {
         if !(1..=REPLICAS_MAX).contains(&self.node.replicas) {
             let problem = Problem::error("replicas", format!("`replicas` must be from 1 to {REPLICAS_MAX}"));
             self.report([problem.at(self.span(NodePlace::Replicas), "out of range")]);
-        }
-        if !MEMORY_BYTES.contains(&self.node.sandbox.memory_bytes_max) {
-            let (min, max) = (format_bytes(*MEMORY_BYTES.start()), format_bytes(*MEMORY_BYTES.end()));
-            let problem = Problem::error("limit", format!("`memory` must be from {min} to {max}"));
-            self.report([problem.at(self.span(NodePlace::Memory), "out of range")]);
-        }
-        let inbox = self.node.inbox;
-        let limits = [
-            ("queued-max", inbox.queued_max, NodePlace::QueuedMax),
-            ("concurrent-max", inbox.concurrent_max, NodePlace::ConcurrentMax),
-            ("in-flight-per-connection", inbox.in_flight_per_connection_max, NodePlace::InFlightPerConnection),
-        ];
-        for (key, value, place) in limits {
-            if !(1..=INBOX_CALLS_MAX).contains(&value) {
-                let problem = Problem::error("limit", format!("`{key}` must be from 1 to {INBOX_CALLS_MAX}"));
-                self.report([problem.at(self.span(place), "out of range")]);
-            }
         }
     }
 

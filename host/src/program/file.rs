@@ -4,6 +4,7 @@
 //! optional for serde, so that a missing one is reported by its own rule with the rest of the file still checked.
 
 mod colocation;
+mod limits;
 mod restart;
 
 use std::collections::BTreeMap;
@@ -17,8 +18,9 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use toml::Spanned;
 
 use super::units::{DurationText, SizeText};
-use super::{Access, Hardening, INBOX_CALLS_MAX, Inbox, Pick, REPLICAS_MAX, Retry, WhenFull};
+use super::{Access, Hardening, Pick, REPLICAS_MAX, Retry, WhenFull};
 pub(super) use colocation::ColocationFile;
+pub(super) use limits::{LimitText, LimitsFile};
 pub(super) use restart::{RestartFile, RestartTable};
 
 /// A distributed program: named nodes that call each other through handles.
@@ -68,6 +70,16 @@ pub(super) struct ProgramFile {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, ColocationFile>")]
     pub colocate: BTreeMap<Spanned<String>, ColocationFile>,
+
+    /// The limits that no node may exceed, and that a node which says nothing has where they are below its default:
+    /// `limits = { memory = "1GiB", cpu = "1h" }`.
+    #[serde(default)]
+    pub limits: LimitsFile,
+
+    /// The limits of whoever runs the program. They come from a file of their own and are put here when that is read.
+    #[serde(default)]
+    #[schemars(skip)]
+    pub operator_limits: LimitsFile,
 }
 
 /// One node: a component, and everything that it is given.
@@ -138,6 +150,10 @@ pub(super) struct NodeFile {
     #[schemars(with = "String")]
     pub listen: Option<Spanned<String>>,
 
+    /// What each replica may use at most: `limits = { memory = "64MiB", call-cpu = "1s" }`.
+    #[serde(default)]
+    pub limits: LimitsFile,
+
     /// The limits on calls to each replica: `inbox = { queued-max = 1024, concurrent-max = 256 }`.
     #[serde(default)]
     pub inbox: InboxFile,
@@ -199,23 +215,19 @@ pub(super) struct InboxFile {
     /// The most calls that wait for the replica; what becomes of a further one is for the handle to say, with
     /// `when-full`: `inbox = { queued-max = 1024 }`, which is the default. From 1 to 1000000.
     #[serde(default)]
-    #[schemars(with = "u32", range(min = 1, max = INBOX_CALLS_MAX), extend("default" = Inbox::default().queued_max))]
+    #[schemars(with = "u32", range(min = 1, max = 1_000_000), extend("default" = 1024))]
     pub queued_max: Option<Spanned<i64>>,
 
     /// The most calls to `async` functions that the replica works on at once: `inbox = { concurrent-max = 256 }`,
     /// which is the default. From 1 to 1000000. Plain functions always run one at a time.
     #[serde(default)]
-    #[schemars(with = "u32", range(min = 1, max = INBOX_CALLS_MAX), extend("default" = Inbox::default().concurrent_max))]
+    #[schemars(with = "u32", range(min = 1, max = 1_000_000), extend("default" = 256))]
     pub concurrent_max: Option<Spanned<i64>>,
 
     /// The most unanswered calls that the replica accepts over one connection from another process:
     /// `inbox = { in-flight-per-connection = 1024 }`, which is the default. From 1 to 1000000.
     #[serde(default)]
-    #[schemars(
-        with = "u32",
-        range(min = 1, max = INBOX_CALLS_MAX),
-        extend("default" = Inbox::default().in_flight_per_connection_max)
-    )]
+    #[schemars(with = "u32", range(min = 1, max = 1_000_000), extend("default" = 1024))]
     pub in_flight_per_connection: Option<Spanned<i64>>,
 }
 
@@ -224,7 +236,7 @@ pub(super) struct InboxFile {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table such as { memory = \"64MiB\" }")]
 #[schemars(title = "sandbox")]
 pub(super) struct SandboxFile {
-    /// The largest memory of the guest: `sandbox = { memory = "64MiB" }`. The default is 256MiB. Units: B, KiB, MiB,
+    /// The node's `limits.memory`, another way to write it: `sandbox = { memory = "64MiB" }`. The default is 256MiB. Units: B, KiB, MiB,
     /// GiB. From 64KiB, one page, to 64GiB.
     #[serde(default)]
     #[schemars(with = "SizeText", extend("default" = "256MiB"))]

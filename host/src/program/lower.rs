@@ -1,5 +1,6 @@
 //! From [`ProgramFile`], the words of the file, to [`Program`], what they mean; remembers where each fact stands.
 
+mod limits;
 mod restart;
 
 use std::net::SocketAddr;
@@ -9,11 +10,11 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::file::{DirFile, HandleFile, HandleTable, InboxFile, NodeFile, ProgramFile, RestartFile};
+use super::file::{DirFile, HandleFile, HandleTable, NodeFile, ProgramFile, RestartFile};
 use super::problem::{Problem, Problems};
-use super::source::{NodePlace, Place, Source};
+use super::source::{Ceilings, NodePlace, Place, Source};
 use super::units::{DurationText, SizeText};
-use super::{Dir, Handle, Inbox, Node, Program, Restart, Sandbox};
+use super::{Dir, Handle, Limit, Node, Program, Restart, Sandbox};
 use crate::component::Digest;
 
 /// Lowers what the file at `path` says. Values out of range are kept for `check` to judge; a missing one takes its
@@ -38,13 +39,19 @@ pub(super) fn lower(file: ProgramFile, path: &Path, source: Source, problems: &m
     let mut colocations: Vec<_> = file.colocate.into_iter().collect();
     colocations.sort_by_key(|(name, _)| name.span().start);
     let colocations = colocations.into_iter().map(|(name, file)| lowering.colocation(name, file)).collect();
+    let ceilings = lowering.limits(file.limits, |limit| Place::Ceiling(Ceilings::Program, limit));
+    let operator = |limit| Place::Ceiling(Ceilings::Operator, limit);
+    let operator_ceilings = lowering.limits(file.operator_limits, operator);
+    let message_ceiling = ceilings.lower_of(&operator_ceilings).get(Limit::Message).unwrap_or(u64::MAX);
     Program {
         name,
         dir: path.parent().map_or_else(PathBuf::new, Path::to_path_buf),
         nodes,
         colocations,
         grace,
-        message_bytes_max: message_max.unwrap_or(Program::MESSAGE_BYTES_MAX),
+        message_bytes_max: message_max.unwrap_or(Program::MESSAGE_BYTES_MAX.min(message_ceiling)),
+        ceilings,
+        operator_ceilings,
         hardening: file.hardening,
         source: lowering.source,
     }
@@ -104,13 +111,8 @@ impl Lowering<'_> {
                 .collect(),
             restart: file.restart.map(|restart| of_node.restart(restart)).unwrap_or_default(),
             listen: file.listen.and_then(|listen| of_node.listen(listen)),
-            inbox: of_node.inbox(file.inbox),
+            limits: of_node.limits(file.limits, file.sandbox.memory, file.inbox),
             sandbox: Sandbox {
-                memory_bytes_max: file
-                    .sandbox
-                    .memory
-                    .and_then(|memory| of_node.memory(memory))
-                    .unwrap_or(Sandbox::MEMORY_BYTES_MAX),
                 dirs: (0..).zip(file.sandbox.dirs).map(|(index, dir)| of_node.dir(index, dir)).collect(),
             },
             name,
@@ -201,25 +203,6 @@ impl NodeLowering<'_, '_> {
             self.lowering.problems.push_node(self.node, problem.help(help));
         }
         digest
-    }
-
-    fn inbox(&mut self, file: InboxFile) -> Inbox {
-        let whole = Inbox::default();
-        let mut count = |max: Option<Spanned<i64>>, place, default| max.map_or(default, |max| self.count(place, &max));
-        Inbox {
-            queued_max: count(file.queued_max, NodePlace::QueuedMax, whole.queued_max),
-            concurrent_max: count(file.concurrent_max, NodePlace::ConcurrentMax, whole.concurrent_max),
-            in_flight_per_connection_max: count(
-                file.in_flight_per_connection,
-                NodePlace::InFlightPerConnection,
-                whole.in_flight_per_connection_max,
-            ),
-        }
-    }
-
-    fn memory(&mut self, memory: Spanned<SizeText>) -> Option<u64> {
-        let memory = self.take(NodePlace::Memory, memory);
-        self.lowering.size(&memory, self.at(NodePlace::Memory))
     }
 
     fn dir(&mut self, index: usize, dir: DirFile) -> Dir {

@@ -3,6 +3,8 @@
 //! Serde stops at the first mistake. So keys that no type knows are found with the schema, and after a wrong value the
 //! entry with it is taken out and the rest is deserialised again.
 
+mod operator;
+
 use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
@@ -35,7 +37,11 @@ const TOML_WORDS: &[(&str, &str)] = &[
 ];
 
 /// Parses the file at `path` with `overrides` in place of its values. Fails if no part of it can be relied on.
-pub(super) fn parse(path: &Path, overrides: &[Override]) -> Result<(ProgramFile, Source, Problems), Problems> {
+pub(super) fn parse(
+    path: &Path,
+    overrides: &[Override],
+    operator: Option<&Path>,
+) -> Result<(ProgramFile, Source, Problems), Problems> {
     let shown = path.display().to_string();
     let text = read(path).map_err(|reason| {
         let mut problems = Problems::new(&Source::default());
@@ -43,7 +49,8 @@ pub(super) fn parse(path: &Path, overrides: &[Override]) -> Result<(ProgramFile,
         problems
     })?;
     let mut source = Source::new(shown, text.clone());
-    let starts: Vec<_> = overrides.iter().map(|setting| source.push_override(&setting.toml)).collect();
+    let operator = operator.map(|path| operator::read(path, &mut source)).transpose()?;
+    let starts: Vec<_> = overrides.iter().map(|setting| source.push("--set", &setting.toml)).collect();
     let mut problems = Problems::new(&source);
 
     let (root, errors) = DeTable::parse_recoverable(&text);
@@ -77,6 +84,9 @@ pub(super) fn parse(path: &Path, overrides: &[Override]) -> Result<(ProgramFile,
 
     let mut keys = Vec::new();
     remove_unknown(&mut table, &schema(), &mut keys, &mut problems);
+    if let Some(text) = &operator {
+        operator::add(text, &mut table, &mut problems)?;
+    }
     let file = deserialize(table, source.text.len(), &mut problems);
     Ok((file, source, problems))
 }

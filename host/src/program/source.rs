@@ -3,17 +3,19 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use super::Limit;
+
 /// The text of a program and the places in it. A program that was built in Rust has neither.
 ///
-/// The overrides of the command line follow the file's text, each after a line break, so that one offset names a place
-/// in either.
+/// The operator's file and the overrides of the command line follow the file's text, each after a line break, so that
+/// one offset names a place in any of them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Source {
     /// The path as the user gave it.
     pub path: String,
     pub text: String,
-    /// The start of each override in `text`.
-    pub overrides: Vec<usize>,
+    /// The operator's file and the overrides: where each starts in `text`, and what messages call it.
+    pub others: Vec<(usize, String)>,
     places: HashMap<Place, Range<usize>>,
 }
 
@@ -23,10 +25,20 @@ pub(super) enum Place {
     ProgramName,
     Grace,
     MessageMax,
+    Ceiling(Ceilings, Limit),
     /// A fact of the node of that name.
     Node(String, NodePlace),
     /// A fact of the colocation of that name.
     Colocation(String, ColocationPlace),
+}
+
+/// Whose ceilings they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Ceilings {
+    /// The program's own, in `[limits]`.
+    Program,
+    /// Those of whoever runs it.
+    Operator,
 }
 
 /// A fact of a node that stands somewhere in the program's text.
@@ -40,10 +52,7 @@ pub(super) enum NodePlace {
     RunTrue,
     Listen,
     Restart(RestartPlace),
-    Memory,
-    QueuedMax,
-    ConcurrentMax,
-    InFlightPerConnection,
+    Limit(Limit),
     Arg(usize),
     Config(String),
     Env(String),
@@ -74,7 +83,7 @@ pub(super) enum RestartPlace {
     BackoffMax,
 }
 
-/// A part of the text: the file or one override.
+/// A part of the text: the program file, the operator's, or one override.
 pub(super) struct Part<'a> {
     pub path: &'a str,
     pub text: &'a str,
@@ -86,12 +95,12 @@ impl Source {
         Source { path, text, ..Source::default() }
     }
 
-    /// Appends an override and gives the offset at which it starts.
-    pub fn push_override(&mut self, text: &str) -> usize {
+    /// Appends a part that is called `path`, and gives the offset at which it starts.
+    pub fn push(&mut self, path: &str, text: &str) -> usize {
         self.text.push('\n');
         let start = self.text.len();
         self.text.push_str(text);
-        self.overrides.push(start);
+        self.others.push((start, path.to_owned()));
         start
     }
 
@@ -109,13 +118,12 @@ impl Source {
 
     /// The part that `span` lies in, and where in that part.
     pub fn part(&self, span: &Range<usize>) -> Part<'_> {
-        let index = self.overrides.partition_point(|start| *start <= span.start);
-        let start = index.checked_sub(1).map_or(0, |index| self.overrides[index]);
-        let end = self.overrides.get(index).map_or(self.text.len(), |next| next - 1);
-        Part {
-            path: if index == 0 { &self.path } else { "--set" },
-            text: &self.text[start..end],
-            span: span.start - start..span.end.min(end) - start,
-        }
+        let index = self.others.partition_point(|(start, _)| *start <= span.start);
+        let (start, path) = index.checked_sub(1).map_or((0, &self.path), |index| {
+            let (start, path) = &self.others[index];
+            (*start, path)
+        });
+        let end = self.others.get(index).map_or(self.text.len(), |(next, _)| next - 1);
+        Part { path, text: &self.text[start..end], span: span.start - start..span.end.min(end) - start }
     }
 }

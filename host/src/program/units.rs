@@ -56,6 +56,13 @@ pub(super) fn format_bytes(bytes: u64) -> String {
     format!("{}{name}", bytes / size)
 }
 
+/// `millis` in the largest unit that needs no fraction.
+pub(super) fn format_millis(millis: u64) -> String {
+    let unit = DURATIONS.iter().rev().find(|(_, size)| millis >= *size && millis.is_multiple_of(*size));
+    let (name, size) = unit.unwrap_or(&DURATIONS[0]);
+    format!("{}{name}", millis / size)
+}
+
 fn parse(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
@@ -133,5 +140,7 @@ mod tests {
         assert_eq!(format_bytes(64 << 20), "64MiB");
         assert_eq!(format_bytes(1025), "1025B");
         assert_eq!(format_bytes(0), "0B");
+        assert_eq!(format_millis(90_000), "90s");
+        assert_eq!(format_millis(1500), "1500ms");
     }
 }

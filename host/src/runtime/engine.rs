@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::meter::Ticks;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Result};
 
 /// How long a guest may keep a thread before it yields to other work.
 pub const EPOCH_TICK: Duration = Duration::from_millis(10);
 
-/// The stack of a guest's fiber. Half a MiB of it is the guest's; the rest is for host functions that it calls, which
-/// may poll the loops of the nodes they call.
-const FIBER_STACK_BYTES: usize = 2 * 1024 * 1024;
+/// What a fiber's stack has beside the guest's own: for host functions that it calls, which may poll the loops of the
+/// nodes they call.
+const HOST_STACK_BYTES: usize = 1536 * 1024;
 
 /// What the replicas of one engine need at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub struct Demand {
     pub tables: u32,
     /// The largest memory that any of them may have, in bytes.
     pub memory_bytes_max: u64,
+    /// The largest table that any of them may have.
+    pub table_elements_max: u64,
 }
 
 /// Which components an engine is for.
@@ -37,6 +40,17 @@ pub enum Kind {
     Concurrent,
 }
 
+/// Which engine a component runs on: what can't be different for two components of one engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct EngineKey {
+    /// What the component needs of it.
+    pub kind: Kind,
+    /// The stack that a guest has.
+    pub stack_bytes: u64,
+    /// Whether it counts fuel, which makes guests slower.
+    pub fuel: bool,
+}
+
 /// An engine, and whether its instances come from a pool.
 pub(super) struct Pooled {
     pub(super) engine: Engine,
@@ -45,22 +59,26 @@ pub(super) struct Pooled {
 }
 
 /// Makes an engine whose pool is sized for `demand`, or one that allocates on demand where the pool can't be had.
-pub(super) fn engine(kind: Kind, demand: &Demand) -> Result<Pooled> {
+pub(super) fn engine(key: EngineKey, demand: &Demand) -> Result<Pooled> {
     if demand.replicas > 0 {
-        let mut config = config(kind);
+        let mut config = config(key);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(demand)));
         match Engine::new(&config) {
             Ok(engine) => return Ok(Pooled { engine, refused: None }),
-            Err(error) => return Ok(Pooled { engine: Engine::new(&self::config(kind))?, refused: Some(error) }),
+            Err(error) => return Ok(Pooled { engine: Engine::new(&self::config(key))?, refused: Some(error) }),
         }
     }
-    Ok(Pooled { engine: Engine::new(&config(kind))?, refused: None })
+    Ok(Pooled { engine: Engine::new(&config(key))?, refused: None })
 }
 
-fn config(kind: Kind) -> Config {
+fn config(key: EngineKey) -> Config {
+    let EngineKey { kind, stack_bytes, fuel } = key;
+    let stack_bytes = usize::try_from(stack_bytes).unwrap_or(usize::MAX / 2);
     let mut config = Config::new();
     config.epoch_interruption(true);
-    config.async_stack_size(FIBER_STACK_BYTES);
+    config.max_wasm_stack(stack_bytes);
+    config.async_stack_size(stack_bytes + HOST_STACK_BYTES);
+    config.consume_fuel(fuel);
     config.wasm_component_model_async(kind == Kind::Concurrent);
     config.concurrency_support(kind == Kind::Concurrent);
     // Guests' own line numbers are read from their debug information when a trap is shown, not kept by the engine.
@@ -83,26 +101,35 @@ fn pool(demand: &Demand) -> PoolingAllocationConfig {
     pool.max_tables_per_component(demand.tables);
     pool.max_component_instance_size(16 * 1024 * 1024);
     pool.max_core_instance_size(16 * 1024 * 1024);
-    pool.table_elements(100_000);
+    pool.table_elements(usize::try_from(demand.table_elements_max).unwrap_or(usize::MAX));
     pool
 }
 
 /// A thread that advances the epochs of the engines until it is dropped.
 pub(super) struct Ticker {
     stopped: Arc<AtomicBool>,
+    ticks: Ticks,
 }
 
 impl Ticker {
     pub(super) fn start(engines: Vec<Engine>) -> std::io::Result<Self> {
         let stopped = Arc::new(AtomicBool::new(false));
         let stop = stopped.clone();
+        let ticks = Ticks::default();
+        let counted = ticks.clone();
         std::thread::Builder::new().name("epochs".to_owned()).spawn(move || {
             while !stop.load(Ordering::Relaxed) {
                 std::thread::sleep(EPOCH_TICK);
+                counted.fetch_add(1, Ordering::Relaxed);
                 engines.iter().for_each(Engine::increment_epoch);
             }
         })?;
-        Ok(Self { stopped })
+        Ok(Self { stopped, ticks })
+    }
+
+    /// Its ticks so far.
+    pub(super) fn ticks(&self) -> &Ticks {
+        &self.ticks
     }
 }
 

@@ -7,7 +7,6 @@ use wasmtime::{Result, StoreContextMut};
 use wasmtime_wasi_config::WasiConfig;
 
 use super::engine::Kind;
-use super::output::Stream;
 use super::state::State;
 
 /// Adds everything that a guest of this kind may import from the host.
@@ -86,7 +85,7 @@ enum Level {
 
 fn add_logging(linker: &mut Linker<State>) -> Result<()> {
     let mut logging = linker.instance("wasi:logging/logging@0.1.0-draft")?;
-    logging.func_wrap("log", |store: StoreContextMut<'_, State>, (level, context, message): (Level, String, String)| {
+    logging.func_wrap_async("log", |store, (level, context, message): (Level, String, String)| {
         let level = match level {
             Level::Trace => "TRACE",
             Level::Debug => "DEBUG",
@@ -96,10 +95,7 @@ fn add_logging(linker: &mut Linker<State>) -> Result<()> {
             Level::Critical => "CRITICAL",
         };
         let space = if context.is_empty() { "" } else { " " };
-        for line in message.lines() {
-            let line = format!("{level}{space}{context}: {line}");
-            store.data().spec.sink.line(Stream::Stderr, line.as_bytes());
-        }
-        Ok(())
+        let [_, stderr] = store.data().output.clone();
+        Box::new(async move { Ok(stderr.log(&format!("{level}{space}{context}: "), &message).await?) })
     })
 }

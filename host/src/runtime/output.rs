@@ -1,18 +1,29 @@
 //! A guest's stdout and stderr, cut into lines.
 
+mod budget;
+
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWrite;
+use tokio::time::Sleep;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
-use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
+
+pub(super) use budget::Budget;
+
+use super::limits::LimitHit;
 
 /// A longer line is cut into pieces of this size, so that a guest that never ends a line can't fill the memory.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// A longer prefix of log lines is cut, since it is written once for each of them.
+const PREFIX_BYTES_MAX: usize = 1024;
 
 /// Which of a guest's two streams a line came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -37,16 +48,49 @@ pub trait Outputs: Send + Sync {
 }
 
 /// One stream of one replica. Clones write to the same line.
-#[derive(Clone)]
 pub(super) struct LineWriter {
     stream: Stream,
     sink: Arc<dyn LineSink>,
     partial: Arc<Mutex<Vec<u8>>>,
+    budget: Arc<Budget>,
+    /// Until when this one waits to write more.
+    waiting: Option<Pin<Box<Sleep>>>,
+}
+
+impl Clone for LineWriter {
+    fn clone(&self) -> Self {
+        Self {
+            stream: self.stream,
+            sink: self.sink.clone(),
+            partial: self.partial.clone(),
+            budget: self.budget.clone(),
+            waiting: None,
+        }
+    }
 }
 
 impl LineWriter {
-    pub(super) fn new(stream: Stream, sink: Arc<dyn LineSink>) -> Self {
-        Self { stream, sink, partial: Arc::default() }
+    pub(super) fn new(stream: Stream, sink: Arc<dyn LineSink>, budget: Arc<Budget>) -> Self {
+        Self { stream, sink, partial: Arc::default(), budget, waiting: None }
+    }
+
+    /// Writes whole lines that are not part of what the guest writes to the stream, each once there is room for it.
+    pub(super) async fn log(&self, prefix: &str, lines: &str) -> Result<(), LimitHit> {
+        let prefix = &prefix[..prefix.floor_char_boundary(PREFIX_BYTES_MAX)];
+        for line in lines.lines() {
+            self.room().await;
+            let line = format!("{prefix}{line}");
+            self.budget.spend(line.len(), Instant::now())?;
+            line.as_bytes().chunks(LINE_BYTES_MAX).for_each(|piece| self.sink.line(self.stream, piece));
+        }
+        Ok(())
+    }
+
+    /// Waits until something may be written.
+    async fn room(&self) {
+        if self.budget.available(Instant::now()) == 0 {
+            tokio::time::sleep(self.budget.wait(Instant::now())).await;
+        }
     }
 
     fn write_all(&self, mut bytes: &[u8]) {
@@ -98,9 +142,21 @@ impl StdoutStream for LineWriter {
 }
 
 impl AsyncWrite for LineWriter {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.write_all(bytes);
-        Poll::Ready(Ok(bytes.len()))
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        loop {
+            if let Some(waiting) = &mut self.waiting {
+                ready!(waiting.as_mut().poll(cx));
+                self.waiting = None;
+            }
+            let now = Instant::now();
+            let available = self.budget.available(now).min(bytes.len());
+            if available > 0 || bytes.is_empty() {
+                self.budget.spend(available, now).map_err(io::Error::other)?;
+                self.write_all(&bytes[..available]);
+                return Poll::Ready(Ok(available));
+            }
+            self.waiting = Some(Box::pin(tokio::time::sleep(self.budget.wait(now))));
+        }
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -114,6 +170,7 @@ impl AsyncWrite for LineWriter {
 
 impl OutputStream for LineWriter {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.budget.spend(bytes.len(), Instant::now()).map_err(|hit| StreamError::Trap(hit.into()))?;
         self.write_all(&bytes);
         Ok(())
     }
@@ -123,20 +180,24 @@ impl OutputStream for LineWriter {
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(LINE_BYTES_MAX)
+        Ok(self.budget.available(Instant::now()).min(LINE_BYTES_MAX))
     }
 }
 
 #[wasmtime_wasi::async_trait]
 impl Pollable for LineWriter {
-    async fn ready(&mut self) {}
+    async fn ready(&mut self) {
+        self.room().await;
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use super::{LINE_BYTES_MAX, LineSink, LineWriter, Stream};
+    use super::{Budget, LINE_BYTES_MAX, LineSink, LineWriter, Stream};
+    use crate::plan::LimitsPlan;
+    use crate::runtime::limits::Breach;
 
     #[derive(Default)]
     struct Lines(Mutex<Vec<Vec<u8>>>);
@@ -149,7 +210,8 @@ mod tests {
 
     fn check_lines(writes: &[&[u8]], expected: &[&[u8]]) {
         let lines = Arc::new(Lines::default());
-        let writer = LineWriter::new(Stream::Stdout, lines.clone());
+        let budget = Arc::new(Budget::new(&LimitsPlan::default(), Breach::default()));
+        let writer = LineWriter::new(Stream::Stdout, lines.clone(), budget);
         writes.iter().for_each(|bytes| writer.write_all(bytes));
         writer.finish();
         assert_eq!(*lines.0.lock().expect("no test panics with it"), expected);

@@ -8,6 +8,7 @@ use wasmtime::component::{Component, Linker, LinkerInstance, Resource, ResourceT
 use wasmtime::{AsContextMut, Engine, Result, StoreContextMut, bail, format_err};
 
 use super::import::{self, Imported, Outcome};
+use super::limits::MadeCall;
 use super::signature::{CallStyle, Signature};
 use super::state::State;
 use super::wire::Payload;
@@ -193,9 +194,11 @@ impl Imported<State, Handle> for Plain {
     fn call(&self, mut store: StoreContextMut<'_, State>, _: Option<Resource<Handle>>, request: Message) -> Outcome {
         let (callee, method) = self.pick().clone();
         let caller = store.data().replica();
+        let made = store.data().made.call(request.kept_bytes());
         let origin = origin(store.as_context_mut(), self.call.options.urgency);
         let call = self.call.clone();
         Box::pin(async move {
+            let _made: MadeCall = made?;
             match callee.call(method, request, call.context(origin?, caller)).await {
                 Ok(response) => Ok(Payload::Message(response)),
                 Err(error) => call.failed(&callee, error),
@@ -294,8 +297,10 @@ impl Imported<State, Handle> for Method {
             return Box::pin(async { Err(format_err!("the handle leads to no replica")) });
         };
         let caller = store.data().replica();
+        let made = store.data().made.call(request.kept_bytes());
         let origin = origin(store.as_context_mut(), call.options.urgency);
         Box::pin(async move {
+            let _made: MadeCall = made?;
             match callee.call(method.index, request, call.context(origin?, caller)).await {
                 Ok(response) if method.returns_call_error => Ok(Payload::Message(response)),
                 Ok(response) => Ok(Payload::Ok(response)),

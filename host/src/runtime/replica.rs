@@ -1,5 +1,7 @@
 //! One replica: its store, its instance, and the event loop that runs it and answers its calls.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
@@ -7,11 +9,13 @@ use std::task::Poll;
 use futures::stream::{FuturesUnordered, StreamExt};
 use serde::{Deserialize, Serialize};
 use wasmtime::component::{Accessor, Instance, TypedFunc};
-use wasmtime::{Store, UpdateDeadline};
+use wasmtime::{Store, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi::I32Exit;
 
 use super::engine::Kind;
 use super::export::{Exported, exported};
+use super::limits::{self, LimitHit};
+use super::meter::{Alarm, CallKey, Meter, Turns};
 use super::signature::Signature;
 use super::state::State;
 use super::{Linked, ReplicaSpec, StartError};
@@ -27,6 +31,7 @@ pub struct Replica {
     run: Option<Run>,
     kind: Kind,
     concurrent_max: usize,
+    turns: Arc<Turns>,
 }
 
 /// How a replica's event loop ended.
@@ -52,12 +57,19 @@ pub struct Failure {
 impl Replica {
     /// Makes the store and the instance, which may run the guest's initialisation.
     pub(super) async fn start(linked: &Linked, spec: Arc<ReplicaSpec>) -> Result<Self, StartError> {
-        let mut store = Store::new(linked.pre.engine(), State::new(spec.clone())?);
-        store.limiter(|state| &mut state.limits);
+        let turns = Turns::new(linked.ticks.clone());
+        let mut store = Store::new(linked.pre.engine(), State::new(spec.clone(), turns.clone())?);
+        limits::apply(&mut store, &spec.node.limits).map_err(StartError::Exports)?;
         store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
-        store.set_hostcall_fuel(usize::try_from(spec.program.message_bytes_max).unwrap_or(usize::MAX));
-        let instance = match linked.pre.instantiate_async(&mut store).await {
+        let counts = store.data().meter.counts();
+        store.epoch_deadline_callback(move |store| {
+            store.data().breach.check()?;
+            if counts {
+                charge(store)?;
+            }
+            Ok(UpdateDeadline::Yield(1))
+        });
+        let instance = match turns.of(linked.pre.instantiate_async(&mut store)).await {
             Ok(instance) => instance,
             Err(error) => return Err(StartError::Guest(failure(&error, &store))),
         };
@@ -68,7 +80,8 @@ impl Replica {
             methods: methods.into(),
             run,
             kind: linked.kind,
-            concurrent_max: spec.node.calls_concurrent_max as usize,
+            concurrent_max: spec.node.limits.calls_concurrent as usize,
+            turns,
         })
     }
 
@@ -113,10 +126,25 @@ impl Replica {
             running.store(false, Ordering::Relaxed);
             ran();
         };
-        let result = match self.kind {
-            Kind::Plain => self.serve_one_by_one(&mailbox, ran).await,
-            Kind::Concurrent => self.serve_concurrently(&mailbox, ran).await,
-        };
+        let (turns, breach) = (self.turns.clone(), self.store.data().breach.clone());
+        let mut alarm = Alarm::new(self.store.data().meter.clone());
+        let result = turns.of(async {
+            let mut served: Pin<Box<dyn Future<Output = wasmtime::Result<()>> + Send>> = match self.kind {
+                Kind::Plain => Box::pin(self.serve_one_by_one(&mailbox, ran)),
+                Kind::Concurrent => Box::pin(self.serve_concurrently(&mailbox, ran)),
+            };
+            poll_fn(|cx| {
+                let polled = served.as_mut().poll(cx);
+                if polled.is_ready() {
+                    return polled;
+                }
+                // What a guest went beyond may not have stopped it.
+                breach.check()?;
+                alarm.poll(cx).map(|hit| Err(hit.into()))
+            })
+            .await
+        });
+        let result = result.await;
         let state = self.store.data();
         state.output.iter().for_each(super::output::LineWriter::finish);
         let memory_peak = state.limits.peak;
@@ -126,8 +154,15 @@ impl Replica {
         Ended { failure, exited, memory_peak }
     }
 
+    /// The meter, where it counts calls.
+    fn counted(&self) -> Option<Arc<Meter>> {
+        let meter = &self.store.data().meter;
+        meter.counts_calls().then(|| meter.clone())
+    }
+
     async fn serve_one_by_one(&mut self, mailbox: &Mailbox, ran: impl Fn() + Send) -> wasmtime::Result<()> {
         mailbox.pump().look();
+        let counted = self.counted();
         if let Some(run) = self.run {
             run_result(run.call_async(&mut self.store, ()).await)?;
             ran();
@@ -136,7 +171,9 @@ impl Replica {
             let (method, request, origin, answering) = call.split();
             self.store.data_mut().current = origin;
             let method = method_of(&self.methods, method)?;
+            counted.as_ref().inspect(|meter| meter.begin(None));
             let result = method.call(wasmtime::AsContextMut::as_context_mut(&mut self.store), request).await;
+            counted.as_ref().inspect(|meter| meter.end(None));
             self.store.data_mut().current = None;
             settle(mailbox, answering, result)?;
         }
@@ -145,6 +182,7 @@ impl Replica {
 
     async fn serve_concurrently(&mut self, mailbox: &Mailbox, ran: impl Fn() + Send) -> wasmtime::Result<()> {
         let (methods, run, concurrent_max) = (self.methods.clone(), self.run, self.concurrent_max);
+        let counted = self.counted();
         let looped = self.store.run_concurrent(async move |accessor| {
             let mut calls = FuturesUnordered::new();
             let mut running = run.map(|run| Box::pin(run.call_concurrent(accessor, ())));
@@ -163,7 +201,9 @@ impl Replica {
                 loop {
                     while !closed && calls.len() < concurrent_max {
                         match mailbox.poll_next(cx) {
-                            Poll::Ready(Some(call)) => calls.push(serve_call(accessor, &methods, mailbox, call)),
+                            Poll::Ready(Some(call)) => {
+                                calls.push(serve_call(accessor, &methods, mailbox, call, counted.as_deref()));
+                            }
                             Poll::Ready(None) => closed = true,
                             Poll::Pending => break,
                         }
@@ -187,20 +227,34 @@ async fn serve_call(
     methods: &[Box<dyn Exported<State>>],
     mailbox: &Mailbox,
     call: crate::courier::Call,
+    counted: Option<&Meter>,
 ) -> wasmtime::Result<()> {
     let (method, request, origin, answering) = call.split();
-    let mut known = None;
+    let (mut known, has_origin) = (None, origin.is_some());
     let started = |task| {
         if let Some(origin) = origin {
             accessor.with(|mut access| access.get().origins.insert(task, origin));
-            known = Some(task);
         }
+        counted.inspect(|meter| meter.begin(Some(task)));
+        known = Some(task);
     };
     let result = method_of(methods, method)?.call_concurrent(accessor, request, Box::new(started)).await;
     if let Some(task) = known {
-        accessor.with(|mut access| access.get().origins.remove(&task));
+        if has_origin {
+            accessor.with(|mut access| access.get().origins.remove(&task));
+        }
+        counted.inspect(|meter| meter.end(Some(task)));
     }
     settle(mailbox, answering, result)
+}
+
+/// Charges the guest of `store`, which runs right now, for a tick.
+fn charge(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<()> {
+    let mut working: Vec<CallKey> = vec![None];
+    if store.data().meter.counts_calls() && store.data().is_concurrent() {
+        working = store.async_call_stack()?.map(Some).collect();
+    }
+    Ok(store.data().meter.charge(working)?)
 }
 
 fn method_of(methods: &[Box<dyn Exported<State>>], index: usize) -> wasmtime::Result<&dyn Exported<State>> {
@@ -240,8 +294,10 @@ fn failure(error: &wasmtime::Error, store: &Store<State>) -> Failure {
             causes.collect::<Vec<_>>().join(": ")
         }
     };
-    if store.data().limits.refused {
-        summary.push_str("; it had been refused memory beyond its limit (`sandbox.memory`)");
+    let known = store.data().breach.check().err().filter(|_| !error.is::<LimitHit>());
+    if let Some(hit) = known.or_else(|| LimitHit::behind(error, &store.data().spec.node.limits)) {
+        summary = format!("{hit}: {summary}");
     }
+    summary.push_str(&store.data().limits.refusal().unwrap_or_default());
     Failure { summary, stack }
 }

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use wasmtime::component::{GuestTaskId, ResourceTable};
-use wasmtime::{ResourceLimiter, Result};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_config::WasiConfigVariables;
 
-use super::output::{LineWriter, Stream};
+use super::limits::{Breach, Growth, Made, Open};
+use super::meter::{Meter, Turns};
+use super::output::{Budget, LineWriter, Stream};
 use super::{ReplicaSpec, StartError};
 use crate::courier::{Origin, ReplicaIndex};
 use crate::program::Access;
@@ -19,9 +19,15 @@ pub(super) struct State {
     wasi: WasiCtx,
     table: ResourceTable,
     pub(super) config: WasiConfigVariables,
-    pub(super) limits: MemoryLimit,
+    pub(super) limits: Growth,
+    pub(super) meter: Arc<Meter>,
+    pub(super) made: Made,
     pub(super) spec: Arc<ReplicaSpec>,
+    /// stdout and stderr.
     pub(super) output: [LineWriter; 2],
+    /// What the replica must fail for.
+    pub(super) breach: Breach,
+    open: Open,
     /// The origin of blocking calls that came through nothing but this replica.
     pub(super) held: Arc<Origin>,
     /// What the call that the store works on came through, in a store that works on one call at a time.
@@ -31,9 +37,11 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(spec: Arc<ReplicaSpec>) -> Result<Self, StartError> {
-        let stdout = LineWriter::new(Stream::Stdout, spec.sink.clone());
-        let stderr = LineWriter::new(Stream::Stderr, spec.sink.clone());
+    pub(super) fn new(spec: Arc<ReplicaSpec>, turns: Arc<Turns>) -> Result<Self, StartError> {
+        let breach = Breach::default();
+        let budget = Arc::new(Budget::new(&spec.node.limits, breach.clone()));
+        let stdout = LineWriter::new(Stream::Stdout, spec.sink.clone(), budget.clone());
+        let stderr = LineWriter::new(Stream::Stderr, spec.sink.clone(), budget);
         let node = &spec.node;
         let mut wasi = WasiCtx::builder();
         wasi.stdout(stdout.clone()).stderr(stderr.clone());
@@ -51,19 +59,27 @@ impl State {
             wasi: wasi.build(),
             table: ResourceTable::new(),
             config: node.config.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
-            limits: MemoryLimit {
-                bytes: 0,
-                shown: spec.memory_bytes.clone(),
-                peak: 0,
-                bytes_max: node.memory_bytes_max,
-                refused: false,
-            },
+            limits: Growth::new(&node.limits, spec.memory_bytes.clone()),
+            meter: Meter::new(turns, &node.limits),
+            made: Made::new(&node.limits),
             output: [stdout, stderr],
+            open: Open::new(&node.limits, node.dirs.len(), breach.clone()),
+            breach,
             held: Origin::held(spec.mailbox.replica(), None),
             current: None,
             origins: HashMap::new(),
             spec,
         })
+    }
+
+    /// Sets how many resources the host keeps for the guest.
+    pub(super) fn set_handles_max(&mut self, handles_max: usize) {
+        self.table.set_max_capacity(handles_max);
+    }
+
+    /// Whether the store works on calls beside each other.
+    pub(super) fn is_concurrent(&self) -> bool {
+        self.spec.node.uses_async
     }
 
     pub(super) fn replica(&self) -> ReplicaIndex {
@@ -73,34 +89,7 @@ impl State {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
+        self.open.look(&mut self.table);
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
-    }
-}
-
-/// Counts the memories of a replica together and refuses growth past the node's limit.
-pub(super) struct MemoryLimit {
-    bytes: u64,
-    shown: Arc<AtomicU64>,
-    pub(super) peak: u64,
-    bytes_max: u64,
-    /// Whether growth was ever refused: most guests abort then, and the reason should be known.
-    pub(super) refused: bool,
-}
-
-impl ResourceLimiter for MemoryLimit {
-    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> Result<bool> {
-        let bytes = self.bytes + (desired - current) as u64;
-        if bytes > self.bytes_max {
-            self.refused = true;
-            return Ok(false);
-        }
-        self.bytes = bytes;
-        self.shown.store(bytes, Ordering::Relaxed);
-        self.peak = self.peak.max(bytes);
-        Ok(true)
-    }
-
-    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> Result<bool> {
-        Ok(desired <= super::TABLE_ELEMENTS_MAX)
     }
 }

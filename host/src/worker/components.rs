@@ -1,16 +1,17 @@
 //! The compiled components of a worker, each once.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 
 use super::WorkerError;
 use crate::component::{Component, Digest};
 use crate::plan::{NodePlan, Plan, ReplicaId};
-use crate::runtime::{Code, CompileCache, Kind, Runtime, Source};
+use crate::runtime::{Code, CompileCache, EngineKey, Kind, Runtime, Source};
 
 pub(super) struct Components {
     pub runtime: Runtime,
-    codes: HashMap<PathBuf, Code>,
+    codes: HashMap<(PathBuf, EngineKey), Code>,
     /// The files of the nodes that listen, whose types are read once more.
     listening: HashMap<PathBuf, Vec<u8>>,
 }
@@ -36,16 +37,16 @@ impl Components {
         }
         let sources = nodes.iter().map(|(index, node)| Source {
             bytes: &files[node.component.as_path()],
-            kind: kind(node),
+            engine: engine(node),
             replicas: counts[index],
-            memory_bytes_max: node.memory_bytes_max,
+            limits: &node.limits,
         });
         let runtime = Runtime::new(sources, cache)?;
         let mut codes = HashMap::new();
         for (_, node) in &nodes {
-            if !codes.contains_key(&node.component) {
-                let code = runtime.load(&node.component, &files[node.component.as_path()], kind(node))?;
-                codes.insert(node.component.clone(), code);
+            let engine = engine(node);
+            if let Entry::Vacant(entry) = codes.entry((node.component.clone(), engine)) {
+                entry.insert(runtime.load(&node.component, &files[node.component.as_path()], engine)?);
             }
         }
         let listens = |path: &Path| nodes.iter().any(|(_, node)| node.listen.is_some() && node.component == path);
@@ -56,7 +57,8 @@ impl Components {
 
     /// The component of a node that a replica of this worker is of.
     pub fn code(&self, node: &NodePlan) -> &Code {
-        self.codes.get(&node.component).expect("every component of the worker's nodes was loaded")
+        let key = (node.component.clone(), engine(node));
+        self.codes.get(&key).expect("every component of the worker's nodes was loaded")
     }
 
     /// The file of a node that listens.
@@ -65,6 +67,10 @@ impl Components {
     }
 }
 
-fn kind(node: &NodePlan) -> Kind {
-    if node.uses_async { Kind::Concurrent } else { Kind::Plain }
+fn engine(node: &NodePlan) -> EngineKey {
+    EngineKey {
+        kind: if node.uses_async { Kind::Concurrent } else { Kind::Plain },
+        stack_bytes: node.limits.stack_bytes,
+        fuel: node.limits.fuel.is_some(),
+    }
 }

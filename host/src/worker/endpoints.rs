@@ -63,7 +63,7 @@ pub(super) fn serve(
         let listener = listener.and_then(|()| tokio::net::UnixListener::from_std(workers.listener));
         let listener = listener.map_err(|source| WorkerError::Listen { name: "other workers".to_owned(), source })?;
         let replicas = served(peers.local().collect(), &workers.credentials);
-        let in_flight_max = peers.local().map(|replica| plan.node(replica.node).calls_per_connection_max).max();
+        let in_flight_max = peers.local().map(|replica| plan.node(replica.node).limits.calls_per_connection).max();
         let service = Arc::new(Service::internal(replicas, limit));
         servers.spawn(serve_service(Listener::Unix(listener), service, in_flight_max.unwrap_or(u32::MAX)));
     }
@@ -78,7 +78,7 @@ pub(super) fn serve(
             peers.local().filter(|replica| replica.node == id).map(|replica| peers.mailbox(replica).readiness());
         let public = public(node, components, readiness.collect())?;
         let service = Arc::new(Service::public(replicas, limit, public));
-        servers.spawn(serve_service(Listener::Tcp(listener), service, node.calls_per_connection_max));
+        servers.spawn(serve_service(Listener::Tcp(listener), service, node.limits.calls_per_connection));
     }
     Ok(servers)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::endpoints::WorkerSockets;
 use crate::courier::grpc::{Address, Connection, ConnectionOptions, Remote, RemoteMethod};
-use crate::courier::{CallOptions, Callers, Exchange, Mailbox, Peer, ReplicaIndex};
+use crate::courier::{CallOptions, Callers, Exchange, Mailbox, Peer, ReplicaIndex, Room};
 use crate::plan::{Edge, NodeId, NodePlan, Plan, ReplicaId};
 use crate::program::Retry;
 use crate::proto::{method_name, service_name};
@@ -28,9 +28,10 @@ impl Peers {
         let (mailboxes, remotes) = (HashMap::new(), HashMap::new());
         let mut peers = Self { mailboxes, remotes, exchange: exchange.clone() };
         for &replica in &plan.workers[own].replicas {
-            let queued_max = plan.node(replica.node).calls_queued_max;
+            let limits = &plan.node(replica.node).limits;
+            let room = Room { calls: limits.calls_queued, bytes: limits.queued_bytes };
             let callers = callers.get(&replica.node).cloned().unwrap_or_default();
-            let mailbox = Mailbox::new(plan.label(replica), indices[&replica], callers, queued_max, exchange.clone());
+            let mailbox = Mailbox::new(plan.label(replica), indices[&replica], callers, room, exchange.clone());
             peers.mailboxes.insert(replica, Arc::new(mailbox));
         }
         let paths_of_workers = sockets.map_or(&[][..], |sockets| &sockets.paths);
@@ -40,7 +41,7 @@ impl Peers {
             let others: Vec<_> = others.copied().collect();
             let Some(first) = others.first() else { continue };
             let options = ConnectionOptions {
-                in_flight_max: plan.node(first.node).calls_per_connection_max,
+                in_flight_max: plan.node(first.node).limits.calls_per_connection,
                 message_bytes_max: usize::try_from(plan.message_bytes_max).unwrap_or(usize::MAX),
             };
             let connection = Connection::new(Address::Unix(socket.clone()), options);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Action, Event, Supervision};
 use crate::component::{Digest, RunExport};
 use crate::node::Change;
-use crate::plan::{GroupPlan, LaunchType, NodeId, NodePlan, Plan, ReplicaId, RestartPlan};
+use crate::plan::{GroupPlan, LaunchType, LimitsPlan, NodeId, NodePlan, Plan, ReplicaId, RestartPlan};
 use crate::program::{ColocationMode, Hardening, RestartPolicy};
 use crate::runtime::Failure;
 use crate::supervise::{Note, Signal};
@@ -39,10 +39,7 @@ fn plan(nodes: &[(Option<RunExport>, RestartPolicy)]) -> Plan {
         dirs: Vec::new(),
         restart: restart(*policy),
         listen: None,
-        memory_bytes_max: 1,
-        calls_queued_max: 1,
-        calls_concurrent_max: 1,
-        calls_per_connection_max: 1,
+        limits: LimitsPlan::default(),
     };
     Plan {
         program: "test".to_owned(),

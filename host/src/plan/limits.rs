@@ -1,0 +1,90 @@
+//! What a replica may use at most, as a worker enforces it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::program::{Limit, Node, Program};
+
+/// What a replica may use at most; what may be missing has no limit then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitsPlan {
+    /// The linear memories of the guest together.
+    pub memory_bytes: u64,
+    /// The elements of the guest's tables together.
+    pub table_elements: u64,
+    /// The stack of the guest.
+    pub stack_bytes: u64,
+    /// The component handles that the guest holds.
+    pub handles: u64,
+    /// The files and directories that the guest has open.
+    pub open_files: u64,
+    /// The sockets that the guest has.
+    pub sockets: u64,
+    /// The largest call or result of the guest, and the most that it hands to the host at once.
+    pub message_bytes: u64,
+    /// The calls that wait for the replica.
+    pub calls_queued: u32,
+    /// The bytes of the calls that wait for the replica.
+    pub queued_bytes: u64,
+    /// The bytes of the calls that the guest has made and that are not answered.
+    pub made_bytes: u64,
+    /// The calls to `async` functions that the replica works on at once.
+    pub calls_concurrent: u32,
+    /// The unanswered calls that the replica accepts over one connection from another process.
+    pub calls_per_connection: u32,
+    /// The time that the guest computes in one call.
+    pub call_cpu_ms: Option<u64>,
+    /// The time that one call takes from its start to its result.
+    pub call_time_ms: Option<u64>,
+    /// The time that the guest computes from its start to its end.
+    pub cpu_ms: Option<u64>,
+    /// The fuel that the guest has.
+    pub fuel: Option<u64>,
+    /// The output of one second.
+    pub output_bytes_per_second: u64,
+    /// The output from the start to the end.
+    pub output_bytes: Option<u64>,
+}
+
+impl LimitsPlan {
+    /// What holds for `node`: what it asks for, or else the lower one of the default and the ceiling.
+    pub(super) fn new(program: &Program, node: &Node) -> Self {
+        Self::of(|limit| {
+            let default = match limit {
+                Limit::Message => Some(program.message_bytes_max),
+                limit => limit.default(),
+            };
+            node.limits.get(limit).or_else(|| [default, program.ceiling(limit)].into_iter().flatten().min())
+        })
+    }
+
+    fn of(given: impl Fn(Limit) -> Option<u64>) -> Self {
+        let has = |limit| given(limit).expect("this limit has a default");
+        let count = |limit| u32::try_from(has(limit)).expect("a program is checked to have no more than a million");
+        Self {
+            memory_bytes: has(Limit::Memory),
+            table_elements: has(Limit::TableElements),
+            stack_bytes: has(Limit::Stack),
+            handles: has(Limit::Handles),
+            open_files: has(Limit::OpenFiles),
+            sockets: has(Limit::Sockets),
+            message_bytes: has(Limit::Message),
+            calls_queued: count(Limit::CallsQueued),
+            queued_bytes: has(Limit::QueuedBytes),
+            made_bytes: has(Limit::MadeBytes),
+            calls_concurrent: count(Limit::CallsConcurrent),
+            calls_per_connection: count(Limit::CallsPerConnection),
+            call_cpu_ms: given(Limit::CallCpu),
+            call_time_ms: given(Limit::CallTime),
+            cpu_ms: given(Limit::Cpu),
+            fuel: given(Limit::Fuel),
+            output_bytes_per_second: has(Limit::OutputRate),
+            output_bytes: given(Limit::Output),
+        }
+    }
+}
+
+impl Default for LimitsPlan {
+    fn default() -> Self {
+        Self::of(Limit::default)
+    }
+}

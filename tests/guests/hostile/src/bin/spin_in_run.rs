@@ -1,0 +1,7 @@
+//! Never comes back from its `run`.
+
+fn main() {
+    loop {
+        std::hint::spin_loop();
+    }
+}

@@ -1,0 +1,5 @@
+//! Traps in its `run`.
+
+fn main() {
+    panic!("on purpose");
+}

@@ -1,0 +1,10 @@
+;; Has a larger table than it may from the start.
+(component
+  (core module $code
+    (table 50000 funcref)
+    (func (export "run") (result i32)
+      i32.const 0))
+  (core instance $code (instantiate $code))
+  (func $run (result (result)) (canon lift (core func $code "run")))
+  (instance $run (export "run" (func $run)))
+  (export "wasi:cli/run@0.2.0" (instance $run)))

@@ -2,11 +2,14 @@
 
 use std::process::Command;
 
-use crate::host;
+use crate::{host, languages};
 
 /// Runs `examples/NAME`, changed by `overrides`, under `launch_type` and compares its output, without tags, with its `expected.txt`.
 fn check(name: &str, launch_type: &str, overrides: &[String]) {
     let dir = host::root().join("examples").join(name);
+    if let Err(reason) = languages::build_program(&dir.join("program.toml")) {
+        return eprintln!("skipped: {reason}");
+    }
     let output = Command::new(host::BINARY)
         .args(["run", "--build", "--launch-type", launch_type])
         .args(overrides.iter().flat_map(|change| ["--set", change]))
@@ -40,6 +43,12 @@ examples! {
     parameter_server = "parameter-server",
     map_reduce = "map-reduce",
     evolution_strategies = "evolution-strategies",
+    hello_python = "hello-python",
+    hello_javascript = "hello-js",
+    hello_c = "hello-c",
+    hello_cpp = "hello-cpp",
+    hello_zig = "hello-zig",
+    polyglot = "polyglot",
 }
 
 #[test]

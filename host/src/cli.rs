@@ -4,6 +4,7 @@ mod build;
 mod call;
 mod check;
 mod completions;
+mod doctor;
 mod graph;
 mod guard;
 mod inspect;
@@ -17,6 +18,7 @@ mod schema;
 mod screen;
 mod signals;
 mod stop;
+mod wit;
 mod worker;
 
 use std::path::PathBuf;
@@ -50,6 +52,8 @@ enum Verb {
     Inspect(inspect::Args),
     Proto(proto::Args),
     New(new::Args),
+    Doctor(doctor::Args),
+    Wit(wit::Args),
     Schema(schema::Args),
     Completions(completions::Args),
     #[command(hide = true)]
@@ -99,6 +103,8 @@ pub fn main() -> ExitCode {
         Verb::Inspect(args) => inspect::run(&args, &screen),
         Verb::Proto(args) => proto::run(&args, &screen),
         Verb::New(args) => new::run(&args, &screen),
+        Verb::Doctor(args) => doctor::run(&args, &screen),
+        Verb::Wit(args) => wit::run(&args, &screen),
         Verb::Schema(args) => schema::run(&args, &screen),
         Verb::Completions(args) => completions::run(&args, &screen),
         Verb::Worker(args) => worker::run(&args, &screen),

@@ -112,7 +112,8 @@ pub struct Method {
     /// Whether it is declared as `async func`.
     pub is_async: bool,
     /// The type with every named type written out, such as `func(n: u64) -> list<record { a: u32 }>`. Two methods have
-    /// the same type exactly if these texts are equal; `async` is not part of it.
+    /// the same type exactly if these texts are equal. How a caller waits is not part of it: neither `async`, nor the
+    /// `future` of the result that an import may return instead.
     pub signature: String,
     /// The types of the parameters, without the `self` of a handle's method, and of the result; `None` if one of them
     /// is nothing that a call can carry.

@@ -120,7 +120,7 @@ pub struct Node {
     pub component: PathBuf,
     /// What the component file must be; any if there is none.
     pub sha256: Option<Digest>,
-    /// The shell command that builds the component, run in the program's directory.
+    /// The shell command that builds the component, run in the program's directory, or the path of a `build.toml`.
     pub build: Option<String>,
     /// How many instances run, from 1 to [`REPLICAS_MAX`].
     pub replicas: u32,

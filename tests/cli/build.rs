@@ -35,7 +35,11 @@ fn with_scripts(dir: &Path, line: &str) -> String {
     for tool in ["sh", "cp", "mkdir", "touch"] {
         let _ = std::os::unix::fs::symlink(Path::new("/bin").join(tool), dir.join("bin").join(tool));
     }
-    let output = command(dir, line).env("PATH", dir.join("bin")).output().expect("the binary runs");
+    let output = command(dir, line)
+        .env("PATH", dir.join("bin"))
+        .env("LP_HOST_TOOLS", dir.join("tools"))
+        .output()
+        .expect("the binary runs");
     shown(line, &output)
 }
 
@@ -116,6 +120,23 @@ fn a_target_that_can_not_be_added_ends_the_build() {
     script(dir.path(), "rustup", "echo no network >&2; exit 1");
     screen.push_str(&with_scripts(dir.path(), "build program.toml"));
     crate::config::check_text(&screen, &crate::host::root().join("tests/cli/build-no-target.txt"));
+}
+
+#[test]
+fn a_language_without_its_tools_says_what_it_needs() {
+    let dir = program(&[("a", "a.wasm", "a/build.toml"), ("b", "b.wasm", "b/build.toml")]);
+    fs::create_dir_all(dir.path().join("a")).expect("a writable directory");
+    fs::create_dir_all(dir.path().join("b")).expect("a writable directory");
+    fs::write(dir.path().join("a/build.toml"), "language = \"python\"\nwit = \"a.wit\"\n").expect("writable");
+    fs::write(dir.path().join("a/a.wit"), "package a:b;\nworld w { export wasi:cli/run@0.3.0; }\n").expect("writable");
+    fs::write(dir.path().join("b/build.toml"), "language = \"cobol\"\n").expect("writable");
+    fs::create_dir_all(dir.path().join("bin")).expect("a writable directory");
+    let mut screen = with_scripts(dir.path(), "build program.toml --node a");
+    screen.push_str(&with_scripts(dir.path(), "build program.toml --node b"));
+    fs::write(dir.path().join("b/build.toml"), "languages = \"c\"\n").expect("writable");
+    screen.push_str(&with_scripts(dir.path(), "build program.toml --node b"));
+    screen.push_str(&with_scripts(dir.path(), "doctor"));
+    crate::config::check_text(&screen, &crate::host::root().join("tests/cli/build-languages.txt"));
 }
 
 #[test]

@@ -132,3 +132,22 @@ fn the_schema_is_json_and_the_completions_name_the_verbs() {
         assert!(completions.contains("inspect") && completions.ends_with("--- exit 0\n"), "{shell}");
     }
 }
+
+#[test]
+fn handles_are_derived_in_each_style_and_checked() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let wit = "package a:b;\ninterface counter {\n  /// Adds.\n  add: async func(n: u64) -> u64;\n}\n";
+    std::fs::write(dir.path().join("counter.wit"), wit).expect("a writable directory");
+    let lines = [
+        "wit handles counter.wit",
+        "wit handles counter.wit --style future",
+        "wit handles counter.wit --style sync --interface counter",
+        "wit handles counter.wit --interface clock",
+        "wit handles counter.wit --style future --check counter-handles.wit",
+    ];
+    check(dir.path(), "wit-handles", &lines);
+    let text = command(dir.path(), "wit handles counter.wit --style future").output().expect("the binary runs").stdout;
+    std::fs::write(dir.path().join("counter-handles.wit"), text).expect("a writable directory");
+    let checked = screen(dir.path(), "wit handles counter.wit --style future --check counter-handles.wit");
+    assert!(checked.ends_with("--- exit 0\n"), "{checked}");
+}

@@ -4,7 +4,7 @@
 //! missed. A missing `producer-handles` first becomes a placeholder, so that its base `producer` can be resolved, and is
 //! replaced by the derived text after.
 
-mod source;
+pub(crate) mod source;
 
 use std::path::{Path, PathBuf};
 
@@ -46,6 +46,20 @@ pub enum FolderError {
     /// The WIT is not valid. The message has the place and the line.
     #[error("parse WIT: {0}")]
     Invalid(String),
+    /// The folder's package has no such world, or several and none was chosen.
+    #[error("choose a world: {reason}")]
+    World {
+        /// What there is.
+        reason: String,
+    },
+    /// A world imports and exports an interface that its guest can implement but not call.
+    #[error(
+        "`{interface}` is both imported and exported, and has `async func`s, which can't be imported in this style"
+    )]
+    Both {
+        /// The interface's name.
+        interface: String,
+    },
     /// A world imports handles of an interface that can't have any.
     #[error("{0}")]
     Handles(#[from] HandlesError),
@@ -61,7 +75,11 @@ impl Folder {
     /// # Errors
     /// If a file can't be read, the WIT is invalid, or handles are asked for that can't be derived.
     pub fn read(path: &Path, style: Style) -> Result<Self, FolderError> {
-        let mut main = Source::read(path)?;
+        Self::resolve(path, Source::read(path)?, style)
+    }
+
+    /// Resolves a folder whose own package was read.
+    pub(crate) fn resolve(path: &Path, mut main: Source, style: Style) -> Result<Self, FolderError> {
         let mut deps = source::read_deps(path)?;
         let files = deps.iter().chain([&main]).flat_map(|source| source.files.clone()).collect();
         let (mut resolve, mut package) = resolve_all(&mut main, &mut deps)?;
@@ -123,7 +141,10 @@ fn supply(package: &PackageName, interface: &str, main: &mut Source, deps: &mut 
     let Some(supplied) = packages::find(&package.to_string()) else {
         return false;
     };
-    deps.push(Source::supplied(supplied));
+    let mut source = Source::supplied(supplied);
+    // So that the next interface of the package finds it here.
+    source.parse().expect("the supplied texts are valid");
+    deps.push(source);
     true
 }
 

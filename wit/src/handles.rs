@@ -19,6 +19,9 @@ pub enum Style {
     /// Each method is an `async func`: the caller may have many calls in flight.
     #[default]
     Async,
+    /// Each method is a `func` that returns a `future` of the result, for guests that can wait for one but can't import
+    /// an `async func`.
+    Future,
     /// Each method is a `func` that blocks the caller, for guests without `async`.
     Sync,
 }
@@ -134,11 +137,15 @@ impl Derivation {
         params.extend(base.params.iter().cloned());
         let kind = match self.style {
             Style::Async => FunctionKind::AsyncMethod(self.resource),
-            Style::Sync => FunctionKind::Method(self.resource),
+            Style::Future | Style::Sync => FunctionKind::Method(self.resource),
         };
         let result = match base.result {
             Some(ty) if types::returns_call_error(&self.resolve, ty) => ty,
             ok => self.anonymous(TypeDefKind::Result(Result_ { ok, err: Some(Type::Id(self.call_error)) })),
+        };
+        let result = match self.style {
+            Style::Future => self.anonymous(TypeDefKind::Future(Some(result))),
+            Style::Async | Style::Sync => result,
         };
         self.add_function(Function {
             name: format!("[method]{}.{}", self.base_name, base.name),

@@ -6,10 +6,12 @@
 
 mod folder;
 mod handles;
+mod node;
 mod packages;
 
 pub use folder::{Folder, FolderError};
 pub use handles::{HANDLES_SUFFIX, HandlesError, Style, handles_wit};
+pub use node::NODE_WORLD;
 pub use packages::{PACKAGES, Package};
 /// The WIT parser whose types [`handles_wit`] and [`Folder`] speak of.
 pub use wit_parser;

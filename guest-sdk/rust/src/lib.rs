@@ -30,7 +30,7 @@ pub use futures_util::future::join_all;
 /// * `path`: the WIT folder, relative to the crate's Cargo.toml; `"wit"` if left out. The packages `lp:node`,
 ///   `lp:courier` and the entry points, configuration and logging of WASI need not be in it, nor the `x-handles` of an
 ///   interface `x`.
-/// * `handles`: `"async"`, or `"sync"` for derived handles whose methods block.
+/// * `handles`: `"async"`, `"future"` for derived handles whose methods return a future, or `"sync"` for such that block.
 /// * `additional_derives`, `async`, `generate_unused_types`, `ownership`, `with`: as for
 ///   `wit_bindgen::generate!`.
 ///

@@ -1,7 +1,14 @@
-//! `lp-host build`: runs the build lines of a program's nodes, and sees to it that they made the components.
+//! `lp-host build`: builds the nodes of a program by their lines or recipes, and sees to it that they have components.
 
-mod shell;
+mod encode;
+pub(super) mod languages;
+pub(super) mod recipe;
+pub(super) mod rust;
+pub(super) mod shell;
+mod source;
+mod steps;
 mod toolchain;
+pub(super) mod tools;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -11,11 +18,17 @@ use super::screen::{Failure, Screen, exit_code};
 use crate::program::{Node, Program};
 use shell::Shell;
 
+/// The name of the files that say how a node's source becomes a component.
+const BUILD_FILE: &str = "build.toml";
+
 /// Builds the components of a program
 ///
 /// Runs the `build` line of each node by `sh -c` in the directory of the program file; a line that several nodes have in
 /// common is run once. What a line prints is shown if it fails, or on a terminal. A line that builds for a target that
 /// Rust lacks, such as `cargo build --target wasm32-wasip2`, has rustup add it first.
+///
+/// A `build` that is the path of a `build.toml` builds the source beside that, in the language that it names. It installs
+/// what the language needs when that is first used, and builds only what has changed.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
@@ -44,14 +57,21 @@ pub(super) fn build(program: &Program, names: &[String], screen: &Screen) -> Res
     let shell = Shell::new(&program.dir, screen).map_err(|error| Failure::new(exit_code::NOT_LAUNCHED, error))?;
     let mut targets = BTreeSet::new();
     for job in &jobs {
+        let names: Vec<_> = job.nodes.iter().map(|node| format!("`{}`", node.name)).collect();
+        let what = format!("the build of {}", names.join(", "));
+        if is_build_file(job.line) {
+            let recipe = source::recipe(&program.dir, job.line)?;
+            for component in job.nodes.iter().map(|node| &node.component).collect::<BTreeSet<_>>() {
+                source::build(&recipe, component, &what, &shell, screen)?;
+            }
+            continue;
+        }
         for target in toolchain::targets(job.line) {
             if targets.insert(target.clone()) {
                 toolchain::add_if_missing(&target, &shell, screen)?;
             }
         }
-        let names: Vec<_> = job.nodes.iter().map(|node| format!("`{}`", node.name)).collect();
         screen.note(&format!("building {}: {}", names.join(", "), job.line));
-        let what = format!("the build of {}", names.join(", "));
         shell.run(job.line, &what, exit_code::WRONG_PROGRAM)?;
     }
     nodes.iter().try_for_each(|node| verify(program, node))
@@ -65,6 +85,11 @@ fn selected<'a>(program: &'a Program, names: &[String]) -> Result<Vec<&'a Node>,
         return Err(failure.hint(format!("the nodes of `{}` are {}", program.name, known.join(", "))));
     }
     Ok(program.nodes.iter().filter(|node| names.is_empty() || names.contains(&node.name)).collect())
+}
+
+/// Whether a node's `build` names a `build.toml` instead of being a line of the shell's.
+fn is_build_file(line: &str) -> bool {
+    line == BUILD_FILE || (line.ends_with(&format!("/{BUILD_FILE}")) && !line.contains(char::is_whitespace))
 }
 
 fn jobs<'a>(nodes: &[&'a Node]) -> Vec<Job<'a>> {

@@ -5,14 +5,20 @@ mod template;
 
 use std::path::{Path, PathBuf};
 
+use super::build::languages;
+use super::build::recipe::language_names;
 use super::screen::{Failure, Screen, exit_code};
 use crate::program::{NAME_RULE, is_name};
 use template::{Files, Names};
 
+/// The language with crates instead of recipes.
+const RUST: &str = "rust";
+
 /// Makes a program of two nodes, or adds a node to one
 ///
 /// `lp-host new demo` makes the directory `demo` with a program of two Rust nodes that runs as it is, and with the crates
-/// that its nodes need. `lp-host new --node worker`, in such a directory, adds a Rust node and its table in program.toml.
+/// that its nodes need; with `--lang`, the nodes are in another language. `lp-host new --node worker`, in a program of Rust
+/// nodes, adds one more and its table in program.toml.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The name of the program or the node, such as `word-counter`
@@ -20,6 +26,9 @@ pub(super) struct Args {
     /// Add a node to a program
     #[arg(long)]
     node: bool,
+    /// The language of the nodes: `rust`, or one that `lp-host doctor` lists
+    #[arg(long, value_name = "LANGUAGE", default_value = RUST, conflicts_with = "node")]
+    lang: String,
     /// The directory of the program; by default one named as the program, or with `--node` the current one
     #[arg(long, value_name = "DIR")]
     path: Option<PathBuf>,
@@ -32,20 +41,29 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
     }
     match args.node {
         true => node::add(&args.name, args.path.as_deref().unwrap_or(Path::new("")), screen)?,
-        false => make(&args.name, args.path.as_deref().unwrap_or(Path::new(&args.name)), screen)?,
+        false => make(&args.name, &args.lang, args.path.as_deref().unwrap_or(Path::new(&args.name)), screen)?,
     }
     Ok(0)
 }
 
-fn make(name: &str, dir: &Path, screen: &Screen) -> Result<(), Failure> {
+fn make(name: &str, lang: &str, dir: &Path, screen: &Screen) -> Result<(), Failure> {
     let is_empty = || std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none());
     if dir.symlink_metadata().is_ok() && !is_empty() {
         let failure = refused(format!("`{}` exists and is not an empty directory", dir.display()));
         return Err(failure.hint("choose another name, or another directory by `--path`"));
     }
     let mut files = Files::default();
-    files.add_template("template/program", &Names::new(name));
-    files.add_sdk("sdk");
+    match languages::find(lang) {
+        _ if lang == RUST => {
+            files.add_template("template/program", &Names::new(name));
+            files.add_sdk("sdk");
+        }
+        Some(language) => files.add_files(language.files("template"), &Names::new(name)),
+        None => {
+            let failure = refused(format!("there is no template in `{lang}`"));
+            return Err(failure.hint(format!("the languages are `{RUST}`, {}", language_names())));
+        }
+    }
     files.write(dir)?;
     screen.note(&format!("made the program `{name}`; these build and run it:"));
     screen.text(&format!("  cd {}\n  lp-host run --build program.toml", shell_word(dir)));

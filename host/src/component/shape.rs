@@ -1,7 +1,8 @@
 //! Turns the validated types of a component into [`Interface`]s, and sorts its imports by who serves them.
 
 use wasmparser::component_types::{
-    ComponentAnyTypeId, ComponentEntityType, ComponentFuncTypeId, ComponentInstanceType, ResourceId,
+    ComponentAnyTypeId, ComponentDefinedType, ComponentEntityType, ComponentFuncType, ComponentFuncTypeId,
+    ComponentInstanceType, ComponentValType, ResourceId,
 };
 use wasmparser::names::{ComponentName, ComponentNameKind};
 use wasmparser::types::TypesRef;
@@ -66,7 +67,7 @@ impl<'a> Shapes<'a> {
             return None;
         }
         let ComponentEntityType::Instance(id) = self.types.component_item_for_export(name)?.ty else { return None };
-        let interface = self.interface(name, &self.types[id]);
+        let interface = self.interface(name, &self.types[id], Side::Export);
         (!interface.methods.is_empty()).then_some(interface)
     }
 
@@ -96,52 +97,73 @@ impl<'a> Shapes<'a> {
         if let Some(base) = handles::base_name(name, &members) {
             return self.handles(name, base, instance);
         }
-        ImportKind::Courier(self.interface(name, instance))
+        ImportKind::Courier(self.interface(name, instance, Side::Import))
     }
 
     fn handles(&self, name: &str, base: String, instance: &ComponentInstanceType) -> ImportKind {
-        let Interface { methods, wit, .. } = self.interface(name, instance);
+        let Interface { methods, wit, .. } = self.interface(name, instance, Side::Import);
         match handles::methods(&base, methods) {
             Ok(methods) => ImportKind::Handles { base, interface: Interface { name: name.to_owned(), methods, wit } },
             Err(reason) => ImportKind::Unsupported(reason),
         }
     }
 
-    fn interface(&self, name: &str, instance: &ComponentInstanceType) -> Interface {
+    fn interface(&self, name: &str, instance: &ComponentInstanceType, side: Side) -> Interface {
         let members = members(instance);
         let resources = members.resources.iter().map(|(name, id)| (*id, name.clone())).collect();
         let names = Names { resources, ..Names::default() };
         let mut trees = Trees::new(self.types, &self.owners);
-        let methods = members.funcs.iter().map(|(name, id)| self.method(name, *id, &names, &mut trees)).collect();
+        let methods = members.funcs.iter().map(|(name, id)| self.method(name, *id, &names, &mut trees, side)).collect();
         let wit = wit::print(name, instance, self.types, &self.owners, &self.budget);
         Interface { name: name.to_owned(), methods, wit }
     }
 
-    fn method(&self, name: &str, id: ComponentFuncTypeId, names: &Names, trees: &mut Trees<'_>) -> Method {
+    /// What the future gives that a plain function returns, if it does.
+    fn future_of(&self, func: &ComponentFuncType) -> Option<Option<ComponentValType>> {
+        let Some(ComponentValType::Type(id)) = func.result else { return None };
+        match &self.types[id] {
+            ComponentDefinedType::Future { ty, .. } if !func.async_ => Some(*ty),
+            _ => None,
+        }
+    }
+
+    fn method(&self, name: &str, id: ComponentFuncTypeId, names: &Names, trees: &mut Trees<'_>, side: Side) -> Method {
         let func = &self.types[id];
+        let future = match side {
+            Side::Import => self.future_of(func),
+            Side::Export => None,
+        };
+        let result_type = future.unwrap_or(func.result);
         // The `self` of a method is the handle that the host itself gave out, so it is no part of what a call carries.
         let receivers = usize::from(name.starts_with("[method]"));
         let mut writer = Writer::new(self.types, names, &self.budget);
         writer.params(func, receivers);
         let (params, params_refused) = writer.finish();
         let mut writer = Writer::new(self.types, names, &self.budget);
-        if let Some(ty) = &func.result {
+        if let Some(ty) = &result_type {
             writer.value(ty);
         }
         let (result, result_refused) = writer.finish();
         let of_resource = name.starts_with('[').then(|| OF_RESOURCE.to_owned());
-        let shape = Signature { params, result: func.result.map(|_| result) };
+        let shape = Signature { params, result: result_type.map(|_| result) };
         // A type that is too long to be written out is too long to be walked, too.
         let written = params_refused.is_none() && result_refused.is_none();
         Method {
             name: name.to_owned(),
             is_async: func.async_,
             signature: shape.text(),
-            types: written.then(|| trees.method(func, receivers)).flatten(),
+            types: written.then(|| trees.method(func, receivers, result_type)).flatten(),
             refused: of_resource.or(params_refused).or(result_refused),
             shape,
         }
     }
+}
+
+/// Who has an interface: its caller, whose way to wait is no part of the type, or its callee.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Import,
+    Export,
 }
 
 /// The part of an interface's name that names the interface itself: `counter` of `example:counting/counter@1.0.0`.

@@ -170,13 +170,19 @@ impl<'a> Trees<'a> {
         Trees { types, owners, made: HashMap::new() }
     }
 
-    /// The types of a function without its first `receivers` parameters, or `None` if calls can't carry one of them.
-    pub fn method(&mut self, func: &ComponentFuncType, receivers: usize) -> Option<MethodTypes> {
+    /// The types of a function without its first `receivers` parameters, and with the result that its callee returns, or
+    /// `None` if calls can't carry one of them.
+    pub fn method(
+        &mut self,
+        func: &ComponentFuncType,
+        receivers: usize,
+        result: Option<ComponentValType>,
+    ) -> Option<MethodTypes> {
         let params = func.params.iter().skip(receivers);
         let params = params
             .map(|(name, ty)| Some(Field { name: name.to_string(), ty: self.value(ty)? }))
             .collect::<Option<_>>()?;
-        Some(MethodTypes { params, result: self.optional(func.result.as_ref())? })
+        Some(MethodTypes { params, result: self.optional(result.as_ref())? })
     }
 
     fn value(&mut self, ty: &ComponentValType) -> Option<Arc<Type>> {

@@ -100,7 +100,8 @@ pub(super) struct NodeFile {
     pub sha256: Option<Spanned<String>>,
 
     /// The command that builds the component, run by a shell in the directory of the program file:
-    /// `build = "cargo build --release --target wasm32-wasip2 -p producer"`.
+    /// `build = "cargo build --release --target wasm32-wasip2 -p producer"`. Or the path of a `build.toml` beside the
+    /// source, which says its language: `build = "nodes/producer/build.toml"`.
     #[serde(default)]
     #[schemars(with = "String")]
     pub build: Option<String>,

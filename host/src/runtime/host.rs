@@ -1,5 +1,7 @@
 //! The interfaces that the host itself serves to guests: WASI, `wasi:config`, `wasi:logging` and `lp:node/program`.
 
+mod stopping;
+
 use wasmtime::component::{Component, ComponentType, Lift, Linker};
 use wasmtime::{Result, StoreContextMut};
 use wasmtime_wasi_config::WasiConfig;
@@ -26,7 +28,8 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>, component: &Component, k
     }
     wasmtime_wasi_config::add_to_linker(linker, |state: &mut State| WasiConfig::from(&state.config))?;
     add_logging(linker)?;
-    add_program(linker, kind)
+    add_program(linker)?;
+    stopping::add_to_linker(linker, component, kind)
 }
 
 /// Whether the host itself serves an import of this name, to guests with `async` or to those without.
@@ -56,7 +59,7 @@ pub fn serves(import: &str) -> bool {
     }
 }
 
-fn add_program(linker: &mut Linker<State>, kind: Kind) -> Result<()> {
+fn add_program(linker: &mut Linker<State>) -> Result<()> {
     let mut program = linker.instance("lp:node/program@0.1.0")?;
     program.func_wrap("program-name", |store: StoreContextMut<'_, State>, ()| {
         Ok((store.data().spec.program.name.clone(),))
@@ -76,18 +79,6 @@ fn add_program(linker: &mut Linker<State>, kind: Kind) -> Result<()> {
     program.func_wrap("stop-requested", |store: StoreContextMut<'_, State>, ()| {
         Ok((store.data().spec.stop_requested(),))
     })?;
-    if kind == Kind::Concurrent {
-        program.func_wrap_concurrent("wait-for-stop", |accessor, (): ()| {
-            let spec = accessor.with(|mut access| access.get().spec.clone());
-            Box::pin(async move {
-                tokio::select! {
-                    () = spec.program.stop.requested() => {}
-                    () = spec.stop.requested() => {}
-                }
-                Ok(())
-            })
-        })?;
-    }
     Ok(())
 }
 

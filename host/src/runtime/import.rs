@@ -4,11 +4,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use wasmtime::component::{Accessor, LinkerInstance, Resource};
-use wasmtime::{AsContextMut, Result, StoreContextMut};
+use tokio::task::JoinSet;
+use wasmtime::component::{Accessor, FutureReader, LinkerInstance, Resource};
+use wasmtime::{AsContextMut, Result, StoreContextMut, format_err};
 
-use super::signature::Signature;
-use super::wire::{Args, Payload, Wire};
+use super::signature::{CallStyle, Signature};
+use super::wire::{Args, Payload, Reply, Wire};
 use crate::courier::{KeepOnDrop, Message};
 
 /// The future of a call that the host makes for a guest. It borrows nothing of the store.
@@ -49,18 +50,57 @@ fn link_as<T: Send + 'static, H: Send + Sync + 'static, const P: usize, const R:
     signature: &Signature,
     imported: Arc<impl Imported<T, H>>,
 ) -> Result<()> {
-    if signature.is_async {
-        linker.func_wrap_concurrent(name, move |accessor: &Accessor<T>, args: Args<P, H>| {
+    match signature.style {
+        CallStyle::Async => linker.func_wrap_concurrent(name, move |accessor: &Accessor<T>, args: Args<P, H>| {
             let block = KeepOnDrop(args.request.block().cloned());
             let outcome = accessor.with(|mut access| imported.call(access.as_context_mut(), args.handle, args.request));
             Box::pin(async move { Ok(Wire::<R>(settled(outcome, block).await?)) })
-        })
-    } else {
-        linker.func_wrap_async(name, move |store: StoreContextMut<'_, T>, args: Args<P, H>| {
+        }),
+        CallStyle::Blocking => linker.func_wrap_async(name, move |store: StoreContextMut<'_, T>, args: Args<P, H>| {
             let block = KeepOnDrop(args.request.block().cloned());
             let outcome = imported.call(store, args.handle, args.request);
             Box::new(async move { Ok(Wire::<R>(settled(outcome, block).await?)) })
-        })
+        }),
+        CallStyle::Future { has_value } => {
+            let start = move |mut store: StoreContextMut<'_, T>, args: Args<P, H>| {
+                let block = KeepOnDrop(args.request.block().cloned());
+                started(imported.call(store.as_context_mut(), args.handle, args.request), block)
+            };
+            match has_value {
+                true => linker.func_wrap_async(name, move |mut store: StoreContextMut<'_, T>, args: Args<P, H>| {
+                    let outcome = start(store.as_context_mut(), args);
+                    Box::new(async move {
+                        let outcome = outcome.await;
+                        Ok((FutureReader::new(store, async move { outcome.await.map(Reply) })?,))
+                    })
+                }),
+                false => linker.func_wrap_async(name, move |mut store: StoreContextMut<'_, T>, args: Args<P, H>| {
+                    let outcome = start(store.as_context_mut(), args);
+                    Box::new(async move {
+                        let outcome = outcome.await;
+                        Ok((FutureReader::new(store, async move { outcome.await.map(drop) })?,))
+                    })
+                }),
+            }
+        }
+    }
+}
+
+/// Starts a call whose outcome the guest asks for later, or never: it goes on by itself, until the guest drops its end
+/// of the future or the store ends.
+async fn started(mut outcome: Outcome, block: KeepOnDrop) -> Outcome {
+    let first = futures::poll!(&mut outcome);
+    drop(block);
+    match first {
+        Poll::Ready(result) => Box::pin(async { result }),
+        Poll::Pending => {
+            let mut calls = JoinSet::new();
+            calls.spawn(outcome);
+            Box::pin(async move {
+                let joined = calls.join_next().await.expect("the set has the one call");
+                joined.unwrap_or_else(|error| Err(format_err!("the call ended early: {error}")))
+            })
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use wasmtime::{AsContextMut, Engine, Result, StoreContextMut, bail, format_err};
 
 use super::import::{self, Imported, Outcome};
 use super::limits::MadeCall;
-use super::signature::Signature;
+use super::signature::{CallStyle, Signature};
 use super::state::State;
 use super::wire::Payload;
 use crate::courier::{CallContext, CallError, CallOptions, Message, Origin, Peer, ReplicaIndex, Urgency};
@@ -121,7 +121,10 @@ struct CallSite {
 
 impl CallSite {
     fn new(handle: &HandleSpec, method: &str, signature: &Signature) -> Arc<Self> {
-        let urgency = if signature.is_async { Urgency::Concurrent } else { Urgency::Blocked };
+        let urgency = match signature.style {
+            CallStyle::Async | CallStyle::Future { .. } => Urgency::Concurrent,
+            CallStyle::Blocking => Urgency::Blocked,
+        };
         Arc::new(Self {
             handle: handle.name.clone(),
             method: method.to_owned(),

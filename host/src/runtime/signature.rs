@@ -1,4 +1,5 @@
-//! How a function's values travel: how many core values carry them, and what its result can say of a failed call.
+//! How a function's values travel: how many core values carry them, how the caller waits for the result, and what that
+//! can say of a failed call.
 
 use wasmtime::component::Type;
 use wasmtime::component::types::{ComponentFunc, Variant};
@@ -13,22 +14,40 @@ pub(super) struct Signature {
     pub(super) params: usize,
     /// The core values of the result, or 1 for a pointer to it.
     pub(super) results: usize,
-    /// Whether the type is an `async func`.
-    pub(super) is_async: bool,
+    /// How a caller of the function waits.
+    pub(super) style: CallStyle,
     /// Whether the result is a `result` whose error is, or has a case for, a `call-error`.
     pub(super) fallible: bool,
 }
 
+/// How a caller waits for the result of a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CallStyle {
+    /// An `async func`: many calls may be in flight.
+    Async,
+    /// A `func` that returns a `future` at once. Whether the future has a value is told apart because wasmtime does.
+    Future { has_value: bool },
+    /// A `func` that blocks the caller.
+    Blocking,
+}
+
 impl Signature {
     pub(super) fn of(func: &ComponentFunc) -> Self {
+        let (style, result) = match func.results().next() {
+            Some(Type::Future(future)) if !func.async_() => {
+                (CallStyle::Future { has_value: future.ty().is_some() }, future.ty())
+            }
+            result if func.async_() => (CallStyle::Async, result),
+            result => (CallStyle::Blocking, result),
+        };
         let params: usize = func.params().map(|(_, ty)| flat_count(&ty)).sum();
         let results: usize = func.results().map(|ty| flat_count(&ty)).sum();
         let by_pointer = |count| if count > FLAT_MAX { 1 } else { count };
         Self {
             params: by_pointer(params),
             results: by_pointer(results),
-            is_async: func.async_(),
-            fallible: func.results().next().is_some_and(|ty| carries_call_error(&ty)),
+            style,
+            fallible: result.is_some_and(|ty| carries_call_error(&ty)),
         }
     }
 }

@@ -28,7 +28,7 @@ use std::mem::MaybeUninit;
 
 use wasmtime::component::__internal::{CanonicalAbiInfo, InstanceType, InterfaceType, LiftContext, LowerContext};
 use wasmtime::component::{ComponentNamedList, ComponentType, Lift, Lower, Resource};
-use wasmtime::{Result, ValRaw};
+use wasmtime::{Result, ValRaw, bail};
 
 #[cfg(feature = "fuzzing")]
 pub use tests::check_decoding;
@@ -117,6 +117,46 @@ unsafe impl<const N: usize> Lower for Wire<N> {
 
     fn linear_lower_to_memory<T>(&self, cx: &mut LowerContext<'_, T>, ty: InterfaceType, offset: usize) -> Result<()> {
         lower::to_memory(cx, ty, &self.0, offset)
+    }
+}
+
+/// What a `future` gives: the result of a function, which is no tuple of one as it is where a function returns it.
+pub(crate) struct Reply(pub(crate) Payload);
+
+// SAFETY: as for `Wire`. wasmtime only ever writes the value of a future to memory.
+unsafe impl ComponentType for Reply {
+    type Lower = [ValRaw; 0];
+    const ABI: CanonicalAbiInfo = abi(0);
+
+    fn typecheck(_: &InterfaceType, _: &InstanceType<'_>) -> Result<()> {
+        Ok(())
+    }
+}
+
+// SAFETY: see `ComponentType` above. The address is the guest's own, and every write is checked.
+unsafe impl Lower for Reply {
+    fn linear_lower_to_flat<T>(
+        &self,
+        _: &mut LowerContext<'_, T>,
+        _: InterfaceType,
+        _: &mut MaybeUninit<Self::Lower>,
+    ) -> Result<()> {
+        bail!("the value of a future is never passed flat")
+    }
+
+    fn linear_lower_to_memory<T>(&self, cx: &mut LowerContext<'_, T>, ty: InterfaceType, offset: usize) -> Result<()> {
+        lower::reply_to_memory(cx, ty, &self.0, offset)
+    }
+}
+
+// SAFETY: nothing is lifted. wasmtime asks for the trait because a host may read the futures that it made.
+unsafe impl Lift for Reply {
+    fn linear_lift_from_flat(_: &mut LiftContext<'_>, _: InterfaceType, _: &Self::Lower) -> Result<Self> {
+        bail!("the host reads no futures of guests")
+    }
+
+    fn linear_lift_from_memory(_: &mut LiftContext<'_>, _: InterfaceType, _: &[u8]) -> Result<Self> {
+        bail!("the host reads no futures of guests")
     }
 }
 

@@ -48,6 +48,17 @@ impl Source {
         Self { files, derived: BTreeMap::new(), texts, complaints: BTreeMap::new(), parsed: None }
     }
 
+    /// Adds a document to the package.
+    pub fn add(&mut self, name: &str, text: &str) {
+        self.texts.push_str(name, text);
+    }
+
+    /// The names of the worlds, once the text was parsed.
+    pub fn worlds(&self) -> Vec<String> {
+        let group = self.parsed.iter();
+        group.flat_map(|group| group.main.worlds.iter().map(|(_, world)| world.name.clone())).collect()
+    }
+
     /// Parses the text, adding a placeholder for each interface of handles that it names and does not define.
     pub fn parse(&mut self) -> Result<UnresolvedPackageGroup, FolderError> {
         loop {

@@ -84,8 +84,9 @@ fn parse_style(input: ParseStream<'_>) -> Result<Style> {
     let style: LitStr = input.parse()?;
     match style.value().as_str() {
         "async" => Ok(Style::Async),
+        "future" => Ok(Style::Future),
         "sync" => Ok(Style::Sync),
-        _ => Err(Error::new(style.span(), "handles are `\"async\"` or `\"sync\"`")),
+        _ => Err(Error::new(style.span(), "handles are `\"async\"`, `\"future\"` or `\"sync\"`")),
     }
 }
 

@@ -74,6 +74,12 @@ fn sync_handles_block() {
 }
 
 #[test]
+fn handles_may_return_futures() {
+    let expected = ["f: func() -> future<result<u8, call-error>>"];
+    check_has("world: \"one\", node: Node, handles: \"future\"", &expected);
+}
+
+#[test]
 fn mistakes_are_named() {
     check_error("world: \"one\"", "the world `one` has exports: name the type that implements them, `node: Type`");
     check_error("world: \"caller\", node: Node", "the world `caller` exports nothing that a node could implement");
@@ -81,7 +87,7 @@ fn mistakes_are_named() {
     check_error("node: Node", "multiple worlds");
     check_error("path: \"fixtures\"", "the option `path` is given twice");
     check_error("wrold: \"one\"", "no option is named `wrold`; there are `node`, `world`");
-    check_error("handles: \"future\"", "handles are `\"async\"` or `\"sync\"`");
+    check_error("handles: \"later\"", "handles are `\"async\"`, `\"future\"` or `\"sync\"`");
 }
 
 #[test]

@@ -34,7 +34,7 @@ const OUTPUT_BYTES_MAX: usize = 256 * 1024;
 const KILL_TIME: Duration = Duration::from_secs(2);
 
 /// Where lines run.
-pub(super) struct Shell<'a> {
+pub(in crate::cli) struct Shell<'a> {
     dir: &'a Path,
     screen: &'a Screen,
     runtime: Runtime,
@@ -47,7 +47,7 @@ enum Exit {
 }
 
 impl<'a> Shell<'a> {
-    pub(super) fn new(dir: &'a Path, screen: &'a Screen) -> std::io::Result<Shell<'a>> {
+    pub(in crate::cli) fn new(dir: &'a Path, screen: &'a Screen) -> std::io::Result<Shell<'a>> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(Shell { dir, screen, runtime })
     }
@@ -56,19 +56,29 @@ impl<'a> Shell<'a> {
     /// `what` names it in messages, and `code` is the exit code if it fails.
     pub(super) fn run(&self, line: &str, what: &str, code: u8) -> Result<(), Failure> {
         let not_launched = |error| Failure::new(exit_code::NOT_LAUNCHED, format!("failed to start {what}: {error}"));
-        let exit = if self.screen.shows_progress() {
-            // Our stdout is for data.
-            let stderr = std::io::stderr().as_fd().try_clone_to_owned().map_err(not_launched)?;
-            let mut command = self.command(line);
-            command.stdout(stderr);
-            self.runtime.block_on(wait(command))
-        } else {
-            // One pipe for both streams keeps what the line prints in its order.
-            let mut command = self.command(&format!("exec 2>&1\n{line}"));
-            command.stdout(Stdio::piped());
-            self.runtime.block_on(wait(command))
-        };
-        match exit.map_err(not_launched)? {
+        if !self.screen.shows_progress() {
+            return self.run_quietly(line, what, code);
+        }
+        // Our stdout is for data.
+        let stderr = std::io::stderr().as_fd().try_clone_to_owned().map_err(not_launched)?;
+        let mut command = self.command(line);
+        command.stdout(stderr);
+        self.ended(self.runtime.block_on(wait(command)).map_err(not_launched)?, what, code)
+    }
+
+    /// The same, but what the line prints is only shown if it fails.
+    pub(super) fn run_quietly(&self, line: &str, what: &str, code: u8) -> Result<(), Failure> {
+        // One pipe for both streams keeps what the line prints in its order.
+        let mut command = self.command(&format!("exec 2>&1\n{line}"));
+        command.stdout(Stdio::piped());
+        let exit = self.runtime.block_on(wait(command));
+        let exit =
+            exit.map_err(|error| Failure::new(exit_code::NOT_LAUNCHED, format!("failed to start {what}: {error}")))?;
+        self.ended(exit, what, code)
+    }
+
+    fn ended(&self, exit: Exit, what: &str, code: u8) -> Result<(), Failure> {
+        match exit {
             Exit::Status(status, _) if status.success() => Ok(()),
             Exit::Status(status, output) => {
                 self.screen.output(&output);
@@ -81,7 +91,7 @@ impl<'a> Shell<'a> {
     }
 
     /// What a line prints on stdout, if it ends well.
-    pub(super) fn answer(&self, line: &str) -> Option<String> {
+    pub(in crate::cli) fn answer(&self, line: &str) -> Option<String> {
         let mut command = self.command(line);
         command.stdout(Stdio::piped()).stderr(Stdio::null());
         match self.runtime.block_on(wait(command)) {
@@ -149,4 +159,13 @@ async fn end_of(mut stream: impl AsyncRead + Unpin) -> Vec<u8> {
     }
     kept.drain(..kept.len().saturating_sub(OUTPUT_BYTES_MAX));
     kept
+}
+
+/// A word as the shell takes it.
+pub(super) fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
 }

@@ -41,10 +41,15 @@ impl Files {
         let dir = SDK.get_dir(folder).expect("the template is part of the SDK");
         let mut template = Files::default();
         template.add(dir, dir.path(), Path::new(""));
-        for (path, contents) in template.0 {
+        self.add_files(template.0.iter().map(|(path, contents)| (path.as_path(), contents.as_slice())), names);
+    }
+
+    /// Adds files of a template by their paths, with the names filled in.
+    pub(super) fn add_files<'f>(&mut self, files: impl IntoIterator<Item = (&'f Path, &'f [u8])>, names: &Names) {
+        for (path, contents) in files {
             let path = names.fill(path.to_str().expect("the SDK's file names are ASCII"));
-            let text = String::from_utf8(contents).expect("the templates are text");
-            self.0.insert(path.into(), names.fill(&text).into_bytes());
+            let text = std::str::from_utf8(contents).expect("the templates are text");
+            self.0.insert(path.into(), names.fill(text).into_bytes());
         }
     }
 

@@ -102,6 +102,33 @@ pub(super) fn to_memory<T>(
     lower_payload(cx, ty, payload, Place::Memory(offset))
 }
 
+/// Lowers `payload` as the result `ty` of a function at `offset`, which nobody has checked yet.
+pub(super) fn reply_to_memory<T>(
+    cx: &mut LowerContext<'_, T>,
+    ty: InterfaceType,
+    payload: &Payload,
+    offset: usize,
+) -> Result<()> {
+    let abi = cx.types.canonical_abi(&ty);
+    let (align, size) = (abi.align32, abi.size32 as usize);
+    let memory = cx.as_slice_mut().len();
+    if !offset.is_multiple_of(align as usize) {
+        return Err(WireError::Unaligned { what: "result", offset, align }.into());
+    }
+    if offset.checked_add(size).is_none_or(|end| end > memory) {
+        return Err(WireError::OutOfBounds { what: "result", offset, length: size, memory }.into());
+    }
+    let place = Place::Memory(offset);
+    match payload {
+        Payload::Message(message) => {
+            let fields = reader::fields(message.head(), 1)?;
+            lower_field_or_block(cx, ty, &fields[0], message.block(), place)
+        }
+        Payload::Ok(message) => lower_ok(cx, Cases::of(cx.types, ty), message.head(), place),
+        Payload::Failed(error) => lower_error(cx, Cases::of(cx.types, ty), error, place),
+    }
+}
+
 fn lower_payload<T>(
     cx: &mut LowerContext<'_, T>,
     ty: InterfaceType,
@@ -110,8 +137,8 @@ fn lower_payload<T>(
 ) -> Result<()> {
     match payload {
         Payload::Message(message) => lower_fields(cx, ty, message.head(), message.block(), place),
-        Payload::Ok(message) => lower_ok(cx, ty, message.head(), place),
-        Payload::Failed(error) => lower_error(cx, ty, error, place),
+        Payload::Ok(message) => lower_ok(cx, result_of(cx, ty), message.head(), place),
+        Payload::Failed(error) => lower_error(cx, result_of(cx, ty), error, place),
     }
 }
 
@@ -125,8 +152,13 @@ fn result_of<'a, T>(cx: &LowerContext<'a, T>, ty: InterfaceType) -> Option<Cases
 }
 
 /// Lowers the response of a call as the `ok` of the caller's `result`.
-fn lower_ok<T>(cx: &mut LowerContext<'_, T>, ty: InterfaceType, response: &[u8], mut place: Place<'_>) -> Result<()> {
-    let cases = result_of(cx, ty).ok_or(WireError::Type)?;
+fn lower_ok<T>(
+    cx: &mut LowerContext<'_, T>,
+    result: Option<Cases<'_>>,
+    response: &[u8],
+    mut place: Place<'_>,
+) -> Result<()> {
+    let cases = result.ok_or(WireError::Type)?;
     place.put_discriminant(cx, 0, 1)?;
     let Some(ok) = cases.payload(0) else {
         return Ok(());
@@ -138,12 +170,12 @@ fn lower_ok<T>(cx: &mut LowerContext<'_, T>, ty: InterfaceType, response: &[u8],
 /// Lowers a failed call as the `err` of the caller's `result`: a `call-error`, or a variant with a case for one.
 fn lower_error<T>(
     cx: &mut LowerContext<'_, T>,
-    ty: InterfaceType,
+    result: Option<Cases<'_>>,
     error: &CallError,
     mut place: Place<'_>,
 ) -> Result<()> {
     let no_case = || WireError::NoErrorCase(error.to_string());
-    let cases = result_of(cx, ty).ok_or_else(no_case)?;
+    let cases = result.ok_or_else(no_case)?;
     let mut variant = cases.payload(1).ok_or_else(no_case)?;
     place.put_discriminant(cx, 1, 1)?;
     let mut place = place.payload(cases.info.payload_offset32);
@@ -406,10 +438,8 @@ fn lower_block<T>(
     place.put_pointer(cx, offset, length)
 }
 
-/// Guest memory for `length` bytes. An empty list has an aligned address and takes none.
+/// Guest memory for `length` bytes. The guest is asked even for none: the canonical ABI says so, and Python's runtime frees
+/// whatever address an empty list has.
 fn allocate<T>(cx: &mut LowerContext<'_, T>, align: u32, length: usize) -> Result<usize> {
-    match length {
-        0 => Ok(align as usize),
-        _ => cx.realloc(0, 0, align, length),
-    }
+    cx.realloc(0, 0, align, length)
 }

@@ -9,7 +9,7 @@ use super::super::Payload;
 use super::harness::{Concurrency, block_on, compile, engine};
 use crate::courier::Message;
 use crate::runtime::import::{Imported, Outcome, link};
-use crate::runtime::signature::Signature;
+use crate::runtime::signature::{CallStyle, Signature};
 
 /// The handle's number and the request of one call.
 type Call = (u32, Vec<u8>);
@@ -70,7 +70,7 @@ fn check_method(arguments: usize) {
     things.resource("thing", ResourceType::host::<Thing>(), |_, _| Ok(())).unwrap();
     things.func_wrap("get", |_, (): ()| Ok((Resource::<Thing>::new_own(7),))).unwrap();
     let params = if arguments < 16 { arguments + 1 } else { 1 };
-    let signature = Signature { params, results: 0, is_async: false, fallible: false };
+    let signature = Signature { params, results: 0, style: CallStyle::Blocking, fallible: false };
     link(&mut things, "[method]thing.f", &signature, calls.clone()).unwrap();
     let component = compile(&guest(arguments), Concurrency::Off).unwrap();
     block_on(async {

@@ -12,7 +12,7 @@ use super::forwarder::INTERFACE;
 use crate::courier::Message;
 use crate::runtime::export::{Exported, exported};
 use crate::runtime::import::{Imported, Outcome, link};
-use crate::runtime::signature::Signature;
+use crate::runtime::signature::{CallStyle, Signature};
 
 /// Which of the host's two engines a guest runs on.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -165,17 +165,19 @@ fn import(linker: &mut Linker<Host>, component: &Component, codec: Codec) -> Res
     let mut instance = linker.instance(INTERFACE)?;
     match codec {
         Codec::Wire => link::<Host, ()>(&mut instance, "f", &signature, Replies),
-        Codec::Val if signature.is_async => instance.func_new_concurrent("f", |accessor, _, params, results| {
-            Box::pin(async move {
-                let params = Values::Vals(params.to_vec());
-                let (reply, yields) = accessor.with(|mut access| access.data_mut().exchange(params));
-                if yields {
-                    tokio::task::yield_now().await;
-                }
-                answer(reply, results);
-                Ok(())
+        Codec::Val if signature.style == CallStyle::Async => {
+            instance.func_new_concurrent("f", |accessor, _, params, results| {
+                Box::pin(async move {
+                    let params = Values::Vals(params.to_vec());
+                    let (reply, yields) = accessor.with(|mut access| access.data_mut().exchange(params));
+                    if yields {
+                        tokio::task::yield_now().await;
+                    }
+                    answer(reply, results);
+                    Ok(())
+                })
             })
-        }),
+        }
         Codec::Val => instance.func_new("f", |mut store, _, params, results| {
             let (reply, _) = store.data_mut().exchange(Values::Vals(params.to_vec()));
             answer(reply, results);

@@ -1,0 +1,7 @@
+// Greets in JavaScript.
+
+export const greeter = {
+  async greet(name) {
+    return `hello, ${name}, from JavaScript`;
+  },
+};

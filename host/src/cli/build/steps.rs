@@ -1,0 +1,101 @@
+//! The commands of a recipe, with the places filled in that they name.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use lp_wit::NODE_WORLD;
+
+use super::super::screen::{Failure, exit_code};
+use super::languages;
+use super::recipe::{Recipe, Step};
+use super::shell::{Shell, quoted};
+
+/// What the words in braces of a recipe stand for.
+pub(super) struct Places {
+    source: PathBuf,
+    component: PathBuf,
+    tools: PathBuf,
+    /// A folder beside the component, for all that the build makes on the way.
+    pub(super) work: PathBuf,
+    pub(super) bindings: PathBuf,
+    /// The core module, of which this program makes the component.
+    pub(super) core: PathBuf,
+}
+
+impl Places {
+    pub(super) fn new(recipe: &Recipe, component: &Path, tools: PathBuf) -> Places {
+        let work = component.with_extension("build");
+        Places {
+            source: recipe.source.clone(),
+            component: component.to_owned(),
+            tools,
+            bindings: work.join("bindings"),
+            core: work.join("core.wasm"),
+            work,
+        }
+    }
+
+    /// Writes what the steps read: the WIT and the SDK.
+    pub(super) fn prepare(&self, recipe: &Recipe, wit: &str) -> io::Result<()> {
+        fs::create_dir_all(self.work.join("wit"))?;
+        fs::create_dir_all(&self.bindings)?;
+        fs::create_dir_all(self.work.join("sdk"))?;
+        fs::write(self.work.join("wit/node.wit"), wit)?;
+        for (path, contents) in languages::find(&recipe.sdk).map(|sdk| sdk.files("sdk")).unwrap_or_default() {
+            let path = self.work.join("sdk").join(path);
+            fs::create_dir_all(path.parent().expect("a file is in a folder"))?;
+            fs::write(path, contents)?;
+        }
+        Ok(())
+    }
+
+    fn fill(&self, word: &str) -> String {
+        let places = [
+            ("{source}", self.source.display().to_string()),
+            ("{component}", self.component.display().to_string()),
+            ("{tools}", self.tools.display().to_string()),
+            ("{work}", self.work.display().to_string()),
+            ("{wit}", self.work.join("wit").display().to_string()),
+            ("{sdk}", self.work.join("sdk").display().to_string()),
+            ("{bindings}", self.bindings.display().to_string()),
+            ("{core}", self.core.display().to_string()),
+            ("{world}", NODE_WORLD.to_owned()),
+        ];
+        places.iter().fold(word.to_owned(), |word, (name, place)| word.replace(name, place))
+    }
+}
+
+/// Runs one command. What it prints is shown if it fails, and nothing else of the build then.
+pub(super) fn run(step: &Step, places: &Places, what: &str, shell: &Shell<'_>) -> Result<(), Failure> {
+    if step.when.as_ref().is_some_and(|file| !places.source.join(file).exists()) {
+        return Ok(());
+    }
+    let mut line = String::new();
+    for (name, value) in &step.env {
+        line.push_str(&format!("{name}={} ", quoted(&places.fill(value))));
+    }
+    for word in &step.run {
+        for word in words(&places.fill(word))? {
+            line.push_str(&quoted(&word));
+            line.push(' ');
+        }
+    }
+    if let Some(file) = &step.stdout {
+        line.push_str(&format!("> {}", quoted(&places.fill(file))));
+    }
+    shell.run_quietly(&line, what, exit_code::WRONG_PROGRAM)
+}
+
+/// The files that `DIR/*.EXTENSION` stands for, in the order of their names, or the word itself.
+fn words(word: &str) -> Result<Vec<String>, Failure> {
+    let Some((dir, extension)) = word.split_once("/*.") else { return Ok(vec![word.to_owned()]) };
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_meant = |path: &PathBuf| path.extension().is_some_and(|found| found == extension);
+    let mut files: Vec<_> = entries.filter(is_meant).map(|path| path.display().to_string()).collect();
+    files.sort();
+    if files.is_empty() {
+        return Err(Failure::new(exit_code::WRONG_PROGRAM, format!("`{dir}` has no file `*.{extension}`")));
+    }
+    Ok(files)
+}

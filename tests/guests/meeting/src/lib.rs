@@ -1,0 +1,37 @@
+//! Passes calls on to the meeting, and makes many such calls at once.
+
+use lp_guest::{CallError, config, join_all, program};
+use test::meeting::{meeting, relay_handles};
+
+lp_guest::node!({ world: "node", path: "../../meeting/wit", node: Node });
+
+struct Node;
+
+impl RelayGuest for Node {
+    async fn pass(of: u32) -> u32 {
+        meeting::meet(of).await
+    }
+
+    async fn size(bytes: Vec<u8>) -> u32 {
+        u32::try_from(bytes.len()).expect("an address has 32 bits")
+    }
+}
+
+impl RunGuest for Node {
+    async fn run() -> Result<(), ()> {
+        lp_guest::report(call().await)
+    }
+}
+
+async fn call() -> Result<(), CallError> {
+    let relays = relay_handles::all("relay");
+    let met = join_all((0..100).map(|_| relays[0].pass(100))).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+    println!("{} calls met {}", met.len(), met.iter().max().copied().unwrap_or_default());
+    let calls = config::parse::<u32>("calls").ok().flatten().unwrap_or_default();
+    let payload = vec![b'x'; 1024];
+    for _ in 0..calls {
+        assert_eq!(relays[0].size(payload.clone()).await?, 1024, "bytes were lost");
+    }
+    program::stop();
+    Ok(())
+}

@@ -1,0 +1,145 @@
+//! Nodes in every language, by the tools that `lp-host build` installs: templates, examples, and what their builds say.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use crate::host;
+
+/// A component, or why it can't be had here: then a test prints it after `skipped: ` and ends.
+pub type Built = Result<PathBuf, String>;
+
+/// Builds the node in a folder with a `build.toml`, below `target`, where it stays for the next run of the tests.
+pub fn build(folder: &str) -> Built {
+    let dir = host::root().join("target/guests").join(folder.replace('/', "-"));
+    fs::create_dir_all(&dir).expect("a writable directory");
+    let recipe = host::root().join(folder).join("build.toml");
+    let toml = format!("name = \"built\"\n[nodes.node]\ncomponent = \"node.wasm\"\nbuild = \"{}\"\n", recipe.display());
+    fs::write(dir.join("program.toml"), toml).expect("a writable directory");
+    build_program(&dir.join("program.toml")).map(|()| dir.join("node.wasm"))
+}
+
+/// Builds the nodes of a program; fails if a tool for it is not to be had.
+#[track_caller]
+pub fn build_program(program: &Path) -> Result<(), String> {
+    available(&Command::new(host::BINARY).arg("build").arg(program).output().expect("the binary runs"))
+}
+
+/// Fails the test if a build failed, unless for a tool that is not to be had on this machine.
+#[track_caller]
+fn available(output: &Output) -> Result<(), String> {
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    match output.status.code() {
+        Some(0) => Ok(()),
+        Some(4) => Err(stderr),
+        _ => panic!("{stderr}"),
+    }
+}
+
+/// Makes a program by `lp-host new --lang`, builds and runs it as its README says, under each launch type.
+fn check_template(language: &str) {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("languages");
+    fs::create_dir_all(&dir).expect("a writable directory");
+    let demo = dir.join(language);
+    // What was built last time is kept, which is also how a program is built again.
+    for folder in ["nodes", "wit", "program.toml", "README.md", ".gitignore"] {
+        let path = demo.join(folder);
+        let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    }
+    let kept = dir.join(format!("{language}-built"));
+    let _ = fs::rename(demo.join("build"), &kept);
+    let _ = fs::remove_dir(&demo);
+    let run = |line: &str, dir: &Path| {
+        Command::new(host::BINARY).args(line.split(' ')).current_dir(dir).output().expect("the binary runs")
+    };
+    let new = run(&format!("new --lang {language} demo --path {language}"), &dir);
+    assert!(new.status.success(), "{}", String::from_utf8_lossy(&new.stderr));
+    let _ = fs::rename(&kept, demo.join("build"));
+    if let Err(reason) = available(&run("build program.toml", &demo)) {
+        return eprintln!("skipped: {reason}");
+    }
+    for (launch_type, _) in lp_host::plan::LaunchType::NAMES {
+        let output = run(&format!("run --build program.toml --launch-type {launch_type}"), &demo);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{stderr}");
+        assert!(!stderr.contains("building"), "nothing has changed: {stderr}");
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        let lines: Vec<_> = stdout.lines().map(|line| line.split_once("│ ").map_or(line, |(_, line)| line)).collect();
+        assert_eq!(lines, ["after adding 1: [1, 1]", "after adding 2: [3, 3]", "after adding 3: [6, 6]"], "{stderr}");
+    }
+}
+
+#[test]
+fn what_a_compiler_says_is_shown_with_its_place_and_no_more() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let write = |file: &str, text: &str| fs::write(dir.path().join(file), text).expect("a writable directory");
+    write("program.toml", "name = \"wrong\"\n[nodes.a]\ncomponent = \"a.wasm\"\nbuild = \"build.toml\"\n");
+    write("build.toml", "language = \"c\"\nwit = \"a.wit\"\n");
+    write("a.wit", "package a:b;\nworld w { export wasi:cli/run@0.2.0; }\n");
+    write("node.c", "#include \"lp_node.h\"\nbool exports_wasi_cli_run_run(void) { return tru; }\n");
+    let output = Command::new(host::BINARY).args(["build", "program.toml"]).current_dir(dir.path()).output();
+    let output = output.expect("the binary runs");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    if output.status.code() == Some(4) {
+        return eprintln!("skipped: {stderr}");
+    }
+    assert_eq!(output.status.code(), Some(3), "{stderr}");
+    let lines: Vec<_> = stderr.lines().filter(|line| !line.starts_with("note: ")).collect();
+    assert!(lines[0].ends_with("node.c:2:46: error: use of undeclared identifier 'tru'"), "{stderr}");
+    assert_eq!(lines.last(), Some(&"error: the build of `a` failed: exit status: 1"), "{stderr}");
+}
+
+#[test]
+fn a_component_is_built_again_when_its_source_or_its_wit_has_changed_and_only_then() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let write = |file: &str, text: &str| fs::write(dir.path().join(file), text).expect("a writable directory");
+    write("program.toml", "name = \"changed\"\n[nodes.a]\ncomponent = \"a.wasm\"\nbuild = \"node/build.toml\"\n");
+    fs::create_dir_all(dir.path().join("node")).expect("a writable directory");
+    write("node/build.toml", "language = \"c\"\nwit = \"../a.wit\"\n");
+    write("a.wit", "package a:b;\nworld w { export wasi:cli/run@0.2.0; }\n");
+    let source = "#include \"lp_node.h\"\nbool exports_wasi_cli_run_run(void) { return true; }\n";
+    write("node/node.c", source);
+    if let Err(reason) = build_program(&dir.path().join("program.toml")) {
+        return eprintln!("skipped: {reason}");
+    }
+    let is_built = || {
+        let output = Command::new(host::BINARY).arg("build").arg(dir.path().join("program.toml")).output();
+        String::from_utf8_lossy(&output.expect("the binary runs").stderr).contains("built `a`")
+    };
+    assert!(!is_built());
+    write("node/node.c", &format!("{source}// changed\n"));
+    assert!(is_built());
+    assert!(!is_built());
+    write("a.wit", "package a:b;\ninterface i { f: func(); }\nworld w { import i; export wasi:cli/run@0.2.0; }\n");
+    assert!(is_built());
+    fs::remove_file(dir.path().join("a.wasm")).expect("it was built");
+    assert!(is_built());
+    write("a.wasm", "something else");
+    assert!(is_built());
+    assert!(!is_built());
+}
+
+#[test]
+fn a_new_program_in_python_runs() {
+    check_template("python");
+}
+
+#[test]
+fn a_new_program_in_javascript_runs() {
+    check_template("js");
+}
+
+#[test]
+fn a_new_program_in_c_runs() {
+    check_template("c");
+}
+
+#[test]
+fn a_new_program_in_cpp_runs() {
+    check_template("cpp");
+}
+
+#[test]
+fn a_new_program_in_zig_runs() {
+    check_template("zig");
+}

@@ -17,7 +17,7 @@ use lp_host::plan::LaunchType;
 use crate::host;
 use crate::run::Program;
 
-/// The time within which a bystander answers, by the measure of the probe's `watch`.
+/// The time within which a bystander answers nine of ten calls.
 const ANSWER_MAX: Duration = Duration::from_millis(100);
 
 /// The most memory that each process of a run may ever have taken, beside what the hostile node may have.

@@ -10,7 +10,9 @@ use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::{Arc, LazyLock};
 
-use lp_host::courier::grpc::{Bearer, Credential, Permits, Public, ServedReplica, Service, serve_client, serve_worker};
+use lp_host::courier::grpc::{
+    Bearer, Credential, Permits, Public, PublicSchema, ServedReplica, Service, serve_client, serve_worker,
+};
 use lp_host::courier::{Callers, Exchange, Mailbox, Peer, ReplicaIndex, Room};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::Runtime;
@@ -39,7 +41,8 @@ static ENDPOINTS: LazyLock<Endpoints> = LazyLock::new(|| {
             0..1024 => Ok(()),
             _ => Err("too long for this node".to_owned()),
         });
-        let public = Public::new(&[], vec!["fuzz.Echo".to_owned()], vec![mailbox.readiness()], check);
+        let schema = PublicSchema { descriptors: [Vec::new(), Vec::new()], types: Some(vec![0x0a, 0]) };
+        let public = Public::new(&schema, vec!["fuzz.Echo".to_owned()], vec![mailbox.readiness()], check);
         let credential: Credential = serde_json::from_value("A".repeat(43).into()).expect("any text could be one");
         let replica = || ServedReplica {
             peer: Peer::Local(mailbox.clone()),

@@ -22,7 +22,7 @@ use crate::host;
 use crate::run::Program;
 pub(crate) use requests::server;
 
-/// The time within which a bystander answers, by the measure of the probe's `watch`.
+/// The time within which a bystander answers nine of ten calls.
 const ANSWER_MAX: Duration = Duration::from_millis(100);
 
 /// The most memory that each process of a run may ever have taken, beside what the hostile node may have.

@@ -149,6 +149,12 @@ fn open_files_end_at_their_limit() {
 }
 
 #[test]
+fn sockets_end_at_their_limit() {
+    let settings = "limits = { sockets = 20 }\nsandbox = { network = ['tcp-connect:127.0.0.1:9'] }\n";
+    Attack::new("open_sockets").settings(settings).stderr("it reached its limit `limits.sockets` = 20").check();
+}
+
+#[test]
 fn a_guest_that_does_not_stop_is_dropped() {
     Attack::new("ignore_stop").held_off().stderr("dropping what has not ended: hostile/0").check();
 }

@@ -388,3 +388,6 @@ impl Call {
         (method, request, origin, Answering { reply, blocked, queued_at })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,18 +1,29 @@
 //! What `Folder::read` supplies and what it says of a folder that is wrong, on folders written here.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lp_wit::{Folder, FolderError, HandlesError, PACKAGES, Style, handles_wit};
 
 /// Writes the files (name, text) to a folder and reads it.
 fn read(files: &[(&str, &str)], style: Style) -> Result<Folder, FolderError> {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = empty_folder();
     for (name, text) in files {
-        let path = folder.path().join(name);
+        let path = folder.join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
-    Folder::read(folder.path(), style)
+    Folder::read(&folder, style)
+}
+
+/// A folder of the target directory's, for one test.
+fn empty_folder() -> PathBuf {
+    static FOLDERS: AtomicUsize = AtomicUsize::new(0);
+    let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("wit-{number}"));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
 }
 
 /// Reads a package with the given items and a world that imports `p-handles`.

@@ -1,5 +1,8 @@
 //! The world that a node's toolchain sees, of folders written here.
 
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use lp_wit::{Folder, FolderError, Style};
 
 const TEXT: &str = "package a:b;
@@ -8,9 +11,11 @@ interface q { h: async func(); }
 world w { import p; import p-handles; export q; export wasi:cli/run@0.3.0; }";
 
 fn read(text: &str, world: Option<&str>, style: Style) -> Result<Folder, FolderError> {
-    let file = tempfile::Builder::new().suffix(".wit").tempfile().unwrap();
-    std::fs::write(file.path(), text).unwrap();
-    Folder::read_node(file.path(), world, &["lp:node/program@0.1.0"], style)
+    static FILES: AtomicUsize = AtomicUsize::new(0);
+    let name = format!("node-{}.wit", FILES.fetch_add(1, Ordering::Relaxed));
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&file, text).unwrap();
+    Folder::read_node(&file, world, &["lp:node/program@0.1.0"], style)
 }
 
 #[track_caller]

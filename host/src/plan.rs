@@ -6,7 +6,6 @@ mod launch_type;
 mod limits;
 mod lower;
 mod restart;
-mod sandbox;
 mod secret;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,11 +19,10 @@ pub use launch_type::{LaunchType, UnknownLaunchType};
 pub use limits::LimitsPlan;
 pub use lower::lower;
 pub use restart::RestartPlan;
-pub use sandbox::{DirPlan, FilePlan, SandboxPlan};
 pub use secret::{NodeSecrets, Secret, Secrets};
 
 use crate::component::{Digest, RunExport};
-use crate::program::{ColocationMode, Hardening, Pick, Retry, WhenFull};
+use crate::program::{ColocationMode, Hardening, Pick, Retry, Sandbox, WhenFull};
 
 /// A program lowered for one launch type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,7 +111,7 @@ pub struct NodePlan {
     /// The values that `wasi:config` serves.
     pub config: BTreeMap<String, String>,
     /// What a replica may use of its machine.
-    pub sandbox: SandboxPlan,
+    pub sandbox: Sandbox,
     /// When a replica that has ended is started again. With a budget that its group shares, this is the group's.
     pub restart: RestartPlan,
     /// The address at which clients from outside the program can call the node.

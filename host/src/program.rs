@@ -61,8 +61,8 @@ pub use overrides::{Override, OverrideError};
 pub use problem::{Location, Problem, Problems, RULES, Severity};
 pub use restart::{RESTARTS_MAX, Restart, RestartPolicy};
 pub use sandbox::{
-    Access, Addresses, BadHost, BadHttpGrant, BadNetworkGrant, BadTimestamp, Clock, Dir, FileGrant, Host, HostPattern,
-    HttpGrant, NetworkGrant, NetworkUse, Origin, Random, Sandbox, SecretSource, Timestamp,
+    Access, Addresses, BadHost, BadHttpGrant, BadNetworkGrant, BadTimestamp, Clock, Host, HostPattern, HttpGrant,
+    NetworkGrant, NetworkUse, Origin, PathGrant, Random, Sandbox, SecretSource, Timestamp,
 };
 use source::Source;
 pub use units::{format_bytes, parse_duration};

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::{
     CourierPlan, Edge, EdgeHandle, EdgeStyle, GroupPlan, LaunchType, LimitsPlan, MethodPlan, NodeId, NodePlan, Plan,
-    ReplicaId, RestartPlan, SandboxPlan, Target, WorkerPlan,
+    ReplicaId, RestartPlan, Target, WorkerPlan,
 };
 use crate::component::{Component, Interface, Method};
 use crate::program::{
-    Binding, BindingStyle, BoundHandle, BoundTarget, Colocation, ColocationMode, Handle, Linked, Node, Program,
+    Binding, BindingStyle, BoundHandle, BoundTarget, Colocation, ColocationMode, Handle, Linked, Node, PathGrant,
+    Program, Sandbox,
 };
 
 /// Lowers a linked program for a launch type.
@@ -88,11 +89,23 @@ fn node_plan(program: &Program, node: &Node, component: &Component, bindings: &[
         args: node.args.clone(),
         env: node.env.clone(),
         config: node.config.clone(),
-        sandbox: SandboxPlan::of(&node.sandbox),
+        sandbox: resolved(&node.sandbox),
         restart: node.restart.into(),
         listen: node.listen,
         limits: LimitsPlan::new(program, node),
     }
+}
+
+/// The links of a granted path are followed here, once, before any guest runs. A replica that opens it refuses links: one
+/// that is there by then was made by a guest, to have another one, or its own next life, be granted something else.
+fn resolved(sandbox: &Sandbox) -> Sandbox {
+    let resolve = |grant: &mut PathGrant| {
+        // What is not there any more stays as it is written, and can't be opened.
+        grant.host = std::fs::canonicalize(&grant.host).unwrap_or_else(|_| grant.host.clone());
+    };
+    let mut sandbox = sandbox.clone();
+    sandbox.dirs.iter_mut().chain(&mut sandbox.files).for_each(resolve);
+    sandbox
 }
 
 fn methods(interface: &Interface) -> Vec<MethodPlan> {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::source::Source;
 use super::{
-    Access, Clock, Colocation, ColocationMode, Dir, FileGrant, Handle, Hardening, HttpGrant, Limit, Limits,
-    NetworkGrant, Node, Pick, Program, Random, Restart, Retry, Sandbox, SecretSource, WhenFull,
+    Access, Clock, Colocation, ColocationMode, Handle, Hardening, HttpGrant, Limit, Limits, NetworkGrant, Node,
+    PathGrant, Pick, Program, Random, Restart, Retry, Sandbox, SecretSource, WhenFull,
 };
 use crate::component::Digest;
 
@@ -184,13 +184,13 @@ impl Node {
 
     /// Shows the guest a directory of the host.
     pub fn dir(mut self, host: impl Into<PathBuf>, guest: impl Into<String>, access: Access) -> Node {
-        self.sandbox.dirs.push(Dir { host: host.into(), guest: guest.into(), access });
+        self.sandbox.dirs.push(PathGrant { host: host.into(), guest: guest.into(), access });
         self
     }
 
     /// Shows the guest a single file of the host.
     pub fn file(mut self, host: impl Into<PathBuf>, guest: impl Into<String>, access: Access) -> Node {
-        self.sandbox.files.push(FileGrant { host: host.into(), guest: guest.into(), access });
+        self.sandbox.files.push(PathGrant { host: host.into(), guest: guest.into(), access });
         self
     }
 

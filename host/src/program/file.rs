@@ -23,7 +23,7 @@ use super::{Hardening, Pick, REPLICAS_MAX, Retry, WhenFull};
 pub(super) use colocation::ColocationFile;
 pub(super) use limits::{LimitText, LimitsFile};
 pub(super) use restart::{RestartFile, RestartTable};
-pub(super) use sandbox::{ClockFile, DirFile, FileFile, RandomFile, SandboxFile, SecretFile};
+pub(super) use sandbox::{ClockFile, PathFile, RandomFile, SandboxFile, SecretFile};
 
 /// A distributed program: named nodes that call each other through handles.
 ///

@@ -17,12 +17,12 @@ pub use http::{BadHttpGrant, HttpGrant, Origin};
 pub use network::{Addresses, BadNetworkGrant, NetworkGrant, NetworkUse};
 
 /// What one replica may use. Everything that is not granted is denied.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sandbox {
     /// The directories of the host that the guest sees.
-    pub dirs: Vec<Dir>,
+    pub dirs: Vec<PathGrant>,
     /// The single files of the host that the guest sees.
-    pub files: Vec<FileGrant>,
+    pub files: Vec<PathGrant>,
     /// The environment variables that the guest gets from whoever starts the program.
     pub inherit_env: Vec<String>,
     /// The values that `wasi:config` serves beside those of the node's `config`, and that are shown nowhere.
@@ -37,21 +37,10 @@ pub struct Sandbox {
     pub random: Random,
 }
 
-/// A directory of the host that a guest sees.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dir {
-    /// The directory of the host; made absolute as [`super::Node::component`] is.
-    pub host: PathBuf,
-    /// The absolute path under which the guest sees it.
-    pub guest: String,
-    /// What the guest may do in it.
-    pub access: Access,
-}
-
-/// A single file of the host that a guest sees.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileGrant {
-    /// The file of the host; made absolute as [`super::Node::component`] is.
+/// A directory or a single file of the host that a guest sees.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathGrant {
+    /// The path on the host; made absolute as [`super::Node::component`] is. A plan has it without symbolic links.
     pub host: PathBuf,
     /// The absolute path under which the guest sees it.
     pub guest: String,

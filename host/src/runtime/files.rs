@@ -22,8 +22,7 @@ use wasmtime_wasi::{FsPerms, OpenMode};
 use super::StartError;
 use super::engine::Kind;
 use super::state::State;
-use crate::plan::SandboxPlan;
-use crate::program::Access;
+use crate::program::{Access, Sandbox};
 
 /// The keys of program.toml that grant files.
 const KEY: &str = "sandbox.dirs";
@@ -43,7 +42,7 @@ struct Granted {
 
 impl Files {
     /// Opens what is granted.
-    pub(super) fn open(sandbox: &SandboxPlan) -> Result<Files, StartError> {
+    pub(super) fn open(sandbox: &Sandbox) -> Result<Files, StartError> {
         let mut dirs: Vec<Granted> = Vec::new();
         for dir in &sandbox.dirs {
             let opened = open(&dir.host, OFlags::RDONLY | OFlags::DIRECTORY).map_err(failed(&dir.host))?;

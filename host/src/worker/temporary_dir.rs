@@ -5,8 +5,8 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::plan::{DirPlan, NodePlan, Plan, ReplicaId};
-use crate::program::{Access, ColocationMode};
+use crate::plan::{NodePlan, Plan, ReplicaId};
+use crate::program::{Access, ColocationMode, PathGrant};
 
 /// Where a guest sees it.
 const GUEST_PATH: &str = "/tmp";
@@ -30,7 +30,7 @@ pub(super) fn grant(
     // A granted path is opened without following links.
     let run_dir = std::fs::canonicalize(run_dir).unwrap_or_else(|_| run_dir.to_owned());
     let host = run_dir.join(format!("tmp-{}-{}", node.name, replica.index));
-    let dir = DirPlan { host: host.clone(), guest: GUEST_PATH.to_owned(), access: Access::ReadWrite };
+    let dir = PathGrant { host: host.clone(), guest: GUEST_PATH.to_owned(), access: Access::ReadWrite };
     let mut node = NodePlan::clone(&node);
     node.sandbox.dirs.push(dir);
     (Arc::new(node), Some(host))

@@ -25,12 +25,12 @@ pub(in crate::program) struct SandboxFile {
 
     /// The directories that the guest sees: `sandbox = { dirs = [{ host = "data", guest = "/data" }] }`. None without.
     #[serde(default)]
-    pub dirs: Vec<DirFile>,
+    pub dirs: Vec<PathFile>,
 
     /// The single files that the guest sees: `sandbox = { files = [{ host = "model.bin", guest = "/model.bin" }] }`,
     /// and nothing of the directories that they are in. None without.
     #[serde(default)]
-    pub files: Vec<FileFile>,
+    pub files: Vec<PathFile>,
 
     /// The environment variables that the guest gets from whoever starts the program, by their names:
     /// `sandbox = { inherit-env = ["LANG"] }`. They must be set then. None without.
@@ -75,42 +75,20 @@ pub(in crate::program) struct SandboxFile {
     pub random: RandomFile,
 }
 
-/// A directory that the guest sees.
+/// A directory or a single file that the guest sees.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(
     deny_unknown_fields,
     rename_all = "kebab-case",
     expecting = "a table such as { host = \"data\", guest = \"/data\" }"
 )]
-#[schemars(title = "directory")]
-pub(in crate::program) struct DirFile {
-    /// The directory of this machine, relative to the program file: `host = "data"`. It must exist.
+#[schemars(title = "directory or file")]
+pub(in crate::program) struct PathFile {
+    /// The directory or file of this machine, relative to the program file: `host = "data"`. It must exist.
     #[schemars(with = "String")]
     pub host: Spanned<String>,
 
     /// The absolute path under which the guest sees it: `guest = "/data"`.
-    #[schemars(with = "String")]
-    pub guest: Spanned<String>,
-
-    /// What the guest may do in it: `access = "read"`, which is the default, or `access = "read-write"`.
-    #[serde(default)]
-    pub access: Access,
-}
-
-/// A single file that the guest sees.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(
-    deny_unknown_fields,
-    rename_all = "kebab-case",
-    expecting = "a table such as { host = \"model.bin\", guest = \"/model.bin\" }"
-)]
-#[schemars(title = "file")]
-pub(in crate::program) struct FileFile {
-    /// The file of this machine, relative to the program file: `host = "model.bin"`. It must exist.
-    #[schemars(with = "String")]
-    pub host: Spanned<String>,
-
-    /// The absolute path under which the guest sees it: `guest = "/models/model.bin"`.
     #[schemars(with = "String")]
     pub guest: Spanned<String>,
 

@@ -6,10 +6,10 @@ use std::str::FromStr;
 use toml::Spanned;
 
 use super::NodeLowering;
-use crate::program::file::{ClockFile, DirFile, FileFile, RandomFile, SandboxFile, SecretFile};
+use crate::program::file::{ClockFile, PathFile, RandomFile, SandboxFile, SecretFile};
 use crate::program::problem::Problem;
 use crate::program::source::NodePlace;
-use crate::program::{Clock, Dir, FileGrant, Random, Sandbox, SecretSource};
+use crate::program::{Clock, PathGrant, Random, Sandbox, SecretSource};
 
 impl NodeLowering<'_, '_> {
     pub(super) fn sandbox(&mut self, file: SandboxFile) -> Sandbox {
@@ -19,8 +19,14 @@ impl NodeLowering<'_, '_> {
         });
         Sandbox {
             secrets: secrets.collect(),
-            dirs: (0..).zip(file.dirs).map(|(index, dir)| self.dir(index, dir)).collect(),
-            files: (0..).zip(file.files).map(|(index, file)| self.file(index, file)).collect(),
+            dirs: (0..)
+                .zip(file.dirs)
+                .map(|(index, dir)| self.path(NodePlace::DirHost(index), NodePlace::DirGuest(index), dir))
+                .collect(),
+            files: (0..)
+                .zip(file.files)
+                .map(|(index, file)| self.path(NodePlace::FileHost(index), NodePlace::FileGuest(index), file))
+                .collect(),
             inherit_env: (0..)
                 .zip(file.inherit_env)
                 .map(|(index, name)| self.take(NodePlace::InheritEnv(index), name))
@@ -43,20 +49,8 @@ impl NodeLowering<'_, '_> {
         }
     }
 
-    fn dir(&mut self, index: usize, dir: DirFile) -> Dir {
-        Dir {
-            host: self.take(NodePlace::DirHost(index), dir.host).into(),
-            guest: self.take(NodePlace::DirGuest(index), dir.guest),
-            access: dir.access,
-        }
-    }
-
-    fn file(&mut self, index: usize, file: FileFile) -> FileGrant {
-        FileGrant {
-            host: self.take(NodePlace::FileHost(index), file.host).into(),
-            guest: self.take(NodePlace::FileGuest(index), file.guest),
-            access: file.access,
-        }
+    fn path(&mut self, host: NodePlace, guest: NodePlace, file: PathFile) -> PathGrant {
+        PathGrant { host: self.take(host, file.host).into(), guest: self.take(guest, file.guest), access: file.access }
     }
 
     fn secret(&mut self, name: &Spanned<String>, secret: Spanned<SecretFile>) -> Option<SecretSource> {

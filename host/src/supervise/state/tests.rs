@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::{Action, Event, Supervision};
 use crate::component::{Digest, RunExport};
 use crate::node::Change;
-use crate::plan::{GroupPlan, LaunchType, LimitsPlan, NodeId, NodePlan, Plan, ReplicaId, RestartPlan, SandboxPlan};
-use crate::program::{ColocationMode, Hardening, RestartPolicy};
+use crate::plan::{GroupPlan, LaunchType, LimitsPlan, NodeId, NodePlan, Plan, ReplicaId, RestartPlan};
+use crate::program::{ColocationMode, Hardening, RestartPolicy, Sandbox};
 use crate::runtime::Failure;
 use crate::supervise::{Note, Signal};
 
@@ -36,7 +36,7 @@ fn plan(nodes: &[(Option<RunExport>, RestartPolicy)]) -> Plan {
         args: Vec::new(),
         env: BTreeMap::new(),
         config: BTreeMap::new(),
-        sandbox: SandboxPlan::default(),
+        sandbox: Sandbox::default(),
         restart: restart(*policy),
         listen: None,
         limits: LimitsPlan::default(),

@@ -26,8 +26,8 @@ pub(crate) fn sandbox() -> TempDir {
     }
     let counter = fs::read(dir.path().join("counter.wasm")).expect("it was just written");
     fs::write(dir.path().join("truncated.wasm"), &counter[..counter.len() / 2]).expect("a writable directory");
-    for limits in files("limits", "toml") {
-        fs::copy(&limits, dir.path().join(limits.file_name().expect("a file name"))).expect("a writable directory");
+    for file in files("limits", "toml").into_iter().chain(files("authorities", "pem")) {
+        fs::copy(&file, dir.path().join(file.file_name().expect("a file name"))).expect("a writable directory");
     }
     fs::write(dir.path().join("text.wasm"), "not WebAssembly").expect("a writable directory");
     dir
@@ -191,6 +191,8 @@ fn every_setting_of_a_file_can_be_made_in_rust() {
         .limit(Limit::Memory, 64 << 20)
         .limit(Limit::CallCpu, 500)
         .limit(Limit::OutputRate, 1 << 20)
+        .limit(Limit::HttpRequests, 10)
+        .limit(Limit::HttpBody, 10 << 20)
         .dir(".", "/data", Access::ReadWrite)
         .file("program.toml", "/files/program.toml", Access::Read)
         .inherit_env("LANG")
@@ -204,6 +206,7 @@ fn every_setting_of_a_file_can_be_made_in_rust() {
         .http("https://api.example.org".parse().expect("a grant"))
         .http("http://*.example.org:8000".parse().expect("a grant"))
         .http("https://*:*".parse().expect("a grant"))
+        .http_ca("ca.pem")
         .clock(Clock::Fixed("2026-01-01T00:00:00Z".parse().expect("a time")))
         .random(Random::Seed(7));
     let producer = program.add_node(producer);

@@ -20,7 +20,7 @@ use lp_host::plan::LaunchType;
 
 use crate::host;
 use crate::run::Program;
-pub(crate) use requests::server;
+pub(crate) use requests::{answer, serve, server};
 
 /// The time within which a bystander answers nine of ten calls.
 const ANSWER_MAX: Duration = Duration::from_millis(100);

@@ -13,6 +13,7 @@ mod handles;
 mod hardening;
 mod host;
 mod hostile;
+mod https;
 mod languages;
 mod launch;
 mod logs;

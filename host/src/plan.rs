@@ -22,7 +22,7 @@ pub use restart::RestartPlan;
 pub use secret::{NodeSecrets, Secret, Secrets};
 
 use crate::component::{Digest, RunExport};
-use crate::program::{ColocationMode, Hardening, Pick, Retry, Sandbox, WhenFull};
+use crate::program::{Authorities, ColocationMode, Hardening, Pick, Retry, Sandbox, WhenFull};
 
 /// A program lowered for one launch type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,6 +112,8 @@ pub struct NodePlan {
     pub config: BTreeMap<String, String>,
     /// What a replica may use of its machine.
     pub sandbox: Sandbox,
+    /// The authorities that its HTTPS requests trust beside Mozilla's.
+    pub authorities: Option<Authorities>,
     /// When a replica that has ended is started again. With a budget that its group shares, this is the group's.
     pub restart: RestartPlan,
     /// The address at which clients from outside the program can call the node.

@@ -61,8 +61,8 @@ pub use overrides::{Override, OverrideError};
 pub use problem::{Location, Problem, Problems, RULES, Severity};
 pub use restart::{RESTARTS_MAX, Restart, RestartPolicy};
 pub use sandbox::{
-    Access, Addresses, BadHost, BadHttpGrant, BadNetworkGrant, BadTimestamp, Clock, Host, HostPattern, HttpGrant,
-    NetworkGrant, NetworkUse, Origin, PathGrant, Random, Sandbox, SecretSource, Timestamp,
+    Access, Addresses, Authorities, BadAuthorities, BadHost, BadHttpGrant, BadNetworkGrant, BadTimestamp, Clock, Host,
+    HostPattern, HttpGrant, NetworkGrant, NetworkUse, Origin, PathGrant, Random, Sandbox, SecretSource, Timestamp,
 };
 use source::Source;
 pub use units::{format_bytes, parse_duration};
@@ -200,6 +200,9 @@ impl Program {
             }
             for file in &mut node.sandbox.files {
                 file.host = join(&file.host);
+            }
+            if let Some(path) = &mut node.sandbox.http_ca {
+                *path = join(path);
             }
             for source in node.sandbox.secrets.values_mut() {
                 if let SecretSource::File(path) = source {

@@ -1,31 +1,43 @@
 //! Guests that ask servers by HTTP that they may not ask.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use super::Attack;
 
-/// A server that answers each request with the words for its path, or with a redirect, for as long as tests run.
+/// A server that answers each request with the words for its path, for as long as tests run.
 pub(crate) fn server() -> SocketAddr {
+    serve(answer)
+}
+
+/// A server that handles each connection by `handle`, which is told the server's address.
+pub(crate) fn serve(handle: impl Fn(TcpStream, SocketAddr) + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = listener.local_addr().expect("it is bound");
-    std::thread::spawn(move || {
-        for connection in listener.incoming().flatten() {
-            let mut lines = BufReader::new(&connection).lines().map_while(Result::ok);
-            let request = lines.next().unwrap_or_default();
-            lines.find(String::is_empty);
-            let path = request.split(' ').nth(1).unwrap_or_default();
-            let answer = match path.strip_prefix("/redirect-to/") {
-                Some(other) => format!("302 Found\r\nlocation: http://{other}/"),
-                None => "200 OK".to_owned(),
-            };
-            let body = format!("{request} by {address}");
-            let length = body.len();
-            let _ =
-                write!(&connection, "HTTP/1.1 {answer}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
-        }
-    });
+    std::thread::spawn(move || listener.incoming().flatten().for_each(|connection| handle(connection, address)));
     address
+}
+
+/// Reads a request and answers as its path says: with a redirect, a header or a body of some size, or with its own words.
+pub(crate) fn answer(mut connection: impl Read + Write, address: SocketAddr) {
+    let mut lines = BufReader::new(&mut connection).lines().map_while(Result::ok);
+    let request = lines.next().unwrap_or_default();
+    lines.find(String::is_empty);
+    drop(lines);
+    let path = request.split(' ').nth(1).unwrap_or_default();
+    let mut body = format!("{request} by {address}");
+    let head = match path.trim_start_matches('/').split_once('/') {
+        Some(("redirect-to", other)) => format!("302 Found\r\nlocation: http://{other}/"),
+        Some(("header-of", bytes)) => format!("200 OK\r\na: {}", "a".repeat(bytes.parse().expect("a number"))),
+        Some(("body-of", bytes)) => {
+            body = "a".repeat(bytes.parse().expect("a number"));
+            "200 OK".to_owned()
+        }
+        _ => "200 OK".to_owned(),
+    };
+    let length = body.len();
+    // A client may be gone by now.
+    let _ = write!(connection, "HTTP/1.1 {head}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
 }
 
 /// Has `guest` ask; the user is told of it by `denial`.
@@ -99,4 +111,33 @@ fn a_path_is_no_url_and_a_header_no_host() {
         .check();
     let settings = "args = ['elsewhere.example.org']";
     Attack::new("request_with_other_host").settings(settings).stderr("no loot: the header is the host's").check();
+}
+
+/// Has `guest` go beyond one of the limits on requests to the server at `address`; the user is told of it by `told`.
+#[track_caller]
+fn check_limit(guest: &str, limits: &str, address: SocketAddr, args: &[&str], told: &str) {
+    let grant = format!("sandbox = {{ http = ['http://{address}'] }}");
+    let settings = format!("args = {args:?}\nlimits = {{ {limits} }}\n{grant}");
+    Attack::new(guest).settings(&settings).stderr(told).check();
+}
+
+#[test]
+fn requests_end_at_their_limits() {
+    let (address, silent) = (server(), TcpListener::bind("127.0.0.1:0").expect("a port is free"));
+    let (one, silent) =
+        (address.to_string(), silent.local_addr().map(|address| (silent, address)).expect("it is bound"));
+    let told = "tried to make more HTTP requests at once (its limit is `limits.http-requests` = 1)";
+    check_limit("request_at_once", "http-requests = 1", silent.1, &[&silent.1.to_string()], told);
+    let told = "tried to take HTTP headers that are too large (its limit is `limits.http-headers` = 8KiB)";
+    let ask = |path| ["http", &one, path];
+    check_limit("request_elsewhere", "http-headers = '8KiB'", address, &ask("/header-of/9000"), told);
+    let told = "tried to take an HTTP body that is too long (its limit is `limits.http-body` = 1KiB)";
+    check_limit("request_elsewhere", "http-body = '1KiB'", address, &ask("/body-of/1025"), told);
+    let told = "tried to send an HTTP body that is too long (its limit is `limits.http-body` = 1MiB)";
+    let taker = serve(|mut connection, _| {
+        let _ = std::io::copy(&mut connection, &mut std::io::sink());
+    });
+    check_limit("request_with_large_body", "http-body = '1MiB'", taker, &[&taker.to_string()], told);
+    let told = "it reached its limit `limits.http-headers` = 8KiB";
+    check_limit("request_with_large_headers", "http-headers = '8KiB'", address, &["a"], told);
 }

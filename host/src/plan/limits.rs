@@ -19,6 +19,12 @@ pub struct LimitsPlan {
     pub open_files: u64,
     /// The sockets that the guest has.
     pub sockets: u64,
+    /// The HTTP requests that the guest has under way.
+    pub http_requests: u32,
+    /// The headers of one HTTP request or response.
+    pub http_header_bytes: u64,
+    /// The body of one HTTP request or response.
+    pub http_body_bytes: u64,
     /// The largest call or result of the guest, and the most that it hands to the host at once.
     pub message_bytes: u64,
     /// The calls that wait for the replica.
@@ -61,6 +67,9 @@ impl LimitsPlan {
             handles: has(Limit::Handles),
             open_files: has(Limit::OpenFiles),
             sockets: has(Limit::Sockets),
+            http_requests: count(Limit::HttpRequests),
+            http_header_bytes: has(Limit::HttpHeaders),
+            http_body_bytes: has(Limit::HttpBody),
             message_bytes: has(Limit::Message),
             calls_queued: count(Limit::CallsQueued),
             queued_bytes: has(Limit::QueuedBytes),

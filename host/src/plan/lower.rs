@@ -6,17 +6,16 @@ use super::{
     CourierPlan, Edge, EdgeHandle, EdgeStyle, GroupPlan, LaunchType, LimitsPlan, MethodPlan, NodeId, NodePlan, Plan,
     ReplicaId, RestartPlan, Target, WorkerPlan,
 };
-use crate::component::{Component, Interface, Method};
+use crate::component::{Interface, Method};
 use crate::program::{
     Binding, BindingStyle, BoundHandle, BoundTarget, Colocation, ColocationMode, Handle, Linked, Node, PathGrant,
-    Program, Sandbox,
+    Sandbox,
 };
 
 /// Lowers a linked program for a launch type.
 pub fn lower(linked: &Linked, launch_type: LaunchType) -> Plan {
     let program = &linked.program;
-    let facts = program.nodes.iter().zip(&linked.components).zip(&linked.bindings);
-    let nodes = facts.map(|((node, component), bindings)| node_plan(program, node, component, bindings));
+    let nodes = (0..program.nodes.len()).map(|index| node_plan(linked, index));
     let mut plan = Plan {
         program: program.name.clone(),
         launch_type,
@@ -72,7 +71,9 @@ fn process_workers(plan: &Plan) -> Vec<WorkerPlan> {
     workers
 }
 
-fn node_plan(program: &Program, node: &Node, component: &Component, bindings: &[Binding]) -> NodePlan {
+fn node_plan(linked: &Linked, index: usize) -> NodePlan {
+    let Linked { program, components, bindings, authorities, warnings: _ } = linked;
+    let (node, component) = (&program.nodes[index], &components[index]);
     NodePlan {
         name: node.name.clone(),
         component: node.component.clone(),
@@ -85,11 +86,12 @@ fn node_plan(program: &Program, node: &Node, component: &Component, bindings: &[
             .iter()
             .map(|courier| CourierPlan { interface: courier.name.clone(), methods: methods(courier) })
             .collect(),
-        edges: bindings.iter().map(|binding| edge(node, binding)).collect(),
+        edges: bindings[index].iter().map(|binding| edge(node, binding)).collect(),
         args: node.args.clone(),
         env: node.env.clone(),
         config: node.config.clone(),
         sandbox: resolved(&node.sandbox),
+        authorities: authorities[index].clone(),
         restart: node.restart.into(),
         listen: node.listen,
         limits: LimitsPlan::new(program, node),

@@ -225,6 +225,12 @@ impl Node {
         self
     }
 
+    /// Has the guest's HTTPS requests trust the authorities whose certificates are in a PEM file, beside Mozilla's.
+    pub fn http_ca(mut self, path: impl Into<PathBuf>) -> Node {
+        self.sandbox.http_ca = Some(path.into());
+        self
+    }
+
     /// Sets what time the guest sees.
     pub fn clock(mut self, clock: Clock) -> Node {
         self.sandbox.clock = clock;

@@ -28,6 +28,12 @@ pub enum Limit {
     OpenFiles,
     /// The sockets that the guest has.
     Sockets,
+    /// The HTTP requests that the guest has under way.
+    HttpRequests,
+    /// The headers of one HTTP request or response, in bytes.
+    HttpHeaders,
+    /// The body of one HTTP request or response, in bytes.
+    HttpBody,
     /// The largest call or result, encoded, in bytes; and the most that the guest hands to the host at once.
     Message,
     /// The calls that wait for the replica.
@@ -64,13 +70,16 @@ pub(super) enum Unit {
 
 impl Limit {
     /// Every limit, in the order of the reference.
-    pub const ALL: [Limit; 18] = [
+    pub const ALL: [Limit; 21] = [
         Limit::Memory,
         Limit::TableElements,
         Limit::Stack,
         Limit::Handles,
         Limit::OpenFiles,
         Limit::Sockets,
+        Limit::HttpRequests,
+        Limit::HttpHeaders,
+        Limit::HttpBody,
         Limit::Message,
         Limit::CallsQueued,
         Limit::QueuedBytes,
@@ -94,6 +103,9 @@ impl Limit {
             Limit::Handles => "limits.handles",
             Limit::OpenFiles => "limits.open-files",
             Limit::Sockets => "limits.sockets",
+            Limit::HttpRequests => "limits.http-requests",
+            Limit::HttpHeaders => "limits.http-headers",
+            Limit::HttpBody => "limits.http-body",
             Limit::Message => "limits.message",
             Limit::CallsQueued => "limits.calls-queued",
             Limit::QueuedBytes => "limits.queued-bytes",
@@ -113,10 +125,12 @@ impl Limit {
     pub const fn default(self) -> Option<u64> {
         match self {
             Limit::Memory | Limit::QueuedBytes => Some(256 * MIB),
-            Limit::MadeBytes => Some(GIB),
+            Limit::MadeBytes | Limit::HttpBody => Some(GIB),
             Limit::TableElements | Limit::Handles => Some(100_000),
             Limit::Stack => Some(512 * KIB),
             Limit::OpenFiles | Limit::Sockets => Some(1000),
+            Limit::HttpRequests => Some(64),
+            Limit::HttpHeaders => Some(64 * KIB),
             Limit::Message => Some(Program::MESSAGE_BYTES_MAX),
             Limit::CallsQueued | Limit::CallsPerConnection => Some(1024),
             Limit::CallsConcurrent => Some(256),
@@ -135,13 +149,16 @@ impl Limit {
             Limit::Stack => 64 * KIB..=16 * MIB,
             Limit::Handles | Limit::CallsQueued | Limit::CallsConcurrent | Limit::CallsPerConnection => 1..=1_000_000,
             Limit::OpenFiles | Limit::Sockets => 0..=1_000_000,
+            Limit::HttpRequests => 0..=1_000_000,
+            // The buffer that headers are read into has no less, and each header takes more memory than bytes.
+            Limit::HttpHeaders => 8 * KIB..=MIB,
             // Offsets in a message are 32 bits with room to spare.
             Limit::Message => KIB..=GIB,
             Limit::QueuedBytes | Limit::MadeBytes => KIB..=64 * GIB,
             // Time is counted in ticks of 10 ms.
             Limit::CallCpu | Limit::Cpu => 10..=u64::MAX,
             Limit::CallTime | Limit::Fuel => 1..=u64::MAX,
-            Limit::OutputRate | Limit::Output => KIB..=u64::MAX,
+            Limit::HttpBody | Limit::OutputRate | Limit::Output => KIB..=u64::MAX,
         }
     }
 
@@ -149,6 +166,8 @@ impl Limit {
         match self {
             Limit::Memory
             | Limit::Stack
+            | Limit::HttpHeaders
+            | Limit::HttpBody
             | Limit::Message
             | Limit::QueuedBytes
             | Limit::MadeBytes
@@ -159,6 +178,7 @@ impl Limit {
             | Limit::Handles
             | Limit::OpenFiles
             | Limit::Sockets
+            | Limit::HttpRequests
             | Limit::CallsQueued
             | Limit::CallsConcurrent
             | Limit::CallsPerConnection

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use super::problem::{Problem, Problems};
 use super::source::NodePlace;
-use super::{Node, Program};
+use super::{Authorities, Node, Program};
 use crate::component::{Component, Interface, ReadError};
 use bind::Binder;
 
+mod authorities;
 mod bind;
 
 /// A program whose components were read and whose imports are all bound.
@@ -21,6 +22,8 @@ pub struct Linked {
     pub components: Vec<Arc<Component>>,
     /// The bindings of each node, in the order of the program's nodes.
     pub bindings: Vec<Vec<Binding>>,
+    /// The authorities that each node trusts beside Mozilla's, in the order of the program's nodes.
+    pub authorities: Vec<Option<Authorities>>,
     /// What is probably not as meant, but no reason not to run.
     pub warnings: Problems,
 }
@@ -69,6 +72,7 @@ pub struct BoundTarget {
 /// Links `program`, whose mistakes so far are in `problems`.
 pub(super) fn link(program: Program, mut problems: Problems) -> Result<Linked, Problems> {
     let components = read_components(&program, &mut problems);
+    let authorities = authorities::read(&program, &mut problems);
     let mut refused = BTreeSet::new();
     for (node, component) in program.nodes.iter().zip(&components) {
         let Some(component) = component else { continue };
@@ -83,6 +87,7 @@ pub(super) fn link(program: Program, mut problems: Problems) -> Result<Linked, P
         components: components.into_iter().flatten().collect(),
         program,
         bindings,
+        authorities,
         warnings,
     })
 }

@@ -13,6 +13,7 @@ pub const RULES: &[(&str, &str)] = &[
     ("ambiguous-import", "one handle serves an import, by its name or as the only one that fits"),
     ("bad-address", "an address to listen at is an IP address and a port"),
     ("bad-argument", "an argument has no NUL character"),
+    ("bad-ca", "a file of authorities has certificates and no key"),
     ("bad-config", "a config key is text without control characters"),
     ("bad-digest", "a digest is 64 hexadecimal digits"),
     ("bad-duration", "a duration is a whole number and a unit"),

@@ -1,5 +1,6 @@
 //! What the replicas of a node may use of their machine. Everything that is not granted here is denied.
 
+mod authorities;
 mod host;
 mod http;
 mod network;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use authorities::{Authorities, BadAuthorities};
 pub use host::{BadHost, Host, HostPattern};
 pub use http::{BadHttpGrant, HttpGrant, Origin};
 pub use network::{Addresses, BadNetworkGrant, NetworkGrant, NetworkUse};
@@ -31,6 +33,9 @@ pub struct Sandbox {
     pub network: Vec<NetworkGrant>,
     /// Where the guest's HTTP requests may go.
     pub http: Vec<HttpGrant>,
+    /// A PEM file with the certificates of authorities that vouch for servers, beside Mozilla's; made absolute as
+    /// [`super::Node::component`] is. What is in it is in [`super::Linked::authorities`].
+    pub http_ca: Option<PathBuf>,
     /// What time the guest sees.
     pub clock: Clock,
     /// Where the guest's random numbers come from.

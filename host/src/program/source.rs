@@ -70,6 +70,7 @@ pub(super) enum NodePlace {
     Secret(String),
     Network(usize),
     Http(usize),
+    HttpCa,
 }
 
 /// A fact of a colocation that stands somewhere in the program's text.

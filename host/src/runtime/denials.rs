@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::output::{LineSink, Stream};
+use crate::program::Limit;
 
 /// The most different denials of one life of a replica that are told. A guest that tries all addresses there are must not
 /// fill the log, nor the host's memory.
@@ -37,8 +38,22 @@ impl Denials {
     /// Tells of a denial, unless the same was told before: what was tried, such as `connect to 10.0.0.1:80`, and the key
     /// of the node in program.toml that would allow it.
     pub(super) fn tell(&self, tried: impl Display, key: &str) {
+        self.note(tried, &format!(" (allow it with `{key}`)"));
+    }
+
+    /// The same of what a limit forbids.
+    pub(super) fn tell_limit(&self, tried: impl Display, limit: Limit, value: u64) {
+        self.note(tried, &format!(" (its limit is `{limit}` = {})", limit.show(value)));
+    }
+
+    /// The same of what no key would allow.
+    pub(super) fn tell_only(&self, tried: impl Display) {
+        self.note(tried, "");
+    }
+
+    fn note(&self, tried: impl Display, why: &str) {
         let tried: String = tried.to_string().chars().take(DENIAL_CHARS_MAX).flat_map(char::escape_debug).collect();
-        let denial = format!("{tried} (allow it with `{key}`)");
+        let denial = tried + why;
         let mut told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.last = Some(denial.clone());
         if told.denials.len() > DENIALS_TOLD_MAX || !told.denials.insert(denial.clone()) {

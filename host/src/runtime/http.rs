@@ -7,7 +7,6 @@ use std::future::ready;
 use std::sync::Arc;
 
 use http::{HeaderValue, Method, Request, Response, header};
-use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::Linker;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
@@ -15,13 +14,13 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpC
 use super::denials::Denials;
 use super::engine::Kind;
 use super::state::State;
-use crate::program::{HttpGrant, Origin};
+use crate::plan::NodePlan;
+use crate::program::{HttpGrant, Limit, Origin};
+use body::BodyLimit;
+use connection::Connector;
 
 /// The key of program.toml that grants requests.
 const KEY: &str = "sandbox.http";
-
-/// The most requests of one replica that are under way at once. Each has a connection of its own.
-const CONNECTIONS_MAX: usize = 64;
 
 /// Drives a connection to its end.
 type Drive = Box<dyn Future<Output = Result<(), Error>> + Send>;
@@ -36,15 +35,26 @@ pub(super) struct HttpClient {
 struct Hooks {
     grants: Vec<HttpGrant>,
     denials: Denials,
-    connections: Arc<Semaphore>,
+    requests_max: u32,
+    requests: Arc<Semaphore>,
+    connector: Connector,
+    body_limit: BodyLimit,
 }
 
 impl HttpClient {
-    pub(super) fn new(grants: &[HttpGrant], denials: &Denials) -> Self {
-        let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    pub(super) fn new(node: &NodePlan, denials: &Denials) -> Self {
+        let limits = &node.limits;
         let mut ctx = WasiHttpCtx::new();
-        ctx.set_field_size_limit(connection::HEADER_BYTES_MAX);
-        Self { ctx, hooks: Hooks { grants: grants.to_owned(), denials: denials.clone(), connections } }
+        ctx.set_field_size_limit(usize::try_from(limits.http_header_bytes).unwrap_or(usize::MAX));
+        let hooks = Hooks {
+            grants: node.sandbox.http.clone(),
+            denials: denials.clone(),
+            requests_max: limits.http_requests,
+            requests: Arc::new(Semaphore::new(limits.http_requests as usize)),
+            connector: Connector::new(node, denials),
+            body_limit: BodyLimit { bytes_max: limits.http_body_bytes, denials: denials.clone() },
+        };
+        Self { ctx, hooks }
     }
 }
 
@@ -67,7 +77,11 @@ impl WasiHttpView for State {
 impl WasiHttpHooks for Hooks {
     fn send_request(&mut self, request: Request<WasiBody>, options: Option<RequestOptions>, _sent: Drive) -> Sending {
         match self.admit(&request) {
-            Ok((origin, permit)) => Box::new(send(request, origin, options.unwrap_or_default(), permit)),
+            Ok((origin, permit)) => {
+                let (connector, body_limit) = (self.connector.clone(), self.body_limit.clone());
+                let options = options.unwrap_or_default();
+                Box::new(async move { send(request, &origin, options, &connector, body_limit, permit).await })
+            }
             Err(error) => Box::new(ready(Err(error))),
         }
     }
@@ -98,15 +112,22 @@ impl Hooks {
         if request.method() == Method::CONNECT {
             return Err(Error::HttpRequestMethodInvalid);
         }
-        let permit = self.connections.clone().try_acquire_owned().map_err(|_| Error::ConnectionLimitReached)?;
+        // Each has a connection of its own.
+        let permit = self.requests.clone().try_acquire_owned().map_err(|_| {
+            let max = u64::from(self.requests_max);
+            self.denials.tell_limit("make more HTTP requests at once", Limit::HttpRequests, max);
+            Error::ConnectionLimitReached
+        })?;
         Ok((origin, permit))
     }
 }
 
 async fn send(
     mut request: Request<WasiBody>,
-    origin: Origin,
+    origin: &Origin,
     options: RequestOptions,
+    connector: &Connector,
+    body_limit: BodyLimit,
     permit: OwnedSemaphorePermit,
 ) -> Result<(Response<WasiBody>, Drive), Error> {
     // The server sees the host as it was judged, and of the URI no more than what follows it.
@@ -114,17 +135,18 @@ async fn send(
     request.headers_mut().insert(header::HOST, host);
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     *request.uri_mut() = path.parse().map_err(|_| Error::HttpRequestUriInvalid)?;
-    let request = request.map(body::limited_request);
+    let request = request.map(|body| body_limit.clone().request(body));
 
-    let (mut sender, connection) = connection::connect(&origin, &options).await?;
+    let (mut sender, connection) = connector.connect(origin, &options).await?;
     let connection = wasmtime_wasi::runtime::spawn(async move {
         let _permit = permit;
         connection.await
     });
     let first_byte = connection::timeout(options.first_byte_timeout, connection::READ_TIME);
     let response = tokio::time::timeout(first_byte, sender.send_request(request)).await;
-    let response = response.map_err(|_| Error::ConnectionReadTimeout)??;
+    let response = response.map_err(|_| Error::ConnectionReadTimeout)?;
+    let response = response.map_err(|error| connector.not_answered(error))?;
     let between_bytes = connection::timeout(options.between_bytes_timeout, connection::READ_TIME);
-    let response = response.map(|incoming| body::limited_response(incoming, between_bytes).boxed_unsync());
+    let response = response.map(|body| body_limit.response(body, between_bytes));
     Ok((response, Box::new(async move { connection.await.map_err(Error::from) })))
 }

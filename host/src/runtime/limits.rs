@@ -52,6 +52,10 @@ impl LimitHit {
         if full || says("store handle limit exceeded") || says("resource table has no free keys") {
             return Some(Self::new(Limit::Handles, limits.handles));
         }
+        // What WASI 0.2 makes of headers that the guest goes on adding to.
+        if says("total size of fields exceeds limit") {
+            return Some(Self::new(Limit::HttpHeaders, limits.http_header_bytes));
+        }
         says("too much data is being copied between the host and the guest")
             .then(|| Self::new(Limit::Message, limits.message_bytes))
     }

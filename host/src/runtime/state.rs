@@ -64,7 +64,7 @@ impl State {
             wasi: wasi.build(),
             table: ResourceTable::new(),
             files: Files::open(&node.sandbox)?,
-            http: HttpClient::new(&node.sandbox.http, &denials),
+            http: HttpClient::new(node, &denials),
             denials,
             config: config.collect(),
             limits: Growth::new(&node.limits, spec.memory_bytes.clone()),

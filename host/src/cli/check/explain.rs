@@ -48,6 +48,7 @@ fn rows(program: &Program, node: &Node) -> Vec<(&'static str, Vec<String>)> {
         ),
         ("network", sandbox.network.iter().map(ToString::to_string).collect()),
         ("http", sandbox.http.iter().map(ToString::to_string).collect()),
+        ("http-ca", sandbox.http_ca.iter().map(|path| program.shown(path).to_string()).collect()),
         ("clock", vec![clock(sandbox.clock)]),
         ("random", vec![random(sandbox.random)]),
     ]
@@ -128,6 +129,7 @@ fn node_to_json(program: &Program, node: &Node) -> Value {
         "secrets": sandbox.secrets.iter().map(secret).collect::<Vec<_>>(),
         "network": sandbox.network,
         "http": sandbox.http,
+        "http_ca": sandbox.http_ca.as_ref().map(|path| program.shown(path).to_string()),
         "clock": match sandbox.clock {
             Clock::Real => Value::from("real"),
             Clock::Fixed(start) => json!({ "fixed": start.to_string() }),

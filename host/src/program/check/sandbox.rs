@@ -1,6 +1,7 @@
 //! The rules of what a sandbox grants: it exists, and no two grants are at the same place or of the same name.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::{ENV_NAME_RULE, NodeCheck, is_config_key, is_env_name};
 use crate::program::problem::Problem;
@@ -10,6 +11,7 @@ impl NodeCheck<'_> {
     pub(super) fn sandbox(&mut self) {
         self.dirs();
         self.files();
+        self.http_ca();
         self.inherit_env();
         self.secrets();
     }
@@ -34,11 +36,7 @@ impl NodeCheck<'_> {
     fn files(&mut self) {
         let mut guests = BTreeSet::new();
         for (index, file) in self.node.sandbox.files.iter().enumerate() {
-            if !file.host.is_file() {
-                let shown = self.program.shown(&file.host);
-                let problem = Problem::error("missing-file", format!("`{shown}` is not a file of this machine"));
-                self.report([problem.at(self.span(NodePlace::FileHost(index)), "no such file")]);
-            }
+            self.is_file(&file.host, NodePlace::FileHost(index));
             let place = NodePlace::FileGuest(index);
             if !self.is_guest_path(&file.guest, place.clone(), "/models/model.bin") {
                 continue;
@@ -57,6 +55,20 @@ impl NodeCheck<'_> {
             };
             let problem = Problem::error("duplicate-dir", message).at(self.span(place), "taken");
             self.report([problem.help("give the file a directory of its own, such as `/files`".to_owned())]);
+        }
+    }
+
+    fn http_ca(&mut self) {
+        if let Some(path) = &self.node.sandbox.http_ca {
+            self.is_file(path, NodePlace::HttpCa);
+        }
+    }
+
+    fn is_file(&mut self, path: &Path, place: NodePlace) {
+        if !path.is_file() {
+            let shown = self.program.shown(path);
+            let problem = Problem::error("missing-file", format!("`{shown}` is not a file of this machine"));
+            self.report([problem.at(self.span(place), "no such file")]);
         }
     }
 

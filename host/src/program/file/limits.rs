@@ -49,6 +49,22 @@ pub(in crate::program) struct LimitsFile {
     #[schemars(with = "u64", range(min = 0, max = 1_000_000), extend("default" = 1000))]
     pub sockets: Option<Spanned<i64>>,
 
+    /// The HTTP requests that the guest has under way at once, each by a connection of its own: `http-requests = 10`. The
+    /// default is 64. A further one is refused, as the guest sees. From 0 to 1000000.
+    #[schemars(with = "u64", range(min = 0, max = 1_000_000), extend("default" = 64))]
+    pub http_requests: Option<Spanned<i64>>,
+
+    /// The headers of one HTTP request or response, of which there may be one for every 64 bytes: `http-headers = "16KiB"`.
+    /// The default is 64KiB. Making larger ones traps, getting them is an error that the guest sees. Units: B, KiB, MiB,
+    /// GiB. From 8KiB to 1MiB.
+    #[schemars(with = "SizeText", extend("default" = "64KiB"))]
+    pub http_headers: Option<Spanned<SizeText>>,
+
+    /// The body of one HTTP request or response: `http-body = "10MiB"`. The default is 1GiB. A longer one ends in an error
+    /// that the guest sees. Units: B, KiB, MiB, GiB. At least 1KiB.
+    #[schemars(with = "SizeText", extend("default" = "1GiB"))]
+    pub http_body: Option<Spanned<SizeText>>,
+
     /// The largest call that the guest makes and the largest result that it gives, encoded, and the most bytes that it
     /// hands to the host in any one call: `message = "1MiB"`. The default is the program's `message-max`, which it
     /// can't exceed. Units: B, KiB, MiB, GiB. From 1KiB to 1GiB.
@@ -124,6 +140,8 @@ impl LimitsFile {
             (Limit::Message, self.message),
             (Limit::QueuedBytes, self.queued_bytes),
             (Limit::MadeBytes, self.made_bytes),
+            (Limit::HttpHeaders, self.http_headers),
+            (Limit::HttpBody, self.http_body),
             (Limit::OutputRate, self.output_rate),
             (Limit::Output, self.output),
         ];
@@ -133,6 +151,7 @@ impl LimitsFile {
             (Limit::Handles, self.handles),
             (Limit::OpenFiles, self.open_files),
             (Limit::Sockets, self.sockets),
+            (Limit::HttpRequests, self.http_requests),
             (Limit::CallsQueued, self.calls_queued),
             (Limit::CallsConcurrent, self.calls_concurrent),
             (Limit::CallsPerConnection, self.calls_per_connection),

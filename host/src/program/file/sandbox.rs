@@ -61,6 +61,13 @@ pub(in crate::program) struct SandboxFile {
     #[schemars(with = "Vec<String>")]
     pub http: Vec<Spanned<String>>,
 
+    /// A PEM file, relative to the program file, with the certificates of authorities that vouch for the servers of the
+    /// guest's requests by `https`, beside Mozilla's: `sandbox = { http-ca = "ca.pem" }`. Such as those of a company, or of
+    /// its proxy. Only Mozilla's without.
+    #[serde(default)]
+    #[schemars(with = "String")]
+    pub http_ca: Option<Spanned<String>>,
+
     /// What time the guest sees: `sandbox = { clock = "real" }`, which is the default, or
     /// `sandbox = { clock = { fixed = "2026-01-01T00:00:00Z" } }` for one that starts there and goes on by a microsecond
     /// each time it is read. What the guest waits for takes the time that it takes in either.

@@ -38,6 +38,7 @@ impl NodeLowering<'_, '_> {
                 "such as `tcp-connect:127.0.0.1:8000`",
             ),
             http: self.grants(file.http, "bad-http", NodePlace::Http, "such as `https://api.example.org`"),
+            http_ca: file.http_ca.map(|path| self.take(NodePlace::HttpCa, path).into()),
             clock: match file.clock {
                 ClockFile::Real => Clock::Real,
                 ClockFile::Table(table) => self.fixed(&table.fixed),

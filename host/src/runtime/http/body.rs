@@ -10,29 +10,49 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep, sleep};
 use wasmtime_wasi_http::{Error, WasiBody};
 
-/// The most bytes of a body. Bodies pass in pieces, so that this bounds what goes over the wire and not the memory.
-const BODY_BYTES_MAX: usize = 1 << 30;
+use crate::program::Limit;
+use crate::runtime::denials::Denials;
 
-/// The body of a request.
-pub(super) fn limited_request(body: WasiBody) -> WasiBody {
-    let limited = Limited::new(body, BODY_BYTES_MAX);
-    limited.map_err(|error| limit_error(error, Error::HttpRequestBodySize)).boxed_unsync()
+/// The most bytes of a body, and who is told of one that has more. Bodies pass in pieces, so that this bounds what goes over
+/// the wire and not the memory.
+#[derive(Clone)]
+pub(super) struct BodyLimit {
+    pub(super) bytes_max: u64,
+    pub(super) denials: Denials,
 }
 
-/// The body of a response, whose pieces come within `between_bytes` of each other.
-pub(super) fn limited_response(
-    body: Incoming,
-    between_bytes: Duration,
-) -> impl Body<Data = Bytes, Error = Error> + Send + 'static {
-    let timed = Timed { body, between_bytes, deadline: Box::pin(sleep(between_bytes)) };
-    Limited::new(timed, BODY_BYTES_MAX).map_err(|error| limit_error(error, Error::HttpResponseBodySize))
-}
-
-fn limit_error(error: Box<dyn std::error::Error + Send + Sync>, too_long: fn(Option<u64>) -> Error) -> Error {
-    if error.is::<LengthLimitError>() {
-        return too_long(Some(BODY_BYTES_MAX as u64));
+impl BodyLimit {
+    /// The body of a request.
+    pub(super) fn request(self, body: WasiBody) -> WasiBody {
+        self.hold(body, "send", Error::HttpRequestBodySize)
     }
-    error.downcast().map_or_else(|error| Error::InternalError(Some(error.to_string())), |error| *error)
+
+    /// The body of a response, whose pieces come within `between_bytes` of each other.
+    pub(super) fn response(self, body: Incoming, between_bytes: Duration) -> WasiBody {
+        let timed = Timed { body, between_bytes, deadline: Box::pin(sleep(between_bytes)) };
+        self.hold(timed, "take", Error::HttpResponseBodySize)
+    }
+
+    fn hold(
+        self,
+        body: impl Body<Data = Bytes, Error = Error> + Send + 'static,
+        what: &'static str,
+        too_long: fn(Option<u64>) -> Error,
+    ) -> WasiBody {
+        let limited = Limited::new(body, usize::try_from(self.bytes_max).unwrap_or(usize::MAX));
+        let failed = move |error: Box<dyn std::error::Error + Send + Sync>| {
+            if error.is::<LengthLimitError>() {
+                self.denials.tell_limit(
+                    format_args!("{what} an HTTP body that is too long"),
+                    Limit::HttpBody,
+                    self.bytes_max,
+                );
+                return too_long(Some(self.bytes_max));
+            }
+            error.downcast().map_or_else(|error| Error::InternalError(Some(error.to_string())), |error| *error)
+        };
+        limited.map_err(failed).boxed_unsync()
+    }
 }
 
 struct Timed {

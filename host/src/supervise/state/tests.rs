@@ -37,6 +37,7 @@ fn plan(nodes: &[(Option<RunExport>, RestartPolicy)]) -> Plan {
         env: BTreeMap::new(),
         config: BTreeMap::new(),
         sandbox: Sandbox::default(),
+        authorities: None,
         restart: restart(*policy),
         listen: None,
         limits: LimitsPlan::default(),

@@ -29,7 +29,8 @@ impl wasip3::exports::cli::run::Guest for Hostile {
                 end(socket.send(b"any secrets?".to_vec(), Some(address(target))).await)
             }
             "look-up" => end(resolve_addresses(target.clone()).await),
-            "request" => end(request(target).await),
+            "request" => end(request(&Scheme::Http, target).await),
+            "request-https" => end(request(&Scheme::Https, target).await),
             verb => panic!("`{verb}` is nothing to try"),
         }
         Ok(())
@@ -65,11 +66,11 @@ fn address(text: &str) -> IpSocketAddress {
     IpSocketAddress::Ipv4(Ipv4SocketAddress { port: address.port(), address: (a, b, c, d) })
 }
 
-async fn request(authority: &str) -> Result<(u16, String), wasip3::http::types::ErrorCode> {
+async fn request(scheme: &Scheme, authority: &str) -> Result<(u16, String), wasip3::http::types::ErrorCode> {
     let (trailers, trailers_read) = wit_future::new(|| Ok(None));
     drop(trailers);
     let (request, _sent) = Request::new(Fields::new(), None, trailers_read, None);
-    request.set_scheme(Some(&Scheme::Http)).expect("a scheme");
+    request.set_scheme(Some(scheme)).expect("a scheme");
     request.set_authority(Some(authority)).expect("an authority");
     request.set_path_with_query(Some("/")).expect("a path");
     let response = client::send(request).await?;

@@ -41,6 +41,10 @@ pub struct Component {
     pub language: Option<String>,
     /// Whether the component needs an engine with the component model's async feature.
     pub uses_async: bool,
+    /// The largest memory that any of its modules starts with, in bytes.
+    pub memory_bytes: u64,
+    /// The largest table that any of its modules starts with, in elements.
+    pub table_elements: u64,
     /// The entry point, if the component exports `wasi:cli/run`.
     pub run: Option<RunExport>,
     /// The exported interfaces that other nodes can call, in the order of the file.
@@ -189,6 +193,8 @@ impl Component {
             sha256: Digest::of(bytes),
             language: scan.language.clone(),
             uses_async: scan.uses_async,
+            memory_bytes: scan.memory_bytes,
+            table_elements: scan.table_elements,
             run: scan.exports.iter().find_map(|name| run_export(name)),
             couriers: scan.exports.iter().filter_map(|name| shapes.courier(name)).collect(),
             imports: scan

@@ -47,6 +47,23 @@ fn memory_and_tables_end_at_their_limits() {
 }
 
 #[test]
+fn what_starts_with_more_than_it_may_have_is_not_launched() {
+    let memory = "starts with a memory of 8GiB, but `limits.memory` of `large` is 8191MiB";
+    let table = "starts with a table of 200000 elements, but `limits.table-elements` of `large` is 199999";
+    let cases: [(&str, i32, &[&str]); 3] = [
+        ("memory = '8191MiB', table-elements = 200000", 3, &["error[small-limit]", memory]),
+        ("memory = '8GiB', table-elements = 199999", 3, &["error[small-limit]", table]),
+        ("memory = '8GiB', table-elements = 200000", 0, &[]),
+    ];
+    for (limits, code, stderr) in cases {
+        let dir = crate::config::sandbox();
+        let component = dir.path().join("large.wasm");
+        let toml = format!("[nodes.large]\ncomponent = '{}'\nlimits = {{ {limits} }}\n", component.display());
+        crate::run::check(&toml, code, &[], stderr);
+    }
+}
+
+#[test]
 fn the_stack_ends_before_that_of_the_host() {
     check("overflow_stack", "", "`limits.stack` = 512KiB: wasm trap: call stack exhausted");
     check("overflow_stack", "stack = '2MiB'", "`limits.stack` = 2MiB: wasm trap: call stack exhausted");

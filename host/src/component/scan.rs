@@ -27,6 +27,8 @@ pub(super) struct Scan {
     pub exports: Vec<String>,
     pub uses_async: bool,
     pub language: Option<String>,
+    pub memory_bytes: u64,
+    pub table_elements: u64,
 }
 
 impl Scan {
@@ -38,6 +40,7 @@ impl Scan {
         let mut validator = Validator::new_with_features(WasmFeatures::all());
         let (mut imports, mut exports, mut tools) = (Vec::new(), Vec::new(), Tools::default());
         let (mut depth, mut types, mut only_types) = (0_u32, None, true);
+        let (mut memory_bytes, mut table_elements) = (0, 0);
         for payload in Parser::new(0).parse_all(bytes) {
             let payload = payload.map_err(ReadError::Invalid)?;
             if let Payload::Version { encoding: Encoding::Module, .. } = payload
@@ -70,6 +73,18 @@ impl Scan {
                         exports.push(export.name.name.to_owned());
                     }
                 }
+                Payload::MemorySection(section) => {
+                    for memory in section {
+                        let memory = memory.map_err(ReadError::Invalid)?;
+                        let page = 1_u64 << memory.page_size_log2.unwrap_or(16);
+                        memory_bytes = memory.initial.saturating_mul(page).max(memory_bytes);
+                    }
+                }
+                Payload::TableSection(section) => {
+                    for table in section {
+                        table_elements = table.map_err(ReadError::Invalid)?.ty.initial.max(table_elements);
+                    }
+                }
                 Payload::CustomSection(section) => {
                     if let KnownCustom::Producers(_) = section.as_known() {
                         tools.record(section.data(), section.data_offset());
@@ -83,7 +98,8 @@ impl Scan {
             return Err(ReadError::WitPackage);
         }
         let types = types.expect("the parser ends a valid component with `End`");
-        Ok(Scan { types, imports, exports, uses_async: strict.is_none(), language: tools.language() })
+        let (uses_async, language) = (strict.is_none(), tools.language());
+        Ok(Scan { types, imports, exports, uses_async, language, memory_bytes, table_elements })
     }
 }
 

@@ -186,6 +186,14 @@ impl Limit {
         }
     }
 
+    /// A value of this limit as program.toml writes it.
+    pub(super) fn literal(self, value: u64) -> String {
+        match self.unit() {
+            Unit::Count => value.to_string(),
+            Unit::Bytes | Unit::Millis => format!("\"{}\"", self.show(value)),
+        }
+    }
+
     /// A value of this limit as people write it.
     pub fn show(self, value: u64) -> String {
         match self.unit() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::problem::{Problem, Problems};
 use super::source::NodePlace;
-use super::{Authorities, Node, Program};
+use super::{Authorities, Limit, Node, Program};
 use crate::component::{Component, Interface, ReadError};
 use bind::Binder;
 
@@ -77,6 +77,7 @@ pub(super) fn link(program: Program, mut problems: Problems) -> Result<Linked, P
     for (node, component) in program.nodes.iter().zip(&components) {
         let Some(component) = component else { continue };
         check_role(&program, node, component, &mut problems);
+        check_start(&program, node, component, &mut problems);
         if refused.insert(&component.path) {
             check_methods(&program, node, component, &mut problems);
         }
@@ -166,6 +167,36 @@ fn check_role(program: &Program, node: &Node, component: &Component, problems: &
         None => ("exports nothing that the host uses", "export `wasi:cli/run` or an interface from the component"),
     };
     problems.push_node(&node.name, problem.at(span, label).help(help.to_owned()));
+}
+
+/// A component that starts with more memory than its node may have never starts.
+fn check_start(program: &Program, node: &Node, component: &Component, problems: &mut Problems) {
+    let starts_with =
+        [(Limit::Memory, component.memory_bytes, "memory"), (Limit::TableElements, component.table_elements, "table")];
+    for (limit, needed, what) in starts_with {
+        let value = program.limit(node, limit).expect("this limit has a default");
+        if needed <= value {
+            continue;
+        }
+        let (shown, needed_shown) = (program.shown(&component.path), limit.show(needed));
+        let size = if limit == Limit::Memory { needed_shown.clone() } else { format!("{needed_shown} elements") };
+        let message = format!(
+            "`{shown}` starts with a {what} of {size}, but `{limit}` of `{}` is {}",
+            node.name,
+            limit.show(value)
+        );
+        let help = match program.ceiling(limit) {
+            _ if !limit.range().contains(&needed) => "no node can have as much".to_owned(),
+            Some(ceiling) if ceiling < needed => {
+                format!("the ceiling is {}: ask for a higher one", limit.show(ceiling))
+            }
+            _ => format!("give the node at least `{limit} = {}`", limit.literal(needed)),
+        };
+        let span = program.source.node_span(&node.name, NodePlace::Limit(limit));
+        let span = span.or_else(|| program.source.node_span(&node.name, NodePlace::Component));
+        let problem = Problem::error("small-limit", message).at(span, "too little for it to start");
+        problems.push_node(&node.name, problem.help(help));
+    }
 }
 
 /// What a component offers to others must be something that calls can carry.

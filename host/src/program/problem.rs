@@ -51,6 +51,7 @@ pub const RULES: &[(&str, &str)] = &[
     ("over-ceiling", "a node asks for no more than its ceilings allow"),
     ("replicas", "the number of replicas is within what can be run"),
     ("shared-restart", "only a colocation of processes has restarts of its own"),
+    ("small-limit", "a node's limits have room for what its component starts with"),
     ("syntax", "a program file is TOML"),
     ("two-restarts", "a node has one restart policy"),
     ("type-mismatch", "caller and callee agree on the types of a function"),

@@ -99,6 +99,8 @@ fn pool(demand: &Demand) -> PoolingAllocationConfig {
     pool.max_core_instances_per_component(demand.core_instances);
     pool.max_memories_per_component(demand.memories);
     pool.max_tables_per_component(demand.tables);
+    pool.max_memories_per_module(demand.memories);
+    pool.max_tables_per_module(demand.tables);
     pool.max_component_instance_size(16 * 1024 * 1024);
     pool.max_core_instance_size(16 * 1024 * 1024);
     pool.table_elements(usize::try_from(demand.table_elements_max).unwrap_or(usize::MAX));

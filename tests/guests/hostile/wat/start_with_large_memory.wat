@@ -1,7 +1,8 @@
-;; Has more memory than it may from the start.
+;; Has more memory than it may from the start: in two memories, each of which it may have.
 (component
   (core module $code
-    (memory 1024)
+    (memory 300)
+    (memory 300)
     (func (export "run") (result i32)
       i32.const 0))
   (core instance $code (instantiate $code))

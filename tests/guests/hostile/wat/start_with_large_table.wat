@@ -1,7 +1,8 @@
-;; Has a larger table than it may from the start.
+;; Has more table elements than it may from the start: in two tables, each of which it may have.
 (component
   (core module $code
-    (table 50000 funcref)
+    (table 3000 funcref)
+    (table 3000 funcref)
     (func (export "run") (result i32)
       i32.const 0))
   (core instance $code (instantiate $code))

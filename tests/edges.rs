@@ -91,7 +91,7 @@ impl Launch {
         let methods = Arc::from(["/test.probe.Probe/Echo".parse().expect("it is a path")]);
         let exchange = Exchange::new(0);
         let remote = Remote::new(label.to_owned(), ReplicaIndex(0), exchange, connection, passes, methods);
-        let context = CallContext { origin: None, caller, options: within_a_minute() };
+        let context = CallContext { origin: None, caller, kept: None, options: within_a_minute() };
         remote.call(0, Message::from(ECHOED), context).await.map(|response| response.to_vec())
     }
 
@@ -189,7 +189,7 @@ fn a_replica_in_the_same_process_needs_an_edge_too() {
         let mailbox = worker.mailbox(ReplicaId { node: B, index: 0 }).expect("it is one of the worker's");
         for (caller, result) in [(A, Ok(ECHOED.to_vec())), (C, Err(CallError::Denied)), (B, Ok(ECHOED.to_vec()))] {
             let caller = Some(ReplicaIndex(caller.0));
-            let context = CallContext { origin: None, caller, options: within_a_minute() };
+            let context = CallContext { origin: None, caller, kept: None, options: within_a_minute() };
             let answer = mailbox.call(0, Message::from(ECHOED), context).await;
             assert_eq!(answer.map(|response| response.to_vec()), result, "{caller:?}");
         }

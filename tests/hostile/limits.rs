@@ -121,6 +121,15 @@ fn the_arguments_of_calls_end_at_their_limit() {
 }
 
 #[test]
+fn results_that_nobody_takes_end_at_the_same_limit() {
+    let accomplice = "run = false\nlimits = { made-bytes = '8MiB' }\nhandles = { victim = 'accomplice' }\n\
+        [nodes.accomplice]\nGUEST:return_list_later\nrun = false\n";
+    let settings = format!("{accomplice}{CALLER}");
+    let attack = Attack::new("leave_results").settings(&settings);
+    attack.stderr("it reached its limit `limits.made-bytes` = 8MiB").stdout(TOLD).check();
+}
+
+#[test]
 fn what_is_too_large_is_not_copied() {
     let limit = "it reached its limit `limits.message` = 1MiB";
     check_called("return_large_list", "message = '1MiB'", limit);

@@ -45,7 +45,12 @@ impl Flavour {
             Self::Async => Urgency::Concurrent,
             Self::Plain => Urgency::Blocked,
         };
-        CallContext { origin: None, caller: None, options: CallOptions { urgency, ..CallOptions::default() } }
+        CallContext {
+            origin: None,
+            caller: None,
+            kept: None,
+            options: CallOptions { urgency, ..CallOptions::default() },
+        }
     }
 }
 

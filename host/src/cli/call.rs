@@ -68,7 +68,7 @@ impl Callee {
         let (label, exchange, passes) = (self.label.clone(), Exchange::new(0), self.passes.clone());
         let remote = Remote::new(label, ReplicaIndex(0), exchange, connection, passes, Arc::from([path]));
         let options = CallOptions { timeout: Some(timeout), ..CallOptions::default() };
-        let context = CallContext { origin: None, caller: None, options };
+        let context = CallContext { origin: None, caller: None, kept: None, options };
         Ok(remote.call(0, Message::from(request), context).await?.to_vec())
     }
 }

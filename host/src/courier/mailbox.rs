@@ -13,7 +13,9 @@ use hdrhistogram::Histogram;
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::peer::Pending;
-use super::{CallContext, CallError, CallOptions, Callers, Exchange, Message, Origin, Pump, ReplicaIndex, Urgency};
+use super::{
+    CallContext, CallError, CallOptions, Callers, Exchange, Kept, Message, Origin, Pump, ReplicaIndex, Urgency,
+};
 use crate::program::WhenFull;
 use queue::Queue;
 pub use queue::Room;
@@ -28,6 +30,7 @@ pub struct Call {
     /// The replicas that can't take another call until this one returns.
     pub origin: Option<Arc<Origin>>,
     reply: oneshot::Sender<Result<Message, CallError>>,
+    kept: Option<Arc<Kept>>,
     blocked: Option<(Arc<Exchange>, ReplicaIndex)>,
     queued_at: Instant,
     wait_for_ready: bool,
@@ -140,7 +143,7 @@ impl Mailbox {
         }
         let _pending = Pending::new(&self.pending);
         let _hold = self.exchange.enter(&context, self.replica, &self.label)?;
-        let CallContext { origin, caller, options } = context;
+        let CallContext { origin, caller, kept, options } = context;
         let deadline = options.timeout.map(|timeout| (Instant::now(), timeout));
         let (reply, mut answer) = oneshot::channel();
         let blocked = caller.filter(|_| options.urgency == Urgency::Blocked);
@@ -149,6 +152,7 @@ impl Mailbox {
             request,
             origin,
             reply,
+            kept,
             blocked: blocked.map(|caller| (self.exchange.clone(), caller)),
             queued_at: Instant::now(),
             wait_for_ready: options.wait_for_ready,
@@ -367,6 +371,7 @@ impl Mailbox {
 #[derive(Debug)]
 pub struct Answering {
     reply: oneshot::Sender<Result<Message, CallError>>,
+    kept: Option<Arc<Kept>>,
     blocked: Option<(Arc<Exchange>, ReplicaIndex)>,
     queued_at: Instant,
 }
@@ -377,15 +382,15 @@ impl Answering {
             exchange.answered(caller);
         }
         // The caller may have stopped waiting.
-        let _ = self.reply.send(result);
+        let _ = self.reply.send(result.and_then(|response| response.kept_for(self.kept.as_ref())));
     }
 }
 
 impl Call {
     /// Splits the call into what the replica's function gets and where its answer goes.
     pub fn split(self) -> (usize, Message, Option<Arc<Origin>>, Answering) {
-        let Self { method, request, origin, reply, blocked, queued_at, wait_for_ready: _ } = self;
-        (method, request, origin, Answering { reply, blocked, queued_at })
+        let Self { method, request, origin, reply, kept, blocked, queued_at, wait_for_ready: _ } = self;
+        (method, request, origin, Answering { reply, kept, blocked, queued_at })
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::{Buf, BufMut};
 
-use super::Block;
+use super::{Block, CallError, Kept, KeptBytes};
 
 /// The bytes of one protobuf message.
 ///
@@ -20,7 +20,12 @@ pub struct Message {
     start: usize,
     /// The content of the last field, where that is a large block, with the field's number.
     block: Option<(u32, Arc<Block>)>,
+    /// What counts it, where it is kept for a caller.
+    kept: Option<KeptBytes>,
 }
+
+/// What is shorter is not counted where it is kept for a caller: it takes no more than the call itself.
+const KEPT_BYTES_MIN: u64 = 1024;
 
 /// Room left in front of a large block for the headers that follow it.
 const HEADROOM: usize = 64;
@@ -74,6 +79,20 @@ impl Message {
             source.advance(length);
         }
         arriving.finish().expect("a buffer has as many bytes as it says")
+    }
+
+    /// Has the message counted by `kept` for as long as it is there.
+    ///
+    /// # Errors
+    /// If it is more than may be kept; the message is gone then.
+    pub fn kept_for(mut self, kept: Option<&Arc<Kept>>) -> Result<Self, CallError> {
+        let bytes = self.kept_bytes();
+        if let Some(kept) = kept
+            && bytes >= KEPT_BYTES_MIN
+        {
+            self.kept = Some(kept.keep(bytes).ok_or(CallError::Overloaded)?);
+        }
+        Ok(self)
     }
 
     /// The bytes that the message keeps, near enough: without the header of a block.
@@ -164,7 +183,7 @@ impl Arriving {
 
     /// The message, if all of it has come.
     pub fn finish(self) -> Option<Message> {
-        (self.filled == self.bytes.len()).then_some(Message { bytes: self.bytes, start: 0, block: None })
+        (self.filled == self.bytes.len()).then_some(Message { bytes: self.bytes, start: 0, block: None, kept: None })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Origin, ReplicaIndex, Urgency};
+use super::{Kept, Origin, ReplicaIndex, Urgency};
 use crate::program::WhenFull;
 
 /// Everything about a call but its message.
@@ -13,6 +13,8 @@ pub struct CallContext {
     pub origin: Option<Arc<Origin>>,
     /// The calling replica; `None` for callers outside of the program.
     pub caller: Option<ReplicaIndex>,
+    /// What counts the bytes that are kept for the caller, its results among them, where something does.
+    pub kept: Option<Arc<Kept>>,
     /// How it is to be made.
     pub options: CallOptions,
 }

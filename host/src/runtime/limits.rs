@@ -1,7 +1,6 @@
 //! What a replica's store takes at most: memories, tables, handles; and the one way to say which limit was reached.
 
 mod breach;
-mod made;
 mod open;
 
 use std::sync::Arc;
@@ -12,10 +11,10 @@ use wasmtime::component::ResourceTableError;
 use wasmtime::{ResourceLimiter, Result, Store, Trap};
 
 pub(super) use breach::Breach;
-pub(super) use made::{Made, MadeCall};
 pub(super) use open::Open;
 
 use super::state::State;
+use crate::courier::Kept;
 use crate::plan::LimitsPlan;
 use crate::program::Limit;
 
@@ -59,6 +58,13 @@ impl LimitHit {
         says("too much data is being copied between the host and the guest")
             .then(|| Self::new(Limit::Message, limits.message_bytes))
     }
+}
+
+/// Counts what the host keeps of the calls that a guest makes and of their results.
+pub(super) fn kept(limits: &LimitsPlan, breach: &Breach) -> Arc<Kept> {
+    let (breach, max) = (breach.clone(), limits.made_bytes);
+    // Results come while the guest waits or does something else, so that it can't be made to trap there.
+    Kept::new(max, move || breach.note(LimitHit::new(Limit::MadeBytes, max)))
 }
 
 /// Sets the limits of a store that wasmtime itself keeps.

@@ -8,11 +8,10 @@ use wasmtime::component::{Component, Linker, LinkerInstance, Resource, ResourceT
 use wasmtime::{AsContextMut, Engine, Result, StoreContextMut, bail, format_err};
 
 use super::import::{self, Imported, Outcome};
-use super::limits::MadeCall;
 use super::signature::{CallStyle, Signature};
 use super::state::State;
 use super::wire::Payload;
-use crate::courier::{CallContext, CallError, CallOptions, Message, Origin, Peer, ReplicaIndex, Urgency};
+use crate::courier::{CallContext, CallError, CallOptions, KeptBytes, Message, Origin, Peer, Urgency};
 use crate::program::Pick;
 
 /// One import of a node and the handles that satisfy it.
@@ -133,8 +132,11 @@ impl CallSite {
         })
     }
 
-    fn context(&self, origin: Option<Arc<Origin>>, caller: ReplicaIndex) -> CallContext {
-        CallContext { origin, caller: Some(caller), options: self.options }
+    /// Everything about a call that the guest of `store` makes but its message.
+    fn context(&self, mut store: StoreContextMut<'_, State>) -> Result<CallContext> {
+        let (caller, kept) = (store.data().replica(), store.data().kept.clone());
+        let origin = origin(store.as_context_mut(), self.options.urgency)?;
+        Ok(CallContext { origin, caller: Some(caller), kept: Some(kept), options: self.options })
     }
 
     /// What the caller sees of a failed call: an error value where its result has one, else a trap that says it all.
@@ -144,6 +146,12 @@ impl CallSite {
         }
         Err(format_err!("`{}` of `{}`, called by handle `{}`: {error}", self.method, callee.label(), self.handle))
     }
+}
+
+/// Counts a request for as long as its call is not answered.
+fn keep(store: &StoreContextMut<'_, State>, request: &Message) -> Result<KeptBytes> {
+    let State { kept, breach, .. } = store.data();
+    kept.keep(request.kept_bytes()).ok_or_else(|| breach.error())
 }
 
 /// What a call came through, from the caller's store.
@@ -193,13 +201,12 @@ impl Plain {
 impl Imported<State, Handle> for Plain {
     fn call(&self, mut store: StoreContextMut<'_, State>, _: Option<Resource<Handle>>, request: Message) -> Outcome {
         let (callee, method) = self.pick().clone();
-        let caller = store.data().replica();
-        let made = store.data().made.call(request.kept_bytes());
-        let origin = origin(store.as_context_mut(), self.call.options.urgency);
+        let kept = keep(&store, &request);
+        let context = self.call.context(store.as_context_mut());
         let call = self.call.clone();
         Box::pin(async move {
-            let _made: MadeCall = made?;
-            match callee.call(method, request, call.context(origin?, caller)).await {
+            let _kept: KeptBytes = kept?;
+            match callee.call(method, request, context?).await {
                 Ok(response) => Ok(Payload::Message(response)),
                 Err(error) => call.failed(&callee, error),
             }
@@ -296,12 +303,11 @@ impl Imported<State, Handle> for Method {
         let Some((callee, method, call)) = self.of_each.get(place).cloned() else {
             return Box::pin(async { Err(format_err!("the handle leads to no replica")) });
         };
-        let caller = store.data().replica();
-        let made = store.data().made.call(request.kept_bytes());
-        let origin = origin(store.as_context_mut(), call.options.urgency);
+        let kept = keep(&store, &request);
+        let context = call.context(store.as_context_mut());
         Box::pin(async move {
-            let _made: MadeCall = made?;
-            match callee.call(method.index, request, call.context(origin?, caller)).await {
+            let _kept: KeptBytes = kept?;
+            match callee.call(method.index, request, context?).await {
                 Ok(response) if method.returns_call_error => Ok(Payload::Message(response)),
                 Ok(response) => Ok(Payload::Ok(response)),
                 Err(error) => call.failed(&callee, error),

@@ -10,11 +10,11 @@ use wasmtime_wasi_config::WasiConfigVariables;
 use super::denials::Denials;
 use super::files::Files;
 use super::http::HttpClient;
-use super::limits::{Breach, Growth, Made, Open};
+use super::limits::{Breach, Growth, Open};
 use super::meter::{Meter, Turns};
 use super::output::{Budget, LineWriter, Stream};
-use super::{ReplicaSpec, StartError, clock, random, sockets};
-use crate::courier::{Origin, ReplicaIndex};
+use super::{ReplicaSpec, StartError, clock, limits, random, sockets};
+use crate::courier::{Kept, Origin, ReplicaIndex};
 
 /// The data of a replica's store.
 pub(super) struct State {
@@ -26,7 +26,8 @@ pub(super) struct State {
     pub(super) config: WasiConfigVariables,
     pub(super) limits: Growth,
     pub(super) meter: Arc<Meter>,
-    pub(super) made: Made,
+    /// What is kept of the calls that the guest makes.
+    pub(super) kept: Arc<Kept>,
     pub(super) spec: Arc<ReplicaSpec>,
     /// stdout and stderr.
     pub(super) output: [LineWriter; 2],
@@ -69,7 +70,7 @@ impl State {
             config: config.collect(),
             limits: Growth::new(&node.limits, spec.memory_bytes.clone()),
             meter: Meter::new(turns, &node.limits),
-            made: Made::new(&node.limits),
+            kept: limits::kept(&node.limits, &breach),
             output: [stdout, stderr],
             open: Open::new(&node.limits, node.sandbox.dirs.len() + node.sandbox.files.len(), breach.clone()),
             breach,

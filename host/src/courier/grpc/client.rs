@@ -122,7 +122,7 @@ impl Remote {
         let late = timeout.is_some_and(|timeout| start.elapsed() + CLOCK_SLACK >= timeout);
         match result {
             Err(CallError::Cancelled) if late => Err(CallError::DeadlineExceeded),
-            result => result,
+            result => result.and_then(|response| response.kept_for(context.kept.as_ref())),
         }
     }
 

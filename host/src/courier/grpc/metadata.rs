@@ -72,7 +72,7 @@ pub fn read(headers: &HeaderMap, trusted: bool) -> CallContext {
         urgency,
         ..CallOptions::default()
     };
-    CallContext { origin, caller, options }
+    CallContext { origin, caller, kept: None, options }
 }
 
 /// The `grpc-timeout` header: in the smallest unit of which eight digits are enough.
@@ -116,6 +116,7 @@ mod tests {
         let context = CallContext {
             origin: Some(origin),
             caller: Some(ReplicaIndex(7)),
+            kept: None,
             options: CallOptions {
                 timeout: Some(Duration::from_millis(1500)),
                 wait_for_ready: false,

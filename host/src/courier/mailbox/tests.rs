@@ -10,7 +10,7 @@ use crate::program::WhenFull;
 fn check(room: Room, waiting: &[usize], bytes: usize, fits: bool) {
     let mailbox = Mailbox::new("a/0".to_owned(), ReplicaIndex(0), Callers::default(), room, Exchange::new(1));
     let options = CallOptions { when_full: WhenFull::Fail, ..CallOptions::default() };
-    let context = CallContext { origin: None, caller: None, options };
+    let context = CallContext { origin: None, caller: None, kept: None, options };
     let call = |bytes: usize| Box::pin(mailbox.call(0, Message::from(vec![7; bytes].as_slice()), context.clone()));
     let mut calls: Vec<_> = waiting.iter().map(|&bytes| call(bytes)).collect();
     assert!(calls.iter_mut().all(|call| call.now_or_never().is_none()), "{waiting:?} should wait");

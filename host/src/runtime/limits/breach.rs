@@ -15,6 +15,11 @@ impl Breach {
         let _ = self.0.set(hit);
     }
 
+    /// The limit that has been noted, as the error that a guest traps with.
+    pub(in crate::runtime) fn error(&self) -> wasmtime::Error {
+        self.check().map_or_else(Into::into, |()| wasmtime::format_err!("a limit was reached that nobody noted"))
+    }
+
     /// Fails if a limit has been noted.
     pub(in crate::runtime) fn check(&self) -> Result<(), LimitHit> {
         self.0.get().map_or(Ok(()), |hit| Err(hit.clone()))

@@ -14,8 +14,10 @@ use lp_host::worker::Caller;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
+use crate::grpc::address;
 use crate::host;
 use crate::run::{Program, check};
+use crate::runs::Machine;
 
 /// `a` may call `b`, and everyone may call itself; nobody else may call `c`.
 const THREE: &str = "[nodes.a]\nASYNC\nhandles = { probe = 'b' }\nrun = false\n\
@@ -210,6 +212,25 @@ fn a_guest_reaches_no_node_by_a_name_that_it_makes_up() {
     let mut lines = vec!["a/0 │ true"];
     lines.extend(names.map(|_| "a/0 │ false"));
     check(&toml, 0, &lines, &[]);
+}
+
+#[test]
+fn a_guest_that_replays_what_it_finds_of_the_run_reaches_nobody() {
+    for (launch_type, _) in LaunchType::NAMES {
+        let machine = Machine::new();
+        let program = Program::new(&format!(
+            "[nodes.a]\nASYNC\nhandles = {{ probe = 'other' }}\nrun = false\nlisten = '127.0.0.1:0'\n\
+             [nodes.other]\nASYNC\nhandles = {{ probe = 'other' }}\nrun = false\n\
+             [nodes.thief]\ncomponent = '{}'\n[nodes.thief.sandbox]\nnetwork = ['tcp-connect:127.0.0.1:*']\n\
+             dirs = [{{ host = '.', guest = '/up' }}, {{ host = '{}', guest = '/run-dir' }}]\n",
+            host::guests().join("replay_credential.wasm").display(),
+            machine.runtime_dir().display()
+        ));
+        let mut going = machine.start(&program, &["--launch-type", &launch_type.to_string()]);
+        std::fs::write(program.dir.path().join("address"), address(&mut going)).expect("it can be written");
+        going.expect_line("thief/0 │ nobody was deceived");
+        assert!(going.child.wait().expect("the child can be waited for").success());
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ const SERVER: &str = "message-max = '40MiB'\n[nodes.a]\nASYNC\nhandles = { probe
     [nodes.b]\nASYNC\nhandles = { probe = 'a' }\nargs = ['print:up', 'wait-for-stop']\n";
 
 /// The address that a run says its node listens at.
-fn address(going: &mut Going) -> String {
+pub(crate) fn address(going: &mut Going) -> String {
     let mut stderr = BufReader::new(going.child.stderr.take().expect("stderr is piped"));
     let mut line = String::new();
     stderr.read_line(&mut line).expect("stderr can be read");

@@ -1,7 +1,12 @@
 //! The walls around worker processes, as the kernel sees them and as a guest runs into them.
 
 use std::collections::BTreeMap;
+use std::fs::{DirEntry, Permissions};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
 
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 use serde_json::Value;
@@ -53,6 +58,10 @@ fn ps_shows_the_walls_that_the_kernel_confirms() {
         assert_eq!(of_process(&replica, "status", "NoNewPrivs") == "1", applied("no_new_privileges"), "{replica}");
         assert_eq!(of_process(&replica, "status", "Seccomp") == "2", applied("seccomp"), "{replica}");
         assert_eq!(of_process(&replica, "limits", "Max core file size") == "0", applied("no_core_dumps"), "{replica}");
+        // 4096 of the host, two for each of two workers, and 2064 by the limits of the only replica.
+        let open_files = hardening["open_files_max"].as_u64().expect("it is said");
+        assert!(open_files <= 4096 + 4 + 2064, "{replica}");
+        assert_eq!(of_process(&replica, "limits", "Max open files"), open_files.to_string(), "{replica}");
         let missing = hardening["missing"].as_array().expect("it is a list");
         let whole = applied("seccomp") && applied("no_core_dumps") && hardening["landlock"].is_u64();
         assert_eq!(missing.is_empty(), whole, "{replica}");
@@ -170,4 +179,55 @@ fn a_directory_that_took_the_place_of_a_granted_one_is_out_of_reach() {
         true => assert_eq!(read_twice("auto"), "a/0 │ Ok(\"shared\")\n"),
         false => assert_eq!(read_twice("auto"), both),
     }
+}
+
+/// Whether the socket at `path` answers a process of the user `uid`. What it is sent starts a connection between workers,
+/// and is a request, if a wrong one, to whoever takes lines.
+fn answers(path: &Path, uid: libc::uid_t) -> bool {
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(|| {
+            #[allow(
+                unsafe_code,
+                reason = "libc's own function changes all threads, and only this one is to be another user"
+            )]
+            // SAFETY: the call takes numbers alone, and the thread ends before anything else is done with it.
+            let changed = unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) };
+            assert_eq!(changed, 0, "root can be anybody");
+            let mut stream = UnixStream::connect(path).expect("the way is open");
+            // Whoever hangs up may do so before this is sent.
+            let _ = stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0");
+            stream.set_read_timeout(Some(Duration::from_secs(60))).expect("it is a time");
+            match stream.read(&mut [0]) {
+                Ok(length) => length > 0,
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}");
+                    false
+                }
+            }
+        });
+        asking.join().expect("no panic")
+    })
+}
+
+#[test]
+fn sockets_hang_up_on_another_user_who_got_to_them() {
+    if !rustix::process::geteuid().is_root() {
+        return eprintln!("skipped: only root can be another user");
+    }
+    let (machine, program) = (Machine::new(), pair(""));
+    let going = up(&machine, &program, PROCESSES);
+    let dir = machine.run_dirs().pop().expect("there is a run");
+    let entries = std::fs::read_dir(&dir).expect("it can be listed").map(|entry| entry.expect("it is there"));
+    let sockets: Vec<_> = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_socket())).collect();
+    assert_eq!(sockets.len(), 3, "two workers' and the run's own: {sockets:?}");
+    // Each of these alone keeps others out.
+    let open =
+        |path: &Path| std::fs::set_permissions(path, Permissions::from_mode(0o777)).expect("it is the test's own");
+    dir.ancestors().take(3).for_each(open);
+    for socket in sockets.iter().map(DirEntry::path) {
+        open(&socket);
+        assert!(answers(&socket, 0), "{}", socket.display());
+        assert!(!answers(&socket, 65534), "{}", socket.display());
+    }
+    end(going);
 }

@@ -7,10 +7,10 @@
 mod files;
 mod system_calls;
 
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 
-use crate::plan::Plan;
+use crate::plan::{NodePlan, Plan, ReplicaId};
 pub use files::Granted;
 
 /// The walls that stand around a worker process.
@@ -24,6 +24,8 @@ pub struct Hardened {
     pub seccomp: bool,
     /// The process leaves no core file, in which secrets would be.
     pub no_core_dumps: bool,
+    /// The most files and sockets that the process may have open, by the limits of its nodes.
+    pub open_files_max: Option<u64>,
     /// What could not be had, and why.
     pub missing: Vec<String>,
 }
@@ -54,6 +56,10 @@ pub fn harden(plan: &Plan, index: usize, granted: &Granted) -> Hardened {
         Ok(()) => hardened.no_core_dumps = true,
         Err(error) => hardened.missing.push(format!("core files can't be forbidden: {error}")),
     }
+    match limit_open_files(plan, index) {
+        Ok(max) => hardened.open_files_max = Some(max),
+        Err(error) => hardened.missing.push(format!("open files can't be limited: {error}")),
+    }
     match files::restrict(plan, index, granted) {
         Ok(restricted) => {
             hardened.no_new_privileges = restricted.no_new_privileges;
@@ -66,4 +72,24 @@ pub fn harden(plan: &Plan, index: usize, granted: &Granted) -> Hardened {
         Err(reason) => hardened.missing.push(format!("no seccomp: {reason}")),
     }
     hardened
+}
+
+/// What a worker has open beside what its guests do: sockets, libraries, whatever finds hosts by their names; and the
+/// connections of clients at the addresses where its nodes listen, which are no more than this leaves.
+const HOST_FILES: u64 = 4096;
+
+/// Limits the files and sockets of this process to what its replicas may have and the host needs, if that is less than it
+/// has by now. Where the process has less, by a soft limit, it gets that much.
+fn limit_open_files(plan: &Plan, index: usize) -> rustix::io::Result<u64> {
+    let of_replica = |replica: &ReplicaId| {
+        let NodePlan { limits, sandbox, .. } = plan.node(replica.node);
+        let granted = (sandbox.dirs.len() + sandbox.files.len()) as u64;
+        limits.open_files + limits.sockets + u64::from(limits.http_requests) + granted
+    };
+    let of_guests: u64 = plan.workers[index].replicas.iter().map(of_replica).sum();
+    // Two for each other worker: a connection to it, and one from it.
+    let needed = HOST_FILES + 2 * plan.workers.len() as u64 + of_guests;
+    let max = getrlimit(Resource::Nofile).maximum.map_or(needed, |hard| hard.min(needed));
+    setrlimit(Resource::Nofile, Rlimit { current: Some(max), maximum: Some(max) })?;
+    Ok(max)
 }

@@ -4,9 +4,6 @@
 //! `RESOLVE_BENEATH`, or step by step where the kernel lacks that. What is here opens the directories, gives out single
 //! files beside them, and tells of denials.
 
-mod p2;
-mod p3;
-
 use std::collections::BTreeMap;
 use std::fs::File as OsFile;
 use std::io;
@@ -24,8 +21,61 @@ use super::engine::Kind;
 use super::state::State;
 use crate::program::{Access, Sandbox};
 
+/// What both versions of `wasi:filesystem` have in common but for the types, which each has in scope: the functions, which it
+/// links by its own `metadata!`, `other!` and `add_open`, and how a single file is opened. The result is the version's.
+macro_rules! in_both {
+    ($version:literal, $result:ident) => {
+        pub(super) fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
+            let mut preopens = linker.instance(concat!("wasi:filesystem/preopens@", $version))?;
+            preopens.func_wrap("get-directories", |mut store: StoreContextMut<'_, State>, ()| {
+                let State { files, table, .. } = store.data_mut();
+                Ok((files.preopens(table)?,))
+            })?;
+            let mut types = linker.instance(concat!("wasi:filesystem/types@", $version))?;
+            add_open(&mut types)?;
+            add_metadata(&mut types)?;
+            add_others(&mut types)
+        }
+
+        fn open_single(state: &mut State, file: File, open_flags: OpenFlags, flags: DescriptorFlags) -> $result<Fd> {
+            let wanted = Wanted {
+                directory: open_flags.contains(OpenFlags::DIRECTORY),
+                exclusive: open_flags.contains(OpenFlags::EXCLUSIVE),
+                truncate: open_flags.contains(OpenFlags::TRUNCATE),
+                write: open_flags.contains(OpenFlags::CREATE) || flags.contains(DescriptorFlags::WRITE),
+            };
+            let file = super::open_single(file, wanted).map_err(ErrorCode::from)?;
+            Ok(state.table.push(Descriptor::File(file))?)
+        }
+
+        fn add_metadata(types: &mut LinkerInstance<'_, State>) -> Result<()> {
+            metadata!(types, "stat-at", stat_at, stat());
+            metadata!(types, "metadata-hash-at", metadata_hash_at, metadata_hash());
+            metadata!(types, "set-times-at", set_times_at, set_times(accessed: NewTimestamp, modified: NewTimestamp));
+            Ok(())
+        }
+
+        fn add_others(types: &mut LinkerInstance<'_, State>) -> Result<()> {
+            other!(types, "create-directory-at", create_directory_at(path: String), path);
+            other!(types, "readlink-at", readlink_at(path: String), path);
+            other!(types, "remove-directory-at", remove_directory_at(path: String), path);
+            other!(types, "unlink-file-at", unlink_file_at(path: String), path);
+            other!(types, "symlink-at", symlink_at(target: String, path: String), target, path);
+            other!(types, "rename-at", rename_at(path: String, new_fd: Fd, new: String), path, new);
+            other!(types, "link-at", link_at(path_flags: PathFlags, path: String, new_fd: Fd, new: String), path, new);
+            Ok(())
+        }
+    };
+}
+
+mod p2;
+mod p3;
+
 /// The keys of program.toml that grant files.
 const KEY: &str = "sandbox.dirs";
+
+/// A descriptor as a guest holds it.
+type Fd = Resource<Descriptor>;
 
 /// The files and directories of one replica.
 pub(super) struct Files {
@@ -74,14 +124,14 @@ impl Files {
     }
 
     /// The directories, as `wasi:filesystem/preopens` gives them to the guest.
-    fn preopens(&self, table: &mut ResourceTable) -> wasmtime::Result<Vec<(Resource<Descriptor>, String)>> {
+    fn preopens(&self, table: &mut ResourceTable) -> wasmtime::Result<Vec<(Fd, String)>> {
         let preopen =
             |granted: &Granted| Ok((table.push(Descriptor::Dir(granted.dir.clone()))?, granted.guest.clone()));
         self.dirs.iter().map(preopen).collect()
     }
 
     /// The granted file at `path` of `fd`, where that is a directory that is there for single files.
-    fn single_file(&self, table: &ResourceTable, fd: &Resource<Descriptor>, path: &str) -> Option<File> {
+    fn single_file(&self, table: &ResourceTable, fd: &Fd, path: &str) -> Option<File> {
         let Ok(Descriptor::Dir(dir)) = table.get(fd) else { return None };
         let granted = self.dirs.iter().find(|granted| Arc::ptr_eq(&granted.dir.dir, &dir.dir))?;
         granted.files.get(path.strip_prefix("./").unwrap_or(path)).cloned()

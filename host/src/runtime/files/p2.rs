@@ -8,21 +8,7 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
     DescriptorFlags, ErrorCode, HostDescriptor, NewTimestamp, OpenFlags, PathFlags,
 };
 
-use super::{State, Wanted};
-
-type Fd = Resource<Descriptor>;
-
-pub(super) fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
-    let mut preopens = linker.instance("wasi:filesystem/preopens@0.2.12")?;
-    preopens.func_wrap("get-directories", |mut store: StoreContextMut<'_, State>, ()| {
-        let State { files, table, .. } = store.data_mut();
-        Ok((files.preopens(table)?,))
-    })?;
-    let mut types = linker.instance("wasi:filesystem/types@0.2.12")?;
-    add_open(&mut types)?;
-    add_metadata(&mut types)?;
-    add_others(&mut types)
-}
+use super::{Fd, State, Wanted};
 
 fn add_open(types: &mut LinkerInstance<'_, State>) -> Result<()> {
     types.func_wrap_async(
@@ -39,17 +25,6 @@ fn add_open(types: &mut LinkerInstance<'_, State>) -> Result<()> {
             })
         },
     )
-}
-
-fn open_single(state: &mut State, file: File, open_flags: OpenFlags, flags: DescriptorFlags) -> FsResult<Fd> {
-    let wanted = Wanted {
-        directory: open_flags.contains(OpenFlags::DIRECTORY),
-        exclusive: open_flags.contains(OpenFlags::EXCLUSIVE),
-        truncate: open_flags.contains(OpenFlags::TRUNCATE),
-        write: open_flags.contains(OpenFlags::CREATE) || flags.contains(DescriptorFlags::WRITE),
-    };
-    let file = super::open_single(file, wanted).map_err(ErrorCode::from)?;
-    Ok(state.table.push(Descriptor::File(file))?)
 }
 
 /// Functions on the metadata of a path, which are those on a descriptor where it leads to a single file.
@@ -78,13 +53,6 @@ macro_rules! metadata {
     };
 }
 
-fn add_metadata(types: &mut LinkerInstance<'_, State>) -> Result<()> {
-    metadata!(types, "stat-at", stat_at, stat());
-    metadata!(types, "metadata-hash-at", metadata_hash_at, metadata_hash());
-    metadata!(types, "set-times-at", set_times_at, set_times(accessed: NewTimestamp, modified: NewTimestamp));
-    Ok(())
-}
-
 /// Functions on paths that are no single files: with one, they fail as the directory of single files is for reading.
 macro_rules! other {
     ($types:ident, $name:literal, $method:ident($($argument:ident: $type:ty),+), $($path:ident),+) => {
@@ -102,17 +70,6 @@ macro_rules! other {
     };
 }
 
-fn add_others(types: &mut LinkerInstance<'_, State>) -> Result<()> {
-    other!(types, "create-directory-at", create_directory_at(path: String), path);
-    other!(types, "readlink-at", readlink_at(path: String), path);
-    other!(types, "remove-directory-at", remove_directory_at(path: String), path);
-    other!(types, "unlink-file-at", unlink_file_at(path: String), path);
-    other!(types, "symlink-at", symlink_at(target: String, path: String), target, path);
-    other!(types, "rename-at", rename_at(path: String, new_fd: Fd, new: String), path, new);
-    other!(types, "link-at", link_at(path_flags: PathFlags, path: String, new_fd: Fd, new: String), path, new);
-    Ok(())
-}
-
 /// What the guest is answered. Where it was denied, the user is told.
 fn told<T>(state: &State, method: &str, path: &str, result: FsResult<T>) -> Result<Result<T, ErrorCode>> {
     let code = match result {
@@ -124,3 +81,5 @@ fn told<T>(state: &State, method: &str, path: &str, result: FsResult<T>) -> Resu
     }
     Ok(Err(code))
 }
+
+in_both!("0.2.12", FsResult);

@@ -8,21 +8,7 @@ use wasmtime_wasi::p3::bindings::filesystem::types::{
 };
 use wasmtime_wasi::p3::filesystem::FilesystemResult;
 
-use super::{State, Wanted};
-
-type Fd = Resource<Descriptor>;
-
-pub(super) fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
-    let mut preopens = linker.instance("wasi:filesystem/preopens@0.3.0")?;
-    preopens.func_wrap("get-directories", |mut store: StoreContextMut<'_, State>, ()| {
-        let State { files, table, .. } = store.data_mut();
-        Ok((files.preopens(table)?,))
-    })?;
-    let mut types = linker.instance("wasi:filesystem/types@0.3.0")?;
-    add_open(&mut types)?;
-    add_metadata(&mut types)?;
-    add_others(&mut types)
-}
+use super::{Fd, State, Wanted};
 
 fn add_open(types: &mut LinkerInstance<'_, State>) -> Result<()> {
     types.func_wrap_concurrent(
@@ -40,17 +26,6 @@ fn add_open(types: &mut LinkerInstance<'_, State>) -> Result<()> {
             })
         },
     )
-}
-
-fn open_single(state: &mut State, file: File, open_flags: OpenFlags, flags: DescriptorFlags) -> FilesystemResult<Fd> {
-    let wanted = Wanted {
-        directory: open_flags.contains(OpenFlags::DIRECTORY),
-        exclusive: open_flags.contains(OpenFlags::EXCLUSIVE),
-        truncate: open_flags.contains(OpenFlags::TRUNCATE),
-        write: open_flags.contains(OpenFlags::CREATE) || flags.contains(DescriptorFlags::WRITE),
-    };
-    let file = super::open_single(file, wanted).map_err(ErrorCode::from)?;
-    Ok(state.table.push(Descriptor::File(file))?)
 }
 
 /// Functions on the metadata of a path, which are those on a descriptor where it leads to a single file.
@@ -78,13 +53,6 @@ macro_rules! metadata {
     };
 }
 
-fn add_metadata(types: &mut LinkerInstance<'_, State>) -> Result<()> {
-    metadata!(types, "stat-at", stat_at, stat());
-    metadata!(types, "metadata-hash-at", metadata_hash_at, metadata_hash());
-    metadata!(types, "set-times-at", set_times_at, set_times(accessed: NewTimestamp, modified: NewTimestamp));
-    Ok(())
-}
-
 /// Functions on paths that are no single files: with one, they fail as the directory of single files is for reading.
 macro_rules! other {
     ($types:ident, $name:literal, $method:ident($($argument:ident: $type:ty),+), $($path:ident),+) => {
@@ -100,17 +68,6 @@ macro_rules! other {
             },
         )?
     };
-}
-
-fn add_others(types: &mut LinkerInstance<'_, State>) -> Result<()> {
-    other!(types, "create-directory-at", create_directory_at(path: String), path);
-    other!(types, "readlink-at", readlink_at(path: String), path);
-    other!(types, "remove-directory-at", remove_directory_at(path: String), path);
-    other!(types, "unlink-file-at", unlink_file_at(path: String), path);
-    other!(types, "symlink-at", symlink_at(target: String, path: String), target, path);
-    other!(types, "rename-at", rename_at(path: String, new_fd: Fd, new: String), path, new);
-    other!(types, "link-at", link_at(path_flags: PathFlags, path: String, new_fd: Fd, new: String), path, new);
-    Ok(())
 }
 
 fn single_file(accessor: &Accessor<State>, fd: &Fd, path: &str) -> Option<File> {
@@ -136,3 +93,5 @@ fn told<T>(
     }
     Ok(Err(code))
 }
+
+in_both!("0.3.0", FilesystemResult);

@@ -101,6 +101,5 @@ fn a_hundred_thousand_calls_leave_the_memory_of_a_called_node_bounded() {
 
 #[test]
 fn a_hundred_thousand_calls_leave_the_memory_of_a_calling_node_bounded() {
-    // Python is left out: docs/languages.md says what its toolchain keeps of each call.
-    ["js", "c", "cpp", "zig"].iter().for_each(|caller| check_memory(caller, "rust"));
+    LANGUAGES[1..].iter().for_each(|caller| check_memory(caller, "rust"));
 }

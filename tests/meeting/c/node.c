@@ -25,6 +25,12 @@ lp_node_callback_code_t exports_test_meeting_relay_size(lp_node_list_u8_t *bytes
   return LP_NODE_CALLBACK_CODE_EXIT;
 }
 
+lp_node_callback_code_t exports_test_meeting_relay_length(lp_node_string_t *text) {
+  exports_test_meeting_relay_length_return(text->len);
+  lp_node_string_free(text);
+  return LP_NODE_CALLBACK_CODE_EXIT;
+}
+
 typedef test_meeting_relay_handles_borrow_relay_t relay_t;
 typedef test_meeting_relay_handles_result_u32_call_error_t result_t;
 

@@ -54,6 +54,12 @@ lp_node_callback_code_t exports_test_meeting_relay_size(lp_node_list_u8_t *bytes
   return LP_NODE_CALLBACK_CODE_EXIT;
 }
 
+lp_node_callback_code_t exports_test_meeting_relay_length(lp_node_string_t *text) {
+  exports_test_meeting_relay_length_return(text->len);
+  lp_node_string_free(text);
+  return LP_NODE_CALLBACK_CODE_EXIT;
+}
+
 bool exports_wasi_cli_run_run(void) {
   lp_node_string_t name = lp_text("relay");
   test_meeting_relay_handles_list_own_relay_t relays;

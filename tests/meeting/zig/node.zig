@@ -27,6 +27,12 @@ export fn exports_test_meeting_relay_size(bytes: *lp.lp_node_list_u8_t) lp.lp_no
     return lp.LP_NODE_CALLBACK_CODE_EXIT;
 }
 
+export fn exports_test_meeting_relay_length(text: *lp.lp_node_string_t) lp.lp_node_callback_code_t {
+    lp.exports_test_meeting_relay_length_return(text.len);
+    lp.lp_node_string_free(text);
+    return lp.LP_NODE_CALLBACK_CODE_EXIT;
+}
+
 export fn exports_wasi_cli_run_run() bool {
     var name = lp.lp_text("relay");
     var relays: lp.test_meeting_relay_handles_list_own_relay_t = undefined;

@@ -49,6 +49,7 @@ examples! {
     hello_cpp = "hello-cpp",
     hello_zig = "hello-zig",
     polyglot = "polyglot",
+    python_env = "python-env",
 }
 
 #[test]

@@ -90,6 +90,23 @@ fn what_a_compiler_says_is_shown_with_its_place_and_no_more() {
 }
 
 #[test]
+fn a_run_that_can_not_wait_for_many_calls_is_refused_with_the_one_that_can() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let write = |file: &str, text: &str| fs::write(dir.path().join(file), text).expect("a writable directory");
+    write("program.toml", "name = \"wrong\"\n[nodes.a]\ncomponent = \"a.wasm\"\nbuild = \"build.toml\"\n");
+    write("build.toml", "language = \"c\"\nstyle = \"async\"\nwit = \"a.wit\"\n");
+    write("a.wit", "package a:b;\nworld w { export wasi:cli/run@0.2.0; }\n");
+    let output = Command::new(host::BINARY).args(["build", "program.toml"]).current_dir(dir.path()).output();
+    let output = output.expect("the binary runs");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    if output.status.code() == Some(4) {
+        return eprintln!("skipped: {stderr}");
+    }
+    assert_eq!(output.status.code(), Some(3), "{stderr}");
+    assert!(stderr.contains("can't wait in `wasi:cli/run@0.2.0`: export `wasi:cli/run@0.3.0` instead"), "{stderr}");
+}
+
+#[test]
 fn a_component_is_built_again_when_its_source_or_its_wit_has_changed_and_only_then() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let write = |file: &str, text: &str| fs::write(dir.path().join(file), text).expect("a writable directory");

@@ -51,3 +51,63 @@ const char *lp_call_error(const lp_courier_types_call_error_t *error) {
       return text;
   }
 }
+
+#ifdef LP_NODE_SUBTASK_STATE
+// An exported function that waits, kept in the slot that the host has for it.
+typedef struct task {
+  lp_calls_t calls;
+  lp_next_t next;
+  void *state;
+} task_t;
+
+void lp_add(lp_calls_t *calls, lp_node_subtask_status_t status) {
+  if (LP_NODE_SUBTASK_STATE(status) == LP_NODE_SUBTASK_RETURNED) return;
+  if (calls->set == 0) calls->set = lp_node_waitable_set_new();
+  lp_node_waitable_join(LP_NODE_SUBTASK_HANDLE(status), calls->set);
+  calls->pending++;
+}
+
+// Notes an event of the calls. Whether all have been answered now, which leaves none of them.
+static bool are_answered(lp_calls_t *calls, const lp_node_event_t *event) {
+  if (event->event != LP_NODE_EVENT_SUBTASK || event->code < LP_NODE_SUBTASK_RETURNED) return false;
+  lp_node_subtask_drop(event->waitable);
+  if (--calls->pending > 0) return false;
+  lp_node_waitable_set_drop(calls->set);
+  calls->set = 0;
+  return true;
+}
+
+void lp_wait(lp_calls_t *calls) {
+  if (calls->pending == 0) return;
+  lp_node_event_t event;
+  do {
+    lp_node_waitable_set_wait(calls->set, &event);
+  } while (!are_answered(calls, &event));
+}
+
+void lp_wait_for(lp_node_subtask_status_t status) {
+  lp_calls_t calls = {0};
+  lp_add(&calls, status);
+  lp_wait(&calls);
+}
+
+lp_node_callback_code_t lp_then(const lp_calls_t *calls, lp_next_t next, void *state) {
+  if (calls->pending == 0) return next(state);
+  task_t *task = malloc(sizeof *task);
+  if (task == NULL) abort();
+  task->calls = *calls;
+  task->next = next;
+  task->state = state;
+  lp_node_context_set_0(task);
+  return LP_NODE_CALLBACK_CODE_WAIT(calls->set);
+}
+
+lp_node_callback_code_t lp_resume(const lp_node_event_t *event) {
+  task_t *task = lp_node_context_get_0();
+  if (!are_answered(&task->calls, event)) return LP_NODE_CALLBACK_CODE_WAIT(task->calls.set);
+  lp_next_t next = task->next;
+  void *state = task->state;
+  free(task);
+  return next(state);
+}
+#endif

@@ -11,6 +11,9 @@ export const relay = {
   async size(bytes) {
     return bytes.length;
   },
+  async length(text) {
+    return text.length;
+  },
 };
 
 export const run = {

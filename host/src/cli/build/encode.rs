@@ -1,9 +1,11 @@
 //! C bindings of a world, and components of the core modules that C compilers make with them.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 
-use lp_wit::{Folder, NODE_WORLD};
+use lp_wit::wit_parser::{Resolve, WorldId};
+use lp_wit::{Folder, NODE_WORLD, Style};
 use wasi_preview1_component_adapter_provider::{
     WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
 };
@@ -15,6 +17,8 @@ use wit_component::ComponentEncoder;
 pub(super) enum EncodeError {
     #[error("failed to write C bindings: {0}")]
     Bindings(String),
+    #[error("a node in the style `async` can't wait in `{0}`: export `wasi:cli/run@0.3.0` instead")]
+    EntryPoint(String),
     #[error("failed to make a component: {0}")]
     Component(String),
     #[error("failed to write what was built: {0}")]
@@ -22,15 +26,43 @@ pub(super) enum EncodeError {
 }
 
 /// Writes `lp_node.h`, `lp_node.c` and the object file that carries the types of the world into `dir`.
-pub(super) fn write_c_bindings(wit: &mut Folder, dir: &Path) -> Result<(), EncodeError> {
+pub(super) fn write_c_bindings(wit: &mut Folder, style: Style, dir: &Path) -> Result<(), EncodeError> {
     let world = wit.resolve.packages[wit.package].worlds[NODE_WORLD];
+    let mut options = wit_bindgen_c::Opts::default();
+    match entry_point(&wit.resolve, world) {
+        Some(name) if name.contains("@0.2.") && style == Style::Async => return Err(EncodeError::EntryPoint(name)),
+        // Else a run that waits would have to be cut into one function for each time that it does.
+        Some(name) if name.contains("@0.3.") => options.async_.push(&format!("-export:{name}#run")),
+        _ => {}
+    }
     let mut files = Files::default();
-    let generated = wit_bindgen_c::Opts::default().build().generate(&mut wit.resolve, world, &mut files);
+    let generated = options.build().generate(&mut wit.resolve, world, &mut files);
     generated.map_err(|error| EncodeError::Bindings(format!("{error:#}")))?;
     for (name, contents) in files.iter() {
         fs::write(dir.join(name), contents)?;
     }
+    let header = fs::read_to_string(dir.join("lp_node.h"))?;
+    fs::OpenOptions::new().append(true).open(dir.join("lp_node.c"))?.write_all(callbacks(&header).as_bytes())?;
     Ok(())
+}
+
+/// The interface of a node's `run`, if it exports one.
+fn entry_point(resolve: &Resolve, world: WorldId) -> Option<String> {
+    let mut exports = resolve.worlds[world].exports.keys().map(|key| resolve.name_world_key(key));
+    exports.find(|name| name.starts_with("wasi:cli/run@"))
+}
+
+/// A callback for each function in the header that has one, which a node may define otherwise.
+fn callbacks(header: &str) -> String {
+    let declared = header.lines().filter(|line| line.ends_with("_callback(lp_node_event_t *event);"));
+    let defined = declared.map(|line| {
+        format!("__attribute__((__weak__)) {} {{ return lp_resume(event); }}\n", line.trim_end_matches(';'))
+    });
+    let defined: String = defined.collect();
+    match defined.is_empty() {
+        true => defined,
+        false => format!("\nlp_node_callback_code_t lp_resume(const lp_node_event_t *event);\n{defined}"),
+    }
 }
 
 /// Makes a component of the core module at `core`, whose WASI is that of preview 1.

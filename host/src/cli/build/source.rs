@@ -63,7 +63,7 @@ pub(super) fn build(
     let _ = fs::remove_dir_all(&places.work);
     places.prepare(recipe, &wit.text()).map_err(not_written)?;
     if recipe.bindings.is_some() {
-        encode::write_c_bindings(&mut wit, &places.bindings).map_err(wrong)?;
+        encode::write_c_bindings(&mut wit, recipe.style(), &places.bindings).map_err(wrong)?;
     }
     let started = std::time::Instant::now();
     for step in &recipe.steps {

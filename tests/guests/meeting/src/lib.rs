@@ -15,6 +15,10 @@ impl RelayGuest for Node {
     async fn size(bytes: Vec<u8>) -> u32 {
         u32::try_from(bytes.len()).expect("an address has 32 bits")
     }
+
+    async fn length(text: String) -> u32 {
+        u32::try_from(text.len()).expect("an address has 32 bits")
+    }
 }
 
 impl RunGuest for Node {

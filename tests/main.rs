@@ -26,3 +26,4 @@ mod restart;
 mod run;
 mod runs;
 mod sandbox;
+mod watch;

@@ -10,6 +10,7 @@ mod run_dir;
 mod threads;
 mod worker_files;
 
+use std::collections::BTreeSet;
 use std::future::ready;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -33,6 +34,7 @@ use crate::runtime::{CompileCache, Outputs, Stop};
 use crate::worker::{Endpoints, ReplicaStats, Surroundings, Worker, WorkerError, WorkerSockets};
 
 /// What launching needs beside the plan.
+#[derive(Clone)]
 pub struct LaunchSetting {
     /// What the guests are given that the plan does not say.
     pub secrets: Secrets,
@@ -44,6 +46,16 @@ pub struct LaunchSetting {
     pub credentials: Arc<Credentials>,
     /// How worker processes are started, and where the sockets of workers are. Without it there are neither.
     pub processes: Option<ProcessSetting>,
+}
+
+impl LaunchSetting {
+    /// Takes note of what a launched plan was replaced by: for workers that are started from here on, and for calls from a
+    /// terminal.
+    pub fn note_plan(&self, plan: &Plan) -> Result<(), WorkerError> {
+        let Some(setting) = &self.processes else { return Ok(()) };
+        let failed = |source| WorkerError::Launch { name: plan.program.clone(), source };
+        setting.files().write_plan(plan).map_err(failed)
+    }
 }
 
 /// The workers of a running program.
@@ -124,7 +136,7 @@ async fn warm(plan: Arc<Plan>, cache: CompileCache) -> Result<(), WorkerError> {
 }
 
 /// An error and what led to it, for where only text can be passed on.
-fn with_causes(error: &WorkerError) -> String {
+pub fn with_causes(error: &WorkerError) -> String {
     let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
@@ -167,6 +179,34 @@ impl Workers {
         match self {
             Self::Threads(worker) => worker.stop_replica(replica),
             Self::Processes(processes) => processes.stop_replica(replica),
+        }
+    }
+
+    /// Has one replica end without taking another call; those that wait are for its next life.
+    pub fn pause_replica(&self, replica: ReplicaId) {
+        match self {
+            Self::Threads(worker) => worker.pause_replica(replica),
+            Self::Processes(processes) => processes.pause_replica(replica),
+        }
+    }
+
+    /// Drops one replica that is to start again, wherever its guest is, and tells nobody.
+    pub fn drop_replica(&self, replica: ReplicaId) {
+        match self {
+            Self::Threads(worker) => worker.drop_replica(replica),
+            Self::Processes(processes) => processes.drop_replica(replica),
+        }
+    }
+
+    /// Has the replicas of `nodes` run what `plan` has for them from their next start on. All of them must have ended, or
+    /// been dropped.
+    pub fn rebuild(&mut self, plan: &Plan, nodes: &BTreeSet<NodeId>) -> Result<(), WorkerError> {
+        match self {
+            Self::Threads(worker) => tokio::task::block_in_place(|| worker.rebuild(plan, nodes)),
+            Self::Processes(processes) => {
+                processes.rebuild(plan, nodes);
+                Ok(())
+            }
         }
     }
 

@@ -5,6 +5,7 @@
 mod launch_type;
 mod limits;
 mod lower;
+mod rebuilt;
 mod restart;
 mod secret;
 
@@ -43,6 +44,8 @@ pub struct Plan {
     pub message_bytes_max: u64,
     /// Whether worker processes must be hardened.
     pub hardening: Hardening,
+    /// Whether nodes are rebuilt while the program runs, so that one that has ended may come back.
+    pub watched: bool,
 }
 
 /// A node of a plan, by its index.
@@ -104,6 +107,8 @@ pub struct NodePlan {
     pub couriers: Vec<CourierPlan>,
     /// What serves the node's imports from other nodes.
     pub edges: Vec<Edge>,
+    /// The nodes that it holds handles of, and so may call, whether its component makes use of them or not.
+    pub callees: BTreeSet<NodeId>,
     /// The arguments that the guest sees, without its own name.
     pub args: Vec<String>,
     /// The environment variables that the guest sees.
@@ -222,11 +227,7 @@ impl Plan {
     /// Every pair of nodes of which the first holds a handle of the second, and so may call it.
     pub fn edges(&self) -> BTreeSet<(NodeId, NodeId)> {
         let callers = (0..).map(NodeId).zip(&self.nodes);
-        let handles = callers.flat_map(|(caller, node)| {
-            let handles = node.edges.iter().flat_map(|edge| &edge.handles);
-            handles.flat_map(move |handle| handle.targets.iter().map(move |target| (caller, target.node)))
-        });
-        handles.collect()
+        callers.flat_map(|(caller, node)| node.callees.iter().map(move |&callee| (caller, callee))).collect()
     }
 
     /// The numbers of a node's replicas among all of the program, in the order of [`Self::replicas`].

@@ -130,6 +130,8 @@ pub struct ProgramInfo {
     pub launch_type: String,
     /// The program's stop request.
     pub stop: Stop,
+    /// Whether a replica that has failed may come back, since its node may be rebuilt.
+    pub watched: bool,
 }
 
 /// Everything that makes one replica different from another.

@@ -4,9 +4,10 @@ mod components;
 mod credentials;
 mod endpoints;
 mod peers;
+mod rebuild;
 mod temporary_dir;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,13 +17,14 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::component::{Digest, ReadError};
-use crate::courier::grpc::{Presence, ReflectionError, Remote};
-use crate::courier::{Blocked, CallError, Exchange, Mailbox, Served};
+use crate::courier::grpc::{Presence, ReflectionError};
+use crate::courier::{Blocked, CallError, Mailbox, Served};
 use crate::node::{NodeEvent, run_component};
 use crate::plan::{NodeId, Plan, ReplicaId, Secrets};
 use crate::runtime::{CompileCache, Linked, LoadError, Outputs, ProgramInfo, ReplicaSpec, Runtime, RuntimeError, Stop};
 use components::Components;
 pub use credentials::{Caller, EdgeCredential, WorkerCredentials};
+use endpoints::Servers;
 pub use endpoints::{Endpoints, WorkerSockets};
 use peers::Peers;
 pub use temporary_dir::make_temporary_dirs;
@@ -139,14 +141,13 @@ pub struct ReplicaStats {
 /// A worker: its components are compiled and linked, and its replicas can be started.
 pub struct Worker {
     replicas: HashMap<ReplicaId, Local>,
-    remotes: HashMap<ReplicaId, Arc<Remote>>,
-    exchange: Arc<Exchange>,
+    peers: Peers,
     events: mpsc::UnboundedSender<NodeEvent>,
     tasks: JoinSet<()>,
     warnings: Vec<String>,
-    // Calls from outside go before the replicas, and the engines and their ticker after them.
-    _servers: JoinSet<()>,
-    _runtime: Runtime,
+    cache: Option<CompileCache>,
+    run_dir: Option<PathBuf>,
+    servers: Servers,
 }
 
 /// A replica of this worker, running or not.
@@ -155,6 +156,10 @@ struct Local {
     spec: Arc<ReplicaSpec>,
     temporary_dir: Option<PathBuf>,
     task: Option<AbortHandle>,
+    /// Its engine and the ticker of that, which every life of it keeps until its end.
+    runtime: Arc<Runtime>,
+    /// Held by a life of it: the next one begins when that is gone.
+    alive: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Worker {
@@ -174,15 +179,25 @@ impl Worker {
         Components::load(plan, &one_each, Some(cache)).map(drop)
     }
 
+    /// Compiles the components of `nodes` of `plan`, as far as `cache` does not have them.
+    pub fn compile_nodes(plan: &Plan, nodes: &BTreeSet<NodeId>, cache: CompileCache) -> Result<(), WorkerError> {
+        let one_each: Vec<_> = nodes.iter().map(|&node| ReplicaId { node, index: 0 }).collect();
+        Components::load(plan, &one_each, Some(cache)).map(drop)
+    }
+
     /// Compiles and links the replicas of worker number `index` of `plan` without starting any. Calls from elsewhere
     /// are accepted from here on, and wait.
     pub fn load(plan: &Plan, index: usize, surroundings: Surroundings) -> Result<Self, WorkerError> {
         let Surroundings { secrets, cache, outputs, stop, events, endpoints, run_dir } = surroundings;
         let replicas = &plan.workers[index].replicas;
-        let components = Components::load(plan, replicas, cache)?;
+        let components = Components::load(plan, replicas, cache.clone())?;
         let peers = Peers::new(plan, index, endpoints.workers.as_ref());
-        let program =
-            Arc::new(ProgramInfo { name: plan.program.clone(), launch_type: plan.launch_type.to_string(), stop });
+        let program = Arc::new(ProgramInfo {
+            name: plan.program.clone(),
+            launch_type: plan.launch_type.to_string(),
+            stop,
+            watched: plan.watched,
+        });
         let mut linked = HashMap::new();
         let mut locals = HashMap::new();
         for &replica in replicas {
@@ -208,32 +223,26 @@ impl Worker {
                 stop,
                 memory_bytes: Arc::default(),
             });
-            locals.insert(replica, Local { linked, spec, temporary_dir, task: None });
+            let (runtime, alive) = (components.runtime.clone(), Arc::default());
+            locals.insert(replica, Local { linked, spec, temporary_dir, task: None, runtime, alive });
         }
-        let servers = endpoints::serve(plan, endpoints, &peers, &components)?;
+        let servers = Servers::start(plan, endpoints, &peers, &components)?;
         let warnings = components.runtime.warnings().to_vec();
-        Ok(Self {
-            replicas: locals,
-            remotes: peers.remotes,
-            exchange: peers.exchange,
-            events,
-            tasks: JoinSet::new(),
-            warnings,
-            _servers: servers,
-            _runtime: components.runtime,
-        })
+        Ok(Self { replicas: locals, peers, events, tasks: JoinSet::new(), warnings, cache, run_dir, servers })
     }
 
     /// Starts a replica that does not run: one that has not started yet, or has failed.
     pub fn restart(&mut self, replica: ReplicaId) {
         // What is left of earlier lives would pile up.
         while self.tasks.try_join_next().is_some() {}
-        let Some(Local { linked, spec, temporary_dir, task }) = self.replicas.get_mut(&replica) else { return };
-        let life = run_component(replica, linked.clone(), spec.clone(), self.events.clone());
-        let temporary_dir = temporary_dir.clone();
-        *task = Some(self.tasks.spawn(async move {
+        let Some(local) = self.replicas.get_mut(&replica) else { return };
+        let (linked, spec, events) = (local.linked.clone(), local.spec.clone(), self.events.clone());
+        let (temporary_dir, runtime, alive) = (local.temporary_dir.clone(), local.runtime.clone(), local.alive.clone());
+        local.task = Some(self.tasks.spawn(async move {
+            let _runtime = runtime;
+            let _alive = alive.lock_owned().await;
             temporary_dir::make_anew(temporary_dir).await;
-            life.await;
+            run_component(replica, linked, spec, events).await;
         }));
     }
 
@@ -272,17 +281,17 @@ impl Worker {
 
     /// Every replica that is blocked on another one, as far as one of the two is this worker's.
     pub fn blocked(&self) -> Vec<Blocked> {
-        self.exchange.blocked()
+        self.peers.exchange.blocked()
     }
 
     /// Fails the call behind a hold that is part of a ring of `calls` calls.
     pub fn break_hold(&self, blocked: Blocked, calls: u32) {
-        self.exchange.break_hold(blocked, calls);
+        self.peers.exchange.break_hold(blocked, calls);
     }
 
     /// Notes what became of a replica of another worker.
     pub fn set_presence(&self, replica: ReplicaId, presence: Presence) {
-        if let Some(remote) = self.remotes.get(&replica) {
+        if let Some(remote) = self.peers.remotes.get(&replica) {
             remote.set_presence(presence);
         }
     }

@@ -11,11 +11,12 @@ use std::future::poll_fn;
 use std::sync::{Arc, LazyLock};
 
 use lp_host::courier::grpc::{
-    Bearer, Credential, Permits, Public, PublicSchema, ServedReplica, Service, serve_client, serve_worker,
+    Bearer, Credential, Permits, Public, PublicSchema, ServedReplica, Service, Services, serve_client, serve_worker,
 };
 use lp_host::courier::{Callers, Exchange, Mailbox, Peer, ReplicaIndex, Room};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::Runtime;
+use tokio::sync::watch;
 
 /// What a client sends before its first frame, and the settings that must follow.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
@@ -24,8 +25,8 @@ const MESSAGE_BYTES_MAX: usize = 1 << 16;
 
 struct Endpoints {
     runtime: Runtime,
-    public: Arc<Service>,
-    internal: Arc<Service>,
+    public: Services,
+    internal: Services,
 }
 
 static ENDPOINTS: LazyLock<Endpoints> = LazyLock::new(|| {
@@ -55,7 +56,8 @@ static ENDPOINTS: LazyLock<Endpoints> = LazyLock::new(|| {
             Service::internal(vec![replica()], MESSAGE_BYTES_MAX),
         )
     });
-    Endpoints { runtime, public: Arc::new(public), internal: Arc::new(internal) }
+    let services = |service| watch::channel(Arc::new(service)).1;
+    Endpoints { runtime, public: services(public), internal: services(internal) }
 });
 
 /// Answers every call with its request.

@@ -5,7 +5,7 @@ pub(super) mod languages;
 pub(super) mod recipe;
 pub(super) mod rust;
 pub(super) mod shell;
-mod source;
+pub(super) mod source;
 mod steps;
 mod toolchain;
 pub(super) mod tools;
@@ -85,6 +85,16 @@ fn selected<'a>(program: &'a Program, names: &[String]) -> Result<Vec<&'a Node>,
         return Err(failure.hint(format!("the nodes of `{}` are {}", program.name, known.join(", "))));
     }
     Ok(program.nodes.iter().filter(|node| names.is_empty() || names.contains(&node.name)).collect())
+}
+
+/// The folders that a node is built from by its `build.toml`, the source and the WIT; `None` for a line of the shell's,
+/// which may read anything.
+pub(super) fn source_folders(program: &Program, line: &str) -> Result<Option<[PathBuf; 2]>, Failure> {
+    if !is_build_file(line) {
+        return Ok(None);
+    }
+    let recipe = source::recipe(&program.dir, line)?;
+    Ok(Some([recipe.source, recipe.wit]))
 }
 
 /// Whether a node's `build` names a `build.toml` instead of being a line of the shell's.

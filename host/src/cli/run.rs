@@ -4,12 +4,14 @@ mod announced;
 mod notes;
 mod secrets;
 mod tmux;
+mod watch;
 
 use std::error::Error;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread::Scope;
 
 use clap::ValueEnum;
 use tokio::sync::mpsc;
@@ -24,12 +26,16 @@ use crate::runtime::CompileCache;
 use crate::supervise::{Outcome, RunReport, Setting, supervise};
 use announced::Announced;
 use notes::Notes;
+use watch::{Replacing, Watch};
 
 /// Runs a program until it has finished or is stopped
 ///
 /// Exits with 0 when the program finished, 1 when a node failed, 3 when the program is wrong, 4 when it could not be
 /// launched, and 128 + n when signal n stopped it. The first Ctrl-C asks every node to stop and waits for the
 /// program's grace period, a second one does not wait.
+///
+/// With `--watch`, the program goes on while nodes are rebuilt, and stays up when its nodes have ended. A node whose
+/// build fails, or that does not fit the others any more, goes on as it was.
 ///
 /// While it runs, `lp-host ps` lists it, `lp-host logs` shows its output, and `lp-host stop` ends it.
 #[derive(Debug, clap::Args)]
@@ -39,6 +45,9 @@ pub(super) struct Args {
     /// Build the nodes' components first, as `lp-host build` does
     #[arg(long)]
     build: bool,
+    /// Build the components, and again whenever their source changes, and restart the nodes that are others then
+    #[arg(long)]
+    watch: bool,
     /// How the nodes come to run: `threads` or `processes`
     #[arg(long, value_name = "TYPE", default_value = "threads")]
     launch_type: LaunchType,
@@ -78,8 +87,13 @@ enum Terminal {
 const STATUS_REQUESTS_MAX: usize = 16;
 
 pub(super) fn run(args: Args, screen: &mut Screen) -> Result<u8, Failure> {
-    if args.build {
-        build::build(&args.program.load()?, &[], screen)?;
+    let mut watch = None;
+    if args.build || args.watch {
+        let program = args.program.load()?;
+        if args.watch {
+            watch = Some(Watch::new(program.clone(), &args.program.program, args.log_dir.as_deref(), screen)?);
+        }
+        build::build(&program, &[], screen)?;
     }
     let linked = args.program.link()?;
     screen.warnings(&linked.warnings);
@@ -92,7 +106,11 @@ pub(super) fn run(args: Args, screen: &mut Screen) -> Result<u8, Failure> {
     let secrets = secrets::read(&plan).map_err(not_launched)?;
     let outputs = outputs(&args, &plan, screen)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(not_launched)?;
-    let (report, announced) = runtime.block_on(launch(&args, plan, secrets, outputs, screen))?;
+    let launched = std::thread::scope(|threads| {
+        let watch = watch.map(|watch| (watch, threads));
+        runtime.block_on(launch(&args, plan, secrets, outputs, watch, screen))
+    });
+    let (report, announced) = launched?;
     // Guests may still be on the runtime's threads for a tick; they are not waited for.
     runtime.shutdown_background();
     match args.format {
@@ -104,12 +122,13 @@ pub(super) fn run(args: Args, screen: &mut Screen) -> Result<u8, Failure> {
     Ok(exit_status(&report))
 }
 
-async fn launch(
+async fn launch<'s>(
     args: &Args,
-    plan: Arc<Plan>,
+    mut plan: Arc<Plan>,
     secrets: Secrets,
     outputs: LineOutputs,
-    screen: &Screen,
+    watch: Option<(Watch, &'s Scope<'s, '_>)>,
+    screen: &'s Screen,
 ) -> Result<(RunReport, Option<Announced>), Failure> {
     let recent = RecentLines::default();
     let (signals_tx, signals) = mpsc::unbounded_channel();
@@ -136,15 +155,28 @@ async fn launch(
         return Err(not_launched("workers need a directory for their sockets"));
     }
     let processes = processes.map(|dir| worker_processes(dir, cache_dir.as_deref())).transpose();
+    let cache = cache_dir.as_deref().and_then(|dir| open_cache(dir, screen));
+    let (rebuilds_tx, rebuilds) = mpsc::channel(1);
+    let mut stopper = None;
+    if let Some((watch, threads)) = watch {
+        let Some(run) = &announced else { return Err(not_launched("a watched program needs a directory for its run")) };
+        let (launch_type, cache, outputs) = (args.launch_type, cache.clone(), outputs.clone());
+        let replacing = Replacing { launch_type, cache, rebuilds: rebuilds_tx, screen, outputs };
+        let (watched, rebuilding, stop) = watch.begin(&plan, run.dir().path(), replacing)?;
+        plan = watched;
+        threads.spawn(move || rebuilding.run());
+        stopper = Some(stop);
+    }
     let launching = LaunchSetting {
         secrets,
-        cache: cache_dir.as_deref().and_then(|dir| open_cache(dir, screen)),
+        cache,
         outputs: outputs.clone(),
         credentials,
         processes: processes.map_err(not_launched)?,
     };
-    let setting = Setting { launching, signals, status_requests };
+    let setting = Setting { launching, signals, status_requests, rebuilds };
     let report = supervise(plan, setting, &mut Notes { screen, outputs: &outputs }).await.map_err(not_launched)?;
+    drop(stopper);
     // Windows that are to stay have to know before what they show ends.
     drop(windows);
     if let Some(announced) = &mut announced {

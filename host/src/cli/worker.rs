@@ -41,7 +41,10 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
         Hardening::Off => Hardened::default(),
         Hardening::Auto | Hardening::Require => {
             let write = make_temporary_dirs(&plan, args.index, &run_dir);
-            harden(&plan, args.index, &Granted { write, ..granted(args, &endpoints) })
+            let mut granted = granted(args, &endpoints);
+            // Those of rebuilt nodes come later.
+            granted.read.extend(plan.watched.then(|| WorkerFiles::of(&run_dir).components()));
+            harden(&plan, args.index, &Granted { write, ..granted })
         }
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;

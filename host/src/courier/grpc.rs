@@ -21,7 +21,7 @@ pub use client::{Presence, Remote, RemoteMethod};
 pub use connection::{Address, Connection, ConnectionOptions};
 pub use credential::{Bearer, Credential, Passes, Permits};
 pub use public::{Public, PublicSchema, ReflectionError};
-pub use server::{Check, Listener, ServedReplica, Service, is_own_user, serve, serve_client};
+pub use server::{Check, Listener, ServedReplica, Service, Services, is_own_user, serve, serve_client};
 pub use workers::serve_worker;
 
 /// The `content-type` of gRPC messages.

@@ -241,6 +241,10 @@ impl Mailbox {
                 None => return Some(None),
             }
         }
+        // A loop that is being dropped takes nothing from the one that comes after it.
+        if matches!(state.phase, Phase::Suspended) {
+            return None;
+        }
         while let Some(call) = state.queue.pop() {
             if state.outside > 0 {
                 self.room.notify_one();
@@ -283,6 +287,25 @@ impl Mailbox {
         if !matches!(state.phase, Phase::Closed(_)) {
             state.phase = Phase::Draining(state.queue.len());
             self.ready.send_replace(false);
+        }
+    }
+
+    /// Has the replica's loop end without taking another call. Those that wait are for its next life.
+    pub fn pause(&self) {
+        let mut state = self.lock();
+        if !matches!(state.phase, Phase::Closed(_)) {
+            state.phase = Phase::Draining(0);
+            self.ready.send_replace(false);
+            drop(state);
+            self.arrived.wake();
+        }
+    }
+
+    /// Notes that a replica that was gone for good comes back after all.
+    pub fn reopen(&self) {
+        let mut state = self.lock();
+        if matches!(state.phase, Phase::Closed(_)) {
+            state.phase = Phase::Suspended;
         }
     }
 

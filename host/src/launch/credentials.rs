@@ -24,7 +24,8 @@ impl Credentials {
         let nodes = || (0..).map(NodeId).zip(&plan.nodes);
         let edges = plan.edges().into_iter().map(|(caller, callee)| (Caller::Node(caller), callee));
         let clients = nodes().filter(|(_, node)| node.listen.is_some()).map(|(id, _)| (Caller::Clients, id));
-        let user = nodes().filter(|(_, node)| !node.couriers.is_empty()).map(|(id, _)| (Caller::User, id));
+        let user =
+            nodes().filter(|(_, node)| plan.watched || !node.couriers.is_empty()).map(|(id, _)| (Caller::User, id));
         let all = edges.chain(clients).chain(user);
         let made = all.map(|edge| Ok((edge, Credential::random().map_err(NoRandomness)?)));
         made.collect::<Result<_, _>>().map(Self)

@@ -10,8 +10,8 @@ use tokio::time::MissedTickBehavior;
 
 use super::hardening::Hardened;
 use super::protocol::{Command, Report, StatsReport, receive, send};
-use crate::node::NodeEvent;
-use crate::plan::{Plan, ReplicaId};
+use crate::node::{Change, NodeEvent};
+use crate::plan::{NodeId, NodePlan, Plan, ReplicaId};
 use crate::program::Hardening;
 use crate::runtime::{CompileCache, LineSink, Outputs, Stop, Stream};
 use crate::worker::{Endpoints, Surroundings, Worker, WorkerError};
@@ -44,7 +44,7 @@ pub async fn run_worker_process(
     commands: impl Read + Send + 'static,
     reports: impl Write + Send + 'static,
 ) {
-    let WorkerSetting { plan, index, hardened, mut endpoints, run_dir, cache } = setting;
+    let WorkerSetting { mut plan, index, hardened, mut endpoints, run_dir, cache } = setting;
     let reporter = Reporter(Arc::new(Mutex::new(Box::new(reports))));
     let (events_tx, mut events) = mpsc::unbounded_channel();
     let stop = Stop::default();
@@ -80,6 +80,10 @@ pub async fn run_worker_process(
         tokio::select! {
             biased;
             Some(NodeEvent { replica, change }) = events.recv() => {
+                // A `run` that asked for the stop and returned has done so in this order.
+                if matches!(change, Change::Ran) && stop.is_requested() && !std::mem::replace(&mut stop_seen, true) {
+                    reporter.report(&Report::StopRequested);
+                }
                 reporter.stats(&worker, replica);
                 reporter.report(&Report::Node { replica, change });
             }
@@ -91,6 +95,10 @@ pub async fn run_worker_process(
                 Some(Command::TellBlocked { question }) => {
                     reporter.report(&Report::Blocked { question: Some(question), holds: worker.blocked() });
                 }
+                Some(Command::Rebuild { nodes }) => match rebuild(&mut worker, &plan, nodes) {
+                    Ok(rebuilt) => plan = Arc::new(rebuilt),
+                    Err(error) => reporter.report(&Report::NotRebuilt { message: super::with_causes(&error) }),
+                },
                 Some(command) => obey(&mut worker, &stop, command),
                 None => return,
             },
@@ -121,6 +129,18 @@ async fn load(plan: Arc<Plan>, index: usize, surroundings: Surroundings) -> Resu
     loaded.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
 
+/// Has the worker run `nodes` in place of those that `plan` has, and returns the plan with them.
+fn rebuild(worker: &mut Worker, plan: &Plan, nodes: Vec<(NodeId, NodePlan)>) -> Result<Plan, WorkerError> {
+    let rebuilt = nodes.iter().map(|(id, _)| *id).collect();
+    let mut plan = plan.clone();
+    for (id, node) in nodes {
+        plan.nodes[id.0 as usize] = node;
+    }
+    // The launcher has compiled them, so that they mostly come from the cache.
+    tokio::task::block_in_place(|| worker.rebuild(&plan, &rebuilt))?;
+    Ok(plan)
+}
+
 fn obey(worker: &mut Worker, stop: &Stop, command: Command) {
     match command {
         // They were taken before the worker was there.
@@ -129,10 +149,12 @@ fn obey(worker: &mut Worker, stop: &Stop, command: Command) {
         Command::Presence { replica, presence } => worker.set_presence(replica, presence),
         Command::StopReplica { replica } => worker.stop_replica(replica),
         Command::KillReplica { replica } => worker.kill_replica(replica),
+        Command::PauseReplica { replica } => worker.pause_replica(replica),
+        Command::DropReplica { replica } => worker.drop_replica(replica),
         Command::CloseReplica { replica } => worker.close_replica(replica),
         Command::BreakHold { blocked, calls } => worker.break_hold(blocked, calls),
         // Answered where the way back is known.
-        Command::TellStats | Command::TellBlocked { .. } => {}
+        Command::TellStats | Command::TellBlocked { .. } | Command::Rebuild { .. } => {}
         Command::Stop => stop.request(),
         Command::Close => worker.close(),
     }

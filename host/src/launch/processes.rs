@@ -3,34 +3,31 @@
 //! The sockets through which workers reach each other are bound here and given to each process, so that a worker that is
 //! started again listens where the one before did, and a call that comes meanwhile waits.
 
+mod shared;
 mod state;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::io;
 use std::net::TcpListener;
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixListener;
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::process::Child;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use command_fds::{CommandFdExt, FdMapping};
 use tokio::sync::mpsc;
 
 use super::WorkerFiles;
 use super::credentials::Credentials;
 use super::hardening::Hardened;
-use super::protocol::{Command, Report, receive, send};
+use super::protocol::Command;
 use super::rings::Rings;
 use crate::courier::grpc::Presence;
 use crate::node::{Change, NodeEvent};
 use crate::plan::{NodeId, Plan, ReplicaId, Secrets};
 use crate::runtime::{Failure, Outputs, Stop};
 use crate::worker::{ReplicaStats, WorkerError};
-use state::{Process, State, end_of};
+use shared::Shared;
+use state::{Process, State};
 
 /// How long worker processes have to end by themselves once they have nothing left to do.
 const EXIT_TIME: Duration = Duration::from_millis(500);
@@ -67,22 +64,6 @@ pub struct Processes {
     stop_watch: tokio::task::AbortHandle,
     warnings: Vec<String>,
 }
-
-/// What the threads that listen to workers share.
-struct Shared {
-    plan: Arc<Plan>,
-    setting: ProcessSetting,
-    sockets: Vec<UnixListener>,
-    nodes: Vec<(NodeId, TcpListener)>,
-    private: Private,
-    outputs: Arc<dyn Outputs>,
-    stop: Stop,
-    events: mpsc::UnboundedSender<NodeEvent>,
-    state: Mutex<State>,
-}
-
-/// The first thing that a worker process says.
-type FirstWord = Result<Vec<String>, String>;
 
 impl Processes {
     /// Starts a process for every worker of `plan`, and every replica in it. `nodes` are the sockets of nodes that
@@ -176,6 +157,27 @@ impl Processes {
         self.shared.note_presence(&mut self.shared.lock(), replica, Presence::Gone);
     }
 
+    /// Has one replica end without taking another call.
+    pub fn pause_replica(&self, replica: ReplicaId) {
+        self.tell_own(replica, Command::PauseReplica { replica });
+    }
+
+    /// Drops one replica that is to start again, and tells nobody.
+    pub fn drop_replica(&self, replica: ReplicaId) {
+        self.tell_own(replica, Command::DropReplica { replica });
+        self.shared.note_presence(&mut self.shared.lock(), replica, Presence::Starting);
+    }
+
+    /// Has the replicas of `nodes` run what `plan` has for them from their next start on. All of them have ended.
+    pub fn rebuild(&self, plan: &Plan, nodes: &BTreeSet<NodeId>) {
+        let mut state = self.shared.lock();
+        for replica in plan.replicas().filter(|replica| nodes.contains(&replica.node)) {
+            self.shared.set_presence(&mut state, replica, Presence::Starting);
+        }
+        let nodes = nodes.iter().map(|&id| (id, plan.node(id).clone())).collect();
+        state.tell_all(&Command::Rebuild { nodes });
+    }
+
     /// Drops one replica wherever its guest is, and tells nobody. One that has a process to itself goes with it.
     pub fn kill_replica(&self, replica: ReplicaId) {
         let mut state = self.shared.lock();
@@ -262,180 +264,4 @@ impl Drop for Processes {
             let _ = process.child.wait();
         }
     }
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn worker_of(&self, replica: ReplicaId) -> Option<usize> {
-        self.plan.workers.iter().position(|worker| worker.replicas.contains(&replica))
-    }
-
-    /// Starts the process of worker number `index`. What it says first is told when it has said it.
-    fn spawn(self: &Arc<Self>, index: usize) -> Result<tokio::sync::oneshot::Receiver<FirstWord>, WorkerError> {
-        let name = || self.plan.workers[index].name.clone();
-        let mut child = self.command(index).and_then(|mut command| command.spawn());
-        let (stdin, stdout) = match &mut child {
-            Ok(child) => (child.stdin.take(), child.stdout.take()),
-            Err(_) => (None, None),
-        };
-        let child = child.map_err(|source| WorkerError::Launch { name: name(), source })?;
-        let (mut stdin, stdout) = stdin.zip(stdout).expect("both were asked for");
-        let (commands, to_write) = std::sync::mpsc::channel::<Command>();
-        // A thread writes, because a process that was stopped does not read and must not hold anyone up.
-        std::thread::spawn(move || {
-            for command in to_write {
-                if send(&mut stdin, &command).is_err() {
-                    return;
-                }
-            }
-        });
-        let mut state = self.lock();
-        let process = Process { commands, child, refusal: None, running: HashSet::new() };
-        let replicas = &self.plan.workers[index].replicas;
-        let of_worker = |node| replicas.iter().any(|replica| replica.node == node);
-        process.tell(Command::Secrets { secrets: self.private.secrets.only(of_worker) });
-        process.tell(Command::Credentials(self.private.credentials.of_worker(&self.plan, index)));
-        if self.stop.is_requested() {
-            process.tell(Command::Stop);
-        }
-        for (&replica, &presence) in &state.presence {
-            process.tell(Command::Presence { replica, presence });
-        }
-        state.processes.insert(index, process);
-        drop(state);
-        let (first_word, first_word_rx) = tokio::sync::oneshot::channel();
-        let shared = self.clone();
-        std::thread::spawn(move || {
-            shared.listen(index, stdout, first_word);
-            shared.ended(index);
-        });
-        Ok(first_word_rx)
-    }
-
-    fn command(&self, index: usize) -> io::Result<std::process::Command> {
-        let (program, arguments) = &self.setting.command;
-        let mut command = std::process::Command::new(program);
-        command.args(arguments).arg("--plan").arg(self.setting.files().plan()).arg("--index").arg(index.to_string());
-        // Signals from a terminal are the launcher's to answer.
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0).env_clear();
-        let mut sockets: Vec<OwnedFd> = vec![self.sockets[index].try_clone()?.into()];
-        for wanted in WorkerFiles::listening(&self.plan, index) {
-            let found = self.nodes.iter().find(|(node, _)| *node == wanted);
-            let (_, listener) = found.expect("every node that listens was bound");
-            sockets.push(listener.try_clone()?.into());
-        }
-        command.env("LISTEN_FDS", sockets.len().to_string());
-        let mappings = (3..).zip(sockets).map(|(child_fd, parent_fd)| FdMapping { parent_fd, child_fd });
-        command.fd_mappings(mappings.collect()).map_err(io::Error::other)?;
-        Ok(command)
-    }
-
-    /// Takes what a process says until its end.
-    fn listen(&self, index: usize, stdout: impl io::Read, first_word: tokio::sync::oneshot::Sender<FirstWord>) {
-        let mut first_word = Some(first_word);
-        let mut say = |word| first_word.take().map(|first_word| first_word.send(word));
-        let mut sinks = HashMap::new();
-        for report in receive(stdout).map_while(Result::ok) {
-            match report {
-                Report::Loaded { hardened, warnings } => {
-                    self.lock().hardened.insert(index, hardened);
-                    drop(say(Ok(warnings)));
-                }
-                Report::NotLoaded { message } => {
-                    if let Some(process) = self.lock().processes.get_mut(&index) {
-                        process.refusal = Some(message.clone());
-                    }
-                    drop(say(Err(message)));
-                }
-                Report::Node { replica, change } => self.changed(replica, change),
-                Report::Stats(stats) => drop(self.lock().latest.insert(stats.replica, stats)),
-                Report::StatsTold => self.lock().stats_told(Some(index)),
-                Report::Blocked { question, holds } => {
-                    let mut state = self.lock();
-                    let actions = state.rings.on_holds(index, question, holds);
-                    state.act(actions);
-                }
-                Report::StopRequested => self.stop.request(),
-                Report::Line { replica, stream, line } => {
-                    let sink = sinks.entry(replica).or_insert_with_key(|replica| self.outputs.sink(replica));
-                    sink.line(stream, line.as_bytes());
-                }
-            }
-        }
-    }
-
-    fn changed(&self, replica: ReplicaId, change: Change) {
-        let mut state = self.lock();
-        let presence = match &change {
-            Change::Started => Some(Presence::Ready),
-            Change::Ran => None,
-            Change::Ended { .. } | Change::Failed { .. } => Some(Presence::Starting),
-        };
-        if let Some(presence) = presence {
-            self.note_presence(&mut state, replica, presence);
-        }
-        if matches!(change, Change::Ended { .. } | Change::Failed { .. })
-            && let Some(process) = self.worker_of(replica).and_then(|index| state.processes.get_mut(&index))
-        {
-            process.running.remove(&replica);
-        }
-        // Told within the lock, so that a process's end is never told before what happened in it.
-        let _ = self.events.send(NodeEvent { replica, change });
-    }
-
-    fn note_presence(&self, state: &mut State, replica: ReplicaId, presence: Presence) {
-        if state.presence.get(&replica) == Some(&Presence::Gone) {
-            return;
-        }
-        state.presence.insert(replica, presence);
-        let own = self.worker_of(replica);
-        for (index, process) in &state.processes {
-            if Some(*index) != own && calls_node(&self.plan, *index, replica.node) {
-                process.tell(Command::Presence { replica, presence });
-            }
-        }
-    }
-
-    /// Notes the end of a process, which said its last word.
-    fn ended(&self, index: usize) {
-        let status = loop {
-            let mut state = self.lock();
-            if state.ending {
-                return;
-            }
-            let Some(process) = state.processes.get_mut(&index) else { return };
-            match process.child.try_wait() {
-                Ok(None) => drop(state),
-                Ok(Some(status)) => break Some(status),
-                Err(_) => break None,
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        };
-        let mut state = self.lock();
-        let Some(process) = state.processes.remove(&index) else { return };
-        state.rings.forget(index);
-        state.stats_told(Some(index));
-        self.plan.workers[index].replicas.iter().for_each(|&replica| state.keep_stats(replica));
-        let refused = process.refusal.map(|message| format!("its worker process can't run it: {message}"));
-        let summary = refused.unwrap_or_else(|| end_of(status));
-        let mut running: Vec<_> = process.running.into_iter().collect();
-        running.sort();
-        for replica in running {
-            self.note_presence(&mut state, replica, Presence::Starting);
-            let failure = Failure { summary: summary.clone(), stack: None };
-            let _ = self.events.send(NodeEvent { replica, change: Change::Failed { failure, memory_peak: 0 } });
-        }
-    }
-}
-
-/// Whether calls to a node may come from a worker: a replica of it holds a handle, or it listens for the node's clients.
-fn calls_node(plan: &Plan, worker: usize, node: NodeId) -> bool {
-    if WorkerFiles::listening(plan, worker).contains(&node) {
-        return true;
-    }
-    let edges = plan.workers[worker].replicas.iter().flat_map(|replica| &plan.node(replica.node).edges);
-    edges.flat_map(|edge| &edge.handles).flat_map(|handle| &handle.targets).any(|target| target.node == node)
 }

@@ -11,7 +11,7 @@ use super::hardening::Hardened;
 use crate::courier::grpc::Presence;
 use crate::courier::{Blocked, Served};
 use crate::node::Change;
-use crate::plan::{ReplicaId, Secrets};
+use crate::plan::{NodeId, NodePlan, ReplicaId, Secrets};
 use crate::runtime::Stream;
 use crate::worker::{ReplicaStats, WorkerCredentials};
 
@@ -48,6 +48,21 @@ pub enum Command {
     KillReplica {
         /// The replica.
         replica: ReplicaId,
+    },
+    /// Have one replica end without taking another call.
+    PauseReplica {
+        /// The replica.
+        replica: ReplicaId,
+    },
+    /// Drop one replica that is to start again.
+    DropReplica {
+        /// The replica.
+        replica: ReplicaId,
+    },
+    /// Nodes have other components: their replicas, which have all ended, start as these plans say from here on.
+    Rebuild {
+        /// The nodes.
+        nodes: Vec<(NodeId, NodePlan)>,
     },
     /// A replica will not run again: refuse its calls.
     CloseReplica {
@@ -130,6 +145,11 @@ pub enum Report {
     Stats(StatsReport),
     /// Every replica has been told of by [`Report::Stats`], as asked.
     StatsTold,
+    /// Rebuilt nodes can't be run: they start as they were.
+    NotRebuilt {
+        /// Why.
+        message: String,
+    },
     /// Which replicas are blocked: all of them if asked, else those that have been so for a while.
     Blocked {
         /// The number of the question that this answers, if it answers one.

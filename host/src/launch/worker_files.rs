@@ -29,10 +29,27 @@ impl WorkerFiles {
         serde_json::from_slice(&std::fs::read(self.plan())?).map_err(io::Error::other)
     }
 
-    /// Writes the plan and binds the socket of every worker.
+    /// Writes the plan and binds the socket of every worker. Those of an earlier launch of the same run make way.
     pub(super) fn create(&self, plan: &Plan) -> io::Result<Vec<UnixListener>> {
-        std::fs::write(self.plan(), serde_json::to_vec(plan).map_err(io::Error::other)?)?;
-        (0..plan.workers.len()).map(|index| UnixListener::bind(self.socket(index))).collect()
+        self.write_plan(plan)?;
+        let bind = |index| {
+            let _ = std::fs::remove_file(self.socket(index));
+            UnixListener::bind(self.socket(index))
+        };
+        (0..plan.workers.len()).map(bind).collect()
+    }
+
+    /// Writes the plan for the workers that are started from here on.
+    pub(super) fn write_plan(&self, plan: &Plan) -> io::Result<()> {
+        let written = self.plan().with_extension("new");
+        std::fs::write(&written, serde_json::to_vec(plan).map_err(io::Error::other)?)?;
+        std::fs::rename(written, self.plan())
+    }
+
+    /// The components of a program whose nodes are rebuilt: what runs must not change under it with the files that it
+    /// was copied from.
+    pub fn components(&self) -> PathBuf {
+        self.dir.join("components")
     }
 
     pub(super) fn plan(&self) -> PathBuf {

@@ -12,7 +12,7 @@ use crate::runtime::{Ended, Failure, Linked, ReplicaSpec, StartError};
 
 /// Runs a replica until its mailbox is closed or its guest fails, and reports every change of its life.
 ///
-/// Where the node's restart policy lets the replica come back, its mailbox is only suspended, and this may be called
+/// Where the node's restart policy, or a rebuild, lets the replica come back, its mailbox is only suspended, and this may be called
 /// again.
 ///
 /// Dropping the future drops the replica's store, wherever its guest is.
@@ -26,16 +26,18 @@ pub async fn run_component(
     let report = move |change| {
         let _ = events.send(NodeEvent { replica, change });
     };
-    let (mailbox, restart) = (spec.mailbox.clone(), spec.node.restart);
+    let mailbox = spec.mailbox.clone();
+    let (restart, watched, stop) = (spec.node.restart, spec.program.watched, spec.stop.clone());
     let leave = move |mailbox: &Mailbox, failed: bool| match failed {
-        true if restart.follows_failure() => mailbox.suspend(),
-        false if restart.follows_return() => mailbox.suspend(),
+        true if restart.follows_failure() || watched => mailbox.suspend(),
+        // One that was asked to stop, alone, is rebuilt.
+        false if restart.follows_return() || (watched && stop.is_requested()) => mailbox.suspend(),
         _ => mailbox.close(CallError::Unavailable),
     };
     let ended = Arc::new(Mutex::new(None));
     let outcome = ended.clone();
     let life = {
-        let (mailbox, report) = (mailbox.clone(), report.clone());
+        let (mailbox, report, leave) = (mailbox.clone(), report.clone(), leave.clone());
         async move {
             let ended = live(&linked, spec, report).await;
             // Refuses what waits before the end is told, so that no caller waits for a replica that is gone.

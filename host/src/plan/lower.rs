@@ -1,5 +1,6 @@
 //! From a linked program to its plan.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{
@@ -9,7 +10,7 @@ use super::{
 use crate::component::{Interface, Method};
 use crate::program::{
     Binding, BindingStyle, BoundHandle, BoundTarget, Colocation, ColocationMode, Handle, Linked, Node, PathGrant,
-    Sandbox,
+    Program, Sandbox,
 };
 
 /// Lowers a linked program for a launch type.
@@ -25,6 +26,7 @@ pub fn lower(linked: &Linked, launch_type: LaunchType) -> Plan {
         grace_ms: millis(program.grace),
         message_bytes_max: program.message_bytes_max,
         hardening: program.hardening,
+        watched: false,
     };
     plan.groups = program.colocations.iter().map(|colocation| group(&plan, colocation)).collect();
     for group in &plan.groups {
@@ -87,6 +89,7 @@ fn node_plan(linked: &Linked, index: usize) -> NodePlan {
             .map(|courier| CourierPlan { interface: courier.name.clone(), methods: methods(courier) })
             .collect(),
         edges: bindings[index].iter().map(|binding| edge(node, binding)).collect(),
+        callees: callees(program, node),
         args: node.args.clone(),
         env: node.env.clone(),
         config: node.config.clone(),
@@ -108,6 +111,12 @@ fn resolved(sandbox: &Sandbox) -> Sandbox {
     let mut sandbox = sandbox.clone();
     sandbox.dirs.iter_mut().chain(&mut sandbox.files).for_each(resolve);
     sandbox
+}
+
+fn callees(program: &Program, node: &Node) -> BTreeSet<NodeId> {
+    let held: BTreeSet<_> = node.handles.iter().flat_map(|handle| &handle.nodes).collect();
+    let callees = (0..).map(NodeId).zip(&program.nodes).filter(|(_, node)| held.contains(&node.name));
+    callees.map(|(id, _)| id).collect()
 }
 
 fn methods(interface: &Interface) -> Vec<MethodPlan> {

@@ -19,7 +19,9 @@ use super::meter::{Alarm, CallKey, Meter, Turns};
 use super::signature::Signature;
 use super::state::State;
 use super::{Linked, ReplicaSpec, StartError};
-use crate::courier::{Answering, Mailbox, Message};
+use crate::courier::{Answering, CallError, Mailbox, Message};
+
+type Method = Option<Box<dyn Exported<State>>>;
 
 /// `wasi:cli/run.run`.
 type Run = TypedFunc<(), (Result<(), ()>,)>;
@@ -27,7 +29,8 @@ type Run = TypedFunc<(), (Result<(), ()>,)>;
 /// A replica that is instantiated and not yet running.
 pub struct Replica {
     store: Store<State>,
-    methods: Arc<[Box<dyn Exported<State>>]>,
+    /// By their places in the plan; `None` for one that the component has no more.
+    methods: Arc<[Method]>,
     run: Option<Run>,
     kind: Kind,
     concurrent_max: usize,
@@ -91,18 +94,16 @@ impl Replica {
         instance: &Instance,
         linked: &Linked,
         spec: &ReplicaSpec,
-    ) -> wasmtime::Result<(Vec<Box<dyn Exported<State>>>, Option<Run>)> {
+    ) -> wasmtime::Result<(Vec<Method>, Option<Run>)> {
         let missing = |name: &str| wasmtime::format_err!("the component has no export `{name}`");
         let mut methods = Vec::new();
         for courier in &spec.node.couriers {
             let interface = instance.get_export_index(&mut *store, None, &courier.interface);
-            let interface = interface.ok_or_else(|| missing(&courier.interface))?;
             for method in &courier.methods {
-                let index = instance.get_export_index(&mut *store, Some(&interface), &method.name);
-                let index = index.ok_or_else(|| missing(&method.name))?;
-                let func = instance.get_func(&mut *store, index).ok_or_else(|| missing(&method.name))?;
-                let signature = Signature::of(&func.ty(&*store));
-                methods.push(exported(func, &signature));
+                let index = interface
+                    .and_then(|interface| instance.get_export_index(&mut *store, Some(&interface), &method.name));
+                let func = index.and_then(|index| instance.get_func(&mut *store, index));
+                methods.push(func.map(|func| exported(func, &Signature::of(&func.ty(&*store)))));
             }
         }
         let run = match (&linked.run_export, spec.node.run.is_some()) {
@@ -170,7 +171,10 @@ impl Replica {
         while let Some(call) = std::future::poll_fn(|cx| mailbox.poll_next(cx)).await {
             let (method, request, origin, answering) = call.split();
             self.store.data_mut().current = origin;
-            let method = method_of(&self.methods, method)?;
+            let Some(method) = method_of(&self.methods, method)? else {
+                mailbox.answer(answering, Err(gone(mailbox)));
+                continue;
+            };
             counted.as_ref().inspect(|meter| meter.begin(None));
             let result = method.call(wasmtime::AsContextMut::as_context_mut(&mut self.store), request).await;
             counted.as_ref().inspect(|meter| meter.end(None));
@@ -224,7 +228,7 @@ impl Replica {
 
 async fn serve_call(
     accessor: &Accessor<State>,
-    methods: &[Box<dyn Exported<State>>],
+    methods: &[Method],
     mailbox: &Mailbox,
     call: crate::courier::Call,
     counted: Option<&Meter>,
@@ -238,7 +242,11 @@ async fn serve_call(
         counted.inspect(|meter| meter.begin(Some(task)));
         known = Some(task);
     };
-    let result = method_of(methods, method)?.call_concurrent(accessor, request, Box::new(started)).await;
+    let Some(method) = method_of(methods, method)? else {
+        mailbox.answer(answering, Err(gone(mailbox)));
+        return Ok(());
+    };
+    let result = method.call_concurrent(accessor, request, Box::new(started)).await;
     if let Some(task) = known {
         if has_origin {
             accessor.with(|mut access| access.get().origins.remove(&task));
@@ -257,8 +265,14 @@ fn charge(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<()> {
     Ok(store.data().meter.charge(working)?)
 }
 
-fn method_of(methods: &[Box<dyn Exported<State>>], index: usize) -> wasmtime::Result<&dyn Exported<State>> {
-    methods.get(index).map(|method| &**method).ok_or_else(|| wasmtime::format_err!("method {index} does not exist"))
+fn method_of(methods: &[Method], index: usize) -> wasmtime::Result<Option<&dyn Exported<State>>> {
+    let method = methods.get(index).map(Option::as_deref);
+    method.ok_or_else(|| wasmtime::format_err!("method {index} does not exist"))
+}
+
+/// The error of a call that was made before the replica was rebuilt.
+fn gone(mailbox: &Mailbox) -> CallError {
+    CallError::Failed(format!("`{}` was rebuilt without the function that is called", mailbox.label()))
 }
 
 /// Answers a call. A guest that failed in it answers with no more than that, and takes the replica down.

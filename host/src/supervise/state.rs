@@ -1,6 +1,7 @@
 //! What a program's end depends on, without clocks or tasks: events in, actions out.
 
 mod group;
+mod rebuild;
 mod replica;
 
 use std::collections::BTreeMap;
@@ -10,8 +11,9 @@ use super::Note;
 use super::budget::{Attempt, Budget};
 use super::outcome::{Outcome, ReplicaState, Signal};
 use crate::node::Change;
-use crate::plan::{Plan, ReplicaId};
+use crate::plan::{NodeId, Plan, ReplicaId};
 use group::Group;
+use rebuild::Rebuild;
 pub(super) use replica::Replica;
 
 /// Everything that can happen to a running program.
@@ -29,7 +31,14 @@ pub(super) enum Event {
     RestartDue(ReplicaId),
     /// The time that the last action gave the group at this place of the plan has passed.
     GroupDeadline(usize),
+    /// Nodes have other components, and so perhaps a `run` or none.
+    Rebuilt(BTreeMap<NodeId, HasRun>),
+    /// The time that the rebuild of this number gave its replicas has passed.
+    RebuildDeadline(u32),
 }
+
+/// Whether the replicas of a node have a `run`.
+pub(super) type HasRun = bool;
 
 /// What there is to do about it.
 #[derive(Debug)]
@@ -48,8 +57,16 @@ pub(super) enum Action {
     StopReplica(ReplicaId),
     /// No more calls will come for the replica, and it does not come back.
     CloseReplica(ReplicaId),
+    /// Have the replica end without taking another call.
+    PauseReplica(ReplicaId),
     /// Drop the replica where it is.
     KillReplica(ReplicaId),
+    /// Drop the replica where it is, since it starts again.
+    DropReplica(ReplicaId),
+    /// Put the rebuilt components in the place of the old ones.
+    Replace,
+    /// Say [`Event::RebuildDeadline`] with this number after the grace period.
+    GraceRebuild(u32),
     /// Say [`Event::GroupDeadline`] after the grace period.
     GraceGroup(usize),
 }
@@ -75,6 +92,12 @@ pub(super) struct Supervision {
     budgets: Vec<Budget>,
     jitter: fn() -> f64,
     signalled: bool,
+    /// Whether nodes may be rebuilt, so that the program is not over when its nodes have ended.
+    watched: bool,
+    /// Whether the user was told that there is nothing left to run.
+    idle_told: bool,
+    rebuilds: u32,
+    rebuild: Option<Rebuild>,
 }
 
 impl Supervision {
@@ -101,7 +124,18 @@ impl Supervision {
             budgets,
             jitter,
             signalled: false,
+            watched: plan.watched,
+            idle_told: false,
+            rebuilds: 0,
+            rebuild: None,
         }
+    }
+
+    /// The state of `plan` after its end.
+    pub(super) fn ended(plan: &Plan) -> Self {
+        let mut supervision = Self::new(plan, || 0.0);
+        supervision.replicas.values_mut().for_each(|replica| replica.state = ReplicaState::Ended);
+        supervision
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -145,6 +179,8 @@ impl Supervision {
             Event::Deadline => self.kill(&mut actions),
             Event::RestartDue(replica) => self.restart(replica, &mut actions),
             Event::GroupDeadline(group) => self.kill_group(group, &mut actions),
+            Event::Rebuilt(nodes) => self.rebuild(&nodes, &mut actions),
+            Event::RebuildDeadline(number) => self.drop_late(number, &mut actions),
         }
         self.advance(&mut actions);
         actions
@@ -156,16 +192,21 @@ impl Supervision {
             Change::Started => replica.state = ReplicaState::Running,
             Change::Ran => {
                 replica.state = ReplicaState::Ran;
+                self.pause_for_rebuild(id, actions);
                 self.complete_group(id, actions);
             }
             Change::Ended { memory_peak } => {
                 replica.memory_peak = replica.memory_peak.max(memory_peak);
-                self.lose(id, ReplicaState::Ended, now, actions);
+                if !self.ended_for_rebuild(id, ReplicaState::Ended, actions) {
+                    self.lose(id, ReplicaState::Ended, now, actions);
+                }
             }
             Change::Failed { failure, memory_peak } => {
                 replica.memory_peak = replica.memory_peak.max(memory_peak);
                 actions.push(Action::Note(Note::Failed { replica: replica.label.clone(), failure }));
-                self.lose(id, ReplicaState::Failed, now, actions);
+                if !self.ended_for_rebuild(id, ReplicaState::Failed, actions) {
+                    self.lose(id, ReplicaState::Failed, now, actions);
+                }
             }
         }
     }
@@ -199,9 +240,14 @@ impl Supervision {
                 // What would be made good does not turn to failure because it comes late, amid the end.
                 _ => failed = false,
             }
-            actions.push(Action::CloseReplica(id));
+            if !(failed && self.awaits_rebuild()) {
+                actions.push(Action::CloseReplica(id));
+            }
         }
-        if failed {
+        if failed && self.awaits_rebuild() {
+            let replica = self.replicas[&id].label.clone();
+            actions.push(Action::Note(Note::AwaitsRebuild { replica }));
+        } else if failed {
             // Of several causes the first one counts.
             if self.outcome == Outcome::Finished {
                 self.outcome = Outcome::Failed;
@@ -222,6 +268,7 @@ impl Supervision {
     fn stop(&mut self, actions: &mut Vec<Action>) {
         if self.phase == Phase::Running {
             self.phase = Phase::Stopping;
+            self.rebuild = None;
             self.give_up_restarts(actions);
             actions.push(Action::RequestStop);
         }
@@ -259,7 +306,12 @@ impl Supervision {
     fn advance(&mut self, actions: &mut Vec<Action>) {
         self.advance_groups(actions);
         let busy = self.replicas.values().any(Replica::is_busy);
-        if self.phase == Phase::Running && self.is_finished() && busy {
+        if self.awaits_rebuild() {
+            if self.is_finished() && self.rebuild.is_none() && !self.idle_told {
+                self.idle_told = true;
+                actions.push(Action::Note(Note::Idle));
+            }
+        } else if self.phase == Phase::Running && self.is_finished() && busy {
             self.stop(actions);
         } else if (self.phase == Phase::Running && self.is_finished()) || (self.phase == Phase::Stopping && !busy) {
             self.close(actions);
@@ -267,6 +319,11 @@ impl Supervision {
         if self.phase == Phase::Closing && self.replicas.values().all(Replica::is_gone) {
             self.phase = Phase::Over;
         }
+    }
+
+    /// Whether what has ended waits for a rebuild, instead of ending the program.
+    fn awaits_rebuild(&self) -> bool {
+        self.watched && self.phase == Phase::Running
     }
 
     /// Whether every `run` has finished that comes to an end: one that is started again whenever it does is not waited

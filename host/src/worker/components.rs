@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::WorkerError;
 use crate::component::{Component, Digest};
@@ -10,7 +11,7 @@ use crate::plan::{NodePlan, Plan, ReplicaId};
 use crate::runtime::{Code, CompileCache, EngineKey, Kind, Runtime, Source};
 
 pub(super) struct Components {
-    pub runtime: Runtime,
+    pub runtime: Arc<Runtime>,
     codes: HashMap<(PathBuf, EngineKey), Code>,
     /// The files of the nodes that listen, whose types are read once more.
     listening: HashMap<PathBuf, Vec<u8>>,
@@ -52,7 +53,7 @@ impl Components {
         let listens = |path: &Path| nodes.iter().any(|(_, node)| node.listen.is_some() && node.component == path);
         files.retain(|path, _| listens(path));
         let listening = files.into_iter().map(|(path, bytes)| (path.to_owned(), bytes)).collect();
-        Ok(Self { runtime, codes, listening })
+        Ok(Self { runtime: Arc::new(runtime), codes, listening })
     }
 
     /// The component of a node that a replica of this worker is of.

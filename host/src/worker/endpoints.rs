@@ -1,6 +1,6 @@
 //! Where a worker is called from outside of its process: by other workers, and by any client at a node's own address.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use super::components::Components;
 use super::credentials::WorkerCredentials;
 use super::peers::{Peers, paths};
 use crate::component::{Component, MethodTypes, describe};
-use crate::courier::grpc::{Check, Listener, Public, PublicSchema, ServedReplica, Service, serve as serve_service};
+use crate::courier::grpc::{Check, Listener, Public, PublicSchema, ServedReplica, Service, serve};
 use crate::plan::{NodeId, NodePlan, Plan, ReplicaId};
 use crate::{proto, value};
 
@@ -38,53 +38,105 @@ pub struct WorkerSockets {
     pub credentials: WorkerCredentials,
 }
 
-/// Serves every endpoint on the tokio runtime that this is called on.
-pub(super) fn serve(
+/// The servers behind a worker's endpoints. Dropping them ends the connections.
+pub(super) struct Servers {
+    credentials: WorkerCredentials,
+    workers: Option<watch::Sender<Arc<Service>>>,
+    nodes: Vec<(NodeId, watch::Sender<Arc<Service>>)>,
+    _tasks: JoinSet<()>,
+}
+
+impl Servers {
+    /// Serves every endpoint on the tokio runtime that this is called on.
+    pub(super) fn start(
+        plan: &Plan,
+        endpoints: Endpoints,
+        peers: &Peers,
+        components: &Components,
+    ) -> Result<Self, WorkerError> {
+        let mut tasks = JoinSet::new();
+        let (mut workers, mut credentials) = (None, WorkerCredentials::default());
+        if let Some(sockets) = endpoints.workers {
+            let listener = sockets.listener.set_nonblocking(true);
+            let listener = listener.and_then(|()| tokio::net::UnixListener::from_std(sockets.listener));
+            let listener =
+                listener.map_err(|source| WorkerError::Listen { name: "other workers".to_owned(), source })?;
+            credentials = sockets.credentials;
+            let in_flight_max = peers.local().map(|replica| plan.node(replica.node).limits.calls_per_connection).max();
+            let (sender, services) = watch::channel(Arc::new(internal(plan, peers, &credentials)));
+            workers = Some(sender);
+            tasks.spawn(serve(Listener::Unix(listener), services, in_flight_max.unwrap_or(u32::MAX)));
+        }
+        let mut nodes = Vec::new();
+        for (id, listener) in endpoints.nodes {
+            let node = plan.node(id);
+            let listener = listener.set_nonblocking(true).and_then(|()| tokio::net::TcpListener::from_std(listener));
+            let listener = listener.map_err(|source| WorkerError::Listen { name: node.name.clone(), source })?;
+            let (sender, services) = watch::channel(Arc::new(public(plan, id, peers, components)?));
+            nodes.push((id, sender));
+            tasks.spawn(serve(Listener::Tcp(listener), services, node.limits.calls_per_connection));
+        }
+        Ok(Self { credentials, workers, nodes, _tasks: tasks })
+    }
+
+    /// Serves the nodes `rebuilt` as `plan` has them, on the connections that there are.
+    pub(super) fn renew(
+        &self,
+        plan: &Plan,
+        rebuilt: &BTreeSet<NodeId>,
+        peers: &Peers,
+        components: &Components,
+    ) -> Result<(), WorkerError> {
+        for (id, services) in self.nodes.iter().filter(|(id, _)| rebuilt.contains(id)) {
+            services.send_replace(Arc::new(public(plan, *id, peers, components)?));
+        }
+        if let Some(services) = &self.workers {
+            services.send_replace(Arc::new(internal(plan, peers, &self.credentials)));
+        }
+        Ok(())
+    }
+}
+
+/// What other workers are served.
+fn internal(plan: &Plan, peers: &Peers, credentials: &WorkerCredentials) -> Service {
+    Service::internal(served(plan, peers, peers.local().collect(), credentials), message_bytes_max(plan))
+}
+
+/// What clients of a node are served.
+fn public(plan: &Plan, id: NodeId, peers: &Peers, components: &Components) -> Result<Service, WorkerError> {
+    let node = plan.node(id);
+    // A client's connection ends up at one worker, and its calls are for the whole node.
+    let all = (0..node.replicas).map(|index| ReplicaId { node: id, index });
+    let replicas = served(plan, peers, all.collect(), &WorkerCredentials::default());
+    let readiness =
+        peers.local().filter(|replica| replica.node == id).map(|replica| peers.mailbox(replica).readiness());
+    let about = about(node, components, readiness.collect())?;
+    Ok(Service::public(replicas, message_bytes_max(plan), about))
+}
+
+fn served(
     plan: &Plan,
-    endpoints: Endpoints,
     peers: &Peers,
-    components: &Components,
-) -> Result<JoinSet<()>, WorkerError> {
-    let mut servers = JoinSet::new();
-    let limit = usize::try_from(plan.message_bytes_max).unwrap_or(usize::MAX);
-    let served = |mut replicas: Vec<ReplicaId>, credentials: &WorkerCredentials| -> Vec<ServedReplica> {
-        replicas.sort();
-        let permits = credentials.permits(plan);
-        let replica = |&replica: &ReplicaId| {
-            let paths = paths(plan.node(replica.node)).into_iter().enumerate();
-            let methods: HashMap<_, _> = paths.map(|(index, path)| (path.as_str().to_owned(), index)).collect();
-            let permits = permits.get(&replica.node).cloned().unwrap_or_default();
-            ServedReplica { peer: peers.peer(replica), methods: Arc::new(methods), permits }
-        };
-        replicas.iter().map(replica).collect()
+    mut replicas: Vec<ReplicaId>,
+    credentials: &WorkerCredentials,
+) -> Vec<ServedReplica> {
+    replicas.sort();
+    let permits = credentials.permits(plan);
+    let replica = |&replica: &ReplicaId| {
+        let paths = paths(plan.node(replica.node)).into_iter().enumerate();
+        let methods: HashMap<_, _> = paths.map(|(index, path)| (path.as_str().to_owned(), index)).collect();
+        let permits = permits.get(&replica.node).cloned().unwrap_or_default();
+        ServedReplica { peer: peers.peer(replica), methods: Arc::new(methods), permits }
     };
-    if let Some(workers) = endpoints.workers {
-        let listener = workers.listener.set_nonblocking(true);
-        let listener = listener.and_then(|()| tokio::net::UnixListener::from_std(workers.listener));
-        let listener = listener.map_err(|source| WorkerError::Listen { name: "other workers".to_owned(), source })?;
-        let replicas = served(peers.local().collect(), &workers.credentials);
-        let in_flight_max = peers.local().map(|replica| plan.node(replica.node).limits.calls_per_connection).max();
-        let service = Arc::new(Service::internal(replicas, limit));
-        servers.spawn(serve_service(Listener::Unix(listener), service, in_flight_max.unwrap_or(u32::MAX)));
-    }
-    for (id, listener) in endpoints.nodes {
-        let node = plan.node(id);
-        let listener = listener.set_nonblocking(true).and_then(|()| tokio::net::TcpListener::from_std(listener));
-        let listener = listener.map_err(|source| WorkerError::Listen { name: node.name.clone(), source })?;
-        // A client's connection ends up at one worker, and its calls are for the whole node.
-        let all = (0..node.replicas).map(|index| ReplicaId { node: id, index });
-        let replicas = served(all.collect(), &WorkerCredentials::default());
-        let readiness =
-            peers.local().filter(|replica| replica.node == id).map(|replica| peers.mailbox(replica).readiness());
-        let public = public(node, components, readiness.collect())?;
-        let service = Arc::new(Service::public(replicas, limit, public));
-        servers.spawn(serve_service(Listener::Tcp(listener), service, node.limits.calls_per_connection));
-    }
-    Ok(servers)
+    replicas.iter().map(replica).collect()
+}
+
+fn message_bytes_max(plan: &Plan) -> usize {
+    usize::try_from(plan.message_bytes_max).unwrap_or(usize::MAX)
 }
 
 /// The schema of a node, its health, and the check of requests against its types.
-fn public(
+fn about(
     node: &NodePlan,
     components: &Components,
     readiness: Vec<watch::Receiver<bool>>,
@@ -94,7 +146,9 @@ fn public(
     let served = |name: &str| node.couriers.iter().any(|courier| courier.interface == name);
     let couriers: Vec<_> = component.couriers.iter().filter(|courier| served(&courier.name)).collect();
     let schema = proto::schema(couriers.iter().copied()).map_err(|error| WorkerError::schema(&node.name, error))?;
-    let services = node.couriers.iter().map(|courier| proto::service_name(&courier.interface)).collect();
+    // An interface that grew as its node was rebuilt is there twice.
+    let services: BTreeSet<_> = node.couriers.iter().map(|courier| proto::service_name(&courier.interface)).collect();
+    let services = services.into_iter().collect();
     let types: Vec<Option<MethodTypes>> = node
         .couriers
         .iter()

@@ -1,6 +1,6 @@
 //! Every replica of the program as this worker reaches it: by its mailbox here, or over a connection.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +54,13 @@ impl Peers {
             }
         }
         peers
+    }
+
+    /// Takes note of the methods that nodes of other workers have since they were rebuilt.
+    pub fn renew(&self, plan: &Plan, rebuilt: &BTreeSet<NodeId>) {
+        for (replica, remote) in self.remotes.iter().filter(|(replica, _)| rebuilt.contains(&replica.node)) {
+            remote.set_methods(paths(plan.node(replica.node)).into());
+        }
     }
 
     /// The replicas of this worker.

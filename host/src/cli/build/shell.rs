@@ -162,7 +162,7 @@ async fn end_of(mut stream: impl AsyncRead + Unpin) -> Vec<u8> {
 }
 
 /// A word as the shell takes it.
-pub(super) fn quoted(word: &str) -> String {
+pub(in crate::cli) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
     match !word.is_empty() && word.chars().all(is_plain) {
         true => word.to_owned(),

@@ -20,7 +20,7 @@ const IMPORTS: [&str; 3] =
 const FILES_MAX: usize = 10_000;
 
 /// Folders that no source is in, but what tools made of it.
-const LEFT_OUT: [&str; 5] = ["__pycache__", "build", "dist", "node_modules", "target"];
+pub(in crate::cli) const LEFT_OUT: [&str; 5] = ["__pycache__", "build", "dist", "node_modules", "target"];
 
 /// Reads the recipe at `path`, relative to the program's directory.
 pub(super) fn recipe(dir: &Path, path: &str) -> Result<Recipe, Failure> {

@@ -12,7 +12,7 @@ pub(super) struct Notes<'a> {
 
 /// How much a message matters.
 #[derive(Clone, Copy)]
-enum Severity {
+pub(super) enum Severity {
     Note,
     Warning,
     Error,
@@ -28,6 +28,19 @@ impl Severity {
     }
 }
 
+impl Notes<'_> {
+    /// Shows and records a message about a replica or node, or about none (empty), with details below it.
+    pub(super) fn say(&self, severity: Severity, about: &str, text: &str, details: Option<&str>) {
+        match severity {
+            Severity::Note => self.screen.note(text),
+            Severity::Warning => self.screen.warning(text),
+            Severity::Error => self.screen.error(text, details),
+        }
+        let details = details.map(|details| format!("\n{}", details.trim_end())).unwrap_or_default();
+        self.outputs.host_message(about, &format!("{}: {text}{details}", severity.name()));
+    }
+}
+
 impl Observer for Notes<'_> {
     fn note(&mut self, note: &Note) {
         let (severity, text) = message(note);
@@ -35,13 +48,7 @@ impl Observer for Notes<'_> {
             Note::Failed { failure, .. } => failure.stack.as_deref(),
             _ => None,
         };
-        match severity {
-            Severity::Note => self.screen.note(&text),
-            Severity::Warning => self.screen.warning(&text),
-            Severity::Error => self.screen.error(&text, details),
-        }
-        let details = details.map(|details| format!("\n{}", details.trim_end())).unwrap_or_default();
-        self.outputs.host_message(about(note), &format!("{}: {text}{details}", severity.name()));
+        self.say(severity, about(note), &text, details);
     }
 }
 
@@ -49,7 +56,9 @@ impl Observer for Notes<'_> {
 fn about(note: &Note) -> &str {
     match note {
         Note::Failed { replica, .. } | Note::Restarting { replica, .. } | Note::GivenUp { replica, .. } => replica,
-        Note::Listening { node, .. } => node,
+        Note::AwaitsRebuild { replica } => replica,
+        Note::Listening { node, .. } | Note::Rebuilt { node } => node,
+        Note::NotRebuilt { .. } | Note::Idle | Note::Over => "",
         Note::Warning(_) | Note::LaunchStopped(_) | Note::Stopping { .. } | Note::Killing { .. } => "",
     }
 }
@@ -65,6 +74,16 @@ fn message(note: &Note) -> (Severity, String) {
         Note::GivenUp { replica, max, window } => (
             Severity::Error,
             format!("`{replica}` has ended too often: its `restart` allows {max} restarts within {window:?}"),
+        ),
+        Note::Rebuilt { node } => (Severity::Note, format!("`{node}` was rebuilt: restarting")),
+        Note::NotRebuilt { error } => (Severity::Error, format!("what was rebuilt goes on as it was: {error}")),
+        Note::AwaitsRebuild { replica } => (Severity::Note, format!("`{replica}` starts again when it is rebuilt")),
+        Note::Idle => {
+            (Severity::Note, "nothing is left to run: waiting for changes; Ctrl-C ends the program".to_owned())
+        }
+        Note::Over => (
+            Severity::Note,
+            "the program has ended: it starts again with the next change; Ctrl-C ends the wait".to_owned(),
         ),
         Note::LaunchStopped(signal) => (Severity::Note, format!("{signal}: the launch is given up")),
         Note::Stopping { signal, grace } => (

@@ -1,7 +1,7 @@
 //! A replica in another process, as its callers see it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TE};
@@ -43,7 +43,7 @@ pub struct Remote {
     connection: Arc<Connection>,
     passes: Arc<Passes>,
     /// The paths of its methods, by their index.
-    methods: Arc<[RemoteMethod]>,
+    methods: RwLock<Arc<[RemoteMethod]>>,
     presence: watch::Sender<Presence>,
     pending: AtomicUsize,
 }
@@ -65,12 +65,18 @@ impl Remote {
         let label_value = label.parse().expect("names of nodes are ASCII");
         let presence = watch::Sender::new(Presence::Starting);
         let pending = AtomicUsize::new(0);
+        let methods = RwLock::new(methods);
         Self { label, label_value, replica, exchange, connection, passes, methods, presence, pending }
     }
 
     /// The name of the replica: `producer/0`.
     pub fn label(&self) -> &str {
         &self.label
+    }
+
+    /// Notes that the node was rebuilt, so that there are methods behind those that were known.
+    pub fn set_methods(&self, methods: Arc<[RemoteMethod]>) {
+        *self.methods.write().unwrap_or_else(PoisonError::into_inner) = methods;
     }
 
     /// Notes what became of the replica.
@@ -134,7 +140,8 @@ impl Remote {
         start: Instant,
         stage: &Stage,
     ) -> Result<Message, CallError> {
-        let path = self.methods.get(method).ok_or(CallError::Unavailable)?;
+        let methods = self.methods.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let path = methods.get(method).ok_or(CallError::Unavailable)?;
         stage.waiting_for_room.store(true, Ordering::Relaxed);
         let _room = self.connection.room(context.options.when_full).await?;
         stage.waiting_for_room.store(false, Ordering::Relaxed);

@@ -15,6 +15,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tonic::body::Body;
 use tonic::server::{Grpc, UnaryService};
@@ -54,6 +55,9 @@ pub struct Service {
     next: AtomicUsize,
     public: Option<Public>,
 }
+
+/// What an endpoint serves at the moment; nodes may be rebuilt.
+pub type Services = watch::Receiver<Arc<Service>>;
 
 impl Service {
     /// The endpoint for other workers of the same program.
@@ -178,21 +182,21 @@ pub enum Listener {
 }
 
 /// Serves connections for as long as it is polled. Dropping it drops the connections.
-pub async fn serve(listener: Listener, service: Arc<Service>, in_flight_max: u32) {
+pub async fn serve(listener: Listener, services: Services, in_flight_max: u32) {
     let mut connections = JoinSet::new();
     loop {
-        let service = service.clone();
+        let services = services.clone();
         let accepted = match &listener {
             Listener::Unix(listener) => listener.accept().await.map(|(stream, _)| {
                 // The directory of the socket keeps others out; this holds where somebody opened it.
                 if is_own_user(&stream) {
-                    connections.spawn(workers::serve_worker(stream, service, in_flight_max));
+                    connections.spawn(workers::serve_worker(stream, services, in_flight_max));
                 }
             }),
             Listener::Tcp(listener) => listener.accept().await.map(|(stream, _)| {
                 // Without it, calls are only slower.
                 let _ = stream.set_nodelay(true);
-                connections.spawn(serve_client(stream, service, in_flight_max));
+                connections.spawn(serve_client(stream, services, in_flight_max));
             }),
         };
         while connections.try_join_next().is_some() {}
@@ -208,12 +212,12 @@ pub fn is_own_user(stream: &UnixStream) -> bool {
 }
 
 /// Serves a client outside of the program, until it closes its connection.
-pub async fn serve_client<S>(stream: S, service: Arc<Service>, in_flight_max: u32)
+pub async fn serve_client<S>(stream: S, services: Services, in_flight_max: u32)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let answer = service_fn(move |request| {
-        let answer = service.clone().answer(request);
+        let answer = services.borrow().clone().answer(request);
         async move { Ok::<_, Infallible>(answer.await) }
     });
     // How a connection ends is the client's matter; calls that it leaves behind are dropped with it.

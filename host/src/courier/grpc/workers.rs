@@ -14,13 +14,13 @@ use tokio::task::JoinSet;
 use tonic::Status;
 
 use super::CONTENT_TYPE_GRPC;
-use super::server::Service;
+use super::server::{Service, Services};
 use super::status::to_status;
 use super::stream::{FRAME_BYTES, ReceiveError, WINDOW_BYTES, frame, receive};
 use crate::courier::{CallError, Message};
 
 /// Serves another worker, until it closes its connection. Dropping this drops its calls.
-pub async fn serve_worker<S>(stream: S, service: Arc<Service>, in_flight_max: u32)
+pub async fn serve_worker<S>(stream: S, services: Services, in_flight_max: u32)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -38,7 +38,8 @@ where
     // How a connection ends is the other worker's matter.
     while let Some(Ok((request, respond))) = connection.accept().await {
         while calls.try_join_next().is_some() {}
-        calls.spawn(serve_call(service.clone(), request, respond));
+        let service = services.borrow().clone();
+        calls.spawn(serve_call(service, request, respond));
     }
 }
 

@@ -14,6 +14,11 @@ pub(super) struct Group {
 }
 
 impl Group {
+    /// Takes note that one of its replicas starts again.
+    pub(super) fn revive(&mut self) {
+        self.phase = Phase::Running;
+    }
+
     pub(super) fn new(group: &GroupPlan) -> Self {
         let ends_with_first = group.return_on_first_completed;
         Self { replicas: group.replicas.clone(), ends_with_first, phase: Phase::Running }

@@ -1,6 +1,6 @@
 //! What supervision does about events, as tables: an event and the actions that follow from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{Action, Event, Supervision};
@@ -33,6 +33,7 @@ fn plan(nodes: &[(Option<RunExport>, RestartPolicy)]) -> Plan {
         run: *run,
         couriers: Vec::new(),
         edges: Vec::new(),
+        callees: BTreeSet::new(),
         args: Vec::new(),
         env: BTreeMap::new(),
         config: BTreeMap::new(),
@@ -51,6 +52,7 @@ fn plan(nodes: &[(Option<RunExport>, RestartPolicy)]) -> Plan {
         grace_ms: 5000,
         message_bytes_max: 1,
         hardening: Hardening::Auto,
+        watched: false,
     }
 }
 
@@ -78,6 +80,8 @@ fn event(text: &str) -> Event {
         "interrupt" => return Event::Signal(Signal::Interrupt),
         "deadline" => return Event::Deadline,
         "group-deadline" => return Event::GroupDeadline(0),
+        "rebuilt" => return Event::Rebuilt([(replica.node, true)].into()),
+        "rebuild-deadline" => return Event::RebuildDeadline(1),
         word => panic!("`{word}` is no event"),
     };
     Event::Node { replica, change }
@@ -90,17 +94,20 @@ fn text(plan: &Plan, action: &Action) -> String {
         Action::Note(Note::GivenUp { replica, .. }) => format!("note given up {replica}"),
         Action::Note(Note::Stopping { .. }) => "note stopping".to_owned(),
         Action::Note(Note::Killing { replicas }) => format!("note killing {}", replicas.join(" ")),
-        Action::Note(note @ (Note::Warning(_) | Note::LaunchStopped(_) | Note::Listening { .. })) => {
-            panic!("{note:?} is not for the state to tell")
-        }
+        Action::Note(Note::AwaitsRebuild { replica }) => format!("note awaits {replica}"),
+        Action::Note(Note::Idle) => "note idle".to_owned(),
+        Action::Note(note) => panic!("{note:?} is not for the state to tell"),
         Action::RequestStop => "request stop".to_owned(),
         Action::Close => "close".to_owned(),
         Action::Restart { replica, after } => format!("restart {} in {after:?}", plan.label(*replica)),
         Action::Start(replica) => format!("start {}", plan.label(*replica)),
         Action::StopReplica(replica) => format!("stop {}", plan.label(*replica)),
         Action::CloseReplica(replica) => format!("close {}", plan.label(*replica)),
+        Action::PauseReplica(replica) => format!("pause {}", plan.label(*replica)),
         Action::KillReplica(replica) => format!("kill {}", plan.label(*replica)),
-        Action::GraceGroup(_) => "grace".to_owned(),
+        Action::DropReplica(replica) => format!("drop {}", plan.label(*replica)),
+        Action::Replace => "replace".to_owned(),
+        Action::GraceGroup(_) | Action::GraceRebuild(_) => "grace".to_owned(),
     }
 }
 
@@ -303,5 +310,69 @@ fn the_first_run_of_a_group_that_returns_ends_the_others() {
             (100, "due b", &[]),
         ],
         "still Finished, finished 0, failed 0, starting 0, starting 0",
+    );
+}
+
+/// The same for a program whose nodes may be rebuilt.
+#[track_caller]
+fn check_watched(mut plan: Plan, events: &[(u64, &str, &[&str])], end: &str) {
+    plan.watched = true;
+    check(&plan, events, end);
+}
+
+#[test]
+fn a_rebuilt_node_ends_and_starts_as_what_it_is_then() {
+    check_watched(
+        plan(&[(RUN, Never), (RUN, Never)]),
+        &[
+            (0, "started a", &[]),
+            (0, "started b", &[]),
+            (5, "rebuilt a", &["stop a/0", "grace"]),
+            (6, "ran a", &["pause a/0"]),
+            (7, "ended a", &["replace", "start a/0"]),
+            (8, "started a", &[]),
+            (9, "rebuild-deadline", &[]),
+        ],
+        "still Finished, running 1, running 0",
+    );
+}
+
+#[test]
+fn a_rebuilt_node_that_does_not_end_is_dropped() {
+    check_watched(
+        plan(&[(SERVE, Never), (RUN, Never)]),
+        &[
+            (0, "started a", &[]),
+            (0, "started b", &[]),
+            (5, "rebuilt a", &["stop a/0", "pause a/0", "grace"]),
+            (10, "rebuild-deadline", &["drop a/0", "note killing a/0", "replace", "start a/0"]),
+            (11, "started a", &[]),
+        ],
+        "still Finished, running 1, running 0",
+    );
+}
+
+#[test]
+fn what_has_failed_or_finished_in_a_watched_program_starts_when_it_is_rebuilt() {
+    check_watched(
+        plan(&[(RUN, Never), (RUN, OnFailure)]),
+        &[
+            (0, "started a", &[]),
+            (0, "started b", &[]),
+            (1, "failed b", &["note failed b/0", "note restart 1 of 1", "restart b/0 in 100ms"]),
+            (101, "due b", &["start b/0"]),
+            (102, "failed b", &["note failed b/0", "note given up b/0", "note awaits b/0"]),
+            (103, "ran a", &["note idle"]),
+            (104, "rebuilt b", &["grace", "replace", "start b/0"]),
+            (105, "failed b", &["note failed b/0", "note restart 1 of 1", "restart b/0 in 100ms"]),
+            (106, "rebuilt b", &["grace", "replace", "start b/0"]),
+            (205, "due b", &[]),
+            (206, "rebuilt a", &["stop a/0", "pause a/0", "grace"]),
+            (207, "ended a", &["replace", "start a/0"]),
+            (208, "interrupt", &["note stopping", "request stop"]),
+            (209, "ended a", &[]),
+            (210, "ended b", &["close"]),
+        ],
+        "Signalled(Interrupt), ended 1, ended 3",
     );
 }

@@ -1,0 +1,60 @@
+//! Copies of the components that run. A build writes to the file that a node names at any time, while a worker that is
+//! started again must find the component that the program was checked with.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use crate::component::{Component, Digest};
+use crate::plan::Plan;
+
+/// Of so many plans the copies are kept: the one that runs, the one that replaces it, and those on the way.
+const PLANS_MAX: usize = 4;
+
+/// A folder with the copies.
+pub(super) struct Copies {
+    dir: PathBuf,
+    /// Those of each plan, the latest last.
+    plans: VecDeque<BTreeSet<PathBuf>>,
+}
+
+impl Copies {
+    /// Makes the folder.
+    pub(super) fn create(dir: PathBuf) -> io::Result<Copies> {
+        DirBuilder::new().mode(0o700).create(&dir)?;
+        Ok(Copies { dir, plans: VecDeque::new() })
+    }
+
+    /// Copies the components of `plan`, has it run the copies, and removes those that no plan needs any more.
+    pub(super) fn take(&mut self, plan: &mut Plan) -> io::Result<()> {
+        let mut taken = BTreeSet::new();
+        for node in &mut plan.nodes {
+            let copy = self.dir.join(format!("{}.wasm", node.sha256));
+            if !copy.exists() {
+                write(&node.component, &copy, node.sha256)?;
+            }
+            node.component.clone_from(&copy);
+            taken.insert(copy);
+        }
+        self.plans.push_back(taken);
+        if self.plans.len() > PLANS_MAX {
+            let oldest = self.plans.pop_front().unwrap_or_default();
+            for copy in oldest.iter().filter(|copy| !self.plans.iter().any(|plan| plan.contains(*copy))) {
+                let _ = fs::remove_file(copy);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn write(component: &Path, copy: &Path, checked: Digest) -> io::Result<()> {
+    let bytes = Component::read_bytes(component).map_err(io::Error::other)?;
+    if Digest::of(&bytes) != checked {
+        return Err(io::Error::other(format!("`{}` changed while it was read", component.display())));
+    }
+    let written = copy.with_extension("new");
+    fs::write(&written, bytes)?;
+    fs::rename(written, copy)
+}

@@ -220,6 +220,56 @@ fn a_component_that_does_not_fit_is_refused() {
     }
 }
 
+/// A component that calls a counter of this interface when it is called.
+fn relay(interface: &str) -> Vec<u8> {
+    let text = format!(
+        "(component
+           (import \"test:{interface}/counter\" (instance $counter (export \"next\" (func (result u32)))))
+           (core func $next (canon lower (func $counter \"next\")))
+           (core module $code
+             (import \"\" \"next\" (func $next (result i32)))
+             (func (export \"next\") (result i32) (call $next)))
+           (core instance $code (instantiate $code (with \"\" (instance (export \"next\" (func $next))))))
+           (func $next (result u32) (canon lift (core func $code \"next\")))
+           (instance $relay (export \"next\" (func $next)))
+           (export \"test:relay/relay\" (instance $relay)))"
+    );
+    wat::parse_str(text).expect("it compiles")
+}
+
+#[test]
+fn an_interface_changes_when_both_its_ends_have() {
+    let renamed = |component: Vec<u8>| {
+        let mut bytes = component;
+        for start in 0..bytes.len() - 10 {
+            if bytes[start..].starts_with(b"test:count/") {
+                bytes[start..start + 10].copy_from_slice(b"test:other");
+            }
+        }
+        bytes
+    };
+    for launch_type in launch_types() {
+        let toml = "[nodes.a]\ncomponent = 'a.wasm'\n[nodes.b]\ncomponent = 'b.wasm'\nhandles = { counter = 'a' }\n\
+            [nodes.c]\ncomponent = 'c.wasm'\n";
+        let files: [(&str, &[u8]); 3] =
+            [("a.wasm", &counter(0, false)), ("b.wasm", &relay("count")), ("c.wasm", &counter(0, false))];
+        let mut watched = Watched::start(launch_type, toml, &files);
+        eventually("the start", || watched.machine.screen(&["call", "test/b", "next"]).0 == Some(0));
+        watched.write("a.wasm", renamed(counter(100, false)));
+        watched.expect("note: `a` does not fit the program any more: it goes on as it was");
+        watched.check_call("b", "next", "2");
+        // What does not fit holds up nobody else.
+        watched.write("c.wasm", counter(100, false));
+        watched.expect_restart("c", &[1]);
+        watched.write("b.wasm", relay("other"));
+        watched.expect("note: `a` was rebuilt: restarting");
+        watched.expect_restart("b", &[1]);
+        watched.check_call("b", "next", "101");
+        watched.check_call("c", "next", "101");
+        watched.interrupt();
+    }
+}
+
 #[test]
 fn a_program_that_has_nothing_left_to_run_waits_for_changes() {
     for launch_type in launch_types() {

@@ -23,15 +23,15 @@ use crate::component::{Component, Digest};
 use crate::launch::WorkerFiles;
 use crate::observe::{LineOutputs, Recorded};
 use crate::plan::{self, LaunchType, NodeId, Plan};
-use crate::program::{Linked, Program};
+use crate::program::{Linked, Problems, Program};
 use crate::runtime::CompileCache;
 use crate::worker::Worker;
 use copies::Copies;
 use files::{Files, Message, Stopped};
 use inputs::Inputs;
 
-/// How often a compilation looks whether its result is still wanted.
-const COMPILE_INTERVAL: Duration = Duration::from_millis(20);
+/// How often it is looked at whether a compilation or a build has ended.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A file that changes during so many builds in a row is written by them. Nobody saves a file as often while they wait.
 const WRITTEN_TIMES: u32 = 4;
@@ -66,8 +66,10 @@ impl Drop for Stopper {
         self.stopped.store(true, Ordering::SeqCst);
         let _ = self.files.send(Message::Stop);
         // A build ends with the signals that end this process, which has handlers of its own for them and goes on.
-        if self.building.load(Ordering::SeqCst) {
+        // One that begins just now may miss the first of them.
+        while self.building.load(Ordering::SeqCst) {
             let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM);
+            std::thread::sleep(LOOK_INTERVAL);
         }
     }
 }
@@ -90,7 +92,7 @@ impl Watch {
         Ok(watch)
     }
 
-    fn look(&mut self) -> Result<(), files::TooManyFolders> {
+    fn look(&mut self) -> Result<(), files::WatchError> {
         self.files.watch(self.inputs.folders(), self.inputs.files(), self.inputs.left_out.clone())
     }
 
@@ -211,7 +213,7 @@ impl Rebuilding<'_> {
     }
 
     /// Says of nodes that they run on as they are.
-    fn go_on(&self, nodes: &[String], why: &str) {
+    fn go_on<'n>(&self, nodes: impl IntoIterator<Item = &'n String>, why: &str) {
         for node in nodes {
             self.note(node, &format!("`{node}` {why}: it goes on as it was"));
         }
@@ -220,33 +222,52 @@ impl Rebuilding<'_> {
     /// Hands over a plan with the components that are others than those that run.
     fn replace(&mut self, changed: &BTreeSet<PathBuf>, built: &[String]) -> Result<(), Stopped> {
         let touched = changed.iter().flat_map(|path| self.watch.inputs.runs(path));
-        let concerned: BTreeSet<_> = built.iter().chain(touched).collect();
-        let digests = self.watch.program.nodes.iter().zip(&self.running.nodes).filter_map(|(node, plan)| {
-            // A file that is not there is about to be replaced.
-            let found = Component::read_bytes(&node.component).ok().map(|bytes| Digest::of(&bytes))?;
-            concerned.contains(&node.name).then_some((node.name.clone(), found != plan.sha256))
-        });
-        let digests: BTreeMap<_, _> = digests.collect();
-        let (others, same): (Vec<_>, Vec<_>) = digests.into_iter().partition(|(_, is_other)| *is_other);
-        for (node, _) in same.iter().filter(|(node, _)| built.contains(node)) {
+        let concerned: BTreeSet<_> = built.iter().chain(touched).cloned().collect();
+        let others = self.others();
+        for node in built.iter().filter(|node| !others.contains(*node)) {
             self.note(node, &format!("`{node}` is the same as before"));
         }
-        let nodes: Vec<_> = others.into_iter().map(|(node, _)| node).collect();
+        let nodes: BTreeSet<_> = others.intersection(&concerned).cloned().collect();
         if nodes.is_empty() {
             return Ok(());
         }
-        let mut linked = match self.watch.program.clone().link() {
-            Ok(linked) => linked,
+        // What did not fit before may fit together with what has changed now.
+        if let Ok(linked) = self.link(&others) {
+            return self.hand_over(&linked, &others);
+        }
+        match self.link(&nodes) {
+            Ok(linked) => self.hand_over(&linked, &nodes),
             Err(problems) => {
                 self.replacing.screen.failure(&problems.into());
                 self.go_on(&nodes, "does not fit the program any more");
-                return Ok(());
+                Ok(())
             }
-        };
-        self.hand_over(&mut linked, &nodes)
+        }
     }
 
-    fn hand_over(&mut self, linked: &mut Linked, nodes: &[String]) -> Result<(), Stopped> {
+    /// The nodes whose components are others than those that run.
+    fn others(&self) -> BTreeSet<String> {
+        let nodes = self.watch.program.nodes.iter().zip(&self.running.nodes);
+        let others = nodes.filter(|(node, running)| {
+            // A file that is not there is about to be replaced.
+            let found = Component::read_bytes(&node.component).ok().map(|bytes| Digest::of(&bytes));
+            found.is_some_and(|found| found != running.sha256)
+        });
+        others.map(|(node, _)| node.name.clone()).collect()
+    }
+
+    /// Links the program with the components of `nodes` as they are now, and with those of the others that run.
+    fn link(&self, nodes: &BTreeSet<String>) -> Result<Linked, Problems> {
+        let mut program = self.watch.program.clone();
+        for (node, running) in program.nodes.iter_mut().zip(&self.running.nodes) {
+            if !nodes.contains(&node.name) {
+                node.component.clone_from(&running.component);
+            }
+        }
+        program.link()
+    }
+
+    fn hand_over(&mut self, linked: &Linked, nodes: &BTreeSet<String>) -> Result<(), Stopped> {
         let lowered = plan::lower(linked, self.replacing.launch_type);
         let mut plan = Plan { watched: true, ..lowered };
         if let Err(error) = self.copies.take(&mut plan) {
@@ -264,7 +285,7 @@ impl Rebuilding<'_> {
     }
 
     /// Fills the cache, so that nodes don't stand still while they are compiled.
-    fn compile(&self, plan: &Plan, nodes: &[String]) -> Result<Result<(), String>, Stopped> {
+    fn compile(&self, plan: &Plan, nodes: &BTreeSet<String>) -> Result<Result<(), String>, Stopped> {
         let Some(cache) = self.replacing.cache.clone() else { return Ok(Ok(())) };
         let ids = (0..).map(NodeId).zip(&plan.nodes).filter(|(_, node)| nodes.contains(&node.name));
         let (ids, plan) = (ids.map(|(id, _)| id).collect(), plan.clone());
@@ -274,7 +295,7 @@ impl Rebuilding<'_> {
             if self.stopped.load(Ordering::SeqCst) {
                 return Err(Stopped);
             }
-            std::thread::sleep(COMPILE_INTERVAL);
+            std::thread::sleep(LOOK_INTERVAL);
         }
         let compiled = compiling.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         Ok(compiled.map_err(|error| crate::cli::screen::with_causes(&error)))

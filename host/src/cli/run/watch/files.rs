@@ -52,10 +52,16 @@ pub(super) struct Files {
     own: Vec<(u64, u64)>,
 }
 
-/// The folders that are too many to be watched.
+/// Why not everything can be watched.
 #[derive(Debug, thiserror::Error)]
-#[error("`{}` has more than {FOLDERS_MAX} folders below it, which are too many to be watched", .0.display())]
-pub(super) struct TooManyFolders(PathBuf);
+pub(super) enum WatchError {
+    /// There are more folders than is sensible.
+    #[error("`{}` has more than {FOLDERS_MAX} folders below it, which are too many to be watched", .0.display())]
+    TooManyFolders(PathBuf),
+    /// The system has a limit too.
+    #[error("`{}` can't be watched, since the system watches no more files for this user", .0.display())]
+    Refused(PathBuf),
+}
 
 /// There is nothing more to watch for.
 pub(super) struct Stopped;
@@ -92,12 +98,12 @@ impl Files {
         folders: BTreeSet<PathBuf>,
         files: BTreeSet<PathBuf>,
         left_out: BTreeSet<PathBuf>,
-    ) -> Result<(), TooManyFolders> {
+    ) -> Result<(), WatchError> {
         self.left_out = left_out;
         let new: Vec<_> = files.difference(&self.files).cloned().collect();
         for file in new {
             // A folder, since a file that is replaced by another is one that nobody watches.
-            let _ = file.parent().map(|dir| self.watcher.watch(dir, RecursiveMode::NonRecursive));
+            file.parent().map_or(Ok(()), |dir| self.watch_folder(dir))?;
             self.notice(&file);
         }
         self.files.extend(files);
@@ -157,15 +163,15 @@ impl Files {
     }
 
     /// Watches a folder and those below it, and adds the files in them that were not known to `changed`.
-    fn add(&mut self, dir: &Path, changed: &mut BTreeSet<PathBuf>) -> Result<(), TooManyFolders> {
+    fn add(&mut self, dir: &Path, changed: &mut BTreeSet<PathBuf>) -> Result<(), WatchError> {
         let mut folders = vec![dir.to_owned()];
         while let Some(folder) = folders.pop() {
             self.watched += 1;
             if self.watched > FOLDERS_MAX {
-                return Err(TooManyFolders(dir.to_owned()));
+                return Err(WatchError::TooManyFolders(dir.to_owned()));
             }
-            // Watched before it is listed, so that no file comes in between. One that has gone is watched no more.
-            let _ = self.watcher.watch(&folder, RecursiveMode::NonRecursive);
+            // Watched before it is listed, so that no file comes in between.
+            self.watch_folder(&folder)?;
             for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
                 let (path, kind) = (entry.path(), entry.file_type());
                 match kind.is_ok_and(|kind| kind.is_dir()) {
@@ -177,6 +183,16 @@ impl Files {
             }
         }
         Ok(())
+    }
+
+    fn watch_folder(&mut self, folder: &Path) -> Result<(), WatchError> {
+        match self.watcher.watch(folder, RecursiveMode::NonRecursive) {
+            Err(error) if matches!(error.kind, notify::ErrorKind::MaxFilesWatch) => {
+                Err(WatchError::Refused(folder.to_owned()))
+            }
+            // One that has gone is watched no more.
+            _ => Ok(()),
+        }
     }
 
     /// Whether a path is one of those to be watched, or below one.

@@ -3,6 +3,7 @@
 //! After a deliberate change of a screen, `SNAPSHOTS=overwrite cargo test -p lp-tests` writes the expected files anew.
 
 mod build;
+mod handles;
 mod new;
 mod read;
 

@@ -66,7 +66,8 @@ impl Launch {
             processes: Some(processes),
         };
         let (events, _) = mpsc::unbounded_channel();
-        let launched = launch(plan.clone(), setting, Stop::default(), events).await.expect("it is launched");
+        let (compiling, _) = tokio::sync::mpsc::unbounded_channel();
+        let launched = launch(plan.clone(), setting, Stop::default(), events, compiling).await.expect("it is launched");
         Self { plan, credentials, launched, dir, _program: program }
     }
 

@@ -160,3 +160,122 @@ fn a_new_program_in_cpp_runs() {
 fn a_new_program_in_zig_runs() {
     check_template("zig");
 }
+
+#[test]
+fn a_component_says_its_language() {
+    for (folder, language) in [
+        ("tests/matrix/python", "Python (CPython 3.14)"),
+        ("tests/matrix/js", "JavaScript (componentize-qjs)"),
+        ("tests/matrix/c", "C (wit-bindgen-c "),
+        ("tests/matrix/cpp", "C++ (wit-bindgen-c "),
+        ("tests/matrix/zig", "Zig (wit-bindgen-c "),
+    ] {
+        match build(folder) {
+            Ok(component) => check_language(&component, language),
+            Err(reason) => eprintln!("skipped: {reason}"),
+        }
+    }
+    check_language(&host::build(&["hello"]).join("hello.wasm"), "Rust (rustc ");
+}
+
+#[track_caller]
+fn check_language(component: &Path, language: &str) {
+    let output = Command::new(host::BINARY).arg("inspect").arg(component).output().expect("the binary runs");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(stdout.lines().next().is_some_and(|line| line.contains(&format!(", {language}"))), "{stdout}");
+}
+
+/// A program in which StarlingMonkey's node is called by itself, in the style that blocks.
+#[test]
+fn a_node_in_javascript_with_starlingmonkey_runs() {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("starlingmonkey");
+    fs::create_dir_all(dir.join("node")).expect("a writable directory");
+    let write = |file: &str, text: &str| fs::write(dir.join(file), text).expect("a writable directory");
+    let node = "component = 'node.wasm'\nbuild = 'node/build.toml'\n";
+    write(
+        "program.toml",
+        &format!(
+            "name = 'monkey'\n[nodes.adder]\n{node}run = false\n[nodes.asker]\n{node}config = {{ name = 'you' }}\n\
+             handles = {{ adders = 'adder' }}\n[nodes.adder.handles]\nadders = 'adder'\n"
+        ),
+    );
+    write("node/build.toml", "language = 'js'\nengine = 'starlingmonkey'\nwit = '../node.wit'\n");
+    write(
+        "node.wit",
+        "package a:b;\ninterface adder {\n  add: async func(n: u64) -> u64;\n}\n\
+         world node {\n  import adder-handles;\n  export adder;\n  export wasi:cli/run@0.2.0;\n}\n",
+    );
+    write(
+        "node/node.js",
+        "import { all } from 'a:b/adder-handles';\nimport { config, program } from './lp.js';\n\
+         export const adder = { add(n) { return n + 1n; } };\n\
+         export const run = {\n  run() {\n    const [one] = all('adders');\n\
+         \x20   console.log(`${config('name')} in ${program.programName()}: ${one.add(2n ** 64n - 2n)}`);\n  },\n};\n",
+    );
+    if let Err(reason) = build_program(&dir.join("program.toml")) {
+        return eprintln!("skipped: {reason}");
+    }
+    check_language(&dir.join("node.wasm"), "JavaScript (ComponentizeJS 0.23.0)");
+    for (launch_type, _) in lp_host::plan::LaunchType::NAMES {
+        let mut run = Command::new(host::BINARY);
+        let output =
+            run.arg("run").arg(dir.join("program.toml")).args(["--launch-type", &launch_type.to_string()]).output();
+        let output = output.expect("the binary runs");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{stderr}");
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout),
+            "asker/0 │ you in monkey: 18446744073709551615\n",
+            "{stderr}"
+        );
+    }
+}
+
+#[test]
+fn a_style_that_an_engine_can_not_have_is_refused_with_its_reason() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let write = |file: &str, text: &str| fs::write(dir.path().join(file), text).expect("a writable directory");
+    write("program.toml", "name = 'wrong'\n[nodes.a]\ncomponent = 'a.wasm'\nbuild = 'build.toml'\n");
+    for (toml, reason) in [
+        ("language = 'js'\nengine = 'starlingmonkey'\nstyle = 'future'", "panics at a `future`; only `sync` works"),
+        ("language = 'js'\nengine = 'v8'", "there is no engine `v8`, but `starlingmonkey` beside the usual one"),
+        ("language = 'c'\nengine = 'v8'", "the language has no engines to choose from"),
+        ("language = 'rust'\nworld = 'a'", "`world` is said in the crate itself, by `lp_guest::node!`"),
+    ] {
+        write("build.toml", toml);
+        let output = Command::new(host::BINARY).args(["build", "program.toml"]).current_dir(dir.path()).output();
+        let output = output.expect("the binary runs");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(stderr.starts_with("error: `build.toml` is not a build file: ") && stderr.contains(reason), "{stderr}");
+        assert_eq!(output.status.code(), Some(3), "{stderr}");
+    }
+}
+
+#[test]
+fn a_package_of_rust_is_built_by_its_recipe() {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rust-recipe");
+    fs::create_dir_all(dir.join("node/src")).expect("a writable directory");
+    let write = |file: &str, text: &str| fs::write(dir.join(file), text).expect("a writable directory");
+    write("program.toml", "name = 'crab'\n[nodes.a]\ncomponent = 'build/a.wasm'\nbuild = 'node/build.toml'\n");
+    write("node/build.toml", "language = 'rust'\n");
+    write("node/Cargo.toml", "[package]\nname = 'a-node'\nedition = '2024'\n[workspace]\n");
+    let run = || {
+        let mut run = Command::new(host::BINARY);
+        run.args(["run", "--build"]).arg(dir.join("program.toml")).output().expect("the binary runs")
+    };
+    write("node/src/main.rs", "fn main() { println!(\"made by Cargo\") }\n");
+    let output = run();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "a/0 │ made by Cargo\n", "{stderr}");
+    write("node/src/main.rs", "fn main() { println!(\"made by Carg\" }\n");
+    let output = run();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{stderr}");
+    assert!(stderr.contains("--> node/src/main.rs:1:") || stderr.contains("--> src/main.rs:1:"), "{stderr}");
+    write("node/src/main.rs", "");
+    write("node/src/lib.rs", "");
+    fs::remove_file(dir.join("node/src/main.rs")).expect("it was just written");
+    let output = run();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("has no binary and no library of the crate type `cdylib`"), "{stderr}");
+}

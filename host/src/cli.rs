@@ -3,6 +3,7 @@
 mod build;
 mod call;
 mod check;
+mod compile;
 mod completions;
 mod doctor;
 mod graph;

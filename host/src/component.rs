@@ -4,6 +4,7 @@ mod compat;
 mod description;
 mod digest;
 mod handles;
+mod language;
 mod scan;
 mod shape;
 mod text;

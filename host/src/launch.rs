@@ -31,7 +31,7 @@ use crate::node::NodeEvent;
 use crate::plan::{LaunchType, NodeId, Plan, ReplicaId, Secrets};
 use crate::program::Hardening;
 use crate::runtime::{CompileCache, Outputs, Stop};
-use crate::worker::{Endpoints, ReplicaStats, Surroundings, Worker, WorkerError, WorkerSockets};
+use crate::worker::{Compiling, Endpoints, ReplicaStats, Surroundings, Worker, WorkerError, WorkerSockets};
 
 /// What launching needs beside the plan.
 #[derive(Clone)]
@@ -74,7 +74,8 @@ pub struct Launched {
     pub listening: Vec<(NodeId, SocketAddr)>,
 }
 
-/// Launches the workers of `plan` and starts their replicas. Everything that happens to them is told to `events`.
+/// Launches the workers of `plan` and starts their replicas. Everything that happens to them is told to `events`,
+/// and to `compiling` what is compiled before.
 ///
 /// Dropping the future gives the launch up: no replica is started any more, and worker processes are killed.
 pub async fn launch(
@@ -82,6 +83,7 @@ pub async fn launch(
     setting: LaunchSetting,
     stop: Stop,
     events: mpsc::UnboundedSender<NodeEvent>,
+    compiling: mpsc::UnboundedSender<Compiling>,
 ) -> Result<Launched, WorkerError> {
     let nodes = bind_nodes(&plan)?;
     let listening = nodes.iter().filter_map(|(node, listener)| Some((*node, listener.local_addr().ok()?))).collect();
@@ -96,12 +98,12 @@ pub async fn launch(
             };
             let endpoints = Endpoints { workers, nodes };
             let run_dir = processes.map(|setting| setting.dir);
-            let surroundings = Surroundings { secrets, cache, outputs, stop, events, endpoints, run_dir };
+            let surroundings = Surroundings { secrets, cache, outputs, stop, events, compiling, endpoints, run_dir };
             Workers::Threads(Box::new(launch_threads(plan, surroundings).await?))
         }
         LaunchType::Processes => {
             if let Some(cache) = cache {
-                warm(plan.clone(), cache).await?;
+                warm(plan.clone(), cache, compiling).await?;
             }
             let processes = processes.ok_or(WorkerError::NoProcesses)?;
             let private = Private { secrets, credentials };
@@ -130,8 +132,12 @@ fn bind_nodes(plan: &Plan) -> Result<Vec<(NodeId, TcpListener)>, WorkerError> {
 }
 
 /// Compiles what is not in the cache, so that several processes don't compile the same component at the same time.
-async fn warm(plan: Arc<Plan>, cache: CompileCache) -> Result<(), WorkerError> {
-    let warmed = tokio::task::spawn_blocking(move || Worker::compile(&plan, cache));
+async fn warm(
+    plan: Arc<Plan>,
+    cache: CompileCache,
+    compiling: mpsc::UnboundedSender<Compiling>,
+) -> Result<(), WorkerError> {
+    let warmed = tokio::task::spawn_blocking(move || Worker::compile(&plan, cache, &compiling));
     warmed.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
 

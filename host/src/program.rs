@@ -236,6 +236,12 @@ impl Linked {
         let draft = Draft::read(path, overrides, operator)?;
         link::link(draft.program, draft.problems)
     }
+
+    /// The program with its components and nothing bound: what it takes to compile them. Whether they fit together is not
+    /// asked.
+    pub fn unbound(program: Program) -> Result<Linked, Problems> {
+        link::unbound(program)
+    }
 }
 
 /// A program read from a file as far as its mistakes allow, and those mistakes.

@@ -189,16 +189,20 @@ impl Runtime {
         &self.warnings
     }
 
-    /// Compiles the component in `bytes`, which were read from `path`, or takes it from the compile cache.
+    /// Compiles the component in `bytes`, which were read from `path`, on all cores, or takes it from the compile cache.
+    /// `begun` is told before it is compiled, which takes seconds for large ones.
     ///
     /// # Panics
     ///
     /// If the runtime was made without a source for that engine.
-    pub fn load(&self, path: &Path, bytes: &[u8], key: EngineKey) -> Result<Code, LoadError> {
+    pub fn load(&self, path: &Path, bytes: &[u8], key: EngineKey, begun: impl FnOnce()) -> Result<Code, LoadError> {
         let engine = &self.engines[&key];
         let compiled = match &self.cache {
-            Some(cache) => cache.load(engine, bytes),
-            None => Component::new(engine, bytes),
+            Some(cache) => cache.load(engine, bytes, begun),
+            None => {
+                begun();
+                Component::new(engine, bytes)
+            }
         };
         let reason = |error| LoadError::Compile { path: path.to_owned(), reason: format!("{error:#}") };
         let component = compiled.map_err(reason)?;

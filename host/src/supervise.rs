@@ -27,7 +27,7 @@ use crate::launch::{LaunchSetting, Launched, Workers, launch, with_causes};
 use crate::node::NodeEvent;
 use crate::plan::{NodeId, Plan};
 use crate::runtime::{Failure, Stop};
-use crate::worker::WorkerError;
+use crate::worker::{Compiling, WorkerError};
 
 /// How long replicas that were told to end have before they are dropped, when the grace period does not apply.
 const CLOSE_TIME: Duration = Duration::from_secs(1);
@@ -36,6 +36,8 @@ const CLOSE_TIME: Duration = Duration::from_secs(1);
 pub trait Observer {
     /// Something that the user should know.
     fn note(&mut self, note: &Note);
+    /// A component is compiled before the program starts.
+    fn compiling(&mut self, compiling: &Compiling);
 }
 
 /// Something that happened to the program.
@@ -171,7 +173,10 @@ impl Run<'_> {
         let started = Instant::now();
         let mut supervision = Supervision::new(&self.plan, fastrand::f64);
         let mut starts = Starts::default();
-        let launching = launch(self.plan.clone(), self.setting.launching.clone(), stop.clone(), events_tx);
+        let (compiling_tx, mut compiling) = mpsc::unbounded_channel();
+        let launching =
+            launch(self.plan.clone(), self.setting.launching.clone(), stop.clone(), events_tx, compiling_tx);
+        let launching = observed(launching, &mut compiling, self.observer);
         let answer = |request: StatusRequest| request.answer(replica_statuses(&self.plan, &supervision, &starts, None));
         let Setting { signals, status_requests, .. } = &mut self.setting;
         let Launched { workers, listening } = match launched(launching, signals, status_requests, answer).await {
@@ -293,6 +298,22 @@ impl Run<'_> {
                     request.answer(replica_statuses(&self.plan, &supervision, &Starts::default(), None));
                 }
             }
+        }
+    }
+}
+
+/// A launch, with what it compiles told to `observer`.
+async fn observed<L>(
+    launching: impl Future<Output = L>,
+    compiling: &mut mpsc::UnboundedReceiver<Compiling>,
+    observer: &mut dyn Observer,
+) -> L {
+    let mut launching = pin!(launching);
+    loop {
+        tokio::select! {
+            biased;
+            Some(compiling) = compiling.recv() => observer.compiling(&compiling),
+            launched = &mut launching => return launched,
         }
     }
 }

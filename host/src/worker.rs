@@ -22,6 +22,7 @@ use crate::courier::{Blocked, CallError, Mailbox, Served};
 use crate::node::{NodeEvent, run_component};
 use crate::plan::{NodeId, Plan, ReplicaId, Secrets};
 use crate::runtime::{CompileCache, Linked, LoadError, Outputs, ProgramInfo, ReplicaSpec, Runtime, RuntimeError, Stop};
+pub use components::Compiling;
 use components::Components;
 pub use credentials::{Caller, EdgeCredential, WorkerCredentials};
 use endpoints::Servers;
@@ -41,6 +42,8 @@ pub struct Surroundings {
     pub stop: Stop,
     /// Told whatever happens to the replicas.
     pub events: mpsc::UnboundedSender<NodeEvent>,
+    /// Told of the components that are compiled.
+    pub compiling: mpsc::UnboundedSender<Compiling>,
     /// Where the worker is called from outside of its process.
     pub endpoints: Endpoints,
     /// The directory of the run, for what its replicas have of their own in it.
@@ -173,24 +176,33 @@ impl Worker {
     }
 
     /// Compiles every component of `plan` that `cache` does not have.
-    pub fn compile(plan: &Plan, cache: CompileCache) -> Result<(), WorkerError> {
-        let one_each: Vec<_> =
-            (0..plan.nodes.len()).map(|node| ReplicaId { node: NodeId(node as u32), index: 0 }).collect();
-        Components::load(plan, &one_each, Some(cache)).map(drop)
+    ///
+    /// This takes the calling thread, and further ones.
+    pub fn compile(
+        plan: &Plan,
+        cache: CompileCache,
+        compiling: &mpsc::UnboundedSender<Compiling>,
+    ) -> Result<(), WorkerError> {
+        Self::compile_nodes(plan, &(0..).map(NodeId).take(plan.nodes.len()).collect(), cache, compiling)
     }
 
     /// Compiles the components of `nodes` of `plan`, as far as `cache` does not have them.
-    pub fn compile_nodes(plan: &Plan, nodes: &BTreeSet<NodeId>, cache: CompileCache) -> Result<(), WorkerError> {
+    pub fn compile_nodes(
+        plan: &Plan,
+        nodes: &BTreeSet<NodeId>,
+        cache: CompileCache,
+        compiling: &mpsc::UnboundedSender<Compiling>,
+    ) -> Result<(), WorkerError> {
         let one_each: Vec<_> = nodes.iter().map(|&node| ReplicaId { node, index: 0 }).collect();
-        Components::load(plan, &one_each, Some(cache)).map(drop)
+        Components::load(plan, &one_each, Some(cache), compiling).map(drop)
     }
 
     /// Compiles and links the replicas of worker number `index` of `plan` without starting any. Calls from elsewhere
     /// are accepted from here on, and wait.
     pub fn load(plan: &Plan, index: usize, surroundings: Surroundings) -> Result<Self, WorkerError> {
-        let Surroundings { secrets, cache, outputs, stop, events, endpoints, run_dir } = surroundings;
+        let Surroundings { secrets, cache, outputs, stop, events, compiling, endpoints, run_dir } = surroundings;
         let replicas = &plan.workers[index].replicas;
-        let components = Components::load(plan, replicas, cache.clone())?;
+        let components = Components::load(plan, replicas, cache.clone(), &compiling)?;
         let peers = Peers::new(plan, index, endpoints.workers.as_ref());
         let program = Arc::new(ProgramInfo {
             name: plan.program.clone(),

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::{check, command, shown};
+use super::{check, command, screen, shown};
 use crate::config::sandbox;
 
 /// A directory with components, and a program of these nodes: their names, components and build lines.
@@ -40,36 +40,129 @@ fn with_scripts(dir: &Path, line: &str) -> String {
         .env("LP_HOST_TOOLS", dir.join("tools"))
         .output()
         .expect("the binary runs");
-    shown(line, &output)
+    without_times(&shown(line, &output))
+}
+
+/// A screen without how long builds took, and without their order, since they run at once: the notes that begin it are
+/// sorted.
+fn without_times(screen: &str) -> String {
+    let line = |line: &str| match line.strip_prefix("note: built ").and_then(|built| built.split_once(" in ")) {
+        Some((nodes, _)) => format!("note: built {nodes} in N s"),
+        None => line.to_owned(),
+    };
+    let mut lines: Vec<_> = screen.lines().map(line).collect();
+    let is_note = |line: &String| line.starts_with("note: ");
+    let begin = lines.iter().position(is_note).unwrap_or_default();
+    let end = begin + lines[begin..].iter().take_while(|line| is_note(line)).count();
+    lines[begin..end].sort();
+    lines.join("\n") + "\n"
+}
+
+/// Runs the lines in the directory and compares their screens, as `without_times` has them, with `cli/NAME.txt`.
+fn check_builds(dir: &Path, name: &str, lines: &[&str]) {
+    let screens: Vec<_> = lines.iter().map(|line| without_times(&screen(dir, line))).collect();
+    let expected = crate::host::root().join("tests/cli").join(name).with_extension("txt");
+    crate::config::check_text(&screens.join("\n"), &expected);
 }
 
 #[test]
 fn a_line_that_nodes_have_in_common_runs_once() {
     let line = "echo built >> log; cp counter.wasm made.wasm";
     let dir = program(&[("a", "made.wasm", line), ("b", "made.wasm", line), ("c", "hello.wasm", "echo other >> log")]);
-    check(
+    check_builds(
         dir.path(),
         "build",
         &["build program.toml", "build program.toml --node c --quiet", "build program.toml --node d"],
     );
-    assert_eq!(fs::read_to_string(dir.path().join("log")).expect("the log is there"), "built\nother\nother\n");
+    let log = fs::read_to_string(dir.path().join("log")).expect("the log is there");
+    let mut lines: Vec<_> = log.lines().collect();
+    lines.sort();
+    assert_eq!(lines, ["built", "other", "other"]);
 }
 
 #[test]
 fn what_a_line_prints_is_shown_if_it_fails() {
+    let dir = program(&[("good", "hello.wasm", "echo not shown")]);
+    check_builds(dir.path(), "build-good", &["build program.toml"]);
+    let dir = program(&[("bad", "hello.wasm", "echo one; echo two >&2; exit 7")]);
+    check_builds(dir.path(), "build-failing", &["build program.toml"]);
+}
+
+/// Whether this machine has the cores for two builds at once.
+fn has_cores() -> bool {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    if cores == 1 {
+        eprintln!("skipped: one core runs one build after the other");
+    }
+    cores > 1
+}
+
+#[test]
+fn builds_run_at_once() {
+    if !has_cores() {
+        return;
+    }
+    // Each waits for the other one: to the end of the test if they were not at once.
+    let dir = program(&[
+        ("a", "hello.wasm", "mkfifo one.new; mv one.new one; read line < one; echo back > two"),
+        ("b", "hello.wasm", "mkfifo two; until [ -p one ]; do :; done; echo there > one; read line < two"),
+    ]);
+    check_builds(dir.path(), "build-at-once", &["build program.toml"]);
+}
+
+#[test]
+fn a_build_that_fails_ends_the_others_and_nothing_is_said_of_them() {
+    if !has_cores() {
+        return;
+    }
+    let dir = program(&[
+        ("bad", "hello.wasm", "until [ -e going ]; do :; done; echo wrong; exit 1"),
+        ("slow", "hello.wasm", "echo not shown; touch going; sleep 1000"),
+        ("later", "hello.wasm", "touch must-not-be"),
+    ]);
+    check_builds(dir.path(), "build-others", &["build program.toml"]);
+    assert!(!dir.path().join("must-not-be").exists());
+}
+
+#[test]
+fn lines_of_cargo_run_one_after_the_other() {
+    let line = |package| format!("cargo build -p {package}");
     let dir =
-        program(&[("good", "hello.wasm", "echo not shown"), ("bad", "hello.wasm", "echo one; echo two >&2; exit 7")]);
-    check(dir.path(), "build-failing", &["build program.toml"]);
+        program(&[("a", "hello.wasm", &line("a")), ("b", "hello.wasm", &line("b")), ("c", "hello.wasm", &line("c"))]);
+    script(dir.path(), "cargo", "mkdir running || exit 1; touch a b c; rmdir running");
+    let _ = std::os::unix::fs::symlink("/bin/rmdir", dir.path().join("bin/rmdir"));
+    let screen = with_scripts(dir.path(), "build program.toml");
+    assert!(screen.ends_with("--- exit 0\n"), "{screen}");
+}
+
+#[test]
+fn a_build_compiles_the_components_and_a_component_that_is_none_is_named() {
+    let dir = program(&[("a", "counter.wasm", "true"), ("b", "truncated.wasm", "true")]);
+    let cache = dir.path().join("cache");
+    let entries = || {
+        let entries = fs::read_dir(&cache).into_iter().flatten().flatten();
+        entries.filter(|entry| entry.path().extension().is_some_and(|extension| extension == "cwasm")).count()
+    };
+    let build = |line: &str| {
+        let output = command(dir.path(), line).env("LP_HOST_CACHE", &cache).output().expect("the binary runs");
+        without_times(&shown(line, &output))
+    };
+    assert!(build("build program.toml --no-compile").ends_with("--- exit 0\n"));
+    assert_eq!(entries(), 0);
+    assert!(build("build program.toml --node a").ends_with("--- exit 0\n"));
+    assert_eq!(entries(), 1);
+    let screen = build("build program.toml --node b");
+    crate::config::check_text(&screen, &crate::host::root().join("tests/cli/build-no-component.txt"));
 }
 
 #[test]
 fn a_component_that_is_not_there_afterwards_is_named_with_its_fix() {
     let dir = program(&[("a", "my-node.wasm", "cp hello.wasm my_node.wasm")]);
-    check(dir.path(), "build-other-name", &["build program.toml"]);
+    check_builds(dir.path(), "build-other-name", &["build program.toml"]);
     let dir = program(&[("a", "out/release/a.wasm", "mkdir -p out/debug; cp hello.wasm out/debug/a.wasm")]);
-    check(dir.path(), "build-other-profile", &["build program.toml"]);
+    check_builds(dir.path(), "build-other-profile", &["build program.toml"]);
     let dir = program(&[("a", "a.wasm", "true")]);
-    check(dir.path(), "build-nothing", &["build program.toml", "check program.toml"]);
+    check_builds(dir.path(), "build-nothing", &["build program.toml", "check program.toml"]);
     fs::write(dir.path().join("program.toml"), "name = \"x\"\n[nodes.a]\ncomponent = \"a.wasm\"\n").expect("writable");
     check(dir.path(), "build-no-line", &["build program.toml"]);
 }

@@ -85,6 +85,37 @@ pub fn handles_wit(resolve: &Resolve, interface: InterfaceId, style: Style) -> R
     Ok(derivation.print())
 }
 
+/// Derives the same, and writes it with the base interface and all that both need but `lp:courier`: for those who have a
+/// component and no WIT.
+///
+/// # Errors
+/// As [`handles_wit`].
+pub fn handles_document(resolve: &Resolve, interface: InterfaceId, style: Style) -> Result<String, HandlesError> {
+    let mut derivation = Derivation::start(resolve.clone(), interface, style)?;
+    for function in resolve.interfaces[interface].functions.values() {
+        derivation.add_method(function)?;
+    }
+    derivation.add_lookups();
+    Ok(derivation.print_with(&used_by(resolve, interface)))
+}
+
+/// An interface and those whose types it uses, and so on, in the order in which they are to be read.
+fn used_by(resolve: &Resolve, interface: InterfaceId) -> Vec<InterfaceId> {
+    let mut found = vec![interface];
+    let mut next = 0;
+    while let Some(&interface) = found.get(next) {
+        next += 1;
+        for id in resolve.interfaces[interface].types.values() {
+            let TypeDefKind::Type(Type::Id(used)) = resolve.types[*id].kind else { continue };
+            match resolve.types[used].owner {
+                TypeOwner::Interface(owner) if !found.contains(&owner) => found.push(owner),
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
 /// The base interface, and the derived one as it grows in a copy of the base's [`Resolve`].
 struct Derivation {
     resolve: Resolve,
@@ -191,6 +222,24 @@ impl Derivation {
         printer
             .print(&self.resolve, self.package, &[])
             .expect("every type of the derived interface is anonymous or has a name");
+        printer.output.to_string()
+    }
+
+    /// Prints these interfaces and the derived one, those of other packages after those of its own.
+    fn print_with(mut self, interfaces: &[InterfaceId]) -> String {
+        let name = format!("{}{HANDLES_SUFFIX}", self.base_name);
+        let mut others = Vec::new();
+        for (id, package) in self.resolve.packages.iter_mut() {
+            package.worlds.clear();
+            package.interfaces.retain(|_, interface| interfaces.contains(interface));
+            if id == self.package {
+                package.interfaces.insert(name.clone(), self.handles);
+            } else if !package.interfaces.is_empty() && !types::is_courier(&package.name) {
+                others.push(id);
+            }
+        }
+        let mut printer = WitPrinter::<OutputToString>::default();
+        printer.print(&self.resolve, self.package, &others).expect("every type is anonymous or has a name");
         printer.output.to_string()
     }
 

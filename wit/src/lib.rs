@@ -6,11 +6,13 @@
 
 mod folder;
 mod handles;
+mod kept;
 mod node;
 mod packages;
 
 pub use folder::{Folder, FolderError};
-pub use handles::{HANDLES_SUFFIX, HandlesError, Style, handles_wit};
+pub use handles::{HANDLES_SUFFIX, HandlesError, Style, handles_document, handles_wit};
+pub use kept::KeptHandles;
 pub use node::NODE_WORLD;
 pub use packages::{PACKAGES, Package};
 /// The WIT parser whose types [`handles_wit`] and [`Folder`] speak of.

@@ -1,4 +1,4 @@
-// What a component is made of: the node, with `console` set up before it.
+// What a component with QuickJS is made of: the node, with `console` set up before it.
 
-import "./lp.js";
+import "./console.js";
 export * from "./node.js";

@@ -107,7 +107,9 @@ impl Nodes {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("threads can be started");
         let (events_tx, events) = tokio::sync::mpsc::unbounded_channel();
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
+        let (compiling, _) = tokio::sync::mpsc::unbounded_channel();
         let surroundings = Surroundings {
+            compiling,
             secrets: Secrets::default(),
             cache: Some(CompileCache::open(&cache).expect("cargo's directory can be written")),
             outputs: Arc::new(Stderr),

@@ -1,19 +1,21 @@
 //! `lp-host build`: builds the nodes of a program by their lines or recipes, and sees to it that they have components.
 
+mod artifact;
 mod encode;
+mod jobs;
 pub(super) mod languages;
 pub(super) mod recipe;
-pub(super) mod rust;
 pub(super) mod shell;
 pub(super) mod source;
 mod steps;
-mod toolchain;
+pub(super) mod toolchain;
 pub(super) mod tools;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::ProgramArgs;
+use super::compile;
 use super::screen::{Failure, Screen, exit_code};
 use crate::program::{Node, Program};
 use shell::Shell;
@@ -36,45 +38,37 @@ pub(super) struct Args {
     /// Build only this node; may be given several times
     #[arg(long = "node", value_name = "NODE")]
     nodes: Vec<String>,
+    /// Don't compile the components for this machine; the first run does
+    #[arg(long)]
+    no_compile: bool,
+}
+
+/// Whether the components are compiled once they are built.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Compile {
+    /// So that the next run starts at once.
+    Yes,
+    /// Whoever runs them does so.
+    No,
 }
 
 pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
     let program = args.program.load()?;
-    build(&program, &args.nodes, screen)?;
+    build(&program, &args.nodes, if args.no_compile { Compile::No } else { Compile::Yes }, screen)?;
     Ok(0)
 }
 
-/// A build line and the nodes that it builds.
-struct Job<'a> {
-    line: &'a str,
-    nodes: Vec<&'a Node>,
-}
-
 /// Builds the nodes of these names, or all of them if there are none.
-pub(super) fn build(program: &Program, names: &[String], screen: &Screen) -> Result<(), Failure> {
+pub(super) fn build(program: &Program, names: &[String], then: Compile, screen: &Screen) -> Result<(), Failure> {
     let nodes = selected(program, names)?;
-    let jobs = jobs(&nodes);
+    let jobs = jobs::jobs(program, &nodes, screen)?;
     let shell = Shell::new(&program.dir, screen).map_err(|error| Failure::new(exit_code::NOT_LAUNCHED, error))?;
-    let mut targets = BTreeSet::new();
-    for job in &jobs {
-        let names: Vec<_> = job.nodes.iter().map(|node| format!("`{}`", node.name)).collect();
-        let what = format!("the build of {}", names.join(", "));
-        if is_build_file(job.line) {
-            let recipe = source::recipe(&program.dir, job.line)?;
-            for component in job.nodes.iter().map(|node| &node.component).collect::<BTreeSet<_>>() {
-                source::build(&recipe, component, &what, &shell, screen)?;
-            }
-            continue;
-        }
-        for target in toolchain::targets(job.line) {
-            if targets.insert(target.clone()) {
-                toolchain::add_if_missing(&target, &shell, screen)?;
-            }
-        }
-        screen.note(&format!("building {}: {}", names.join(", "), job.line));
-        shell.run(job.line, &what, exit_code::WRONG_PROGRAM)?;
+    jobs::run(jobs, &shell, screen)?;
+    nodes.iter().try_for_each(|node| verify(program, node))?;
+    match then {
+        Compile::Yes => compile::fill_cache(program, &nodes, &shell, screen),
+        Compile::No => Ok(()),
     }
-    nodes.iter().try_for_each(|node| verify(program, node))
 }
 
 fn selected<'a>(program: &'a Program, names: &[String]) -> Result<Vec<&'a Node>, Failure> {
@@ -85,6 +79,14 @@ fn selected<'a>(program: &'a Program, names: &[String]) -> Result<Vec<&'a Node>,
         return Err(failure.hint(format!("the nodes of `{}` are {}", program.name, known.join(", "))));
     }
     Ok(program.nodes.iter().filter(|node| names.is_empty() || names.contains(&node.name)).collect())
+}
+
+/// The folders of WIT that the builds of a program's nodes read.
+pub(super) fn wit_folders(program: &Program) -> BTreeSet<PathBuf> {
+    let lines = program.nodes.iter().filter_map(|node| node.build.as_deref()).filter(|line| is_build_file(line));
+    let recipes = lines.filter_map(|line| recipe::Recipe::read(&program.dir, Path::new(line)).ok());
+    let folders = recipes.filter(recipe::Recipe::reads_wit).filter_map(|recipe| recipe.wit.canonicalize().ok());
+    folders.collect()
 }
 
 /// The folders that a node is built from by its `build.toml`, the source and the WIT; `None` for a line of the shell's,
@@ -100,18 +102,6 @@ pub(super) fn source_folders(program: &Program, line: &str) -> Result<Option<[Pa
 /// Whether a node's `build` names a `build.toml` instead of being a line of the shell's.
 fn is_build_file(line: &str) -> bool {
     line == BUILD_FILE || (line.ends_with(&format!("/{BUILD_FILE}")) && !line.contains(char::is_whitespace))
-}
-
-fn jobs<'a>(nodes: &[&'a Node]) -> Vec<Job<'a>> {
-    let mut jobs: Vec<Job<'a>> = Vec::new();
-    for node in nodes {
-        let Some(line) = node.build.as_deref() else { continue };
-        match jobs.iter_mut().find(|job| job.line == line) {
-            Some(job) => job.nodes.push(node),
-            None => jobs.push(Job { line, nodes: vec![node] }),
-        }
-    }
-    jobs
 }
 
 /// Fails if the component of a node is not there.
@@ -140,7 +130,7 @@ fn verify(program: &Program, node: &Node) -> Result<(), Failure> {
 }
 
 /// A path as the user would write it in the program file.
-fn shown(program: &Program, path: &Path) -> String {
+pub(super) fn shown(program: &Program, path: &Path) -> String {
     let Ok(dir) = program.dir.canonicalize() else { return path.display().to_string() };
     let mut base = dir.as_path();
     let mut up = PathBuf::new();

@@ -99,7 +99,7 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
     Ok(0)
 }
 
-fn wrong(error: impl Into<Box<dyn std::error::Error>>) -> Failure {
+fn wrong(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
     Failure::new(exit_code::WRONG_USAGE, error)
 }
 

@@ -1,6 +1,7 @@
 //! `lp-host check`: everything that is wrong with a program, without running it.
 
 mod explain;
+mod stale;
 
 use clap::ValueEnum;
 use serde_json::{Value, json};
@@ -8,6 +9,7 @@ use serde_json::{Value, json};
 use super::ProgramArgs;
 use super::screen::{Failure, Screen, exit_code};
 use crate::program::{Graph, Linked, Problem, Problems, Severity};
+use stale::Stale;
 
 /// Checks a program and its components without running them
 ///
@@ -35,10 +37,13 @@ enum Format {
 
 pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
     let result = args.program.link();
+    // Told even of a program that can't run, since it may be why.
+    let stale = args.program.load().map(|program| stale::find(&program)).unwrap_or_default();
     if args.format == Format::Json {
-        screen.data(&format!("{:#}\n", to_json(&result, args.explain)));
+        screen.data(&format!("{:#}\n", to_json(&result, &stale, args.explain)));
         return Ok(if result.is_ok() { 0 } else { exit_code::WRONG_PROGRAM });
     }
+    stale.iter().for_each(|stale| screen.warning(&format!("{}\nhelp: {}", stale.message, stale.help)));
     let linked = result?;
     screen.warnings(&linked.warnings);
     if args.explain {
@@ -74,8 +79,8 @@ fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{plural}")
 }
 
-fn to_json(result: &Result<Linked, Problems>, explain: bool) -> Value {
-    match result {
+fn to_json(result: &Result<Linked, Problems>, stale: &[Stale], explain: bool) -> Value {
+    let mut json = match result {
         Ok(linked) => {
             let Size { nodes, replicas, edges } = Size::of(linked);
             let mut json = json!({
@@ -92,7 +97,11 @@ fn to_json(result: &Result<Linked, Problems>, explain: bool) -> Value {
             json
         }
         Err(problems) => json!({ "valid": false, "problems": problems_to_json(problems) }),
+    };
+    if let Some(problems) = json["problems"].as_array_mut() {
+        problems.extend(stale.iter().map(Stale::to_json));
     }
+    json
 }
 
 fn problems_to_json(problems: &Problems) -> Vec<Value> {

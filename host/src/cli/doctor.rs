@@ -9,7 +9,7 @@ use serde_json::json;
 use super::build::languages::{self, LANGUAGES};
 use super::build::recipe::{Recipe, language_names};
 use super::build::shell::Shell;
-use super::build::{rust, tools};
+use super::build::{toolchain, tools};
 use super::screen::{Failure, Screen, exit_code};
 
 /// Lists the languages for nodes: ready, or what is missing and what mends it
@@ -63,13 +63,14 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
     let shell = Shell::new(Path::new("."), screen).map_err(|error| Failure::new(exit_code::NOT_LAUNCHED, error))?;
     for name in &args.install {
         let Some(language) = languages::find(name) else {
-            let failure = Failure::new(exit_code::WRONG_USAGE, format!("no tools are installed for `{name}`"));
-            return Err(failure.hint(format!("the languages with tools are {}", language_names())));
+            let failure = Failure::new(exit_code::WRONG_USAGE, format!("there is no recipe for `{name}`"));
+            return Err(failure.hint(format!("the languages are {}", language_names())));
         };
-        tools::install(&Recipe::of_language(language), &shell, screen)?;
+        let recipe = Recipe::of_language(language);
+        tools::install(&recipe, &shell, screen)?;
+        recipe.targets().iter().try_for_each(|target| toolchain::add_if_missing(target, &shell, screen))?;
     }
-    let mut diagnoses = vec![rust_diagnosis(&shell)];
-    diagnoses.extend(LANGUAGES.iter().map(|language| diagnosis(language, &shell)));
+    let diagnoses: Vec<_> = LANGUAGES.iter().map(|language| diagnosis(language, &shell)).collect();
     match args.format {
         Format::Text => screen.data(&format!("{}\n", table(&diagnoses))),
         Format::Json => screen.data(&format!("{:#}\n", to_json(&diagnoses))),
@@ -78,23 +79,18 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
     Ok(if missing { exit_code::NOT_LAUNCHED } else { 0 })
 }
 
-fn rust_diagnosis(shell: &Shell<'_>) -> Diagnosis {
-    let (state, mend) = match rust::state(shell) {
-        rust::State::Ready => (State::Ready, None),
-        rust::State::TargetMissing => (State::Installable, Some(rust::ADD_TARGET.to_owned())),
-        rust::State::Missing => (State::Missing("Rust".to_owned()), Some("get it from https://rustup.rs".to_owned())),
-    };
-    Diagnosis { language: "rust", state, mend }
-}
-
 fn diagnosis(language: &languages::Language, shell: &Shell<'_>) -> Diagnosis {
     let recipe = Recipe::of_language(language);
     let (state, mend) = match tools::missing(&recipe, shell) {
         Some(need) => (State::Missing(need.name.clone()), Some(need.mend.clone())),
-        None if tools::are_ready(&recipe) => (State::Ready, None),
+        None if is_ready(&recipe, shell) => (State::Ready, None),
         None => (State::Installable, Some(format!("lp-host doctor --install {}", language.name))),
     };
     Diagnosis { language: language.name, state, mend }
+}
+
+fn is_ready(recipe: &Recipe, shell: &Shell<'_>) -> bool {
+    tools::are_ready(recipe) && !recipe.targets().iter().any(|target| toolchain::is_missing(target, shell))
 }
 
 fn table(diagnoses: &[Diagnosis]) -> String {

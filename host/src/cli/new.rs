@@ -11,7 +11,7 @@ use super::screen::{Failure, Screen, exit_code};
 use crate::program::{NAME_RULE, is_name};
 use template::{Files, Names};
 
-/// The language with crates instead of recipes.
+/// The language whose template is a workspace of crates.
 const RUST: &str = "rust";
 
 /// Makes a program of two nodes, or adds a node to one
@@ -26,7 +26,7 @@ pub(super) struct Args {
     /// Add a node to a program
     #[arg(long)]
     node: bool,
-    /// The language of the nodes: `rust`, or one that `lp-host doctor` lists
+    /// The language of the nodes, one of those that `lp-host doctor` lists
     #[arg(long, value_name = "LANGUAGE", default_value = RUST, conflicts_with = "node")]
     lang: String,
     /// The directory of the program; by default one named as the program, or with `--node` the current one
@@ -54,14 +54,14 @@ fn make(name: &str, lang: &str, dir: &Path, screen: &Screen) -> Result<(), Failu
     }
     let mut files = Files::default();
     match languages::find(lang) {
-        _ if lang == RUST => {
+        Some(_) if lang == RUST => {
             files.add_template("template/program", &Names::new(name));
             files.add_sdk("sdk");
         }
         Some(language) => files.add_files(language.files("template"), &Names::new(name)),
         None => {
             let failure = refused(format!("there is no template in `{lang}`"));
-            return Err(failure.hint(format!("the languages are `{RUST}`, {}", language_names())));
+            return Err(failure.hint(format!("the languages are {}", language_names())));
         }
     }
     files.write(dir)?;

@@ -33,7 +33,7 @@ enum Error {
 }
 
 pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
-    let wrong = |error: Box<dyn std::error::Error>| Failure::new(exit_code::WRONG_PROGRAM, error);
+    let wrong = |error: Box<dyn std::error::Error + Send + Sync>| Failure::new(exit_code::WRONG_PROGRAM, error);
     let components = components(&args.file)?;
     let interfaces: Vec<_> = components.iter().flat_map(|component| &component.couriers).collect();
     if interfaces.is_empty() {

@@ -16,13 +16,14 @@ use std::thread::Scope;
 use clap::ValueEnum;
 use tokio::sync::mpsc;
 
+use super::ProgramArgs;
+use super::build::{self, Compile};
+use super::compile::{self, Compilation};
 use super::screen::{Failure, Screen, exit_code, with_causes};
 use super::signals::forward_signals;
-use super::{ProgramArgs, build};
 use crate::launch::{Credentials, LaunchSetting, ProcessSetting};
 use crate::observe::{LineFormat, LineOutputs, RecentLines, Recorded, report_json, report_table};
 use crate::plan::{self, LaunchType, Plan, Secrets};
-use crate::runtime::CompileCache;
 use crate::supervise::{Outcome, RunReport, Setting, supervise};
 use announced::Announced;
 use notes::Notes;
@@ -93,7 +94,7 @@ pub(super) fn run(args: Args, screen: &mut Screen) -> Result<u8, Failure> {
         if args.watch {
             watch = Some(Watch::new(program.clone(), &args.program.program, args.log_dir.as_deref(), screen)?);
         }
-        build::build(&program, &[], screen)?;
+        build::build(&program, &[], Compile::No, screen)?;
     }
     let linked = args.program.link()?;
     screen.warnings(&linked.warnings);
@@ -149,13 +150,13 @@ async fn launch<'s>(
         _ => None,
     };
     let outputs = Arc::new(Recorded { outputs, recent });
-    let cache_dir = cache_dir();
+    let cache_dir = compile::cache_dir();
     let processes = announced.as_ref().map(|run| run.dir().path());
     if processes.is_none() && plan.launch_type == LaunchType::Processes {
         return Err(not_launched("workers need a directory for their sockets"));
     }
     let processes = processes.map(|dir| worker_processes(dir, cache_dir.as_deref())).transpose();
-    let cache = cache_dir.as_deref().and_then(|dir| open_cache(dir, screen));
+    let cache = cache_dir.as_deref().and_then(|dir| compile::open_cache(dir, screen));
     let (rebuilds_tx, rebuilds) = mpsc::channel(1);
     let mut stopper = None;
     if let Some((watch, threads)) = watch {
@@ -175,7 +176,10 @@ async fn launch<'s>(
         processes: processes.map_err(not_launched)?,
     };
     let setting = Setting { launching, signals, status_requests, rebuilds };
-    let report = supervise(plan, setting, &mut Notes { screen, outputs: &outputs }).await.map_err(not_launched)?;
+    let report =
+        supervise(plan, setting, &mut Notes { screen, outputs: &outputs, compilation: Compilation::default() })
+            .await
+            .map_err(not_launched)?;
     drop(stopper);
     // Windows that are to stay have to know before what they show ends.
     drop(windows);
@@ -185,7 +189,7 @@ async fn launch<'s>(
     Ok((report, announced))
 }
 
-fn not_launched(error: impl Into<Box<dyn Error>>) -> Failure {
+fn not_launched(error: impl Into<Box<dyn Error + Send + Sync>>) -> Failure {
     Failure::new(exit_code::NOT_LAUNCHED, error)
 }
 
@@ -226,25 +230,4 @@ fn worker_processes(dir: &Path, cache: Option<&Path>) -> io::Result<ProcessSetti
         arguments.extend(["--cache".into(), cache.into()]);
     }
     Ok(ProcessSetting { command: (std::env::current_exe()?, arguments), dir: dir.to_owned() })
-}
-
-/// Where compiled components are kept: `$LP_HOST_CACHE`, or `lp-host` in the user's cache directory.
-fn cache_dir() -> Option<PathBuf> {
-    let dir = |name, below: &str| {
-        std::env::var_os(name).filter(|dir| !dir.is_empty()).map(|dir| PathBuf::from(dir).join(below))
-    };
-    dir("LP_HOST_CACHE", "")
-        .or_else(|| dir("XDG_CACHE_HOME", "lp-host/compiled"))
-        .or_else(|| dir("HOME", ".cache/lp-host/compiled"))
-}
-
-/// The compile cache in `dir`. Without one, components are compiled every time.
-pub(super) fn open_cache(dir: &Path, screen: &Screen) -> Option<CompileCache> {
-    match CompileCache::open(dir) {
-        Ok(cache) => Some(cache),
-        Err(error) => {
-            screen.warning(&format!("components are compiled anew at every start: {error}"));
-            None
-        }
-    }
 }

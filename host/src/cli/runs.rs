@@ -112,7 +112,7 @@ pub(super) fn ended(id: &RunId) -> Failure {
     not_found(format!("`{id}` has ended"))
 }
 
-fn not_found(error: impl Into<Box<dyn Error>>) -> Failure {
+fn not_found(error: impl Into<Box<dyn Error + Send + Sync>>) -> Failure {
     Failure::new(exit_code::WRONG_USAGE, error)
 }
 

@@ -1,5 +1,7 @@
 //! All that a user sees: notes and errors on stderr, data on stdout, coloured only where that can be shown.
 
+mod progress;
+
 use std::error::Error;
 use std::io::{IsTerminal, Write, stderr, stdout};
 
@@ -7,6 +9,8 @@ use anstyle::{AnsiColor, Style};
 use clap::{Args, ValueEnum};
 
 use crate::program::Problems;
+use progress::Progress;
+pub(super) use progress::Task;
 
 /// Exit codes beside 0 for success and 128 + n for signal n.
 pub(super) mod exit_code {
@@ -49,6 +53,7 @@ pub(super) struct GlobalArgs {
 pub(super) struct Screen {
     color: ColorWhen,
     quiet: bool,
+    progress: Progress,
 }
 
 /// Why a verb did not do its work.
@@ -56,20 +61,34 @@ pub(super) enum Failure {
     /// The program file has problems, shown as they are.
     Program(Box<Problems>),
     /// Something else, with the exit code that says what kind of thing and at most one hint.
-    Other { code: u8, error: Box<dyn Error>, hint: Option<String> },
+    Other {
+        code: u8,
+        error: Box<dyn Error + Send + Sync>,
+        hint: Option<String>,
+        /// What a child process that failed has printed.
+        output: Vec<u8>,
+    },
 }
 
 impl Failure {
-    pub(super) fn new(code: u8, error: impl Into<Box<dyn Error>>) -> Self {
-        Self::Other { code, error: error.into(), hint: None }
+    pub(super) fn new(code: u8, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Other { code, error: error.into(), hint: None, output: Vec::new() }
     }
 
     /// The same with the line or command that mends it.
-    pub(super) fn hint(self, text: impl Into<String>) -> Self {
-        match self {
-            Self::Other { code, error, .. } => Self::Other { code, error, hint: Some(text.into()) },
-            Self::Program(problems) => Self::Program(problems),
+    pub(super) fn hint(mut self, text: impl Into<String>) -> Self {
+        if let Self::Other { hint, .. } = &mut self {
+            *hint = Some(text.into());
         }
+        self
+    }
+
+    /// The same with what a child process has printed before it failed.
+    pub(super) fn output(mut self, printed: Vec<u8>) -> Self {
+        if let Self::Other { output, .. } = &mut self {
+            *output = printed;
+        }
+        self
     }
 
     pub(super) fn code(&self) -> u8 {
@@ -103,7 +122,13 @@ const CYAN: Style = Style::new().fg_color(Some(anstyle::Color::Ansi(AnsiColor::C
 
 impl Screen {
     pub(super) fn new(args: &GlobalArgs) -> Self {
-        Self { color: args.color, quiet: args.quiet }
+        let progress = Progress::new(!args.quiet && stderr().is_terminal());
+        Self { color: args.color, quiet: args.quiet, progress }
+    }
+
+    /// The same, with notes in place of lines that vanish.
+    pub(super) fn without_progress(&self) -> Self {
+        Self { color: self.color, quiet: self.quiet, progress: Progress::new(false) }
     }
 
     fn coloured(&self, is_terminal: bool) -> bool {
@@ -119,13 +144,21 @@ impl Screen {
         self.coloured(stdout().is_terminal())
     }
 
+    /// Whether stderr is coloured.
+    pub(super) fn stderr_coloured(&self) -> bool {
+        self.coloured(stderr().is_terminal())
+    }
+
+    fn stderr(&self, text: impl AsRef<[u8]>) {
+        // With stderr gone there is nobody to tell.
+        let _ = self.progress.suspend(|| stderr().write_all(text.as_ref()));
+    }
+
     fn stderr_line(&self, style: Style, tag: &str, text: &str) {
-        let line = match self.coloured(stderr().is_terminal()) {
+        self.stderr(match self.stderr_coloured() {
             true => format!("{style}{tag}{style:#}: {text}\n"),
             false => format!("{tag}: {text}\n"),
-        };
-        // With stderr gone there is nobody to tell.
-        let _ = stderr().write_all(line.as_bytes());
+        });
     }
 
     /// Data: what the user asked for.
@@ -151,8 +184,21 @@ impl Screen {
     /// Text for people, such as a table, that `--quiet` leaves out.
     pub(super) fn text(&self, text: &str) {
         if !self.quiet {
-            let _ = writeln!(stderr(), "{text}");
+            self.stderr(format!("{text}\n"));
         }
+    }
+
+    /// Work that takes a while: a line on a terminal until the task is dropped, a note elsewhere.
+    pub(super) fn task(&self, text: &str) -> Task {
+        if self.progress.is_hidden() {
+            self.note(text);
+        }
+        self.brief_task(text)
+    }
+
+    /// The same for work that is done soon: without the note.
+    pub(super) fn brief_task(&self, text: &str) -> Task {
+        self.progress.task(text)
     }
 
     /// Something that is not as it should be, though the work goes on.
@@ -164,21 +210,8 @@ impl Screen {
     pub(super) fn error(&self, text: &str, details: Option<&str>) {
         self.stderr_line(RED, "error", text);
         if let Some(details) = details {
-            let _ = writeln!(stderr(), "{}", details.trim_end());
+            self.stderr(format!("{}\n", details.trim_end()));
         }
-    }
-
-    /// What a child process that failed has printed.
-    pub(super) fn output(&self, output: &[u8]) {
-        let _ = stderr().write_all(output);
-        if output.last().is_some_and(|last| *last != b'\n') {
-            let _ = stderr().write_all(b"\n");
-        }
-    }
-
-    /// Whether a child process may draw its own progress on stderr.
-    pub(super) fn shows_progress(&self) -> bool {
-        !self.quiet && stderr().is_terminal()
     }
 
     /// What is probably not as meant in a program, if anything.
@@ -189,15 +222,19 @@ impl Screen {
     }
 
     fn problems(&self, problems: &Problems) {
-        let rendered = problems.render(self.coloured(stderr().is_terminal()));
-        let _ = writeln!(stderr(), "{}", rendered.trim_end());
+        let rendered = problems.render(self.stderr_coloured());
+        self.stderr(format!("{}\n", rendered.trim_end()));
     }
 
     /// The end of a verb that failed.
     pub(super) fn failure(&self, failure: &Failure) {
         match failure {
             Failure::Program(problems) => self.problems(problems),
-            Failure::Other { error, hint, .. } => {
+            Failure::Other { error, hint, output, .. } => {
+                self.stderr(output);
+                if output.last().is_some_and(|last| *last != b'\n') {
+                    self.stderr("\n");
+                }
                 self.error(&with_causes(&**error), None);
                 if let Some(hint) = hint {
                     self.stderr_line(CYAN, "help", hint);

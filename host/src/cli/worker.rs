@@ -6,7 +6,7 @@ use std::sync::Arc;
 use listenfd::ListenFd;
 use rustix::process::Signal;
 
-use super::run::open_cache;
+use super::compile::open_cache;
 use super::screen::{Failure, Screen, exit_code};
 use crate::launch::{Granted, Hardened, WorkerFiles, WorkerSetting, harden, run_worker_process};
 use crate::plan::Plan;

@@ -1,24 +1,10 @@
 //! One pass over a component's bytes: validation, the names of imports and exports, and what the file says of itself.
 
-use std::collections::BTreeMap;
-
-use wasm_metadata::Producers;
 use wasmparser::types::Types;
 use wasmparser::{ComponentExternalKind, Encoding, KnownCustom, Parser, Payload, Validator, WasmFeatures};
 
 use super::ReadError;
-
-/// The tools that sign components, and the language each stands for. The order matters: a Python component contains
-/// modules that clang compiled, and so does a Rust component.
-const LANGUAGE_OF_TOOL: &[(&str, &str)] = &[
-    ("componentize-py", "Python"),
-    ("componentize-js", "JavaScript"),
-    ("ComponentizeJS", "JavaScript"),
-    ("componentize-qjs", "JavaScript"),
-    ("TinyGo", "Go"),
-    ("rustc", "Rust"),
-    ("clang", "C"),
-];
+use super::language::Language;
 
 /// What one pass over a valid component found.
 pub(super) struct Scan {
@@ -38,7 +24,7 @@ impl Scan {
         }
         let mut strict = Some(Validator::new_with_features(without_async()));
         let mut validator = Validator::new_with_features(WasmFeatures::all());
-        let (mut imports, mut exports, mut tools) = (Vec::new(), Vec::new(), Tools::default());
+        let (mut imports, mut exports, mut language) = (Vec::new(), Vec::new(), Language::default());
         let (mut depth, mut types, mut only_types) = (0_u32, None, true);
         let (mut memory_bytes, mut table_elements) = (0, 0);
         for payload in Parser::new(0).parse_all(bytes) {
@@ -54,9 +40,13 @@ impl Scan {
                 strict = None;
             }
             match payload {
-                Payload::Version { .. } => depth += 1,
+                Payload::Version { .. } => {
+                    depth += 1;
+                    language.begin();
+                }
                 Payload::End(_) => {
                     depth -= 1;
+                    language.end();
                     if let (0, wasmparser::ValidPayload::End(found)) = (depth, valid) {
                         types = Some(found);
                     }
@@ -73,6 +63,7 @@ impl Scan {
                         exports.push(export.name.name.to_owned());
                     }
                 }
+                Payload::ExportSection(section) => language.exports(section),
                 Payload::MemorySection(section) => {
                     for memory in section {
                         let memory = memory.map_err(ReadError::Invalid)?;
@@ -87,7 +78,7 @@ impl Scan {
                 }
                 Payload::CustomSection(section) => {
                     if let KnownCustom::Producers(_) = section.as_known() {
-                        tools.record(section.data(), section.data_offset());
+                        language.producers(section.data(), section.data_offset());
                     }
                 }
                 _ => {}
@@ -98,7 +89,7 @@ impl Scan {
             return Err(ReadError::WitPackage);
         }
         let types = types.expect("the parser ends a valid component with `End`");
-        let (uses_async, language) = (strict.is_none(), tools.language());
+        let (uses_async, language) = (strict.is_none(), language.found());
         Ok(Scan { types, imports, exports, uses_async, language, memory_bytes, table_elements })
     }
 }
@@ -111,33 +102,4 @@ fn without_async() -> WasmFeatures {
         - WasmFeatures::CM_MORE_ASYNC_BUILTINS
         - WasmFeatures::CM_THREADING
         - WasmFeatures::CM_ERROR_CONTEXT
-}
-
-/// The producers sections of a component and of everything inside it, taken together.
-#[derive(Default)]
-struct Tools {
-    versions: BTreeMap<String, String>,
-    languages: Vec<String>,
-}
-
-impl Tools {
-    /// Adds one section. A section that can't be read says nothing: it is a note by a tool, not part of the program.
-    fn record(&mut self, data: &[u8], offset: usize) {
-        let Ok(producers) = Producers::from_bytes(data, offset) else { return };
-        if let Some(tools) = producers.get("processed-by") {
-            self.versions.extend(tools.iter().map(|(name, version)| (name.clone(), version.clone())));
-        }
-        if let Some(languages) = producers.get("language") {
-            self.languages.extend(languages.iter().map(|(name, _)| name.clone()));
-        }
-    }
-
-    fn language(&self) -> Option<String> {
-        let known = LANGUAGE_OF_TOOL.iter().find_map(|(tool, language)| {
-            let version = self.versions.get(*tool)?;
-            let number = version.split_whitespace().next().unwrap_or_default();
-            Some(format!("{language} ({tool} {number})"))
-        });
-        known.or_else(|| self.languages.first().cloned())
-    }
 }

@@ -60,8 +60,10 @@ pub async fn run_worker_process(
         return reporter.report(&Report::NotLoaded { message: missing });
     }
     let run_dir = Some(run_dir);
+    // The launcher has compiled what takes time, and told of it.
+    let (compiling, _) = mpsc::unbounded_channel();
     let surroundings =
-        Surroundings { secrets, cache, outputs, stop: stop.clone(), events: events_tx, endpoints, run_dir };
+        Surroundings { secrets, cache, outputs, stop: stop.clone(), events: events_tx, compiling, endpoints, run_dir };
     let mut worker = match load(plan.clone(), index, surroundings).await {
         Ok(worker) => worker,
         Err(error) => {

@@ -93,6 +93,20 @@ pub(super) fn link(program: Program, mut problems: Problems) -> Result<Linked, P
     })
 }
 
+/// Reads the components of `program` and binds nothing.
+pub(super) fn unbound(program: Program) -> Result<Linked, Problems> {
+    let mut problems = Problems::new(&program.source);
+    let components = read_components(&program, &mut problems);
+    let (bindings, authorities) = (vec![Vec::new(); components.len()], vec![None; components.len()]);
+    problems.into_result_with(|warnings| Linked {
+        components: components.into_iter().flatten().collect(),
+        program,
+        bindings,
+        authorities,
+        warnings,
+    })
+}
+
 /// The component of each node, where it can be read. A file is read once however many nodes name it.
 fn read_components(program: &Program, problems: &mut Problems) -> Vec<Option<Arc<Component>>> {
     let mut read: HashMap<&Path, Result<Arc<Component>, ReadError>> = HashMap::new();

@@ -69,13 +69,15 @@ impl CompileCache {
         &self.dir
     }
 
-    /// The compiled form of `bytes` for `engine`, from the cache or compiled and put there.
-    pub(super) fn load(&self, engine: &Engine, bytes: &[u8]) -> wasmtime::Result<Component> {
+    /// The compiled form of `bytes` for `engine`, from the cache or compiled and put there. `begun` is told before it is
+    /// compiled.
+    pub(super) fn load(&self, engine: &Engine, bytes: &[u8], begun: impl FnOnce()) -> wasmtime::Result<Component> {
         let name = name(engine, bytes);
         let path = self.dir.join(format!("{name}.cwasm"));
         if let Some(component) = self.read(engine, &name, &path) {
             return Ok(component);
         }
+        begun();
         let component = Component::new(engine, bytes)?;
         // A full disk or a directory that can't be written costs the next run a compilation, nothing else.
         let _ = component

@@ -4,22 +4,50 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
 
 use super::WorkerError;
 use crate::component::{Component, Digest};
 use crate::plan::{NodePlan, Plan, ReplicaId};
-use crate::runtime::{Code, CompileCache, EngineKey, Kind, Runtime, Source};
+use crate::runtime::{Code, CompileCache, EngineKey, Kind, LoadError, Runtime, Source};
+
+/// What a worker tells of a component that it compiles, since that takes many seconds for the largest.
+#[derive(Clone, Debug)]
+pub enum Compiling {
+    /// It is not in the cache.
+    Begun {
+        /// Its file.
+        component: PathBuf,
+        /// The size of the file.
+        bytes_len: u64,
+    },
+    /// It is compiled.
+    Ended {
+        /// Its file.
+        component: PathBuf,
+        /// How long that took.
+        elapsed: Duration,
+    },
+}
 
 pub(super) struct Components {
     pub runtime: Arc<Runtime>,
-    codes: HashMap<(PathBuf, EngineKey), Code>,
+    /// By what is compiled, since nodes may have the same component in different files.
+    codes: HashMap<(Digest, EngineKey), Code>,
     /// The files of the nodes that listen, whose types are read once more.
     listening: HashMap<PathBuf, Vec<u8>>,
 }
 
 impl Components {
-    /// Loads the components of the nodes that `replicas` are of.
-    pub fn load(plan: &Plan, replicas: &[ReplicaId], cache: Option<CompileCache>) -> Result<Self, WorkerError> {
+    /// Loads the components of the nodes that `replicas` are of, and tells `compiling` of those that take time.
+    pub fn load(
+        plan: &Plan,
+        replicas: &[ReplicaId],
+        cache: Option<CompileCache>,
+        compiling: &mpsc::UnboundedSender<Compiling>,
+    ) -> Result<Self, WorkerError> {
         let mut counts: HashMap<u32, u32> = HashMap::new();
         replicas.iter().for_each(|replica| *counts.entry(replica.node.0).or_default() += 1);
         let nodes: Vec<_> = (0..).zip(&plan.nodes).filter(|(index, _)| counts.contains_key(index)).collect();
@@ -46,8 +74,8 @@ impl Components {
         let mut codes = HashMap::new();
         for (_, node) in &nodes {
             let engine = engine(node);
-            if let Entry::Vacant(entry) = codes.entry((node.component.clone(), engine)) {
-                entry.insert(runtime.load(&node.component, &files[node.component.as_path()], engine)?);
+            if let Entry::Vacant(entry) = codes.entry((node.sha256, engine)) {
+                entry.insert(load(&runtime, &node.component, &files[node.component.as_path()], engine, compiling)?);
             }
         }
         let listens = |path: &Path| nodes.iter().any(|(_, node)| node.listen.is_some() && node.component == path);
@@ -58,7 +86,7 @@ impl Components {
 
     /// The component of a node that a replica of this worker is of.
     pub fn code(&self, node: &NodePlan) -> &Code {
-        let key = (node.component.clone(), engine(node));
+        let key = (node.sha256, engine(node));
         self.codes.get(&key).expect("every component of the worker's nodes was loaded")
     }
 
@@ -66,6 +94,25 @@ impl Components {
     pub fn bytes(&self, node: &NodePlan) -> &[u8] {
         self.listening.get(&node.component).expect("the files of nodes that listen are kept")
     }
+}
+
+fn load(
+    runtime: &Runtime,
+    component: &Path,
+    bytes: &[u8],
+    engine: EngineKey,
+    compiling: &mpsc::UnboundedSender<Compiling>,
+) -> Result<Code, LoadError> {
+    let mut begun = None;
+    let code = runtime.load(component, bytes, engine, || {
+        begun = Some(Instant::now());
+        // Nobody has to listen.
+        let _ = compiling.send(Compiling::Begun { component: component.to_owned(), bytes_len: bytes.len() as u64 });
+    });
+    if let Some(begun) = begun {
+        let _ = compiling.send(Compiling::Ended { component: component.to_owned(), elapsed: begun.elapsed() });
+    }
+    code
 }
 
 fn engine(node: &NodePlan) -> EngineKey {

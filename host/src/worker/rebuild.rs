@@ -3,6 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use tokio::sync::mpsc;
+
 use super::components::Components;
 use super::{Worker, WorkerError, temporary_dir};
 use crate::plan::{NodeId, Plan, ReplicaId};
@@ -22,7 +24,9 @@ impl Worker {
         if own.is_empty() {
             return Ok(());
         }
-        let components = Components::load(plan, &own, self.cache.clone())?;
+        // They are in the cache, where there is one.
+        let (compiling, _) = mpsc::unbounded_channel();
+        let components = Components::load(plan, &own, self.cache.clone(), &compiling)?;
         let mut linked = HashMap::new();
         for id in own.iter().map(|replica| replica.node).collect::<BTreeSet<_>>() {
             let node = plan.node(id);

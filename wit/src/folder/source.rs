@@ -25,14 +25,18 @@ pub struct Source {
 impl Source {
     /// Reads a file, or the `*.wit` files of a directory in the order of their names.
     pub fn read(path: &Path) -> Result<Self, FolderError> {
-        let files = if path.is_dir() {
-            list(path)?.into_iter().filter(|file| has_extension(file, "wit") && file.is_file()).collect()
-        } else {
-            vec![path.to_owned()]
-        };
+        Self::read_but(path, |_| false)
+    }
+
+    /// The same, without the files of a directory that are `left_out`.
+    pub fn read_but(path: &Path, left_out: impl Fn(&Path) -> bool) -> Result<Self, FolderError> {
+        let mut files = wit_files(path)?;
+        if path.is_dir() {
+            files.retain(|file| !left_out(file));
+        }
         let mut texts = SourceMap::new();
         for file in &files {
-            texts.push(file, std::fs::read_to_string(file).map_err(|source| read_error(file, source))?);
+            texts.push(file, read_text(file)?);
         }
         Ok(Self::new(files, texts))
     }
@@ -117,6 +121,19 @@ impl Source {
         self.parsed = Some(group.clone());
         Ok(group)
     }
+}
+
+/// The `*.wit` files of a directory in the order of their names, or the file itself.
+pub fn wit_files(path: &Path) -> Result<Vec<PathBuf>, FolderError> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    Ok(list(path)?.into_iter().filter(|file| has_extension(file, "wit") && file.is_file()).collect())
+}
+
+/// The text of a file.
+pub fn read_text(file: &Path) -> Result<String, FolderError> {
+    std::fs::read_to_string(file).map_err(|source| read_error(file, source))
 }
 
 /// Reads every package of the `deps` folder in `path`, if there is one.

@@ -9,6 +9,7 @@ use lp_wit::{Folder, NODE_WORLD, Style};
 use wasi_preview1_component_adapter_provider::{
     WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
 };
+use wasm_metadata::AddMetadata;
 use wit_bindgen_core::Files;
 use wit_component::ComponentEncoder;
 
@@ -65,8 +66,8 @@ fn callbacks(header: &str) -> String {
     }
 }
 
-/// Makes a component of the core module at `core`, whose WASI is that of preview 1.
-pub(super) fn write_component(core: &Path, component: &Path) -> Result<(), EncodeError> {
+/// Makes a component of the core module at `core`, whose WASI is that of preview 1, and has it say its language.
+pub(super) fn write_component(core: &Path, language: &str, component: &Path) -> Result<(), EncodeError> {
     let module = fs::read(core)?;
     let encoded = ComponentEncoder::default()
         .validate(true)
@@ -75,6 +76,10 @@ pub(super) fn write_component(core: &Path, component: &Path) -> Result<(), Encod
             encoder.adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)
         })
         .and_then(|mut encoder| encoder.encode());
-    fs::write(component, encoded.map_err(|error| EncodeError::Component(format!("{error:#}")))?)?;
+    let mut metadata = AddMetadata::default();
+    metadata.language = vec![(language.to_owned(), String::new())];
+    let encoded = encoded.and_then(|encoded| metadata.to_wasm(&encoded));
+    let encoded = encoded.map_err(|error| EncodeError::Component(format!("{error:#}")))?;
+    fs::write(component, encoded)?;
     Ok(())
 }

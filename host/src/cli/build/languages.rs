@@ -13,8 +13,9 @@ pub(in crate::cli) struct Language {
     pub(in crate::cli) dir: Dir<'static>,
 }
 
-/// Every language with a recipe. Rust has `build` lines of Cargo instead, which knows itself what has changed.
-pub(in crate::cli) static LANGUAGES: [Language; 5] = [
+/// Every language.
+pub(in crate::cli) static LANGUAGES: [Language; 6] = [
+    Language { name: "rust", dir: include_dir!("$CARGO_MANIFEST_DIR/../guest-sdk/rust") },
     Language { name: "python", dir: include_dir!("$CARGO_MANIFEST_DIR/../guest-sdk/python") },
     Language { name: "js", dir: include_dir!("$CARGO_MANIFEST_DIR/../guest-sdk/js") },
     Language { name: "c", dir: include_dir!("$CARGO_MANIFEST_DIR/../guest-sdk/c") },

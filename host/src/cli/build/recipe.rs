@@ -7,6 +7,7 @@ use lp_wit::Style;
 use serde::{Deserialize, Serialize};
 
 use super::languages::{self, LANGUAGES};
+use super::toolchain::{self, Target};
 
 /// The largest `build.toml`.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
@@ -23,6 +24,11 @@ const FILE_BYTES_MAX: u64 = 64 * 1024;
 pub(in crate::cli) struct RecipeFile {
     /// The language, by its folder of `guest-sdk`.
     language: Option<String>,
+    /// The engine, where a language has another one than its usual.
+    engine: Option<String>,
+    /// The engines, and what is different with each.
+    #[serde(default)]
+    engines: BTreeMap<String, RecipeFile>,
     /// The language as people call it.
     title: Option<String>,
     /// The world that the node implements; may be left out if the WIT has one only.
@@ -31,6 +37,8 @@ pub(in crate::cli) struct RecipeFile {
     wit: Option<String>,
     /// How calls wait: `async`, `future` or `sync`.
     style: Option<StyleName>,
+    /// The styles that can't be had, and why.
+    refused_styles: Option<BTreeMap<StyleName, String>>,
     /// Interfaces of the host that the language's SDK needs, beside those that every node has.
     imports: Option<Vec<String>>,
     /// Programs that must be there.
@@ -39,15 +47,69 @@ pub(in crate::cli) struct RecipeFile {
     pypi: Option<Vec<String>>,
     /// Packages of npm, with their versions, that are installed into the folder `{tools}`.
     npm: Option<Vec<String>>,
+    /// What npm installs in place of packages that those depend on, as in `overrides` of a `package.json`.
+    npm_overrides: Option<BTreeMap<String, toml::Value>>,
     /// The language whose folder `sdk` of `guest-sdk` is `{sdk}`, if it is another one.
     sdk: Option<String>,
     /// Bindings that are generated into the folder `{bindings}`: `c`, or none.
     bindings: Option<Bindings>,
     /// Whether the steps write a core module, `{core}`, of which a component is made, or the component itself.
-    #[serde(default)]
     core_module: Option<bool>,
+    /// Whether the steps run Cargo, which writes its messages as JSON to `{messages}`, knows by itself what has changed,
+    /// and leaves the component in a folder of its own.
+    cargo: Option<bool>,
     /// The commands that build, one after the other.
     steps: Option<Vec<Step>>,
+}
+
+impl RecipeFile {
+    /// This file, with what it leaves out as its engine says, or else its language. Fails if there is no such engine.
+    fn over_language(self, mut language: RecipeFile) -> Result<RecipeFile, String> {
+        let Some(name) = &self.engine else { return Ok(self.over(language)) };
+        let Some(engine) = language.engines.remove(name) else {
+            let known: Vec<_> = language.engines.keys().map(|known| format!("`{known}`")).collect();
+            return Err(match known.is_empty() {
+                true => "the language has no engines to choose from".to_owned(),
+                false => format!("there is no engine `{name}`, but {} beside the usual one", known.join(", ")),
+            });
+        };
+        Ok(self.over(engine.over(language)))
+    }
+
+    /// This file, with what it leaves out as `other` says.
+    fn over(self, other: RecipeFile) -> RecipeFile {
+        RecipeFile {
+            language: self.language.or(other.language),
+            engine: self.engine.or(other.engine),
+            engines: other.engines,
+            title: self.title.or(other.title),
+            world: self.world.or(other.world),
+            wit: self.wit.or(other.wit),
+            style: self.style.or(other.style),
+            refused_styles: self.refused_styles.or(other.refused_styles),
+            imports: self.imports.or(other.imports),
+            needs: self.needs.or(other.needs),
+            pypi: self.pypi.or(other.pypi),
+            npm: self.npm.or(other.npm),
+            npm_overrides: self.npm_overrides.or(other.npm_overrides),
+            sdk: self.sdk.or(other.sdk),
+            bindings: self.bindings.or(other.bindings),
+            core_module: self.core_module.or(other.core_module),
+            cargo: self.cargo.or(other.cargo),
+            steps: self.steps.or(other.steps),
+        }
+    }
+
+    /// The first key that says something of the WIT, if there is one.
+    fn first_key_of_wit(&self) -> Option<&'static str> {
+        let given = [
+            ("world", self.world.is_some()),
+            ("wit", self.wit.is_some()),
+            ("style", self.style.is_some()),
+            ("imports", self.imports.is_some()),
+        ];
+        given.iter().find(|(_, is_given)| *is_given).map(|(key, _)| *key)
+    }
 }
 
 /// A program that a language needs beside its packages.
@@ -77,7 +139,7 @@ pub(super) struct Step {
     pub(super) when: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum StyleName {
     Async,
@@ -111,9 +173,11 @@ pub(in crate::cli) struct Recipe {
     pub(in crate::cli) needs: Vec<Need>,
     pub(in crate::cli) pypi: Vec<String>,
     pub(in crate::cli) npm: Vec<String>,
+    pub(super) npm_overrides: BTreeMap<String, toml::Value>,
     pub(super) sdk: String,
     pub(super) bindings: Option<Bindings>,
     pub(super) core_module: bool,
+    pub(super) cargo: bool,
     pub(super) steps: Vec<Step>,
 }
 
@@ -133,27 +197,43 @@ pub(in crate::cli) enum RecipeError {
 impl Recipe {
     /// The recipe of a language alone.
     pub(in crate::cli) fn of_language(language: &languages::Language) -> Recipe {
-        let file = toml::from_str(language.recipe()).expect("the recipes of the SDK are tested");
-        complete(language.name.to_owned(), RecipeFile::default(), file, PathBuf::new())
+        complete(language.name.to_owned(), of_language(language), PathBuf::new())
     }
 
     /// Reads the `build.toml` at `path`, relative to `dir`; messages name it by `path`.
     pub(super) fn read(dir: &Path, path: &Path) -> Result<Recipe, RecipeError> {
         let read = |source| RecipeError::Read { path: path.to_owned(), source };
+        let invalid = |reason| RecipeError::Invalid { path: path.to_owned(), reason };
         if std::fs::metadata(dir.join(path)).map_err(read)?.len() > FILE_BYTES_MAX {
             return Err(RecipeError::TooLarge { path: path.to_owned() });
         }
         let text = std::fs::read_to_string(dir.join(path)).map_err(read)?;
-        let own: RecipeFile = toml::from_str(&text).map_err(|error| RecipeError::Invalid {
-            path: path.to_owned(),
-            reason: error.to_string().trim_end().to_owned(),
-        })?;
+        let own: RecipeFile =
+            toml::from_str(&text).map_err(|error| invalid(error.to_string().trim_end().to_owned()))?;
         let language = own.language.as_deref().and_then(languages::find);
         let language = language.ok_or_else(|| RecipeError::Language { path: path.to_owned() })?;
-        let file = toml::from_str(language.recipe()).expect("the recipes of the SDK are tested");
+        let first_key_of_wit = own.first_key_of_wit();
+        let file = own.over_language(of_language(language)).map_err(invalid)?;
+        if let (true, Some(key)) = (file.cargo.unwrap_or_default(), first_key_of_wit) {
+            return Err(invalid(format!("`{key}` is said in the crate itself, by `lp_guest::node!`")));
+        }
+        let refused = file.refused_styles.as_ref().zip(file.style).and_then(|(refused, style)| refused.get(&style));
+        if let Some(reason) = refused {
+            return Err(invalid(format!("its `style` can't be had: {reason}")));
+        }
         let path = dir.join(path);
         let source = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        Ok(complete(language.name.to_owned(), own, file, source))
+        Ok(complete(language.name.to_owned(), file, source))
+    }
+
+    /// Whether its steps read WIT that this program prepares; Rust's crates read their own.
+    pub(super) fn reads_wit(&self) -> bool {
+        !self.cargo
+    }
+
+    /// The targets of Rust that its steps build for.
+    pub(in crate::cli) fn targets(&self) -> Vec<Target> {
+        self.steps.iter().flat_map(|step| toolchain::targets(&step.run.join(" "))).collect()
     }
 
     /// How calls wait in the node.
@@ -171,21 +251,27 @@ pub(in crate::cli) fn language_names() -> String {
     LANGUAGES.iter().map(|language| format!("`{}`", language.name)).collect::<Vec<_>>().join(", ")
 }
 
-fn complete(language: String, own: RecipeFile, of_language: RecipeFile, source: PathBuf) -> Recipe {
+fn of_language(language: &languages::Language) -> RecipeFile {
+    toml::from_str(language.recipe()).expect("the recipes of the SDK are tested")
+}
+
+fn complete(language: String, file: RecipeFile, source: PathBuf) -> Recipe {
     Recipe {
-        title: own.title.or(of_language.title).unwrap_or_else(|| language.clone()),
-        sdk: own.sdk.or(of_language.sdk).unwrap_or_else(|| language.clone()),
+        title: file.title.unwrap_or_else(|| language.clone()),
+        sdk: file.sdk.unwrap_or_else(|| language.clone()),
         language,
-        wit: source.join(own.wit.or(of_language.wit).as_deref().unwrap_or("../../wit")),
+        wit: source.join(file.wit.as_deref().unwrap_or("../../wit")),
         source,
-        world: own.world.or(of_language.world),
-        style: own.style.or(of_language.style).unwrap_or(StyleName::Async),
-        imports: own.imports.or(of_language.imports).unwrap_or_default(),
-        needs: own.needs.or(of_language.needs).unwrap_or_default(),
-        pypi: own.pypi.or(of_language.pypi).unwrap_or_default(),
-        npm: own.npm.or(of_language.npm).unwrap_or_default(),
-        bindings: own.bindings.or(of_language.bindings),
-        core_module: own.core_module.or(of_language.core_module).unwrap_or_default(),
-        steps: own.steps.or(of_language.steps).unwrap_or_default(),
+        world: file.world,
+        style: file.style.unwrap_or(StyleName::Async),
+        imports: file.imports.unwrap_or_default(),
+        needs: file.needs.unwrap_or_default(),
+        pypi: file.pypi.unwrap_or_default(),
+        npm: file.npm.unwrap_or_default(),
+        npm_overrides: file.npm_overrides.unwrap_or_default(),
+        bindings: file.bindings,
+        core_module: file.core_module.unwrap_or_default(),
+        cargo: file.cargo.unwrap_or_default(),
+        steps: file.steps.unwrap_or_default(),
     }
 }

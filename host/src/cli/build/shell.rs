@@ -1,6 +1,6 @@
-//! Runs lines of the shell's one after the other: what they print, and what a signal does to them.
+//! Runs lines of the shell's, several at once if need be: what they print, and what ends them all.
 
-use std::os::fd::AsFd;
+use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -9,9 +9,10 @@ use rustix::process::{Pid, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 use tokio::runtime::Runtime;
-use tokio::time::timeout;
+use tokio::sync::{oneshot, watch};
+use tokio::time::{sleep, timeout};
 
-use super::super::screen::{Failure, Screen, exit_code};
+use super::super::screen::{Failure, Screen, Task, exit_code};
 use super::super::signals::signals;
 use crate::supervise::Signal;
 
@@ -33,60 +34,66 @@ const OUTPUT_BYTES_MAX: usize = 256 * 1024;
 /// How long a command has to end when it is asked to.
 const KILL_TIME: Duration = Duration::from_secs(2);
 
-/// Where lines run.
+/// How long to wait until a lock that somebody else has is tried again.
+const LOCK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How often it is looked at what work has done so far.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Where lines run, each in a process group of its own.
 pub(in crate::cli) struct Shell<'a> {
     dir: &'a Path,
-    screen: &'a Screen,
+    coloured: bool,
     runtime: Runtime,
+    given_up: watch::Sender<Option<GivenUp>>,
 }
 
-/// How a child process ended.
-enum Exit {
-    Status(ExitStatus, Vec<u8>),
+/// Why every line that runs is ended, and no more are started.
+#[derive(Clone, Copy)]
+enum GivenUp {
+    /// Another one has failed.
+    Failed,
+    /// A signal came.
     Stopped(Signal),
 }
 
+/// How a line ended.
+enum Exit {
+    Status(ExitStatus, Vec<u8>),
+    GivenUp(GivenUp),
+}
+
 impl<'a> Shell<'a> {
-    pub(in crate::cli) fn new(dir: &'a Path, screen: &'a Screen) -> std::io::Result<Shell<'a>> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(Shell { dir, screen, runtime })
+    /// A shell in `dir`, until it is dropped: as long as it is there, signals that stop this process end its lines instead.
+    pub(in crate::cli) fn new(dir: &'a Path, screen: &Screen) -> std::io::Result<Shell<'a>> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let given_up = watch::Sender::new(None);
+        let mut signals = runtime.block_on(async { signals() })?;
+        let stop = given_up.clone();
+        runtime.spawn(async move {
+            if let Some(signal) = signals.recv().await {
+                stop.send_replace(Some(GivenUp::Stopped(signal)));
+            }
+        });
+        Ok(Shell { dir, coloured: screen.stderr_coloured(), runtime, given_up })
     }
 
-    /// Runs a line of the shell's to its end. On a terminal what it prints is shown, elsewhere only if it fails.
-    /// `what` names it in messages, and `code` is the exit code if it fails.
-    pub(super) fn run(&self, line: &str, what: &str, code: u8) -> Result<(), Failure> {
-        let not_launched = |error| Failure::new(exit_code::NOT_LAUNCHED, format!("failed to start {what}: {error}"));
-        if !self.screen.shows_progress() {
-            return self.run_quietly(line, what, code);
-        }
-        // Our stdout is for data.
-        let stderr = std::io::stderr().as_fd().try_clone_to_owned().map_err(not_launched)?;
-        let mut command = self.command(line);
-        command.stdout(stderr);
-        self.ended(self.runtime.block_on(wait(command)).map_err(not_launched)?, what, code)
+    /// Ends every line that runs, and starts no more.
+    pub(super) fn give_up(&self) {
+        self.given_up.send_if_modified(|reason| reason.is_none() && reason.replace(GivenUp::Failed).is_none());
     }
 
-    /// The same, but what the line prints is only shown if it fails.
-    pub(super) fn run_quietly(&self, line: &str, what: &str, code: u8) -> Result<(), Failure> {
+    /// Runs a line to its end. `task` shows what it prints, and so does the failure if it fails. `what` names it in
+    /// messages, and `code` is the exit code if it fails.
+    pub(super) fn run(&self, line: &str, what: &str, code: u8, task: &Task) -> Result<(), Failure> {
         // One pipe for both streams keeps what the line prints in its order.
         let mut command = self.command(&format!("exec 2>&1\n{line}"));
         command.stdout(Stdio::piped());
-        let exit = self.runtime.block_on(wait(command));
-        let exit =
-            exit.map_err(|error| Failure::new(exit_code::NOT_LAUNCHED, format!("failed to start {what}: {error}")))?;
-        self.ended(exit, what, code)
-    }
-
-    fn ended(&self, exit: Exit, what: &str, code: u8) -> Result<(), Failure> {
-        match exit {
+        let failed = |error| Failure::new(exit_code::NOT_LAUNCHED, format!("failed to start {what}: {error}"));
+        match self.runtime.block_on(self.wait(command, |printed| task.says(printed))).map_err(failed)? {
             Exit::Status(status, _) if status.success() => Ok(()),
-            Exit::Status(status, output) => {
-                self.screen.output(&output);
-                Err(Failure::new(code, format!("{what} failed: {status}")))
-            }
-            Exit::Stopped(signal) => {
-                Err(Failure::new(128 + signal.number(), format!("{what} was stopped by {signal}")))
-            }
+            Exit::Status(status, output) => Err(Failure::new(code, format!("{what} failed: {status}")).output(output)),
+            Exit::GivenUp(reason) => Err(given_up(reason, what)),
         }
     }
 
@@ -94,10 +101,58 @@ impl<'a> Shell<'a> {
     pub(in crate::cli) fn answer(&self, line: &str) -> Option<String> {
         let mut command = self.command(line);
         command.stdout(Stdio::piped()).stderr(Stdio::null());
-        match self.runtime.block_on(wait(command)) {
+        match self.runtime.block_on(self.wait(command, |_| {})) {
             Ok(Exit::Status(status, output)) if status.success() => String::from_utf8(output).ok(),
             _ => None,
         }
+    }
+
+    /// Locks a file, which another process may have locked. `what` names what has to wait for it.
+    pub(super) fn lock(&self, file: &File, what: &str) -> Result<(), Failure> {
+        let mut reasons = self.given_up.subscribe();
+        let locked = async {
+            loop {
+                match file.try_lock() {
+                    Err(TryLockError::WouldBlock) => sleep(LOCK_INTERVAL).await,
+                    Err(TryLockError::Error(error)) => return Err(error),
+                    Ok(()) => return Ok(()),
+                }
+            }
+        };
+        self.runtime.block_on(async {
+            tokio::select! {
+                locked = locked => locked.map_err(|error| {
+                    Failure::new(exit_code::NOT_LAUNCHED, format!("failed to prepare {what}: {error}"))
+                }),
+                reason = reason(&mut reasons) => Err(given_up(reason, what)),
+            }
+        })
+    }
+
+    /// Does work that waits for nothing, on another thread; a signal leaves it there, to end with this process. `look` is
+    /// called time and again meanwhile.
+    pub(in crate::cli) fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+        what: &str,
+        mut look: impl FnMut(),
+    ) -> Result<T, Failure> {
+        let mut reasons = self.given_up.subscribe();
+        let (tx, mut rx) = oneshot::channel();
+        // Not one of the runtime's threads, which would be waited for.
+        std::thread::spawn(move || tx.send(work()));
+        self.runtime.block_on(async {
+            loop {
+                tokio::select! {
+                    done = &mut rx => {
+                        look();
+                        return Ok(done.expect("the work does not panic"));
+                    }
+                    reason = reason(&mut reasons) => return Err(given_up(reason, what)),
+                    () = sleep(LOOK_INTERVAL) => look(),
+                }
+            }
+        })
     }
 
     fn command(&self, line: &str) -> Command {
@@ -108,6 +163,10 @@ impl<'a> Shell<'a> {
         for name in REMOVED {
             command.env_remove(name);
         }
+        // What Cargo prints goes through a pipe, where it would leave out colours.
+        if self.coloured && std::env::var_os("CARGO_TERM_COLOR").is_none() {
+            command.env("CARGO_TERM_COLOR", "always");
+        }
         // Under `cargo run` the toolchain is the one that built this binary, while the program's directory may ask for
         // another one. Without Cargo around, it is the user's choice.
         if std::env::var_os("CARGO").is_some() {
@@ -115,43 +174,63 @@ impl<'a> Shell<'a> {
         }
         command
     }
-}
 
-/// Waits for a command, and ends it if this process is asked to stop.
-async fn wait(mut command: Command) -> std::io::Result<Exit> {
-    let mut signals = signals()?;
-    let mut child = command.spawn()?;
-    let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-    let kill = |signal| {
-        // It fails only for a group that has just ended by itself.
-        let _ = group.map(|group| kill_process_group(group, signal));
-    };
-    let stdout = child.stdout.take();
-    let ended = async {
-        let output = match stdout {
-            Some(stdout) => end_of(stdout).await,
-            None => Vec::new(),
+    /// Waits for a command, and ends it if everything is given up. What it prints is told to `says` too.
+    async fn wait(&self, mut command: Command, says: impl FnMut(&[u8])) -> std::io::Result<Exit> {
+        let mut reasons = self.given_up.subscribe();
+        if let Some(reason) = *reasons.borrow_and_update() {
+            return Ok(Exit::GivenUp(reason));
+        }
+        let mut child = command.spawn()?;
+        let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        let kill = |signal| {
+            // It fails only for a group that has just ended by itself.
+            let _ = group.map(|group| kill_process_group(group, signal));
         };
-        child.wait().await.map(|status| (status, output))
-    };
-    tokio::pin!(ended);
-    tokio::select! {
-        ended = &mut ended => ended.map(|(status, output)| Exit::Status(status, output)),
-        Some(signal) = signals.recv() => {
-            kill(rustix::process::Signal::TERM);
-            if timeout(KILL_TIME, &mut ended).await.is_err() {
-                kill(rustix::process::Signal::KILL);
+        let stdout = child.stdout.take();
+        let ended = async {
+            let output = match stdout {
+                Some(stdout) => end_of(stdout, says).await,
+                None => Vec::new(),
+            };
+            child.wait().await.map(|status| (status, output))
+        };
+        tokio::pin!(ended);
+        tokio::select! {
+            ended = &mut ended => ended.map(|(status, output)| Exit::Status(status, output)),
+            reason = reason(&mut reasons) => {
+                kill(rustix::process::Signal::TERM);
+                if timeout(KILL_TIME, &mut ended).await.is_err() {
+                    kill(rustix::process::Signal::KILL);
+                }
+                Ok(Exit::GivenUp(reason))
             }
-            Ok(Exit::Stopped(signal))
         }
     }
 }
 
+/// Waits until everything is given up.
+async fn reason(reasons: &mut watch::Receiver<Option<GivenUp>>) -> GivenUp {
+    match reasons.wait_for(Option::is_some).await {
+        Ok(reason) => reason.expect("it was waited for"),
+        // The shell outlives what waits in it.
+        Err(_) => std::future::pending().await,
+    }
+}
+
+fn given_up(reason: GivenUp, what: &str) -> Failure {
+    match reason {
+        GivenUp::Stopped(signal) => Failure::new(128 + signal.number(), format!("{what} was stopped by {signal}")),
+        GivenUp::Failed => Failure::new(exit_code::WRONG_PROGRAM, format!("{what} was given up")),
+    }
+}
+
 /// Reads a stream to its end and keeps the last [`OUTPUT_BYTES_MAX`] bytes of it.
-async fn end_of(mut stream: impl AsyncRead + Unpin) -> Vec<u8> {
+async fn end_of(mut stream: impl AsyncRead + Unpin, mut says: impl FnMut(&[u8])) -> Vec<u8> {
     let mut kept = Vec::new();
     let mut chunk = vec![0; 16 * 1024];
     while let Ok(read @ 1..) = stream.read(&mut chunk).await {
+        says(&chunk[..read]);
         kept.extend_from_slice(&chunk[..read]);
         if kept.len() > 2 * OUTPUT_BYTES_MAX {
             kept.drain(..kept.len() - OUTPUT_BYTES_MAX);

@@ -2,15 +2,18 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use lp_wit::Folder;
 use sha2::{Digest, Sha256};
 
 use super::super::screen::{Failure, Screen, exit_code};
-use super::recipe::{Recipe, RecipeError, language_names};
+use super::jobs::built;
+use super::recipe::{Bindings, Recipe, RecipeError, language_names};
 use super::shell::Shell;
 use super::steps::{self, Places};
-use super::{encode, languages, tools};
+use super::{artifact, encode, languages, shown, tools};
+use crate::program::Program;
 
 /// What every node may ask the host, whatever its language.
 const IMPORTS: [&str; 3] =
@@ -24,65 +27,109 @@ pub(in crate::cli) const LEFT_OUT: [&str; 5] = ["__pycache__", "build", "dist", 
 
 /// Reads the recipe at `path`, relative to the program's directory.
 pub(super) fn recipe(dir: &Path, path: &str) -> Result<Recipe, Failure> {
-    Recipe::read(dir, Path::new(path)).map_err(|error| {
-        let hint = match &error {
-            RecipeError::Language { .. } => Some(format!("the languages are {}", language_names())),
-            _ => None,
-        };
-        let failure = wrong(error);
-        match hint {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
+    Recipe::read(dir, Path::new(path)).map_err(|error| match error {
+        RecipeError::Language { .. } => wrong(error).hint(format!("the languages are {}", language_names())),
+        error => wrong(error),
     })
 }
 
-/// Builds `component` by a recipe, unless it was built from the same before. `what` names it in messages.
-pub(super) fn build(
-    recipe: &Recipe,
-    component: &Path,
-    what: &str,
-    shell: &Shell<'_>,
-    screen: &Screen,
-) -> Result<(), Failure> {
-    let imports: Vec<_> = IMPORTS.into_iter().chain(recipe.imports.iter().map(String::as_str)).collect();
-    let mut wit = Folder::read_node(&recipe.wit, recipe.world.as_deref(), &imports, recipe.style()).map_err(wrong)?;
-    let tools = tools::install(recipe, shell, screen)?;
-    let places = Places::new(recipe, component, tools);
-    // Of two builds at once, the second finds what the first has made.
-    let lock = component.with_extension("lock");
-    let parent = component.parent().unwrap_or(Path::new(""));
-    let lock = fs::create_dir_all(parent).and_then(|()| fs::File::create(lock)).map_err(not_written)?;
-    lock.lock().map_err(not_written)?;
-    let inputs = digest(recipe, &wit.text()).map_err(not_written)?;
-    let seal = places.work.join("inputs");
-    if sealed(&seal, &inputs, component) {
-        return Ok(());
+/// The source of a node and all that its build goes by.
+pub(super) struct Source {
+    pub(super) recipe: Recipe,
+    /// The WIT that the node's toolchain sees, if it does not read the user's own.
+    wit: Option<Folder>,
+    /// Where the language's packages are.
+    tools: PathBuf,
+}
+
+impl Source {
+    /// Reads the recipe at `path`, relative to the program's directory, and the WIT that it names.
+    pub(super) fn read(program: &Program, path: &str, screen: &Screen) -> Result<Source, Failure> {
+        let recipe = recipe(&program.dir, path)?;
+        let wit = match recipe.reads_wit() {
+            true => {
+                refresh_handles(&recipe.wit, program, screen)?;
+                let imports: Vec<_> = IMPORTS.into_iter().chain(recipe.imports.iter().map(String::as_str)).collect();
+                let world = recipe.world.as_deref();
+                Some(Folder::read_node(&recipe.wit, world, &imports, recipe.style()).map_err(wrong)?)
+            }
+            false => None,
+        };
+        Ok(Source { recipe, wit, tools: PathBuf::new() })
     }
-    screen.note(&format!("building {}: {}", what.trim_start_matches("the build of "), recipe.title));
-    let _ = fs::remove_dir_all(&places.work);
-    places.prepare(recipe, &wit.text()).map_err(not_written)?;
-    if recipe.bindings.is_some() {
-        encode::write_c_bindings(&mut wit, recipe.style(), &places.bindings).map_err(wrong)?;
+
+    /// Installs what the build needs and this machine does not have.
+    pub(super) fn install(&mut self, shell: &Shell<'_>, screen: &Screen) -> Result<(), Failure> {
+        self.tools = tools::install(&self.recipe, shell, screen)?;
+        Ok(())
     }
-    let started = std::time::Instant::now();
-    for step in &recipe.steps {
-        steps::run(step, &places, what, shell)?;
+
+    /// Builds `component`, unless it was built from the same before. `names` are the nodes that it is for.
+    pub(super) fn build(
+        &mut self,
+        component: &Path,
+        names: &str,
+        shell: &Shell<'_>,
+        screen: &Screen,
+    ) -> Result<(), Failure> {
+        let what = format!("the build of {names}");
+        let places = Places::new(&self.recipe, component, self.tools.clone());
+        // Of two builds at once, the second finds what the first has made.
+        let lock = component.with_extension("lock");
+        let parent = component.parent().unwrap_or(Path::new(""));
+        let lock = fs::create_dir_all(parent).and_then(|()| fs::File::create(lock)).map_err(not_written)?;
+        shell.lock(&lock, &what)?;
+        let wit = self.wit.as_ref().map(Folder::text);
+        let inputs = match self.recipe.cargo {
+            true => None,
+            false => Some(digest(&self.recipe, wit.as_deref()).map_err(not_written)?),
+        };
+        let seal = places.work.join("inputs");
+        if inputs.as_ref().is_some_and(|inputs| sealed(&seal, inputs, component)) {
+            return Ok(());
+        }
+        let started = Instant::now();
+        let task = screen.task(&format!("building {names}: {}", self.recipe.title));
+        places.prepare(&self.recipe, wit.as_deref()).map_err(not_written)?;
+        if let (Some(Bindings::C), Some(wit)) = (self.recipe.bindings, &mut self.wit) {
+            encode::write_c_bindings(wit, self.recipe.style(), &places.bindings).map_err(wrong)?;
+        }
+        for step in &self.recipe.steps {
+            steps::run(step, &places, &what, shell, &task)?;
+        }
+        if self.recipe.core_module {
+            encode::write_component(&places.core, &self.recipe.title, component).map_err(wrong)?;
+        }
+        if self.recipe.cargo {
+            artifact::copy(&places.messages, &self.recipe.source, component).map_err(wrong)?;
+        }
+        if let (Some(inputs), Ok(output)) = (inputs, fs::read(component)) {
+            fs::write(&seal, format!("{inputs}\n{}\n", hex(&Sha256::digest(output)))).map_err(not_written)?;
+        }
+        drop(task);
+        screen.note(&built(names, started));
+        Ok(())
     }
-    if recipe.core_module {
-        encode::write_component(&places.core, component).map_err(wrong)?;
+}
+
+/// Writes the interfaces of handles anew that are kept as files and are stale.
+fn refresh_handles(wit: &Path, program: &Program, screen: &Screen) -> Result<(), Failure> {
+    // What is wrong with the WIT is told when it is read for the build.
+    for kept in Folder::kept_handles(wit).unwrap_or_default().iter().filter(|kept| kept.is_stale()) {
+        let (file, interface) = (shown(program, &kept.file), &kept.interface);
+        if !kept.is_alone() {
+            screen.warning(&format!(
+                "`{file}` is stale, and has more than the handles of `{interface}`: mend it by hand"
+            ));
+            continue;
+        }
+        fs::write(&kept.file, &kept.text).map_err(not_written)?;
+        screen.note(&format!("wrote `{file}` anew, since `{interface}` has changed"));
     }
-    let Ok(output) = fs::read(component) else { return Ok(()) };
-    fs::write(&seal, format!("{inputs}\n{}\n", hex(&Sha256::digest(output)))).map_err(not_written)?;
-    screen.note(&format!(
-        "built {} in {:.1} s",
-        what.trim_start_matches("the build of "),
-        started.elapsed().as_secs_f64()
-    ));
     Ok(())
 }
 
-fn wrong(error: impl Into<Box<dyn std::error::Error>>) -> Failure {
+fn wrong(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
     Failure::new(exit_code::WRONG_PROGRAM, error)
 }
 
@@ -98,7 +145,7 @@ fn sealed(seal: &Path, inputs: &str, component: &Path) -> bool {
 }
 
 /// A digest of all that a component is made from: its source, its WIT, its recipe, the SDK and this program.
-fn digest(recipe: &Recipe, wit: &str) -> std::io::Result<String> {
+fn digest(recipe: &Recipe, wit: Option<&str>) -> std::io::Result<String> {
     let mut digest = Sha256::new();
     let mut add = |name: &str, bytes: &[u8]| {
         digest.update((name.len() as u64).to_le_bytes());
@@ -108,7 +155,7 @@ fn digest(recipe: &Recipe, wit: &str) -> std::io::Result<String> {
     };
     add("version", env!("CARGO_PKG_VERSION").as_bytes());
     add("recipe", &serde_json::to_vec(recipe).expect("a recipe has text for keys"));
-    add("wit", wit.as_bytes());
+    add("wit", wit.unwrap_or_default().as_bytes());
     if let Some(language) = languages::find(&recipe.sdk) {
         for (path, contents) in language.files("sdk") {
             add(&path.display().to_string(), contents);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use lp_wit::NODE_WORLD;
 
-use super::super::screen::{Failure, exit_code};
+use super::super::screen::{Failure, Task, exit_code};
 use super::languages;
 use super::recipe::{Recipe, Step};
 use super::shell::{Shell, quoted};
@@ -21,6 +21,8 @@ pub(super) struct Places {
     pub(super) bindings: PathBuf,
     /// The core module, of which this program makes the component.
     pub(super) core: PathBuf,
+    /// What Cargo says of what it has made.
+    pub(super) messages: PathBuf,
 }
 
 impl Places {
@@ -32,16 +34,21 @@ impl Places {
             tools,
             bindings: work.join("bindings"),
             core: work.join("core.wasm"),
+            messages: work.join("messages.json"),
             work,
         }
     }
 
-    /// Writes what the steps read: the WIT and the SDK.
-    pub(super) fn prepare(&self, recipe: &Recipe, wit: &str) -> io::Result<()> {
+    /// Writes what the steps read: the WIT, if they do, and the SDK.
+    pub(super) fn prepare(&self, recipe: &Recipe, wit: Option<&str>) -> io::Result<()> {
+        // What was left here by a build from other inputs could be taken for a part of this one.
+        let _ = fs::remove_dir_all(&self.work);
         fs::create_dir_all(self.work.join("wit"))?;
         fs::create_dir_all(&self.bindings)?;
         fs::create_dir_all(self.work.join("sdk"))?;
-        fs::write(self.work.join("wit/node.wit"), wit)?;
+        if let Some(wit) = wit {
+            fs::write(self.work.join("wit/node.wit"), wit)?;
+        }
         for (path, contents) in languages::find(&recipe.sdk).map(|sdk| sdk.files("sdk")).unwrap_or_default() {
             let path = self.work.join("sdk").join(path);
             fs::create_dir_all(path.parent().expect("a file is in a folder"))?;
@@ -60,6 +67,7 @@ impl Places {
             ("{sdk}", self.work.join("sdk").display().to_string()),
             ("{bindings}", self.bindings.display().to_string()),
             ("{core}", self.core.display().to_string()),
+            ("{messages}", self.messages.display().to_string()),
             ("{world}", NODE_WORLD.to_owned()),
         ];
         places.iter().fold(word.to_owned(), |word, (name, place)| word.replace(name, place))
@@ -67,7 +75,7 @@ impl Places {
 }
 
 /// Runs one command. What it prints is shown if it fails, and nothing else of the build then.
-pub(super) fn run(step: &Step, places: &Places, what: &str, shell: &Shell<'_>) -> Result<(), Failure> {
+pub(super) fn run(step: &Step, places: &Places, what: &str, shell: &Shell<'_>, task: &Task) -> Result<(), Failure> {
     if step.when.as_ref().is_some_and(|file| !places.source.join(file).exists()) {
         return Ok(());
     }
@@ -84,7 +92,7 @@ pub(super) fn run(step: &Step, places: &Places, what: &str, shell: &Shell<'_>) -
     if let Some(file) = &step.stdout {
         line.push_str(&format!("> {}", quoted(&places.fill(file))));
     }
-    shell.run_quietly(&line, what, exit_code::WRONG_PROGRAM)
+    shell.run(&line, what, exit_code::WRONG_PROGRAM, task)
 }
 
 /// The files that `DIR/*.EXTENSION` stands for, in the order of their names, or the word itself.

@@ -7,19 +7,39 @@ use super::shell::Shell;
 
 /// A target that a line of Cargo's builds for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Target {
+pub(in crate::cli) struct Target {
     /// The toolchain that the line asks for, such as `+nightly`; else it is that of the program's directory.
     toolchain: Option<String>,
     /// The target, such as `wasm32-wasip2`.
     name: String,
 }
 
+impl Target {
+    /// The toolchain as a command line has it: with a space after it, or nothing.
+    fn toolchain(&self) -> String {
+        self.toolchain.as_ref().map_or(String::new(), |toolchain| format!("{toolchain} "))
+    }
+}
+
+/// Whether a line runs Cargo.
+pub(super) fn runs_cargo(line: &str) -> bool {
+    words(line).any(is_cargo_itself)
+}
+
+fn words(line: &str) -> impl Iterator<Item = &str> {
+    line.split(|c: char| c.is_whitespace() || "=;&|()'\"".contains(c)).filter(|word| !word.is_empty())
+}
+
+fn is_cargo_itself(word: &str) -> bool {
+    word.rsplit('/').next() == Some("cargo")
+}
+
 /// The targets of WebAssembly in the options `--target` of a line that runs Cargo.
 pub(super) fn targets(line: &str) -> Vec<Target> {
-    let mut words = line.split(|c: char| c.is_whitespace() || "=;&|()'\"".contains(c)).filter(|word| !word.is_empty());
+    let mut words = words(line);
     let (mut targets, mut is_cargo, mut toolchain) = (Vec::new(), false, None);
     while let Some(word) = words.next() {
-        if word.rsplit('/').next() == Some("cargo") {
+        if is_cargo_itself(word) {
             (is_cargo, toolchain) = (true, None);
         } else if is_cargo && word.starts_with('+') && is_name(word) {
             toolchain = Some(word.to_owned());
@@ -35,23 +55,31 @@ fn is_name(word: &str) -> bool {
     word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-_.".contains(&byte))
 }
 
-/// Has rustup add the target if the compiler lacks it. rustup runs in the program's directory, whose toolchain may be one
-/// of its own.
-pub(super) fn add_if_missing(target: &Target, shell: &Shell<'_>, screen: &Screen) -> Result<(), Failure> {
-    let Target { toolchain, name } = target;
-    let toolchain = toolchain.as_ref().map_or(String::new(), |toolchain| format!("{toolchain} "));
-    let library = shell.answer(&format!("rustc {toolchain}--print target-libdir --target {name}"));
-    if library.is_some_and(|dir| Path::new(dir.trim()).is_dir()) {
+/// Whether the compiler lacks the target. It is asked in the program's directory, whose toolchain may be one of its own.
+pub(in crate::cli) fn is_missing(target: &Target, shell: &Shell<'_>) -> bool {
+    let line = format!("rustc {}--print target-libdir --target {}", target.toolchain(), target.name);
+    !shell.answer(&line).is_some_and(|dir| Path::new(dir.trim()).is_dir())
+}
+
+/// The line that has rustup add the target.
+pub(in crate::cli) fn add_line(target: &Target) -> String {
+    format!("rustup {}target add {}", target.toolchain(), target.name)
+}
+
+/// Adds the target if the compiler lacks it.
+pub(in crate::cli) fn add_if_missing(target: &Target, shell: &Shell<'_>, screen: &Screen) -> Result<(), Failure> {
+    if !is_missing(target, shell) {
         return Ok(());
     }
+    let name = &target.name;
     if shell.answer("command -v rustup").is_none() {
         let message = format!("Rust lacks the target `{name}`, and there is no `rustup` to add it");
         let hint = "install Rust by rustup, from https://rustup.rs, or the target by your system's packages";
         return Err(Failure::new(exit_code::NOT_LAUNCHED, message).hint(hint));
     }
-    let add = format!("rustup {toolchain}target add {name}");
-    screen.note(&format!("adding the target `{name}` to Rust, since a build needs it: {add}"));
-    shell.run(&add, &format!("`{add}`"), exit_code::NOT_LAUNCHED)
+    let add = add_line(target);
+    let task = screen.task(&format!("adding the target `{name}` to Rust, since a build needs it: {add}"));
+    shell.run(&add, &format!("`{add}`"), exit_code::NOT_LAUNCHED, &task)
 }
 
 #[cfg(test)]

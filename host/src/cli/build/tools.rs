@@ -64,21 +64,25 @@ pub(in crate::cli) fn install(recipe: &Recipe, shell: &Shell<'_>, screen: &Scree
     let parent = dir.parent().expect("it was joined to one");
     // Whoever could write here could run programs as this user.
     fs::DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(failed)?;
-    let lock = File::create(dir.with_extension("lock")).map_err(failed)?;
+    let lock = File::create(dir.with_added_extension("lock")).map_err(failed)?;
+    let what = format!("the installation of {}", packages(recipe));
     if lock.try_lock().is_err() {
-        screen.note(&format!("waiting for another build, which installs {}", packages(recipe)));
-        lock.lock().map_err(failed)?;
+        let _task = screen.task(&format!("waiting for another build, which installs {}", packages(recipe)));
+        shell.lock(&lock, &what)?;
     }
     if dir.join(READY).exists() {
         return Ok(dir);
     }
-    screen.note(&format!("installing {} for {}, once", packages(recipe), recipe.title));
+    let task = screen.task(&format!("installing {} for {}, once", packages(recipe), recipe.title));
     if dir.exists() {
         fs::remove_dir_all(&dir).map_err(failed)?;
     }
     fs::create_dir_all(&dir).map_err(failed)?;
-    let what = format!("the installation of {}", packages(recipe));
-    shell.run_quietly(&command(recipe, &dir), &what, exit_code::NOT_LAUNCHED).map_err(|failure| {
+    if !recipe.npm_overrides.is_empty() {
+        let package = serde_json::json!({ "overrides": recipe.npm_overrides });
+        fs::write(dir.join("package.json"), package.to_string()).map_err(failed)?;
+    }
+    shell.run(&command(recipe, &dir), &what, exit_code::NOT_LAUNCHED, &task).map_err(|failure| {
         failure.hint(format!("it needs the network; `lp-host doctor --install {}` tries again", recipe.language))
     })?;
     fs::write(dir.join(READY), "").map_err(failed)?;

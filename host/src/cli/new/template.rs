@@ -5,14 +5,19 @@ use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, DirEntry, include_dir};
 
+use super::super::build::languages;
 use super::super::screen::{Failure, exit_code};
 
-static SDK: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../guest-sdk/rust");
 static WIT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../wit");
 
 /// What a program needs of the SDK, and of the crate beside it that the SDK needs. Their relative paths stay as they are.
 const SDK_PARTS: [&str; 5] = ["Cargo.toml", "README.md", "macros", "src", "wit"];
 const WIT_PARTS: [&str; 5] = ["Cargo.toml", "courier", "node", "src", "wasi"];
+
+/// The SDK of Rust.
+fn sdk() -> &'static Dir<'static> {
+    &languages::find("rust").expect("Rust is one of the languages").dir
+}
 
 /// What the names in a template stand for.
 pub(super) struct Names {
@@ -38,7 +43,7 @@ pub(super) struct Files(BTreeMap<PathBuf, Vec<u8>>);
 impl Files {
     /// Adds the files of a folder of the SDK, with the names filled in.
     pub(super) fn add_template(&mut self, folder: &str, names: &Names) {
-        let dir = SDK.get_dir(folder).expect("the template is part of the SDK");
+        let dir = sdk().get_dir(folder).expect("the template is part of the SDK");
         let mut template = Files::default();
         template.add(dir, dir.path(), Path::new(""));
         self.add_files(template.0.iter().map(|(path, contents)| (path.as_path(), contents.as_slice())), names);
@@ -55,7 +60,7 @@ impl Files {
 
     /// Adds the crates of the SDK below `folder`.
     pub(super) fn add_sdk(&mut self, folder: &str) {
-        let parts = [(&SDK, "guest-sdk/rust", SDK_PARTS), (&WIT, "wit", WIT_PARTS)];
+        let parts = [(sdk(), "guest-sdk/rust", SDK_PARTS), (&WIT, "wit", WIT_PARTS)];
         for (dir, place, parts) in parts {
             let into = Path::new(folder).join(place);
             for part in parts {

@@ -31,7 +31,7 @@ impl Announced {
         signals: mpsc::UnboundedSender<Signal>,
         status_requests: mpsc::Sender<StatusRequest>,
         credentials: Arc<Credentials>,
-    ) -> Result<Self, Box<dyn Error>> {
+    ) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let dir = runs::registry()?.add(&plan.program)?;
         let listener = UnixListener::bind(dir.socket(CONTROL_SOCKET))?;
         let guardian = Guardian::start(dir.id())?;

@@ -1,13 +1,16 @@
 //! What happens to a program, as its user reads it: in the terminal, and among the output for those who look later.
 
+use crate::cli::compile::Compilation;
 use crate::cli::screen::Screen;
 use crate::observe::{LineOutputs, Recorded};
 use crate::supervise::{Note, Observer};
+use crate::worker::Compiling;
 
 /// Shows and records every note.
 pub(super) struct Notes<'a> {
     pub(super) screen: &'a Screen,
     pub(super) outputs: &'a Recorded<LineOutputs>,
+    pub(super) compilation: Compilation,
 }
 
 /// How much a message matters.
@@ -42,6 +45,12 @@ impl Notes<'_> {
 }
 
 impl Observer for Notes<'_> {
+    fn compiling(&mut self, compiling: &Compiling) {
+        if let Some(text) = self.compilation.on(compiling, self.screen) {
+            self.outputs.host_message("", &format!("note: {text}"));
+        }
+    }
+
     fn note(&mut self, note: &Note) {
         let (severity, text) = message(note);
         let details = match note {

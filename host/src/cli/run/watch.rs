@@ -16,8 +16,9 @@ use tokio::sync::mpsc;
 
 use super::not_launched;
 use super::notes::{Notes, Severity};
-use crate::cli::build;
 use crate::cli::build::shell::Shell;
+use crate::cli::build::{self, Compile};
+use crate::cli::compile::Compilation;
 use crate::cli::screen::{Failure, Screen};
 use crate::component::{Component, Digest};
 use crate::launch::WorkerFiles;
@@ -198,7 +199,9 @@ impl Rebuilding<'_> {
             if self.stopped.load(Ordering::SeqCst) {
                 return Err(Stopped);
             }
-            let result = build::build(&self.watch.program, &nodes, self.replacing.screen);
+            // Lines that show progress would be mixed with what the nodes print.
+            let screen = self.replacing.screen.without_progress();
+            let result = build::build(&self.watch.program, &nodes, Compile::No, &screen);
             self.building.store(false, Ordering::SeqCst);
             match result {
                 Ok(()) => built.extend(nodes),
@@ -290,7 +293,8 @@ impl Rebuilding<'_> {
         let ids = (0..).map(NodeId).zip(&plan.nodes).filter(|(_, node)| nodes.contains(&node.name));
         let (ids, plan) = (ids.map(|(id, _)| id).collect(), plan.clone());
         // On a thread that is left behind when the program ends, because a compilation can't be stopped.
-        let compiling = std::thread::spawn(move || Worker::compile_nodes(&plan, &ids, cache));
+        let compiling =
+            std::thread::spawn(move || Worker::compile_nodes(&plan, &ids, cache, &mpsc::unbounded_channel().0));
         while !compiling.is_finished() {
             if self.stopped.load(Ordering::SeqCst) {
                 return Err(Stopped);
@@ -310,7 +314,7 @@ impl Rebuilding<'_> {
     }
 
     fn notes(&self) -> Notes<'_> {
-        Notes { screen: self.replacing.screen, outputs: &self.replacing.outputs }
+        Notes { screen: self.replacing.screen, outputs: &self.replacing.outputs, compilation: Compilation::default() }
     }
 }
 

@@ -23,6 +23,16 @@ fn check_plainly_called(guest: &str, limits: &str, stderr: &str) {
     Attack::new(guest).settings(&settings).stderr(stderr).stdout(TOLD).check();
 }
 
+/// The same for a node that calls `accomplice` in the call.
+#[track_caller]
+fn check_calling(guest: &str, accomplice: &str, limits: &str, stderr: &str) {
+    let settings = format!(
+        "run = false\nlimits = {{ {limits} }}\nhandles = {{ victim = 'accomplice' }}\n\
+         [nodes.accomplice]\nGUEST:{accomplice}\nrun = false\n{CALLER}"
+    );
+    Attack::new(guest).settings(&settings).stderr(stderr).stdout(TOLD).check();
+}
+
 /// Checks that the node fails by itself, and what is said of it.
 #[track_caller]
 fn check(guest: &str, limits: &str, stderr: &str) {
@@ -104,29 +114,20 @@ fn handles_end_at_their_limit() {
 
 #[test]
 fn a_million_calls_at_once_end_at_a_limit() {
-    let accomplice = "run = false\nlimits = { handles = 10000 }\nhandles = { victim = 'accomplice' }\n\
-        [nodes.accomplice]\nGUEST:sleep_in_call\nrun = false\n";
-    let settings = format!("{accomplice}{CALLER}");
-    let attack = Attack::new("call_a_million_times").settings(&settings);
-    attack.stderr("it reached its limit `limits.handles` = 10000").stdout(TOLD).check();
+    let limit = "it reached its limit `limits.handles` = 10000";
+    check_calling("call_a_million_times", "sleep_in_call", "handles = 10000", limit);
 }
 
 #[test]
 fn the_arguments_of_calls_end_at_their_limit() {
-    let accomplice = "run = false\nlimits = { made-bytes = '8MiB' }\nhandles = { victim = 'accomplice' }\n\
-        [nodes.accomplice]\nGUEST:sleep_in_call\nrun = false\n";
-    let settings = format!("{accomplice}{CALLER}");
-    let attack = Attack::new("call_with_large_arguments").settings(&settings);
-    attack.stderr("it reached its limit `limits.made-bytes` = 8MiB").stdout(TOLD).check();
+    let limit = "it reached its limit `limits.made-bytes` = 8MiB";
+    check_calling("call_with_large_arguments", "sleep_in_call", "made-bytes = '8MiB'", limit);
 }
 
 #[test]
 fn results_that_nobody_takes_end_at_the_same_limit() {
-    let accomplice = "run = false\nlimits = { made-bytes = '8MiB' }\nhandles = { victim = 'accomplice' }\n\
-        [nodes.accomplice]\nGUEST:return_list_later\nrun = false\n";
-    let settings = format!("{accomplice}{CALLER}");
-    let attack = Attack::new("leave_results").settings(&settings);
-    attack.stderr("it reached its limit `limits.made-bytes` = 8MiB").stdout(TOLD).check();
+    let limit = "it reached its limit `limits.made-bytes` = 8MiB";
+    check_calling("leave_results", "return_list_later", "made-bytes = '8MiB'", limit);
 }
 
 #[test]

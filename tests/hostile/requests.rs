@@ -140,4 +140,5 @@ fn requests_end_at_their_limits() {
     check_limit("request_with_large_body", "http-body = '1MiB'", taker, &[&taker.to_string()], told);
     let told = "it reached its limit `limits.http-headers` = 8KiB";
     check_limit("request_with_large_headers", "http-headers = '8KiB'", address, &["a"], told);
+    check_limit("keep_headers", "http-headers = '8KiB'", address, &[], told);
 }

@@ -13,6 +13,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpC
 
 use super::denials::Denials;
 use super::engine::Kind;
+use super::limits::{Breach, Headers};
 use super::state::State;
 use crate::plan::NodePlan;
 use crate::program::{HttpGrant, Limit, Origin};
@@ -30,6 +31,7 @@ type Sending = Box<dyn Future<Output = Result<(Response<WasiBody>, Drive), Error
 pub(super) struct HttpClient {
     ctx: WasiHttpCtx,
     hooks: Hooks,
+    headers: Headers,
 }
 
 struct Hooks {
@@ -42,7 +44,7 @@ struct Hooks {
 }
 
 impl HttpClient {
-    pub(super) fn new(node: &NodePlan, denials: &Denials) -> Self {
+    pub(super) fn new(node: &NodePlan, denials: &Denials, breach: Breach) -> Self {
         let limits = &node.limits;
         let mut ctx = WasiHttpCtx::new();
         ctx.set_field_size_limit(usize::try_from(limits.http_header_bytes).unwrap_or(usize::MAX));
@@ -54,7 +56,7 @@ impl HttpClient {
             connector: Connector::new(node, denials),
             body_limit: BodyLimit { bytes_max: limits.http_body_bytes, denials: denials.clone() },
         };
-        Self { ctx, hooks }
+        Self { ctx, hooks, headers: Headers::new(limits, breach) }
     }
 }
 
@@ -69,7 +71,8 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>, kind: Kind) -> wasmtime:
 
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        let HttpClient { ctx, hooks } = &mut self.http;
+        let HttpClient { ctx, hooks, headers } = &mut self.http;
+        headers.look(&mut self.table);
         WasiHttpCtxView { hooks, ctx, table: &mut self.table }
     }
 }

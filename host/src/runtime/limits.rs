@@ -1,6 +1,7 @@
 //! What a replica's store takes at most: memories, tables, handles; and the one way to say which limit was reached.
 
 mod breach;
+mod headers;
 mod open;
 
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use wasmtime::component::ResourceTableError;
 use wasmtime::{ResourceLimiter, Result, Store, Trap};
 
 pub(super) use breach::Breach;
+pub(super) use headers::Headers;
 pub(super) use open::Open;
 
 use super::state::State;

@@ -65,7 +65,7 @@ impl State {
             wasi: wasi.build(),
             table: ResourceTable::new(),
             files: Files::open(&node.sandbox)?,
-            http: HttpClient::new(node, &denials),
+            http: HttpClient::new(node, &denials, breach.clone()),
             denials,
             config: config.collect(),
             limits: Growth::new(&node.limits, spec.memory_bytes.clone()),

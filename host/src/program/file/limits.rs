@@ -55,8 +55,9 @@ pub(in crate::program) struct LimitsFile {
     pub http_requests: Option<Spanned<i64>>,
 
     /// The headers of one HTTP request or response, of which there may be one for every 64 bytes: `http-headers = "16KiB"`.
-    /// The default is 64KiB. Making larger ones traps, getting them is an error that the guest sees. Units: B, KiB, MiB,
-    /// GiB. From 8KiB to 1MiB.
+    /// The default is 64KiB. Making larger ones traps, and so does keeping more than there would be with `http-requests`
+    /// and their responses; getting larger ones is an error that the guest sees. Units: B, KiB, MiB, GiB. From 8KiB to
+    /// 1MiB.
     #[schemars(with = "SizeText", extend("default" = "64KiB"))]
     pub http_headers: Option<Spanned<SizeText>>,
 

@@ -81,7 +81,11 @@ impl Connector {
                 let tried = format_args!("request `{origin}`, whose certificate is from no authority that it trusts");
                 self.denials.tell(tried, "sandbox.http-ca");
             }
-            reason => self.denials.tell_only(format_args!("request `{origin}`, whose certificate is wrong: {reason}")),
+            reason => {
+                // Names stand in quotes there.
+                let reason = reason.to_string().replace('"', "`");
+                self.denials.tell_only(format_args!("request `{origin}`, whose certificate is wrong: {reason}"));
+            }
         }
         Error::TlsCertificateError
     }

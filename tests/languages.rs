@@ -1,6 +1,7 @@
 //! Nodes in every language, by the tools that `lp-host build` installs: templates, examples, and what their builds say.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -15,7 +16,10 @@ pub fn build(folder: &str) -> Built {
     fs::create_dir_all(&dir).expect("a writable directory");
     let recipe = host::root().join(folder).join("build.toml");
     let toml = format!("name = \"built\"\n[nodes.node]\ncomponent = \"node.wasm\"\nbuild = \"{}\"\n", recipe.display());
-    fs::write(dir.join("program.toml"), toml).expect("a writable directory");
+    // Replaced in one step, since other tests may be building the same node.
+    let mut file = tempfile::NamedTempFile::new_in(&dir).expect("a writable directory");
+    file.write_all(toml.as_bytes()).expect("a writable directory");
+    file.persist(dir.join("program.toml")).expect("a writable directory");
     build_program(&dir.join("program.toml")).map(|()| dir.join("node.wasm"))
 }
 

@@ -235,7 +235,7 @@ fn a_deadline_is_an_error_value_and_leaves_the_callee_working() {
         [nodes.b]\nASYNC\nhandles = { probe = { node = 'a', timeout = '50ms' } }\n\
         args = ['plain-check:10000', 'plain-check:1']\n";
     check(toml, 0, &["b/0 │ Err(DeadlineExceeded)", "b/0 │ Ok(1)"], &[]);
-    let plain = toml.replace("ASYNC", "PLAIN").replace("10000", "200");
+    let plain = toml.replace("ASYNC", "PLAIN").replace("10000", "2000");
     let run = Program::new(&plain).run();
     run.check(0, &["b/0 │ Err(DeadlineExceeded)", "b/0 │ Err(DeadlineExceeded)"], &[]);
 }

@@ -308,6 +308,22 @@ fn a_program_that_a_node_has_stopped_starts_again_as_a_whole() {
     }
 }
 
+#[test]
+fn a_first_build_that_fails_is_tried_again_after_a_change() {
+    let toml = "[nodes.a]\ncomponent = 'a.wasm'\nrun = false\nbuild = 'cp a.src a.wasm'\n";
+    let mut watched = Watched::start(LaunchType::Threads, toml, &[]);
+    watched.expect("the build of `a` failed");
+    watched.expect("note: waiting for a change");
+    watched.write("a.src", counter(0, false));
+    eventually("the start", || watched.machine.screen(&["call", "test/a", "next"]).0 == Some(0));
+    watched.check_call("a", "next", "2");
+    watched.interrupt();
+    let mut waiting = Watched::start(LaunchType::Threads, toml, &[]);
+    waiting.expect("note: waiting for a change");
+    waiting.going.signal(Signal::INT);
+    assert_eq!(waiting.going.child.wait().expect("it can be waited for").code(), Some(130));
+}
+
 /// Ends a program while a node is built, and checks that nothing is left of either.
 #[track_caller]
 fn check_ends_amid_build(end: impl Fn(Watched)) {

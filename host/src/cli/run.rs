@@ -88,15 +88,18 @@ enum Terminal {
 const STATUS_REQUESTS_MAX: usize = 16;
 
 pub(super) fn run(args: Args, screen: &mut Screen) -> Result<u8, Failure> {
-    let mut watch = None;
-    if args.build || args.watch {
-        let program = args.program.load()?;
-        if args.watch {
-            watch = Some(Watch::new(program.clone(), &args.program.program, args.log_dir.as_deref(), screen)?);
+    let (watch, linked) = match args.watch {
+        true => {
+            let (watch, linked) = Watch::build(&args.program, args.log_dir.as_deref(), screen)?;
+            (Some(watch), linked)
         }
-        build::build(&program, &[], Compile::No, screen)?;
-    }
-    let linked = args.program.link()?;
+        false => {
+            if args.build {
+                build::build(&args.program.load()?, &[], Compile::No, screen)?;
+            }
+            (None, args.program.link()?)
+        }
+    };
     screen.warnings(&linked.warnings);
     let plan = Arc::new(plan::lower(&linked, args.launch_type));
     if args.terminal == Terminal::Tmux {

@@ -3,6 +3,7 @@
 mod cargo;
 mod copies;
 mod files;
+mod first;
 mod inputs;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -77,12 +78,7 @@ impl Drop for Stopper {
 
 impl Watch {
     /// Begins to watch what `program` is built from, which was read from `program_file` and writes to `log_dir`.
-    pub(super) fn new(
-        program: Program,
-        program_file: &Path,
-        log_dir: Option<&Path>,
-        screen: &Screen,
-    ) -> Result<Watch, Failure> {
+    fn new(program: Program, program_file: &Path, log_dir: Option<&Path>, screen: &Screen) -> Result<Watch, Failure> {
         let shell = Shell::new(&program.dir, screen).map_err(not_launched)?;
         let inputs = Inputs::new(&program, program_file, log_dir, &shell)?;
         drop(shell);

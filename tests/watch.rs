@@ -370,6 +370,24 @@ fn a_file_that_a_build_writes_does_not_keep_it_building() {
     watched.interrupt();
 }
 
+const LOCK: &str = "version = 4
+
+[[package]]
+name = \"a\"
+version = \"0.0.0\"
+dependencies = [
+ \"words\",
+]
+
+[[package]]
+name = \"b\"
+version = \"0.0.0\"
+
+[[package]]
+name = \"words\"
+version = \"0.0.0\"
+";
+
 #[test]
 fn cargo_tells_which_node_a_change_concerns() {
     host::guests();
@@ -390,12 +408,13 @@ fn cargo_tells_which_node_a_change_concerns() {
         ("a/src/main.rs", main.to_owned()),
         ("b/Cargo.toml", package("b", "")),
         ("b/src/main.rs", main.replace("words::TEXT", "0")),
+        // With it, the first build changes nothing that is watched.
+        ("Cargo.lock", LOCK.to_owned()),
     ];
     let files: Vec<_> = files.iter().map(|(path, text)| (*path, text.as_bytes())).collect();
     let mut watched = Watched::start(LaunchType::Threads, &(build("a") + &build("b")), &files);
     watched.expect("note: nothing is left to run");
     watched.write("words/src/lib.rs", say("two"));
-    watched.expect("note: building `a`");
     watched.expect("note: `a` was rebuilt: restarting");
     watched.expect("note: nothing is left to run");
     let before = watched.said.matches("building `b`").count();

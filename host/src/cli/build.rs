@@ -1,6 +1,7 @@
 //! `lp-host build`: builds the nodes of a program by their lines or recipes, and sees to it that they have components.
 
 mod artifact;
+mod bytes;
 mod encode;
 mod jobs;
 pub(super) mod languages;

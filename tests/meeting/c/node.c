@@ -19,15 +19,9 @@ lp_node_callback_code_t exports_test_meeting_relay_pass(uint32_t of) {
   return lp_then(&calls, pass_on, met);
 }
 
-lp_node_callback_code_t exports_test_meeting_relay_size(lp_node_list_u8_t *bytes) {
-  exports_test_meeting_relay_size_return(bytes->len);
+lp_node_callback_code_t exports_test_meeting_relay_echo(lp_node_list_u8_t *bytes) {
+  exports_test_meeting_relay_echo_return(*bytes);
   lp_node_list_u8_free(bytes);
-  return LP_NODE_CALLBACK_CODE_EXIT;
-}
-
-lp_node_callback_code_t exports_test_meeting_relay_length(lp_node_string_t *text) {
-  exports_test_meeting_relay_length_return(text->len);
-  lp_node_string_free(text);
   return LP_NODE_CALLBACK_CODE_EXIT;
 }
 
@@ -54,9 +48,10 @@ static void send(relay_t relay, int calls) {
   uint8_t payload[1024] = {0};
   lp_node_list_u8_t bytes = {payload, sizeof payload};
   for (int call = 0; call < calls; call++) {
-    result_t result;
-    lp_wait_for(test_meeting_relay_handles_method_relay_size(relay, bytes, &result));
-    if (value(&result) != sizeof payload) abort();
+    test_meeting_relay_handles_result_list_u8_call_error_t result;
+    lp_wait_for(test_meeting_relay_handles_method_relay_echo(relay, bytes, &result));
+    if (result.is_err || result.val.ok.len != sizeof payload) abort();
+    test_meeting_relay_handles_result_list_u8_call_error_free(&result);
   }
 }
 

@@ -38,9 +38,10 @@ void meet(Relay relay) {
 void send(Relay relay, int calls) {
   std::vector<uint8_t> payload(1024);
   for (int call = 0; call < calls; call++) {
-    Result result;
-    lp_wait_for(test_meeting_relay_handles_method_relay_size(relay, {payload.data(), payload.size()}, &result));
-    if (value(result) != payload.size()) std::abort();
+    test_meeting_relay_handles_result_list_u8_call_error_t result;
+    lp_wait_for(test_meeting_relay_handles_method_relay_echo(relay, {payload.data(), payload.size()}, &result));
+    if (result.is_err || result.val.ok.len != payload.size()) std::abort();
+    test_meeting_relay_handles_result_list_u8_call_error_free(&result);
   }
 }
 
@@ -48,15 +49,9 @@ void send(Relay relay, int calls) {
 
 lp_node_callback_code_t exports_test_meeting_relay_pass(uint32_t of) { return pass(of).start(); }
 
-lp_node_callback_code_t exports_test_meeting_relay_size(lp_node_list_u8_t *bytes) {
-  exports_test_meeting_relay_size_return(bytes->len);
+lp_node_callback_code_t exports_test_meeting_relay_echo(lp_node_list_u8_t *bytes) {
+  exports_test_meeting_relay_echo_return(*bytes);
   lp_node_list_u8_free(bytes);
-  return LP_NODE_CALLBACK_CODE_EXIT;
-}
-
-lp_node_callback_code_t exports_test_meeting_relay_length(lp_node_string_t *text) {
-  exports_test_meeting_relay_length_return(text->len);
-  lp_node_string_free(text);
   return LP_NODE_CALLBACK_CODE_EXIT;
 }
 

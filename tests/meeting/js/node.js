@@ -8,11 +8,8 @@ export const relay = {
   async pass(of) {
     return await value(meeting.meet(of));
   },
-  async size(bytes) {
-    return bytes.length;
-  },
-  async length(text) {
-    return text.length;
+  async echo(bytes) {
+    return bytes;
   },
 };
 
@@ -23,7 +20,8 @@ export const run = {
     console.log(`${met.length} calls met ${Math.max(...met)}`);
     const payload = new Uint8Array(1024);
     for (let call = 0; call < Number(config("calls", "0")); call++) {
-      if ((await result(other.size(payload))) !== payload.length) throw new Error("bytes were lost");
+      const bytes = await result(other.echo(payload));
+      if (bytes.length !== payload.length) throw new Error("bytes were lost");
     }
     program.stop();
   },

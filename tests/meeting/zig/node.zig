@@ -21,15 +21,9 @@ fn passOn(state: ?*anyopaque) callconv(.c) lp.lp_node_callback_code_t {
     return lp.LP_NODE_CALLBACK_CODE_EXIT;
 }
 
-export fn exports_test_meeting_relay_size(bytes: *lp.lp_node_list_u8_t) lp.lp_node_callback_code_t {
-    lp.exports_test_meeting_relay_size_return(bytes.len);
+export fn exports_test_meeting_relay_echo(bytes: *lp.lp_node_list_u8_t) lp.lp_node_callback_code_t {
+    lp.exports_test_meeting_relay_echo_return(bytes.*);
     lp.lp_node_list_u8_free(bytes);
-    return lp.LP_NODE_CALLBACK_CODE_EXIT;
-}
-
-export fn exports_test_meeting_relay_length(text: *lp.lp_node_string_t) lp.lp_node_callback_code_t {
-    lp.exports_test_meeting_relay_length_return(text.len);
-    lp.lp_node_string_free(text);
     return lp.LP_NODE_CALLBACK_CODE_EXIT;
 }
 
@@ -63,9 +57,10 @@ fn meet(relay: Relay) !void {
 fn send(relay: Relay, calls: usize) !void {
     var payload: [1024]u8 = @splat(0);
     for (0..calls) |_| {
-        var result: Result = undefined;
-        lp.lp_wait_for(lp.test_meeting_relay_handles_method_relay_size(relay, .{ .ptr = &payload, .len = payload.len }, &result));
-        if (try value(&result) != payload.len) return error.BytesWereLost;
+        var result: lp.test_meeting_relay_handles_result_list_u8_call_error_t = undefined;
+        lp.lp_wait_for(lp.test_meeting_relay_handles_method_relay_echo(relay, .{ .ptr = &payload, .len = payload.len }, &result));
+        if (result.is_err or result.val.ok.len != payload.len) return error.BytesWereLost;
+        lp.test_meeting_relay_handles_result_list_u8_call_error_free(&result);
     }
 }
 

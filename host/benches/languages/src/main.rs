@@ -1,4 +1,5 @@
-//! What a call costs and what an idle replica takes in each language, as the table in docs/languages.md.
+//! What a call costs, how long many take at once, and what an idle replica takes in each language, as the tables in
+//! docs/languages.md.
 //!
 //! `cargo run --release -p bench-languages`, after `cargo build --release`. It builds the nodes of `tests/meeting`; a language
 //! whose tools can't be had is left out.
@@ -18,6 +19,9 @@ const ROUNDS: usize = 5;
 /// How many calls a round makes, one after the other, with 1 KiB each.
 const CALLS: u32 = 30_000;
 
+/// Has each of the hundred calls that a caller makes at once take 50 ms.
+const AT_ONCE: [&str; 2] = ["--set", "nodes.gate.config.call-millis=\"50\""];
+
 /// The languages beside Rust, by their folders of `tests/meeting`.
 const LANGUAGES: [(&str, &str); 5] =
     [("python", "Python"), ("js", "JavaScript"), ("c", "C"), ("cpp", "C++"), ("zig", "Zig")];
@@ -30,6 +34,17 @@ struct Measured {
     called: Vec<(Duration, Duration)>,
     /// The same of a call to a Rust node.
     calling: Vec<(Duration, Duration)>,
+    /// For each round, the time of a program whose Rust node makes a hundred calls of 50 ms at once to this one.
+    serving_many: Vec<Duration>,
+    /// The same of a program where this one makes them to a Rust node.
+    making_many: Vec<Duration>,
+}
+
+impl Measured {
+    fn new(title: &'static str, component: PathBuf) -> Measured {
+        let (called, calling, serving_many, making_many) = Default::default();
+        Measured { title, component, called, calling, serving_many, making_many }
+    }
 }
 
 fn main() {
@@ -42,24 +57,29 @@ fn main() {
         }
     });
     let languages = std::iter::once(("Rust", rust.clone())).chain(others);
-    let mut languages: Vec<_> = languages
-        .map(|(title, component)| Measured { title, component, called: Vec::new(), calling: Vec::new() })
-        .collect();
+    let mut languages: Vec<_> = languages.map(|(title, component)| Measured::new(title, component)).collect();
     for round in 1..=ROUNDS {
         eprintln!("round {round} of {ROUNDS}");
         let own = call_time(&rust, &rust);
         for language in &mut languages {
             language.called.push((call_time(&rust, &language.component), own));
             language.calling.push((call_time(&language.component, &rust), own));
+            language.serving_many.push(elapsed(&rust, &language.component, &AT_ONCE));
+            language.making_many.push(elapsed(&language.component, &rust, &AT_ONCE));
         }
     }
-    print(&languages);
+    println!("{}\n\n{}", costs(&languages), many_at_once(&languages));
 }
 
-fn print(languages: &[Measured]) {
+/// A table with this head.
+fn table<const N: usize>(head: [&str; N]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::ASCII_MARKDOWN);
-    table.set_header(["node in", "called by Rust", "ratio", "calling Rust", "ratio", "linear memory", "resident"]);
+    table.load_style(presets::ASCII_MARKDOWN).set_header(head);
+    table
+}
+
+fn costs(languages: &[Measured]) -> Table {
+    let mut table = table(["node in", "called by Rust", "ratio", "calling Rust", "ratio", "linear memory", "resident"]);
     for language in languages {
         let idle = idle::measure(&language.component);
         let micros = |pairs: &[(Duration, Duration)]| median(pairs.iter().map(|pair| pair.0.as_secs_f64() * 1e6));
@@ -75,22 +95,33 @@ fn print(languages: &[Measured]) {
             format!("{:.0} KiB", idle.resident_bytes / 1024.0),
         ]);
     }
-    println!("{table}");
+    table
+}
+
+fn many_at_once(languages: &[Measured]) -> Table {
+    let mut table = table(["node in", "makes 100 calls of 50 ms", "serves 100 calls of 50 ms"]);
+    for language in languages {
+        let millis = |times: &[Duration]| median(times.iter().map(|time| time.as_secs_f64() * 1e3));
+        let [making, serving] = [&language.making_many, &language.serving_many].map(|times| millis(times));
+        table.add_row([language.title.to_owned(), format!("{making:.0} ms"), format!("{serving:.0} ms")]);
+    }
+    table
 }
 
 /// The time of one call, without what it takes to start the program and to end it.
 fn call_time(caller: &Path, relay: &Path) -> Duration {
-    let run = |calls: u32| {
-        let calls = format!("nodes.caller.config.calls=\"{calls}\"");
-        let mut command = meeting(caller, relay);
-        let output = command.args(["--format", "json", "--set", &calls]).output().expect("it was built");
-        let stdout = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{stdout}{}", String::from_utf8_lossy(&output.stderr));
-        let report: serde_json::Value = stdout.lines().last().expect("there is a report").parse().expect("it is JSON");
-        Duration::from_nanos(report["elapsed_ns"].as_u64().expect("the report has the time"))
-    };
-    let start = run(0);
-    run(CALLS).saturating_sub(start) / CALLS
+    let start = elapsed(caller, relay, &[]);
+    let calls = format!("nodes.caller.config.calls=\"{CALLS}\"");
+    elapsed(caller, relay, &["--set", &calls]).saturating_sub(start) / CALLS
+}
+
+/// The time of a whole program, from its start to its end.
+fn elapsed(caller: &Path, relay: &Path, args: &[&str]) -> Duration {
+    let output = meeting(caller, relay).args(["--format", "json"]).args(args).output().expect("it was built");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{stdout}{}", String::from_utf8_lossy(&output.stderr));
+    let report: serde_json::Value = stdout.lines().last().expect("there is a report").parse().expect("it is JSON");
+    Duration::from_nanos(report["elapsed_ns"].as_u64().expect("the report has the time"))
 }
 
 /// `lp-host run` of `tests/meeting` with the two components.

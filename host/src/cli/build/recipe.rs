@@ -49,6 +49,9 @@ pub(in crate::cli) struct RecipeFile {
     npm: Option<Vec<String>>,
     /// What npm installs in place of packages that those depend on, as in `overrides` of a `package.json`.
     npm_overrides: Option<BTreeMap<String, toml::Value>>,
+    /// Packages of PyPI, with their versions, whose components never free the lists of bytes that they pass: the build has
+    /// them do so.
+    leaks_bytes: Option<Vec<String>>,
     /// The language whose folder `sdk` of `guest-sdk` is `{sdk}`, if it is another one.
     sdk: Option<String>,
     /// Bindings that are generated into the folder `{bindings}`: `c`, or none.
@@ -92,6 +95,7 @@ impl RecipeFile {
             pypi: self.pypi.or(other.pypi),
             npm: self.npm.or(other.npm),
             npm_overrides: self.npm_overrides.or(other.npm_overrides),
+            leaks_bytes: self.leaks_bytes.or(other.leaks_bytes),
             sdk: self.sdk.or(other.sdk),
             bindings: self.bindings.or(other.bindings),
             core_module: self.core_module.or(other.core_module),
@@ -174,6 +178,7 @@ pub(in crate::cli) struct Recipe {
     pub(in crate::cli) pypi: Vec<String>,
     pub(in crate::cli) npm: Vec<String>,
     pub(super) npm_overrides: BTreeMap<String, toml::Value>,
+    leaks_bytes: Vec<String>,
     pub(super) sdk: String,
     pub(super) bindings: Option<Bindings>,
     pub(super) core_module: bool,
@@ -231,6 +236,11 @@ impl Recipe {
         !self.cargo
     }
 
+    /// Whether its steps make components that never free the lists of bytes which they pass.
+    pub(super) fn leaks_bytes(&self) -> bool {
+        self.leaks_bytes.iter().any(|package| self.pypi.contains(package))
+    }
+
     /// The targets of Rust that its steps build for.
     pub(in crate::cli) fn targets(&self) -> Vec<Target> {
         self.steps.iter().flat_map(|step| toolchain::targets(&step.run.join(" "))).collect()
@@ -269,6 +279,7 @@ fn complete(language: String, file: RecipeFile, source: PathBuf) -> Recipe {
         pypi: file.pypi.unwrap_or_default(),
         npm: file.npm.unwrap_or_default(),
         npm_overrides: file.npm_overrides.unwrap_or_default(),
+        leaks_bytes: file.leaks_bytes.unwrap_or_default(),
         bindings: file.bindings,
         core_module: file.core_module.unwrap_or_default(),
         cargo: file.cargo.unwrap_or_default(),

@@ -12,7 +12,7 @@ use super::jobs::built;
 use super::recipe::{Bindings, Recipe, RecipeError, language_names};
 use super::shell::Shell;
 use super::steps::{self, Places};
-use super::{artifact, encode, languages, shown, tools};
+use super::{artifact, bytes, encode, languages, shown, tools};
 use crate::program::Program;
 
 /// What every node may ask the host, whatever its language.
@@ -99,6 +99,9 @@ impl Source {
         }
         if self.recipe.core_module {
             encode::write_component(&places.core, &self.recipe.title, component).map_err(wrong)?;
+        }
+        if self.recipe.leaks_bytes() {
+            bytes::free_after_calls(component).map_err(wrong)?;
         }
         if self.recipe.cargo {
             artifact::copy(&places.messages, &self.recipe.source, component).map_err(wrong)?;

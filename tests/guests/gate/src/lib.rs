@@ -1,8 +1,10 @@
-//! Lets calls return when enough of them are there.
+//! Lets calls return when enough of them are there, and each has taken the time of the configuration.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::task::{Poll, Waker};
+
+use wasi::clocks::monotonic_clock::wait_for;
 
 lp_guest::node!({ world: "gate", path: "../../meeting/wit", node: Gate });
 
@@ -29,6 +31,9 @@ impl Guest for Gate {
             })
         })
         .await;
+        if let Some(millis) = lp_guest::config::parse::<u64>("call-millis").expect("the tests give a number") {
+            wait_for(millis * 1_000_000).await;
+        }
         of
     }
 }

@@ -3,6 +3,7 @@
 mod artifact;
 mod bytes;
 mod encode;
+mod go;
 mod jobs;
 pub(super) mod languages;
 pub(super) mod recipe;

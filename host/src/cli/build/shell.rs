@@ -78,6 +78,11 @@ impl<'a> Shell<'a> {
         Ok(Shell { dir, coloured: screen.stderr_coloured(), runtime, given_up })
     }
 
+    /// The folder that lines run in.
+    pub(super) fn dir(&self) -> &Path {
+        self.dir
+    }
+
     /// Ends every line that runs, and starts no more.
     pub(super) fn give_up(&self) {
         self.given_up.send_if_modified(|reason| reason.is_none() && reason.replace(GivenUp::Failed).is_none());

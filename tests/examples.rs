@@ -48,6 +48,7 @@ examples! {
     hello_c = "hello-c",
     hello_cpp = "hello-cpp",
     hello_zig = "hello-zig",
+    hello_go = "hello-go",
     polyglot = "polyglot",
     python_env = "python-env",
 }

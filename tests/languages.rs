@@ -111,6 +111,33 @@ fn a_run_that_can_not_wait_for_many_calls_is_refused_with_the_one_that_can() {
 }
 
 #[test]
+fn what_a_node_in_go_lacks_or_can_not_have_is_said() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let write = |file: &str, text: &str| fs::write(dir.path().join(file), text).expect("a writable directory");
+    write("program.toml", "name = \"wrong\"\n[nodes.a]\ncomponent = \"a.wasm\"\nbuild = \"build.toml\"\n");
+    write("build.toml", "language = \"go\"\nwit = \"a.wit\"\n");
+    write("node.go", "package node\n\nfunc Run() int { return 1 }\n");
+    let run = "export wasi:cli/run@0.2.0;";
+    let later = "import i; }\ninterface i { f: func() -> future<u32>; ";
+    for (module, world, reason) in [
+        ("module other", run, "go.mod` has to say: `module node`"),
+        ("module node", later, "a node in Go can't have the types `future` and `stream`"),
+        ("module node", run, "the build of `a` failed"),
+    ] {
+        write("go.mod", &format!("{module}\n\ngo 1.25\n"));
+        write("a.wit", &format!("package a:b;\nworld w {{ {world} }}\n"));
+        let output = Command::new(host::BINARY).args(["build", "program.toml"]).current_dir(dir.path()).output();
+        let output = output.expect("the binary runs");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        if output.status.code() == Some(4) {
+            return eprintln!("skipped: {stderr}");
+        }
+        assert_eq!(output.status.code(), Some(3), "{stderr}");
+        assert!(stderr.contains(reason), "{stderr}");
+    }
+}
+
+#[test]
 fn a_component_is_built_again_when_its_source_or_its_wit_has_changed_and_only_then() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let write = |file: &str, text: &str| fs::write(dir.path().join(file), text).expect("a writable directory");
@@ -166,6 +193,11 @@ fn a_new_program_in_zig_runs() {
 }
 
 #[test]
+fn a_new_program_in_go_runs() {
+    check_template("go");
+}
+
+#[test]
 fn a_component_says_its_language() {
     for (folder, language) in [
         ("tests/matrix/python", "Python (CPython 3.14)"),
@@ -173,6 +205,7 @@ fn a_component_says_its_language() {
         ("tests/matrix/c", "C (wit-bindgen-c "),
         ("tests/matrix/cpp", "C++ (wit-bindgen-c "),
         ("tests/matrix/zig", "Zig (wit-bindgen-c "),
+        ("tests/matrix/go", "Go (Go cmd/compile "),
     ] {
         match build(folder) {
             Ok(component) => check_language(&component, language),
@@ -244,6 +277,7 @@ fn a_style_that_an_engine_can_not_have_is_refused_with_its_reason() {
         ("language = 'js'\nengine = 'starlingmonkey'\nstyle = 'future'", "panics at a `future`; only `sync` works"),
         ("language = 'js'\nengine = 'v8'", "there is no engine `v8`, but `starlingmonkey` beside the usual one"),
         ("language = 'c'\nengine = 'v8'", "the language has no engines to choose from"),
+        ("language = 'go'\nstyle = 'future'", "Go's scheduler can't hand a waiting call over to the host"),
         ("language = 'rust'\nworld = 'a'", "`world` is said in the crate itself, by `lp_guest::node!`"),
     ] {
         write("build.toml", toml);

@@ -22,6 +22,7 @@ fn component(language: &'static str) -> &'static Built {
         "c" => once!(build("tests/matrix/c")),
         "cpp" => once!(build("tests/matrix/cpp")),
         "zig" => once!(build("tests/matrix/zig")),
+        "go" => once!(build("tests/matrix/go")),
         _ => unreachable!("the matrix has no such language"),
     }
 }
@@ -54,7 +55,7 @@ fn check(caller: &'static str, callee: &'static str, launch_type: &str) {
 macro_rules! callers {
     ($($caller:ident)*) => {
         $(mod $caller {
-            callees! { $caller: rust python js c cpp zig }
+            callees! { $caller: rust python js c cpp zig go }
         })*
     };
 }
@@ -75,4 +76,4 @@ macro_rules! callees {
     };
 }
 
-callers! { rust python js c cpp zig }
+callers! { rust python js c cpp zig go }

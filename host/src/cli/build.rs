@@ -3,6 +3,7 @@
 mod artifact;
 mod bytes;
 mod encode;
+mod go;
 mod jobs;
 pub(super) mod languages;
 pub(super) mod recipe;
@@ -61,13 +62,24 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
 
 /// Builds the nodes of these names, or all of them if there are none.
 pub(super) fn build(program: &Program, names: &[String], then: Compile, screen: &Screen) -> Result<(), Failure> {
+    let shell = Shell::new(&program.dir, screen).map_err(|error| Failure::new(exit_code::NOT_LAUNCHED, error))?;
+    build_in(&shell, program, names, then, screen)
+}
+
+/// The same by a shell in the directory of the program.
+pub(super) fn build_in(
+    shell: &Shell<'_>,
+    program: &Program,
+    names: &[String],
+    then: Compile,
+    screen: &Screen,
+) -> Result<(), Failure> {
     let nodes = selected(program, names)?;
     let jobs = jobs::jobs(program, &nodes, screen)?;
-    let shell = Shell::new(&program.dir, screen).map_err(|error| Failure::new(exit_code::NOT_LAUNCHED, error))?;
-    jobs::run(jobs, &shell, screen)?;
+    jobs::run(jobs, shell, screen)?;
     nodes.iter().try_for_each(|node| verify(program, node))?;
     match then {
-        Compile::Yes => compile::fill_cache(program, &nodes, &shell, screen),
+        Compile::Yes => compile::fill_cache(program, &nodes, shell, screen),
         Compile::No => Ok(()),
     }
 }

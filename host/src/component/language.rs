@@ -13,6 +13,7 @@ const LANGUAGE_OF_TOOL: &[(&str, &str)] = &[
     ("ComponentizeJS", "JavaScript"),
     ("componentize-qjs", "JavaScript"),
     ("TinyGo", "Go"),
+    ("Go cmd/compile", "Go"),
     ("rustc", "Rust"),
     ("wit-bindgen-c", "C, C++ or Zig"),
     ("clang", "C"),

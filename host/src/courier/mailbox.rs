@@ -1,5 +1,6 @@
 //! The bounded queue of calls in front of one replica, and its callers' way in.
 
+mod call;
 mod queue;
 
 use std::collections::VecDeque;
@@ -13,28 +14,11 @@ use hdrhistogram::Histogram;
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::peer::Pending;
-use super::{
-    CallContext, CallError, CallOptions, Callers, Exchange, Kept, Message, Origin, Pump, ReplicaIndex, Urgency,
-};
+use super::{CallContext, CallError, CallOptions, Callers, Exchange, Message, Pump, ReplicaIndex, Urgency};
 use crate::program::WhenFull;
+pub use call::{Answering, Call};
 use queue::Queue;
 pub use queue::Room;
-
-/// One call that waits for its replica or is worked on.
-#[derive(Debug)]
-pub struct Call {
-    /// The method: its index among the methods of all couriers of the node, in the order of the plan.
-    pub method: usize,
-    /// The parameters.
-    pub request: Message,
-    /// The replicas that can't take another call until this one returns.
-    pub origin: Option<Arc<Origin>>,
-    reply: oneshot::Sender<Result<Message, CallError>>,
-    kept: Option<Arc<Kept>>,
-    blocked: Option<(Arc<Exchange>, ReplicaIndex)>,
-    queued_at: Instant,
-    wait_for_ready: bool,
-}
 
 /// What a replica has served.
 #[derive(Clone, Debug)]
@@ -387,33 +371,6 @@ impl Mailbox {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The part of a call that is left while it is worked on: where its answer goes.
-#[derive(Debug)]
-pub struct Answering {
-    reply: oneshot::Sender<Result<Message, CallError>>,
-    kept: Option<Arc<Kept>>,
-    blocked: Option<(Arc<Exchange>, ReplicaIndex)>,
-    queued_at: Instant,
-}
-
-impl Answering {
-    fn send(self, result: Result<Message, CallError>) {
-        if let Some((exchange, caller)) = self.blocked {
-            exchange.answered(caller);
-        }
-        // The caller may have stopped waiting.
-        let _ = self.reply.send(result.and_then(|response| response.kept_for(self.kept.as_ref())));
-    }
-}
-
-impl Call {
-    /// Splits the call into what the replica's function gets and where its answer goes.
-    pub fn split(self) -> (usize, Message, Option<Arc<Origin>>, Answering) {
-        let Self { method, request, origin, reply, kept, blocked, queued_at, wait_for_ready: _ } = self;
-        (method, request, origin, Answering { reply, kept, blocked, queued_at })
     }
 }
 

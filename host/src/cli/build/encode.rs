@@ -1,8 +1,8 @@
-//! C bindings of a world, and components of the core modules that C compilers make with them.
+//! C bindings of a world, and components of the core modules that compilers make.
 
 use std::fs;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lp_wit::wit_parser::{Resolve, WorldId};
 use lp_wit::{Folder, NODE_WORLD, Style};
@@ -16,8 +16,12 @@ use wit_component::ComponentEncoder;
 /// Why bindings or a component could not be made.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum EncodeError {
-    #[error("failed to write C bindings: {0}")]
+    #[error("failed to write bindings: {0}")]
     Bindings(String),
+    #[error("a node in Go is a module of the name `node`, which `{}` has to say: `module node`", .0.display())]
+    GoModule(PathBuf),
+    #[error("a node in Go can't have the types `future` and `stream`, which its world names")]
+    GoAsync,
     #[error("a node in the style `async` can't wait in `{0}`: export `wasi:cli/run@0.3.0` instead")]
     EntryPoint(String),
     #[error("failed to make a component: {0}")]

@@ -14,13 +14,14 @@ pub(in crate::cli) struct Language {
 }
 
 /// Every language.
-pub(in crate::cli) static LANGUAGES: [Language; 6] = [
+pub(in crate::cli) static LANGUAGES: [Language; 7] = [
     Language { name: "rust", dir: include_dir!("$CARGO_MANIFEST_DIR/../guest-sdk/rust") },
     Language { name: "python", dir: include_dir!("$CARGO_MANIFEST_DIR/../guest-sdk/python") },
     Language { name: "js", dir: include_dir!("$CARGO_MANIFEST_DIR/../guest-sdk/js") },
     Language { name: "c", dir: include_dir!("$CARGO_MANIFEST_DIR/../guest-sdk/c") },
     Language { name: "cpp", dir: include_dir!("$CARGO_MANIFEST_DIR/../guest-sdk/cpp") },
     Language { name: "zig", dir: include_dir!("$CARGO_MANIFEST_DIR/../guest-sdk/zig") },
+    Language { name: "go", dir: include_dir!("$CARGO_MANIFEST_DIR/../guest-sdk/go") },
 ];
 
 /// The language of that name.

@@ -83,6 +83,16 @@ impl<'a> Shell<'a> {
         self.dir
     }
 
+    /// Has all that runs end when `stopped` becomes true, as by SIGTERM.
+    pub(in crate::cli) fn stop_with(&self, mut stopped: watch::Receiver<bool>) {
+        let stop = self.given_up.clone();
+        self.runtime.spawn(async move {
+            if stopped.wait_for(|stopped| *stopped).await.is_ok() {
+                stop.send_replace(Some(GivenUp::Stopped(Signal::Terminate)));
+            }
+        });
+    }
+
     /// Ends every line that runs, and starts no more.
     pub(super) fn give_up(&self) {
         self.given_up.send_if_modified(|reason| reason.is_none() && reason.replace(GivenUp::Failed).is_none());

@@ -12,7 +12,7 @@ use super::jobs::built;
 use super::recipe::{Bindings, Recipe, RecipeError, language_names};
 use super::shell::Shell;
 use super::steps::{self, Places};
-use super::{artifact, bytes, encode, languages, shown, tools};
+use super::{artifact, bytes, encode, go, languages, shown, tools};
 use crate::program::Program;
 
 /// What every node may ask the host, whatever its language.
@@ -92,11 +92,17 @@ impl Source {
         let started = Instant::now();
         let task = screen.task(&format!("building {names}: {}", self.recipe.title));
         places.prepare(&self.recipe, wit.as_deref()).map_err(not_written)?;
-        if let (Some(Bindings::C), Some(wit)) = (self.recipe.bindings, &mut self.wit) {
-            encode::write_c_bindings(wit, self.recipe.style(), &places.bindings).map_err(wrong)?;
+        match (self.recipe.bindings, &mut self.wit) {
+            (Some(Bindings::C), Some(wit)) => encode::write_c_bindings(wit, self.recipe.style(), &places.bindings),
+            (Some(Bindings::Go), Some(wit)) => go::write_bindings(wit, &self.recipe.source, &places),
+            _ => Ok(()),
         }
+        .map_err(wrong)?;
         for step in &self.recipe.steps {
             steps::run(step, &places, &what, shell, &task)?;
+        }
+        if let (Some(Bindings::Go), Some(wit)) = (self.recipe.bindings, &self.wit) {
+            go::embed_types(wit, &places.core).map_err(wrong)?;
         }
         if self.recipe.core_module {
             encode::write_component(&places.core, &self.recipe.title, component).map_err(wrong)?;

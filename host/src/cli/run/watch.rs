@@ -9,11 +9,10 @@ mod inputs;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::not_launched;
 use super::notes::{Notes, Severity};
@@ -32,7 +31,7 @@ use copies::Copies;
 use files::{Files, Message, Stopped};
 use inputs::Inputs;
 
-/// How often it is looked at whether a compilation or a build has ended.
+/// How often it is looked at whether a compilation has ended.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A file that changes during so many builds in a row is written by them. Nobody saves a file as often while they wait.
@@ -56,23 +55,16 @@ pub(super) struct Replacing<'a> {
     pub(super) outputs: Arc<Recorded<LineOutputs>>,
 }
 
-/// Ends a watch when it is dropped.
+/// Ends a watch when it is dropped, and the build that runs.
 pub(super) struct Stopper {
-    stopped: Arc<AtomicBool>,
-    building: Arc<AtomicBool>,
+    stopped: watch::Sender<bool>,
     files: Sender<Message>,
 }
 
 impl Drop for Stopper {
     fn drop(&mut self) {
-        self.stopped.store(true, Ordering::SeqCst);
+        self.stopped.send_replace(true);
         let _ = self.files.send(Message::Stop);
-        // A build ends with the signals that end this process, which has handlers of its own for them and goes on.
-        // One that begins just now may miss the first of them.
-        while self.building.load(Ordering::SeqCst) {
-            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM);
-            std::thread::sleep(LOOK_INTERVAL);
-        }
     }
 }
 
@@ -105,10 +97,10 @@ impl Watch {
         let mut copies = Copies::create(WorkerFiles::of(run_dir).components()).map_err(not_launched)?;
         copies.take(&mut plan).map_err(not_launched)?;
         let plan = Arc::new(plan);
-        let (stopped, building) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
-        let stopper = Stopper { stopped: stopped.clone(), building: building.clone(), files: self.files.sender() };
+        let (sender, stopped) = watch::channel(false);
+        let stopper = Stopper { stopped: sender, files: self.files.sender() };
         let (running, written) = (plan.clone(), BTreeSet::new());
-        let rebuilding = Rebuilding { watch: self, replacing, copies, running, stopped, building, written };
+        let rebuilding = Rebuilding { watch: self, replacing, copies, running, stopped, written };
         Ok((plan, rebuilding, stopper))
     }
 }
@@ -120,8 +112,7 @@ pub(super) struct Rebuilding<'a> {
     copies: Copies,
     /// The plan that runs, or will in a moment.
     running: Arc<Plan>,
-    stopped: Arc<AtomicBool>,
-    building: Arc<AtomicBool>,
+    stopped: watch::Receiver<bool>,
     /// Files that builds write among the source.
     written: BTreeSet<PathBuf>,
 }
@@ -191,14 +182,14 @@ impl Rebuilding<'_> {
         let mut built = Vec::new();
         for &build in builds {
             let nodes = self.watch.inputs.nodes(build).to_vec();
-            self.building.store(true, Ordering::SeqCst);
-            if self.stopped.load(Ordering::SeqCst) {
-                return Err(Stopped);
-            }
             // Lines that show progress would be mixed with what the nodes print.
             let screen = self.replacing.screen.without_progress();
-            let result = build::build(&self.watch.program, &nodes, Compile::No, &screen);
-            self.building.store(false, Ordering::SeqCst);
+            let program = &self.watch.program;
+            let shell = Shell::new(&program.dir, &screen).map_err(not_launched);
+            let result = shell.and_then(|shell| {
+                shell.stop_with(self.stopped.clone());
+                build::build_in(&shell, program, &nodes, Compile::No, &screen)
+            });
             match result {
                 Ok(()) => built.extend(nodes),
                 Err(failure) if failure.code() > 128 => return Err(Stopped),
@@ -292,7 +283,7 @@ impl Rebuilding<'_> {
         let compiling =
             std::thread::spawn(move || Worker::compile_nodes(&plan, &ids, cache, &mpsc::unbounded_channel().0));
         while !compiling.is_finished() {
-            if self.stopped.load(Ordering::SeqCst) {
+            if *self.stopped.borrow() {
                 return Err(Stopped);
             }
             std::thread::sleep(LOOK_INTERVAL);

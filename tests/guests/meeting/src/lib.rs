@@ -25,7 +25,10 @@ impl RunGuest for Node {
 
 async fn call() -> Result<(), CallError> {
     let relays = relay_handles::all("relay");
-    let met = join_all((0..100).map(|_| relays[0].pass(100))).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+    // Fewer than a hundred where the relay is in a language that works on one call at a time.
+    let at_once = config::parse("at-once").ok().flatten().unwrap_or(100);
+    let met =
+        join_all((0..at_once).map(|_| relays[0].pass(at_once))).await.into_iter().collect::<Result<Vec<_>, _>>()?;
     println!("{} calls met {}", met.len(), met.iter().max().copied().unwrap_or_default());
     let calls = config::parse::<u32>("calls").ok().flatten().unwrap_or_default();
     let payload = vec![b'x'; 1024];

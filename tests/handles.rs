@@ -59,3 +59,11 @@ fn a_call_that_may_be_made_again_is_made_again_a_few_times() {
     let failed = "b/0 │ Err(Failed(\"`a/0` failed while it worked on the call\"))";
     check(toml, 0, &[failed], &["restart 3 of 10"]);
 }
+
+#[test]
+fn a_name_that_is_of_no_handle_is_told() {
+    let toml = "[nodes.a]\nASYNC\nhandles = { probe = 'a' }\nrun = false\n\
+        [nodes.b]\nASYNC\nhandles = { probe = 'a' }\nargs = ['get:a/0', 'get:probe', 'get:prob']\n";
+    let denial = "denied: `b/0` tried to use a handle `prob`: its handles of `probe` are `probe`";
+    check(toml, 0, &["b/0 │ true", "b/0 │ true", "b/0 │ false"], &[denial]);
+}

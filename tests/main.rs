@@ -19,6 +19,7 @@ mod launch;
 mod logs;
 mod matrix;
 mod meeting;
+mod mistakes;
 mod processes;
 mod proto;
 mod python;

@@ -22,6 +22,7 @@ mod random;
 mod replica;
 mod signature;
 mod sockets;
+mod stack;
 mod state;
 mod stop;
 mod wire;

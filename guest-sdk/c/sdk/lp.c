@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-// What a node prints is shown by line. Nothing else would flush it: a node is never exited.
-__attribute__((constructor)) static void print_by_line(void) { setvbuf(stdout, NULL, _IOLBF, BUFSIZ); }
+// The host makes lines of what a node prints. Nothing would flush what is kept here: a node is never exited.
+__attribute__((constructor)) static void print_at_once(void) { setvbuf(stdout, NULL, _IONBF, 0); }
 
 static char *copy(const lp_node_string_t *string) {
   char *text = malloc(string->len + 1);

@@ -18,7 +18,7 @@ function writer(open) {
 }
 
 function shown(value) {
-  if (value instanceof Error) return `${value}\n${value.stack ?? ""}`;
+  if (value instanceof Error) return `${value}\n${value.stack ?? ""}`.trimEnd();
   const text = JSON.stringify(value, (_, inner) => (typeof inner === "bigint" ? `${inner}` : inner));
   return text ?? String(value);
 }

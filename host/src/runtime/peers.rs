@@ -1,5 +1,6 @@
 //! Imports that other nodes satisfy: plain courier interfaces, and handle interfaces with a resource per replica.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -7,6 +8,7 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker, LinkerInstance, Resource, ResourceType};
 use wasmtime::{AsContextMut, Engine, Result, StoreContextMut, bail, format_err};
 
+use super::denials::Denials;
 use super::import::{self, Imported, Outcome};
 use super::signature::{CallStyle, Signature};
 use super::state::State;
@@ -234,6 +236,17 @@ impl Directory {
         self.replicas.iter().enumerate().filter(move |(_, (handle, _))| matches(handle)).map(|(place, _)| place)
     }
 
+    /// Tells the user of a name that the node's handles have not, since the guest only sees that there are no replicas.
+    fn tell_unknown(&self, name: &str, resource: &str, denials: &Denials) {
+        let is_known = |(handle, target): &(HandleSpec, TargetSpec)| handle.name == name || target.peer.label() == name;
+        if name.is_empty() || self.replicas.iter().any(is_known) {
+            return;
+        }
+        let names: BTreeSet<_> = self.replicas.iter().map(|(handle, _)| format!("`{}`", handle.name)).collect();
+        let names = names.into_iter().collect::<Vec<_>>().join(", ");
+        denials.tell_only(format_args!("use a handle `{name}`: its handles of `{resource}` are {names}"));
+    }
+
     /// The place of the replica called `name` (`producer/1`), or of the only one of the handle called `name`.
     fn get(&self, name: &str) -> Option<usize> {
         if let Some(place) = self.replicas.iter().position(|(_, target)| target.peer.label() == name) {
@@ -250,6 +263,9 @@ fn add_handles(
     functions: &[(String, Signature)],
 ) -> Result<()> {
     let directory = Arc::new(Directory::new(edge));
+    let resource = edge.import.rsplit('/').next().unwrap_or(&edge.import);
+    let resource = resource.split('@').next().unwrap_or(resource);
+    let resource: Arc<str> = resource.strip_suffix("-handles").unwrap_or(resource).into();
     for (name, signature) in functions {
         match name.strip_prefix("[method]").and_then(|name| name.split_once('.')) {
             Some((_, method)) => {
@@ -261,26 +277,25 @@ fn add_handles(
                 import::link(linker, name, signature, imported)?;
             }
             None if name == "all" => {
-                let directory = directory.clone();
-                linker.func_wrap("all", move |_: StoreContextMut<'_, State>, (name,): (String,)| {
+                let (directory, resource) = (directory.clone(), resource.clone());
+                linker.func_wrap("all", move |store: StoreContextMut<'_, State>, (name,): (String,)| {
+                    directory.tell_unknown(&name, &resource, &store.data().denials);
                     let handles: Vec<Resource<Handle>> = directory.all(&name).map(handle_at).collect();
                     Ok((handles,))
                 })?;
             }
             None if name == "get" => {
-                let directory = directory.clone();
-                linker.func_wrap("get", move |_: StoreContextMut<'_, State>, (name,): (String,)| {
+                let (directory, resource) = (directory.clone(), resource.clone());
+                linker.func_wrap("get", move |store: StoreContextMut<'_, State>, (name,): (String,)| {
+                    directory.tell_unknown(&name, &resource, &store.data().denials);
                     Ok((directory.get(&name).map(handle_at),))
                 })?;
             }
             None => bail!("`{name}` is not a function of a handle interface"),
         }
     }
-    let resource = edge.import.rsplit('/').next().unwrap_or(&edge.import);
-    let resource = resource.split('@').next().unwrap_or(resource);
-    let resource = resource.strip_suffix("-handles").unwrap_or(resource);
     // A handle is a place in the directory: there is nothing to free.
-    linker.resource(resource, ResourceType::host::<Handle>(), |_, _| Ok(()))
+    linker.resource(&resource, ResourceType::host::<Handle>(), |_, _| Ok(()))
 }
 
 fn handle_at(place: usize) -> Resource<Handle> {

@@ -17,6 +17,7 @@ use super::export::{Exported, exported};
 use super::limits::{self, LimitHit};
 use super::meter::{Alarm, CallKey, Meter, Turns};
 use super::signature::Signature;
+use super::stack;
 use super::state::State;
 use super::{Linked, ReplicaSpec, StartError};
 use crate::courier::{Answering, CallError, Mailbox, Message};
@@ -299,7 +300,9 @@ fn run_result(result: wasmtime::Result<(Result<(), ()>,)>) -> wasmtime::Result<(
 
 /// What to say of a guest that failed with `error`.
 fn failure(error: &wasmtime::Error, store: &Store<State>) -> Failure {
-    let stack = error.downcast_ref::<wasmtime::WasmBacktrace>().map(ToString::to_string);
+    let stack = error.downcast_ref::<wasmtime::WasmBacktrace>().and_then(stack::shown);
+    // Who exits says so.
+    let stack = stack.filter(|_| !error.is::<I32Exit>());
     let mut summary = match (error.downcast_ref::<I32Exit>(), error.downcast_ref::<wasmtime::Trap>()) {
         (Some(I32Exit(status)), _) => format!("exited with status {status}"),
         (_, Some(trap)) => trap.to_string(),

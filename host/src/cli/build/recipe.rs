@@ -192,7 +192,7 @@ pub(in crate::cli) struct Recipe {
 /// Why a `build.toml` can't be followed.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::cli) enum RecipeError {
-    #[error("failed to read `{}`: {source}", .path.display())]
+    #[error("failed to read `{}`", .path.display())]
     Read { path: PathBuf, source: std::io::Error },
     #[error("`{}` is larger than a `build.toml` may be", .path.display())]
     TooLarge { path: PathBuf },

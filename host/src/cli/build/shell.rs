@@ -78,6 +78,11 @@ impl<'a> Shell<'a> {
         Ok(Shell { dir, coloured: screen.stderr_coloured(), runtime, given_up })
     }
 
+    /// The folder that lines run in.
+    pub(super) fn dir(&self) -> &Path {
+        self.dir
+    }
+
     /// Has all that runs end when `stopped` becomes true, as by SIGTERM.
     pub(in crate::cli) fn stop_with(&self, mut stopped: watch::Receiver<bool>) {
         let stop = self.given_up.clone();

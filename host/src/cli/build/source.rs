@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use lp_wit::Folder;
+use lp_wit::{Folder, FolderError};
 use sha2::{Digest, Sha256};
 
 use super::super::screen::{Failure, Screen, exit_code};
@@ -51,7 +51,8 @@ impl Source {
                 refresh_handles(&recipe.wit, program, screen)?;
                 let imports: Vec<_> = IMPORTS.into_iter().chain(recipe.imports.iter().map(String::as_str)).collect();
                 let world = recipe.world.as_deref();
-                Some(Folder::read_node(&recipe.wit, world, &imports, recipe.style()).map_err(wrong)?)
+                let folder = Folder::read_node(&recipe.wit, world, &imports, recipe.style());
+                Some(folder.map_err(|error| unread(path, &error))?)
             }
             false => None,
         };
@@ -136,6 +137,15 @@ fn refresh_handles(wit: &Path, program: &Program, screen: &Screen) -> Result<(),
         screen.note(&format!("wrote `{file}` anew, since `{interface}` has changed"));
     }
     Ok(())
+}
+
+/// The failure to read the WIT that the `build.toml` at `path` names.
+fn unread(path: &str, error: &FolderError) -> Failure {
+    let failure = wrong(format!("`{path}`: {error}"));
+    match error {
+        FolderError::World { .. } => failure.hint(format!("set `world` in `{path}`")),
+        _ => failure,
+    }
 }
 
 fn wrong(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {

@@ -57,6 +57,27 @@ impl Places {
         Ok(())
     }
 
+    /// What a command has said, with the names that the user knows the files of the source by: some languages compile a
+    /// copy of it in `{sdk}`, and componentize-py calls the first folder that it is given `/0`.
+    fn in_source(&self, said: &[u8], dir: &Path) -> String {
+        let shown = |path: &Path| path.strip_prefix(dir).unwrap_or(path).display().to_string();
+        let copy = self.work.join("sdk");
+        let copies = [copy.display().to_string(), shown(&copy), "/0".to_owned()];
+        let source = shown(&self.source);
+        copies.iter().fold(String::from_utf8_lossy(said).into_owned(), |said, copy| {
+            let copy = format!("{copy}/");
+            let mut parts = said.split(&copy);
+            let mut text = parts.next().unwrap_or_default().to_owned();
+            for part in parts {
+                let name = part.split(|end: char| end.is_whitespace() || "\"'(:".contains(end)).next();
+                let is_of_source = name.is_some_and(|name| !name.is_empty() && self.source.join(name).is_file());
+                text.push_str(&if is_of_source { format!("{source}/") } else { copy.clone() });
+                text.push_str(part);
+            }
+            text
+        })
+    }
+
     fn fill(&self, word: &str) -> String {
         let places = [
             ("{source}", self.source.display().to_string()),
@@ -92,7 +113,12 @@ pub(super) fn run(step: &Step, places: &Places, what: &str, shell: &Shell<'_>, t
     if let Some(file) = &step.stdout {
         line.push_str(&format!("> {}", quoted(&places.fill(file))));
     }
-    shell.run(&line, what, exit_code::WRONG_PROGRAM, task)
+    shell.run(&line, what, exit_code::WRONG_PROGRAM, task).map_err(|failure| match failure {
+        Failure::Other { code, error, hint, output } => {
+            Failure::Other { code, error, hint, output: places.in_source(&output, shell.dir()).into_bytes() }
+        }
+        failure => failure,
+    })
 }
 
 /// The files that `DIR/*.EXTENSION` stands for, in the order of their names, or the word itself.

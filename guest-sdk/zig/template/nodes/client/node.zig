@@ -24,6 +24,7 @@ fn count(counters: []const lp.app_nodes_counter_handles_own_counter_t, n: u64) !
         var failure: lp.app_nodes_counter_handles_call_error_t = undefined;
         const borrowed = lp.app_nodes_counter_handles_borrow_counter(counter);
         if (!lp.app_nodes_counter_handles_method_counter_add(borrowed, n, &sum, &failure)) {
+            lp.lp_print(lp.lp_call_error(&failure));
             return error.CallFailed;
         }
         try line.print("{s}{d}", .{ if (index > 0) ", " else "", sum });

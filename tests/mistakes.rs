@@ -126,3 +126,10 @@ fn a_call_in_python_that_fails_beside_others_is_told_as_what_it_is() {
         ["after adding 1: [1, 1]", "in add\n", "ValueError: boo", "/node.py\", line 14, in run", "CallError_Failed"];
     demo.check(1, &shown, &["resource has children", "libpython"]);
 }
+
+#[test]
+fn a_method_that_a_node_in_javascript_lacks_is_missed_by_the_build() {
+    let demo = Demo::new("js");
+    demo.replace("nodes/counter/node.js", "add(", "ad(");
+    demo.check(3, &["node.js has no function `counter.add`, which its world exports"], &["panicked"]);
+}

@@ -5,6 +5,7 @@ mod bytes;
 mod encode;
 mod go;
 mod jobs;
+mod js;
 pub(super) mod languages;
 pub(super) mod recipe;
 pub(super) mod shell;

@@ -54,7 +54,7 @@ pub(in crate::cli) struct RecipeFile {
     leaks_bytes: Option<Vec<String>>,
     /// The language whose folder `sdk` of `guest-sdk` is `{sdk}`, if it is another one.
     sdk: Option<String>,
-    /// Bindings that are generated into the folder `{bindings}`: `c`, `go`, or none.
+    /// Bindings that are generated into the folder `{bindings}`, `c` or `go`, or into `{sdk}`, `js`, or none.
     bindings: Option<Bindings>,
     /// Whether the steps write a core module, `{core}`, of which a component is made, or the component itself.
     core_module: Option<bool>,
@@ -160,6 +160,8 @@ pub(super) enum Bindings {
     /// By wit-bindgen, as a module of a workspace of Go modules, `{work}/go.work`. It is Go's main package, of which a core
     /// module is made.
     Go,
+    /// What the node has to export, as `lp_exports.js`.
+    Js,
 }
 
 /// A recipe with everything said.

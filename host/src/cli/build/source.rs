@@ -12,7 +12,7 @@ use super::jobs::built;
 use super::recipe::{Bindings, Recipe, RecipeError, language_names};
 use super::shell::Shell;
 use super::steps::{self, Places};
-use super::{artifact, bytes, encode, go, languages, shown, tools};
+use super::{artifact, bytes, encode, go, js, languages, shown, tools};
 use crate::program::Program;
 
 /// What every node may ask the host, whatever its language.
@@ -78,12 +78,12 @@ impl Source {
         // Of two builds at once, the second finds what the first has made.
         let lock = component.with_extension("lock");
         let parent = component.parent().unwrap_or(Path::new(""));
-        let lock = fs::create_dir_all(parent).and_then(|()| fs::File::create(lock)).map_err(not_written)?;
+        let lock = fs::create_dir_all(parent).and_then(|()| fs::File::create(lock)).map_err(not_prepared(parent))?;
         shell.lock(&lock, &what)?;
         let wit = self.wit.as_ref().map(Folder::text);
         let inputs = match self.recipe.cargo {
             true => None,
-            false => Some(digest(&self.recipe, wit.as_deref()).map_err(not_written)?),
+            false => Some(digest(&self.recipe, wit.as_deref()).map_err(not_prepared(&self.recipe.source))?),
         };
         let seal = places.work.join("inputs");
         if inputs.as_ref().is_some_and(|inputs| sealed(&seal, inputs, component)) {
@@ -91,10 +91,11 @@ impl Source {
         }
         let started = Instant::now();
         let task = screen.task(&format!("building {names}: {}", self.recipe.title));
-        places.prepare(&self.recipe, wit.as_deref()).map_err(not_written)?;
+        places.prepare(&self.recipe, wit.as_deref()).map_err(not_prepared(&places.work))?;
         match (self.recipe.bindings, &mut self.wit) {
             (Some(Bindings::C), Some(wit)) => encode::write_c_bindings(wit, self.recipe.style(), &places.bindings),
             (Some(Bindings::Go), Some(wit)) => go::write_bindings(wit, &self.recipe.source, &places),
+            (Some(Bindings::Js), Some(wit)) => js::write_exports(wit, &places.work.join("sdk")).map_err(Into::into),
             _ => Ok(()),
         }
         .map_err(wrong)?;
@@ -114,7 +115,7 @@ impl Source {
             artifact::copy(&places.messages, &self.recipe.source, component).map_err(wrong)?;
         }
         if let (Some(inputs), Ok(output)) = (inputs, fs::read(component)) {
-            fs::write(&seal, format!("{inputs}\n{}\n", hex(&Sha256::digest(output)))).map_err(not_written)?;
+            fs::write(&seal, format!("{inputs}\n{}\n", hex(&Sha256::digest(output)))).map_err(not_prepared(&seal))?;
         }
         drop(task);
         screen.note(&built(names, started));
@@ -133,7 +134,7 @@ fn refresh_handles(wit: &Path, program: &Program, screen: &Screen) -> Result<(),
             ));
             continue;
         }
-        fs::write(&kept.file, &kept.text).map_err(not_written)?;
+        fs::write(&kept.file, &kept.text).map_err(not_prepared(&kept.file))?;
         screen.note(&format!("wrote `{file}` anew, since `{interface}` has changed"));
     }
     Ok(())
@@ -152,8 +153,11 @@ fn wrong(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure 
     Failure::new(exit_code::WRONG_PROGRAM, error)
 }
 
-fn not_written(error: std::io::Error) -> Failure {
-    Failure::new(exit_code::NOT_LAUNCHED, format!("failed to prepare the build: {error}"))
+fn not_prepared(path: &Path) -> impl Fn(std::io::Error) -> Failure {
+    move |error| {
+        let message = format!("failed to prepare the build in `{}`: {error}", path.display());
+        Failure::new(exit_code::NOT_LAUNCHED, message)
+    }
 }
 
 /// Whether the component is the one that was built from these inputs.

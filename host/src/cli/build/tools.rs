@@ -106,8 +106,10 @@ fn command(recipe: &Recipe, dir: &Path) -> String {
         ));
     }
     if !recipe.npm.is_empty() {
+        // By itself, npm would try for two minutes to reach a network that is not there.
         lines.push(format!(
-            "npm install --prefix {dir} --silent --no-audit --no-fund --no-update-notifier {}",
+            "npm install --prefix {dir} --loglevel error --no-audit --no-fund --no-update-notifier \
+             --fetch-retry-mintimeout 5000 --fetch-retry-maxtimeout 5000 {}",
             words(&recipe.npm)
         ));
     }

@@ -133,3 +133,16 @@ fn a_method_that_a_node_in_javascript_lacks_is_missed_by_the_build() {
     demo.replace("nodes/counter/node.js", "add(", "ad(");
     demo.check(3, &["node.js has no function `counter.add`, which its world exports"], &["panicked"]);
 }
+
+#[test]
+fn a_node_in_python_gives_up_what_takes_too_long() {
+    let demo = Demo::new("python");
+    demo.replace(
+        "nodes/client/node.py",
+        "        lp.program.stop()",
+        "        try:\n            async with asyncio.timeout(0.05):\n                await asyncio.sleep(86400)\n        \
+         except TimeoutError:\n            print(\"given up\")\n        \
+         print(await asyncio.wait_for(asyncio.sleep(0.01, \"slept\"), 86400))\n        lp.program.stop()",
+    );
+    demo.check(0, &["client/0  │ given up", "client/0  │ slept"], &[]);
+}

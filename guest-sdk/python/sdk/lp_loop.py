@@ -9,6 +9,10 @@ import componentize_py_runtime as runtime
 from wit_world.imports import monotonic_clock
 
 
+# The longest that a timer waits for at once, in nanoseconds: how long one goes on that has been cancelled.
+_WAIT_MAX = 100_000_000
+
+
 class _Call(asyncio.Future):
     """A call that is under way, which may be answered after its caller has cancelled it."""
 
@@ -20,8 +24,16 @@ class _Call(asyncio.Future):
 def _call_at(when, callback, *args, context=None):
     handle = asyncio.TimerHandle(when, callback, args, support._loop, context)
 
+    def left():
+        return max(0, int((when - time.monotonic()) * 1e9))
+
     async def wait():
-        await monotonic_clock.wait_for(max(0, int((when - time.monotonic()) * 1e9)))
+        remaining = left()
+        while remaining > 0 and not handle.cancelled():
+            now = min(remaining, _WAIT_MAX)
+            await monotonic_clock.wait_for(now)
+            # The clock of a node may stand still.
+            remaining = min(remaining - now, left())
         if not handle.cancelled():
             handle._run()
 

@@ -165,6 +165,7 @@ impl Rebuilding<'_> {
         }
         let screen = self.replacing.screen;
         let Ok(shell) = Shell::new(&watch.program.dir, screen) else { return Ok(()) };
+        shell.stop_with(self.stopped.clone());
         // A file that can't be read now is told of by the build.
         let Ok(inputs) = Inputs::new(&watch.program, &watch.program_file, watch.log_dir.as_deref(), &shell) else {
             return Ok(());

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lp_host::component::Digest;
-use lp_host::plan::{LaunchType, lower};
+use lp_host::lower;
+use lp_host::plan::LaunchType;
 use lp_host::program::{
     Access, Clock, Colocation, Handle, Hardening, Limit, Linked, Node, Override, Pick, Program, RULES, Random, Restart,
     SecretSource, schema,

@@ -4,12 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lp_host::calls::ReplicaIndex;
 use lp_host::courier::grpc::{Address, Connection, ConnectionOptions, Credential, Passes, Remote};
-use lp_host::courier::{CallContext, CallError, CallOptions, Exchange, Message, ReplicaIndex};
+use lp_host::courier::{CallContext, CallError, CallOptions, Exchange, Message};
 use lp_host::launch::{Credentials, LaunchSetting, Launched, ProcessSetting, WorkerFiles, Workers, launch};
-use lp_host::plan::{LaunchType, NodeId, Plan, ReplicaId, lower};
+use lp_host::lower;
+use lp_host::plan::{LaunchType, NodeId, Plan, ReplicaId};
 use lp_host::program::Linked;
-use lp_host::runtime::{LineSink, Outputs, Stop, Stream};
+use lp_host::replica::{LineSink, Outputs, Stop, Stream};
 use lp_host::worker::Caller;
 use tempfile::TempDir;
 use tokio::sync::mpsc;

@@ -17,10 +17,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use lp_host::plan::LaunchType;
+pub(crate) use requests::{answer, serve, server};
 
 use crate::host;
 use crate::run::Program;
-pub(crate) use requests::{answer, serve, server};
 
 /// The time within which a bystander answers nine of ten calls.
 const ANSWER_MAX: Duration = Duration::from_millis(100);

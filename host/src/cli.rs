@@ -26,8 +26,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-
-use crate::program::{Linked, Override, Problems, Program};
+use lp_program::program::{Linked, Override, Problems, Program};
 use screen::Screen;
 
 /// Runs distributed programs made of sandboxed WebAssembly components.

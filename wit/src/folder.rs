@@ -8,12 +8,12 @@ pub(crate) mod source;
 
 use std::path::{Path, PathBuf};
 
+use source::Source;
 use wit_component::{OutputToString, WitPrinter};
 use wit_parser::{PackageId, PackageName, Resolve, UnresolvedPackageGroup};
 
 use crate::handles::{HandlesError, Style, handles_wit};
 use crate::packages;
-use source::Source;
 
 /// A user's WIT folder with everything in place that its worlds name.
 #[derive(Debug)]

@@ -14,15 +14,15 @@ pub mod samples;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use wasmtime::component::{Component, InstancePre, Linker};
-use wasmtime::{Config, Engine, Result, Store};
-
-use super::nodes::Flavour;
 pub use bindings::concurrent::bench::calls::types;
 pub use compute::Compute;
 pub use concurrent::ConcurrentEcho;
 pub use crowd::{Compiled, Crowd};
 pub use plain::PlainEcho;
+use wasmtime::component::{Component, InstancePre, Linker};
+use wasmtime::{Config, Engine, Result, Store};
+
+use super::nodes::Flavour;
 
 mod bindings {
     //! What wasmtime generates for the echo nodes.

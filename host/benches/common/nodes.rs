@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use lp_host::courier::{CallContext, CallOptions, Mailbox, Message, Urgency};
 use lp_host::node::{Change, NodeEvent};
-use lp_host::plan::{self, LaunchType, NodeId, Plan, ReplicaId, Secrets};
+use lp_host::plan::{LaunchType, NodeId, Plan, ReplicaId, Secrets};
 use lp_host::program::{Node, Program};
-use lp_host::runtime::{CompileCache, LineSink, Outputs, Stop, Stream};
+use lp_host::replica::{LineSink, Outputs, Stop, Stream};
+use lp_host::runtime::CompileCache;
 use lp_host::worker::{Endpoints, Surroundings, Worker};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -101,7 +102,7 @@ impl Nodes {
 
     fn start_program(program: Program, flavour: Flavour) -> Self {
         let linked = program.link().unwrap_or_else(|problems| panic!("{problems}"));
-        let plan = plan::lower(&linked, LaunchType::Threads);
+        let plan = lp_host::lower(&linked, LaunchType::Threads);
         let uses_async = plan.nodes.iter().map(|node| node.uses_async);
         uses_async.for_each(|uses_async| assert_eq!(uses_async, flavour == Flavour::Async, "the wrong engine"));
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("threads can be started");

@@ -17,11 +17,11 @@ pub(super) mod tools;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::ProgramArgs;
-use super::compile;
-use super::screen::{Failure, Screen, exit_code};
-use crate::program::{Node, Program};
+use lp_program::program::{Node, Program};
 use shell::Shell;
+
+use super::screen::{Failure, Screen, exit_code};
+use super::{ProgramArgs, compile};
 
 /// The name of the files that say how a node's source becomes a component.
 const BUILD_FILE: &str = "build.toml";

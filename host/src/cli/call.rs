@@ -4,17 +4,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use lp_base::calls::ReplicaIndex;
+use lp_base::plan::{NodeId, Plan, ReplicaId};
+use lp_base::words::parse_duration;
+use lp_component::component::{Component, Interface, Method, MethodTypes, described};
+use lp_component::proto::{method_name, service_name, wit_of_response};
+use lp_courier::grpc::{Address, Connection, ConnectionOptions, GET_WIT_PATH, Passes, Remote};
+use lp_courier::{CallContext, CallError, CallOptions, Exchange, Message};
+use lp_run::launch::WorkerFiles;
 use serde_json::Value;
 
 use super::runs;
 use super::screen::{Failure, Screen, exit_code};
-use crate::component::{Component, Interface, Method, MethodTypes, described};
-use crate::courier::grpc::{Address, Connection, ConnectionOptions, Passes, Remote};
-use crate::courier::{CallContext, CallError, CallOptions, Exchange, Message, ReplicaIndex};
-use crate::launch::WorkerFiles;
-use crate::plan::{NodeId, Plan, ReplicaId};
-use crate::program::parse_duration;
-use crate::proto::{GET_WIT_PATH, method_name, service_name, wit_of_response};
 use crate::value;
 
 /// Calls a method of a node that runs and prints its result

@@ -4,12 +4,12 @@ mod explain;
 mod stale;
 
 use clap::ValueEnum;
+use lp_program::program::{Graph, Linked, Problem, Problems, Severity};
 use serde_json::{Value, json};
+use stale::Stale;
 
 use super::ProgramArgs;
 use super::screen::{Failure, Screen, exit_code};
-use crate::program::{Graph, Linked, Problem, Problems, Severity};
-use stale::Stale;
 
 /// Checks a program and its components without running them
 ///

@@ -3,14 +3,14 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use lp_base::plan::LaunchType;
+use lp_program::program::{Linked, Node, Program};
+use lp_run::worker::{Compiling, Worker};
+use lp_runtime::CompileCache;
 use tokio::sync::mpsc;
 
 use super::build::shell::Shell;
 use super::screen::{Failure, Screen, Task, exit_code};
-use crate::plan::{self, LaunchType};
-use crate::program::{Linked, Node, Program};
-use crate::runtime::CompileCache;
-use crate::worker::{Compiling, Worker};
 
 /// The smallest component whose compilation is shown on a terminal: one of this size takes up to a second.
 const SHOWN_BYTES_MIN: u64 = 1 << 20;
@@ -66,7 +66,7 @@ pub(super) fn fill_cache(
     let mut program = program.clone();
     program.nodes = nodes.iter().copied().cloned().collect();
     // They need not fit together, nor do the others have to be built yet.
-    let plan = plan::lower(&Linked::unbound(program)?, LaunchType::Threads);
+    let plan = lp_program::lower(&Linked::unbound(program)?, LaunchType::Threads);
     let Some(cache) = cache_dir().and_then(|dir| open_cache(&dir, screen)) else { return Ok(()) };
     let (tx, mut rx) = mpsc::unbounded_channel();
     let mut compilation = Compilation::default();

@@ -7,10 +7,10 @@ mod svg;
 mod tree;
 
 use clap::ValueEnum;
+use lp_program::program::{Graph, GraphNode, Problems};
 
 use super::ProgramArgs;
 use super::screen::{Failure, Screen};
-use crate::program::{Graph, GraphNode, Problems};
 
 /// Shows the nodes of a program and who calls whom
 ///

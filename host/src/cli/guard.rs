@@ -4,11 +4,11 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
+use lp_run::launch::RunId;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::runs;
 use super::screen::{Failure, exit_code};
-use crate::launch::RunId;
 
 /// Waits until stdin is closed, then removes the directory of a run that has ended
 #[derive(Debug, clap::Args)]

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use lp_base::words::RunExport;
+use lp_component::component::{Component, Import, ImportKind, Interface};
 use serde_json::{Value, json};
 
 use super::screen::{Failure, Screen, exit_code};
-use crate::component::{Component, Import, ImportKind, Interface, RunExport};
-use crate::runtime;
 
 /// Shows what a component exports and imports
 ///
@@ -62,7 +62,7 @@ fn server(import: &Import) -> Server {
     }
     match &import.kind {
         ImportKind::Types => Server::Nobody,
-        ImportKind::Wasi | ImportKind::Lp if runtime::serves(&import.name) => Server::Host,
+        ImportKind::Wasi | ImportKind::Lp if lp_sandbox::serves(&import.name) => Server::Host,
         ImportKind::Wasi | ImportKind::Lp => Server::Nothing("is no interface that the host offers".to_owned()),
         ImportKind::Courier(_) => {
             Server::Node { interface: import.name.contains(':').then(|| import.name.clone()), style: "plain" }

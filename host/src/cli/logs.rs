@@ -1,11 +1,11 @@
 //! `lp-host logs`: the output of a program that runs.
 
 use clap::ValueEnum;
+use lp_run::observe::{LineFormat, LineStyle, Reply, Request};
+use lp_run::supervise::ReplicaStatus;
 
 use super::runs;
 use super::screen::{Failure, Screen};
-use crate::observe::{LineFormat, LineStyle, Reply, Request};
-use crate::supervise::ReplicaStatus;
 
 /// Shows the output of a program that runs
 ///

@@ -5,11 +5,12 @@ mod template;
 
 use std::path::{Path, PathBuf};
 
+use lp_program::program::{NAME_RULE, is_name};
+use template::{Files, Names};
+
 use super::build::languages;
 use super::build::recipe::language_names;
 use super::screen::{Failure, Screen, exit_code};
-use crate::program::{NAME_RULE, is_name};
-use template::{Files, Names};
 
 /// The language whose template is a workspace of crates.
 const RUST: &str = "rust";

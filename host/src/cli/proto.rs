@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use lp_component::component::{Component, ReadError};
+use lp_component::proto::{EMPTY_PATH, print, schema};
+use lp_program::program::Linked;
+
 use super::screen::{Failure, Screen, exit_code};
-use crate::component::{Component, ReadError};
-use crate::program::Linked;
-use crate::proto::{EMPTY_PATH, print, schema};
 
 /// Prints the .proto files of a component, or of every component of a program
 ///

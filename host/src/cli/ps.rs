@@ -1,11 +1,11 @@
 //! `lp-host ps`: what runs on this machine.
 
 use clap::ValueEnum;
+use lp_run::observe::{RunStatus, status_table};
 use serde::Serialize;
 
 use super::runs;
 use super::screen::{Failure, Screen};
-use crate::observe::{RunStatus, status_table};
 
 /// Shows the programs that you run on this machine
 ///

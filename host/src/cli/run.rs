@@ -13,21 +13,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::Scope;
 
+use announced::Announced;
 use clap::ValueEnum;
+use lp_base::plan::{LaunchType, Plan, Secrets};
+use lp_run::launch::{Credentials, LaunchSetting, ProcessSetting};
+use lp_run::observe::{LineFormat, LineOutputs, RecentLines, Recorded, report_json, report_table};
+use lp_run::supervise::{Outcome, RunReport, Setting, supervise};
+use notes::Notes;
 use tokio::sync::mpsc;
+use watch::{Replacing, Watch};
 
 use super::ProgramArgs;
 use super::build::{self, Compile};
 use super::compile::{self, Compilation};
 use super::screen::{Failure, Screen, exit_code, with_causes};
 use super::signals::forward_signals;
-use crate::launch::{Credentials, LaunchSetting, ProcessSetting};
-use crate::observe::{LineFormat, LineOutputs, RecentLines, Recorded, report_json, report_table};
-use crate::plan::{self, LaunchType, Plan, Secrets};
-use crate::supervise::{Outcome, RunReport, Setting, supervise};
-use announced::Announced;
-use notes::Notes;
-use watch::{Replacing, Watch};
 
 /// Runs a program until it has finished or is stopped
 ///
@@ -101,7 +101,7 @@ pub(super) fn run(args: Args, screen: &mut Screen) -> Result<u8, Failure> {
         }
     };
     screen.warnings(&linked.warnings);
-    let plan = Arc::new(plan::lower(&linked, args.launch_type));
+    let plan = Arc::new(lp_program::lower(&linked, args.launch_type));
     if args.terminal == Terminal::Tmux {
         tmux::check().map_err(|error| {
             not_launched(error).hint("install tmux, or leave out `--terminal tmux`, for the output in this terminal")

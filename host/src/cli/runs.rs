@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use futures::future::join_all;
+use lp_run::launch::RunId;
+use lp_run::observe::{Client, ClientError, Registry, RegistryError, RunStatus};
 use tokio::time::{sleep, timeout};
 
 use super::screen::{Failure, exit_code};
-use crate::launch::RunId;
-use crate::observe::{Client, ClientError, Registry, RegistryError, RunStatus};
 
 /// How long a run may take to say what it is doing.
 const STATUS_TIME: Duration = Duration::from_secs(2);

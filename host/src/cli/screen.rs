@@ -7,8 +7,7 @@ use std::io::{IsTerminal, Write, stderr, stdout};
 
 use anstyle::{AnsiColor, Style};
 use clap::{Args, ValueEnum};
-
-use crate::program::Problems;
+use lp_program::program::Problems;
 use progress::Progress;
 pub(super) use progress::Task;
 

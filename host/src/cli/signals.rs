@@ -1,9 +1,8 @@
 //! The signals that ask this process to stop, as a stream.
 
+use lp_run::supervise::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
-
-use crate::supervise::Signal;
 
 /// A stream of the signals that stop a program or a build. Must be called on a tokio runtime.
 pub(super) fn signals() -> std::io::Result<mpsc::UnboundedReceiver<Signal>> {

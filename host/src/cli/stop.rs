@@ -1,11 +1,11 @@
 //! `lp-host stop`: ends a program that runs.
 
 use clap::ValueEnum;
+use lp_run::observe::{ClientError, Request};
 use serde_json::json;
 
 use super::runs;
 use super::screen::{Failure, Screen, exit_code};
-use crate::observe::{ClientError, Request};
 
 /// Stops a program that runs, and waits until it has ended
 ///

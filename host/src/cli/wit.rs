@@ -5,13 +5,13 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::{Subcommand, ValueEnum};
+use lp_component::component::Component;
+use lp_program::program::Program;
 use lp_wit::wit_parser::{InterfaceId, Resolve, WorldId, WorldItem};
 use lp_wit::{Folder, HANDLES_SUFFIX, KeptHandles, Style, handles_document, handles_wit};
 use wit_component::DecodedWasm;
 
 use super::screen::{Failure, Screen, exit_code};
-use crate::component::Component;
-use crate::program::Program;
 
 /// Writes WIT that is derived from yours
 #[derive(Debug, clap::Args)]

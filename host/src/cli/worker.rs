@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use listenfd::ListenFd;
+use lp_base::plan::Plan;
+use lp_base::words::Hardening;
+use lp_run::launch::{Granted, Hardened, WorkerFiles, WorkerSetting, harden, run_worker_process};
+use lp_run::worker::{Endpoints, WorkerCredentials, WorkerSockets, make_temporary_dirs};
 use rustix::process::Signal;
 
 use super::compile::open_cache;
 use super::screen::{Failure, Screen, exit_code};
-use crate::launch::{Granted, Hardened, WorkerFiles, WorkerSetting, harden, run_worker_process};
-use crate::plan::Plan;
-use crate::program::Hardening;
-use crate::worker::{Endpoints, WorkerCredentials, WorkerSockets, make_temporary_dirs};
 
 /// Runs one worker of a launched program
 #[derive(Debug, clap::Args)]

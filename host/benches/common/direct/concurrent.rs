@@ -8,7 +8,8 @@ use tokio::runtime::Runtime;
 use wasmtime::component::{Accessor, Instance};
 use wasmtime::{Result, Store};
 
-use super::bindings::concurrent::{EchoNode, exports::bench::calls::echo::Guest};
+use super::bindings::concurrent::EchoNode;
+use super::bindings::concurrent::exports::bench::calls::echo::Guest;
 use super::{classes, executor, load, repeat, samples, store, val};
 use crate::common::nodes::Flavour;
 use crate::common::{Case, EMPTY, Kind};

@@ -1,8 +1,7 @@
 //! The component that Cargo has made of a package: where it is, and how it comes to where the program has it.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use serde::Deserialize;
 

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use lp_program::program::{Node, Program};
+
 use super::super::screen::{Failure, Screen, exit_code};
 use super::shell::Shell;
 use super::source::Source;
 use super::{is_build_file, toolchain};
-use crate::program::{Node, Program};
 
 /// A build line or a recipe, and the nodes that it builds.
 pub(super) struct Job<'a> {

@@ -1,8 +1,7 @@
 //! What a world exports, for JavaScript, which would miss a function only when it is called.
 
-use std::fs;
-use std::io;
 use std::path::Path;
+use std::{fs, io};
 
 use heck::ToLowerCamelCase;
 use lp_wit::wit_parser::{Function, FunctionKind, WorldItem, WorldKey};

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use lp_run::supervise::Signal;
 use rustix::process::{Pid, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
@@ -14,7 +15,6 @@ use tokio::time::{sleep, timeout};
 
 use super::super::screen::{Failure, Screen, Task, exit_code};
 use super::super::signals::signals;
-use crate::supervise::Signal;
 
 /// Variables that say where Cargo builds to, and for what. They would move the component away from the path that the
 /// program file gives, or break it: flags for the machine's own processor are no flags for WebAssembly.

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use lp_program::program::Program;
 use lp_wit::{Folder, FolderError};
 use sha2::{Digest, Sha256};
 
@@ -13,7 +14,6 @@ use super::recipe::{Bindings, Recipe, RecipeError, language_names};
 use super::shell::Shell;
 use super::steps::{self, Places};
 use super::{artifact, bytes, encode, go, js, languages, shown, tools};
-use crate::program::Program;
 
 /// What every node may ask the host, whatever its language.
 const IMPORTS: [&str; 3] =

@@ -1,8 +1,7 @@
 //! The commands of a recipe, with the places filled in that they name.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use lp_wit::NODE_WORLD;
 

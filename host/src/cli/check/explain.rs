@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
+use lp_base::words::{Access, Clock, Limit, Random, SecretSource};
+use lp_program::program::{Node, Program};
 use serde_json::{Value, json};
-
-use crate::program::{Access, Clock, Limit, Node, Program, Random, SecretSource};
 
 /// The width of the table: that of a terminal, and of a comment in a review.
 const COLUMNS: u16 = 80;

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use lp_program::program::Program;
 use lp_wit::Folder;
 use serde_json::{Value, json};
 
 use super::super::{build, wit};
-use crate::program::Program;
 
 /// A file that is stale.
 pub(super) struct Stale {

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
+use lp_program::program::Graph;
+
 use super::{details, title};
-use crate::program::Graph;
 
 /// The graph as text that ends with a line break.
 pub(super) fn dot(graph: &Graph) -> String {

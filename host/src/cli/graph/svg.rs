@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
+use lp_program::program::Graph;
+
 use super::layout::{Arc, Drawing, Item, Point, layout};
 use super::{details, title};
-use crate::program::Graph;
 
 /// Text has letters of one width, so that its size is known without a font at hand: this part of the size.
 const LETTER_WIDTH: f64 = 0.61;

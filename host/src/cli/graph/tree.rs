@@ -1,7 +1,8 @@
 //! A graph as a tree: each node with what it does, what it serves and whom it calls.
 
+use lp_program::program::{BindingStyle, Graph, GraphEdge, GraphNode};
+
 use super::title;
-use crate::program::{BindingStyle, Graph, GraphEdge, GraphNode};
 
 /// The graph as text that ends with a line break.
 pub(super) fn tree(graph: &Graph) -> String {

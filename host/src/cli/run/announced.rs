@@ -3,16 +3,16 @@
 use std::error::Error;
 use std::sync::Arc;
 
+use lp_base::plan::Plan;
+use lp_run::launch::{Credentials, RunDir};
+use lp_run::observe::{CONTROL_SOCKET, Control, RecentLines, serve};
+use lp_run::supervise::{Signal, StatusRequest};
 use tokio::net::UnixListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::cli::guard::Guardian;
 use crate::cli::runs;
-use crate::launch::{Credentials, RunDir};
-use crate::observe::{CONTROL_SOCKET, Control, RecentLines, serve};
-use crate::plan::Plan;
-use crate::supervise::{Signal, StatusRequest};
 
 /// A run that others can find. Dropping it removes its directory.
 pub(super) struct Announced {

@@ -1,10 +1,11 @@
 //! What happens to a program, as its user reads it: in the terminal, and among the output for those who look later.
 
+use lp_run::observe::{LineOutputs, Recorded};
+use lp_run::supervise::{Note, Observer};
+use lp_run::worker::Compiling;
+
 use crate::cli::compile::Compilation;
 use crate::cli::screen::Screen;
-use crate::observe::{LineOutputs, Recorded};
-use crate::supervise::{Note, Observer};
-use crate::worker::Compiling;
 
 /// Shows and records every note.
 pub(super) struct Notes<'a> {

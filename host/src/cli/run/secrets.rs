@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
-use crate::plan::{NodeId, NodePlan, NodeSecrets, Plan, Secret, Secrets};
-use crate::program::SecretSource;
+use lp_base::plan::{NodeId, NodePlan, NodeSecrets, Plan, Secret, Secrets};
+use lp_base::words::SecretSource;
 
 /// The largest secret.
 const SECRET_BYTES_MAX: u64 = 64 * 1024;

@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::launch::RunId;
+use lp_run::launch::RunId;
 
 /// What decides where the runs are. A tmux that is up already has an environment of its own.
 const ENVIRONMENT: [&str; 2] = ["XDG_RUNTIME_DIR", "TMPDIR"];

@@ -12,6 +12,17 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
+use copies::Copies;
+use files::{Files, Message, Stopped};
+use inputs::Inputs;
+use lp_base::plan::{LaunchType, NodeId, Plan};
+use lp_base::words::Digest;
+use lp_component::component::Component;
+use lp_program::program::{Linked, Problems, Program};
+use lp_run::launch::WorkerFiles;
+use lp_run::observe::{LineOutputs, Recorded};
+use lp_run::worker::Worker;
+use lp_runtime::CompileCache;
 use tokio::sync::{mpsc, watch};
 
 use super::not_launched;
@@ -20,16 +31,6 @@ use crate::cli::build::shell::Shell;
 use crate::cli::build::{self, Compile};
 use crate::cli::compile::Compilation;
 use crate::cli::screen::{Failure, Screen};
-use crate::component::{Component, Digest};
-use crate::launch::WorkerFiles;
-use crate::observe::{LineOutputs, Recorded};
-use crate::plan::{self, LaunchType, NodeId, Plan};
-use crate::program::{Linked, Problems, Program};
-use crate::runtime::CompileCache;
-use crate::worker::Worker;
-use copies::Copies;
-use files::{Files, Message, Stopped};
-use inputs::Inputs;
 
 /// How often it is looked at whether a compilation has ended.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
@@ -259,7 +260,7 @@ impl Rebuilding<'_> {
     }
 
     fn hand_over(&mut self, linked: &Linked, nodes: &BTreeSet<String>) -> Result<(), Stopped> {
-        let lowered = plan::lower(linked, self.replacing.launch_type);
+        let lowered = lp_program::lower(linked, self.replacing.launch_type);
         let mut plan = Plan { watched: true, ..lowered };
         if let Err(error) = self.copies.take(&mut plan) {
             self.error(&format!("failed to copy a component: {error}"));

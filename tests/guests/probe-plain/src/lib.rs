@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use lp_guest::{CallError, program};
-
 use test::probe_plain::{probe, probe_handles};
 
 lp_guest::node!({ world: "probe-node", node: Probe, handles: "sync" });

@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use lp_guest::{CallError, join_all, program};
-
 use test::probe::{probe, probe_handles};
 use wasi::clocks::monotonic_clock::wait_for;
 

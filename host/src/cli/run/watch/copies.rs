@@ -7,8 +7,9 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use crate::component::{Component, Digest};
-use crate::plan::Plan;
+use lp_base::plan::Plan;
+use lp_base::words::Digest;
+use lp_component::component::Component;
 
 /// Of so many plans the copies are kept: the one that runs, the one that replaces it, and those on the way.
 const PLANS_MAX: usize = 4;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use lp_program::program::Linked;
 use tokio::sync::oneshot;
 
 use super::super::super::ProgramArgs;
@@ -11,7 +12,6 @@ use super::files::{Files, Message};
 use crate::cli::build::{self, Compile};
 use crate::cli::screen::{Failure, Screen, exit_code};
 use crate::cli::signals::signals;
-use crate::program::Linked;
 
 impl Watch {
     /// Builds and links a program, whose changes are watched from here on.

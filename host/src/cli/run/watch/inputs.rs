@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use lp_base::words::Access;
+use lp_program::program::Program;
+
 use super::cargo::Packages;
 use super::real;
 use crate::cli::build;
 use crate::cli::build::shell::Shell;
 use crate::cli::screen::Failure;
-use crate::program::{Access, Program};
 
 /// The files and folders that matter for a program.
 pub(super) struct Inputs {

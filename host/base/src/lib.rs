@@ -1,0 +1,13 @@
+//! The ground floor of `lp-host`: what all other crates talk about, and nothing that runs.
+//!
+//! * [`words`]: the words of a program, such as its limits, grants and restart policies
+//! * [`plan`]: the program lowered for a launch type, which is all that a worker gets
+//! * [`replica`]: what is true of a replica of any kind
+//! * [`calls`]: what a caller's store and the courier both have to know of a call
+//! * [`protobuf`]: fields of protobuf messages, read without a schema
+
+pub mod calls;
+pub mod plan;
+pub mod protobuf;
+pub mod replica;
+pub mod words;

@@ -1,0 +1,240 @@
+//! The plan: a program lowered for one launch type, complete and serialisable, so that a worker needs nothing else.
+//!
+//! It names no component types: everything a worker links is in the component files and in the edges.
+
+mod launch_type;
+mod limits;
+mod rebuilt;
+mod restart;
+mod secret;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::path::PathBuf;
+
+pub use launch_type::{LaunchType, UnknownLaunchType};
+pub use limits::LimitsPlan;
+pub use restart::RestartPlan;
+pub use secret::{NodeSecrets, Secret, Secrets};
+use serde::{Deserialize, Serialize};
+
+use crate::words::{Authorities, ColocationMode, Digest, Hardening, Pick, Retry, RunExport, Sandbox, WhenFull};
+
+/// A program lowered for one launch type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The name of the program.
+    pub program: String,
+    /// The launch type that the workers are made for.
+    pub launch_type: LaunchType,
+    /// The nodes; [`NodeId`] is an index into them.
+    pub nodes: Vec<NodePlan>,
+    /// The processes, and which replicas each runs.
+    pub workers: Vec<WorkerPlan>,
+    /// The nodes that belong together.
+    pub groups: Vec<GroupPlan>,
+    /// How long nodes may take to stop when they are asked to, before they are dropped.
+    pub grace_ms: u64,
+    /// The largest encoded call or result that passes between nodes.
+    pub message_bytes_max: u64,
+    /// Whether worker processes must be hardened.
+    pub hardening: Hardening,
+    /// Whether nodes are rebuilt while the program runs, so that one that has ended may come back.
+    pub watched: bool,
+}
+
+/// A node of a plan, by its index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NodeId(pub u32);
+
+/// A replica of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ReplicaId {
+    /// The node.
+    pub node: NodeId,
+    /// Which of its replicas, from 0.
+    pub index: u32,
+}
+
+/// One process and the replicas it runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerPlan {
+    /// The name, unique in the plan: of the program, of the group that it runs, or of its only replica.
+    pub name: String,
+    /// The replicas, in the order in which they start.
+    pub replicas: Vec<ReplicaId>,
+    /// The group that all its replicas are of, by its index in the plan's groups.
+    pub group: Option<u32>,
+}
+
+/// Nodes that belong together: a colocation of the program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupPlan {
+    /// The name of the colocation.
+    pub name: String,
+    /// What the nodes share.
+    pub mode: ColocationMode,
+    /// All replicas of its nodes.
+    pub replicas: Vec<ReplicaId>,
+    /// The restarts that they have together, instead of each node its own.
+    pub restart: Option<RestartPlan>,
+    /// Whether the first `run` of the group that returns ends the other replicas.
+    pub return_on_first_completed: bool,
+}
+
+/// A node with everything that one of its replicas needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodePlan {
+    /// The name of the node.
+    pub name: String,
+    /// The absolute path of the component file.
+    pub component: PathBuf,
+    /// The digest of the file that was checked: no other one is run in its place.
+    pub sha256: Digest,
+    /// Whether the component needs an engine with the component model's async feature.
+    pub uses_async: bool,
+    /// How many replicas there are.
+    pub replicas: u32,
+    /// The entry point to run; `None` if there is none or the program says `run = false`.
+    pub run: Option<RunExport>,
+    /// The interfaces that other nodes can call.
+    pub couriers: Vec<CourierPlan>,
+    /// What serves the node's imports from other nodes.
+    pub edges: Vec<Edge>,
+    /// The nodes that it holds handles of, and so may call, whether its component makes use of them or not.
+    pub callees: BTreeSet<NodeId>,
+    /// The arguments that the guest sees, without its own name.
+    pub args: Vec<String>,
+    /// The environment variables that the guest sees.
+    pub env: BTreeMap<String, String>,
+    /// The values that `wasi:config` serves.
+    pub config: BTreeMap<String, String>,
+    /// What a replica may use of its machine.
+    pub sandbox: Sandbox,
+    /// The authorities that its HTTPS requests trust beside Mozilla's.
+    pub authorities: Option<Authorities>,
+    /// When a replica that has ended is started again. With a budget that its group shares, this is the group's.
+    pub restart: RestartPlan,
+    /// The address at which clients from outside the program can call the node.
+    pub listen: Option<SocketAddr>,
+    /// What each replica may use at most.
+    pub limits: LimitsPlan,
+}
+
+/// An interface that a node serves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CourierPlan {
+    /// The name of the export in the component.
+    pub interface: String,
+    /// Its functions.
+    pub methods: Vec<MethodPlan>,
+}
+
+/// A function of an interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MethodPlan {
+    /// The name, such as `add`; of a `-handles` interface without its resource.
+    pub name: String,
+    /// Whether this side declares it as `async func`.
+    pub is_async: bool,
+    /// Whether its result, as this side declares it, is a `result<_, call-error>`. If so for a callee's courier, a
+    /// `-handles` import leaves the result as it is; if not, it wraps it in such a `result`.
+    pub returns_call_error: bool,
+}
+
+/// One import of a node, and what serves it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edge {
+    /// The name of the import in the component.
+    pub import: String,
+    /// How the guest holds the handles.
+    pub style: EdgeStyle,
+    /// The functions that the caller imports, as the caller declares them.
+    pub methods: Vec<MethodPlan>,
+    /// The handles. A plain edge has exactly one, with exactly one target.
+    pub handles: Vec<EdgeHandle>,
+}
+
+/// How a guest holds the handles of an edge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EdgeStyle {
+    /// The import is the courier interface itself.
+    Plain,
+    /// The import is the derived interface, with a resource for each handle.
+    Handles,
+}
+
+/// A handle of an edge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EdgeHandle {
+    /// The name of the handle in the node that holds it.
+    pub name: String,
+    /// The nodes it reaches.
+    pub targets: Vec<Target>,
+    /// How long a call may take, from being made to its result; `None` is forever.
+    pub timeout_ms: Option<u64>,
+    /// Whether a call waits for a node that is not up yet.
+    pub wait_for_ready: bool,
+    /// Which of the ready replicas a call of a plain edge goes to.
+    pub pick: Pick,
+    /// Which calls are made again when their callee was lost and may have worked on them.
+    pub retry: Retry,
+    /// What a call to a replica does that has as many calls waiting as it accepts.
+    pub when_full: WhenFull,
+}
+
+/// A node that an edge reaches.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// The node; a call goes to one of its replicas.
+    pub node: NodeId,
+    /// The name under which its component exports the interface.
+    pub interface: String,
+}
+
+impl Plan {
+    /// What a replica is called in logs and tables, such as `producer/0`.
+    ///
+    /// # Panics
+    ///
+    /// If the replica is of another plan.
+    pub fn label(&self, replica: ReplicaId) -> String {
+        format!("{}/{}", self.node(replica.node).name, replica.index)
+    }
+
+    /// The node of that id.
+    ///
+    /// # Panics
+    ///
+    /// If the id is of another plan.
+    pub fn node(&self, id: NodeId) -> &NodePlan {
+        &self.nodes[id.0 as usize]
+    }
+
+    /// Every replica of the program, in the order of the nodes.
+    pub fn replicas(&self) -> impl Iterator<Item = ReplicaId> {
+        let ids = (0..).map(NodeId).zip(&self.nodes);
+        ids.flat_map(|(id, node)| (0..node.replicas).map(move |index| ReplicaId { node: id, index }))
+    }
+
+    /// Every pair of nodes of which the first holds a handle of the second, and so may call it.
+    pub fn edges(&self) -> BTreeSet<(NodeId, NodeId)> {
+        let callers = (0..).map(NodeId).zip(&self.nodes);
+        callers.flat_map(|(caller, node)| node.callees.iter().map(move |&callee| (caller, callee))).collect()
+    }
+
+    /// The numbers of a node's replicas among all of the program, in the order of [`Self::replicas`].
+    pub fn replica_numbers(&self, node: NodeId) -> Range<u32> {
+        let (before, rest) = self.nodes.split_at(node.0 as usize);
+        let start = before.iter().map(|node| node.replicas).sum();
+        start..start + rest[0].replicas
+    }
+
+    /// The place of the group that a replica is of among the plan's groups.
+    pub fn group_of(&self, replica: ReplicaId) -> Option<usize> {
+        self.groups.iter().position(|group| group.replicas.contains(&replica))
+    }
+}

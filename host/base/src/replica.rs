@@ -1,0 +1,73 @@
+//! What is true of a replica, whatever kind of node it is of: what it is told, how it is stopped, how it fails, and where
+//! its output goes.
+
+mod output;
+mod stop;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+pub use output::{LINE_BYTES_MAX, LineSink, Outputs, Stream};
+use serde::{Deserialize, Serialize};
+pub use stop::Stop;
+
+use crate::calls::ReplicaIndex;
+use crate::plan::{NodePlan, NodeSecrets};
+
+/// What the replicas of one program share.
+pub struct ProgramInfo {
+    /// The program's name.
+    pub name: String,
+    /// The launch type as guests are told it.
+    pub launch_type: String,
+    /// The program's stop request.
+    pub stop: Stop,
+    /// Whether a replica that has failed may come back, since its node may be rebuilt.
+    pub watched: bool,
+}
+
+/// Everything that makes one replica different from another.
+pub struct ReplicaSpec {
+    /// The program.
+    pub program: Arc<ProgramInfo>,
+    /// The node.
+    pub node: Arc<NodePlan>,
+    /// What the guest is given that its plan does not say.
+    pub secrets: Arc<NodeSecrets>,
+    /// The replica's place among those of its node, from 0.
+    pub index: u32,
+    /// The replica's number in the program.
+    pub number: ReplicaIndex,
+    /// What the replica is called in logs and tables, such as `producer/0`.
+    pub label: String,
+    /// Asks this replica alone to stop, while the program goes on.
+    pub stop: Stop,
+    /// Where its output goes.
+    pub sink: Arc<dyn LineSink>,
+    /// How large its memories are, in bytes: kept up to date for whoever wants to know.
+    pub memory_bytes: Arc<AtomicU64>,
+}
+
+impl ReplicaSpec {
+    /// Whether the replica has been asked to stop, alone or with the program.
+    pub fn stop_requested(&self) -> bool {
+        self.program.stop.is_requested() || self.stop.is_requested()
+    }
+
+    /// Waits until the replica has been asked to stop, alone or with the program.
+    pub async fn stopping(&self) {
+        tokio::select! {
+            () = self.program.stop.requested() => {}
+            () = self.stop.requested() => {}
+        }
+    }
+}
+
+/// How a replica failed.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Failure {
+    /// What happened, in one line.
+    pub summary: String,
+    /// The guest's stack, innermost first, where it has one.
+    pub stack: Option<String>,
+}

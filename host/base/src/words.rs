@@ -1,0 +1,26 @@
+//! The words of a program: what is said in the same way in its file, in its plan and where it is enforced.
+//!
+//! They are plain values that know neither a file format nor what enforces them.
+
+mod colocation;
+mod digest;
+mod entry_point;
+mod handle;
+mod hardening;
+mod limits;
+mod restart;
+mod sandbox;
+mod units;
+
+pub use colocation::ColocationMode;
+pub use digest::{Digest, NotADigest};
+pub use entry_point::RunExport;
+pub use handle::{Pick, Retry, WhenFull};
+pub use hardening::Hardening;
+pub use limits::{Limit, Limits, MESSAGE_BYTES_MAX, Unit};
+pub use restart::{RESTARTS_MAX, Restart, RestartPolicy};
+pub use sandbox::{
+    Access, Addresses, Authorities, BadAuthorities, BadHost, BadHttpGrant, BadNetworkGrant, BadTimestamp, Clock, Host,
+    HostPattern, HttpGrant, NetworkGrant, NetworkUse, Origin, PathGrant, Random, Sandbox, SecretSource, Timestamp,
+};
+pub use units::{DurationText, SizeText, format_bytes, format_millis, parse_duration};

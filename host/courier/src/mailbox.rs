@@ -1,0 +1,379 @@
+//! The bounded queue of calls in front of one replica, and its callers' way in.
+
+mod call;
+mod queue;
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+pub use call::{Answering, Call};
+use futures::task::AtomicWaker;
+use hdrhistogram::Histogram;
+use lp_base::calls::ReplicaIndex;
+use lp_base::words::WhenFull;
+use queue::Queue;
+pub use queue::Room;
+use tokio::sync::{Notify, oneshot, watch};
+
+use super::peer::Pending;
+use super::{CallContext, CallError, CallOptions, Callers, Exchange, Message, Pump, Urgency};
+
+/// What a replica has served.
+#[derive(Clone, Debug)]
+pub struct Served {
+    /// Calls answered with a response.
+    pub calls: u64,
+    /// Calls answered with an error.
+    pub errors: u64,
+    /// The time from being queued to the answer, in nanoseconds.
+    pub latency_ns: Histogram<u32>,
+}
+
+/// The queue of one replica.
+pub struct Mailbox {
+    label: String,
+    replica: ReplicaIndex,
+    callers: Callers,
+    exchange: Arc<Exchange>,
+    state: Mutex<State>,
+    arrived: AtomicWaker,
+    /// Told when a call leaves a queue that someone waits to get into.
+    room: Notify,
+    ready: watch::Sender<bool>,
+    pending: AtomicUsize,
+    pump: Pump,
+}
+
+struct State {
+    queue: Queue,
+    /// Callers that wait for room in the queue.
+    outside: usize,
+    phase: Phase,
+    served: Served,
+}
+
+#[derive(Clone, Debug)]
+enum Phase {
+    Starting,
+    Ready,
+    /// The replica ends when it has taken this many calls, and may start again.
+    Draining(usize),
+    /// The replica is gone and may start again.
+    Suspended,
+    Closed(CallError),
+}
+
+impl Mailbox {
+    /// The mailbox of a replica that has not started; calls wait in it until it has.
+    ///
+    /// `label` names the replica in messages (`producer/0`). Of the program's replicas, `callers` may call it; others are
+    /// denied. Calls beyond `room` wait for some.
+    pub fn new(label: String, replica: ReplicaIndex, callers: Callers, room: Room, exchange: Arc<Exchange>) -> Self {
+        let latency_ns = Histogram::new(2).expect("two significant digits are in the allowed range");
+        Self {
+            label,
+            replica,
+            callers,
+            exchange,
+            state: Mutex::new(State {
+                queue: Queue::new(room),
+                outside: 0,
+                phase: Phase::Starting,
+                served: Served { calls: 0, errors: 0, latency_ns },
+            }),
+            arrived: AtomicWaker::new(),
+            room: Notify::new(),
+            ready: watch::Sender::new(false),
+            pending: AtomicUsize::new(0),
+            pump: Pump::default(),
+        }
+    }
+
+    /// The name of the replica: `producer/0`.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// The replica behind this mailbox.
+    pub fn replica(&self) -> ReplicaIndex {
+        self.replica
+    }
+
+    /// The replica's event loop.
+    pub fn pump(&self) -> &Pump {
+        &self.pump
+    }
+
+    /// Who waits for whom in this process.
+    pub fn exchange(&self) -> &Arc<Exchange> {
+        &self.exchange
+    }
+
+    /// What the replica has served so far.
+    pub fn served(&self) -> Served {
+        self.lock().served.clone()
+    }
+
+    /// Calls `method` with `request` and returns its response.
+    ///
+    /// A call that has started is never cut off: a caller that stops waiting, by its deadline or by dropping this,
+    /// leaves the callee to finish for nobody. One that has not started by then never does.
+    pub async fn call(&self, method: usize, request: Message, context: CallContext) -> Result<Message, CallError> {
+        if context.caller.is_some_and(|caller| !self.callers.contain(caller)) {
+            self.lock().served.errors += 1;
+            return Err(CallError::Denied);
+        }
+        let _pending = Pending::new(&self.pending);
+        let _hold = self.exchange.enter(&context, self.replica, &self.label)?;
+        let CallContext { origin, caller, kept, options } = context;
+        let deadline = options.timeout.map(|timeout| (Instant::now(), timeout));
+        let (reply, mut answer) = oneshot::channel();
+        let blocked = caller.filter(|_| options.urgency == Urgency::Blocked);
+        let mut call = Call {
+            method,
+            request,
+            origin,
+            reply,
+            kept,
+            blocked: blocked.map(|caller| (self.exchange.clone(), caller)),
+            queued_at: Instant::now(),
+            wait_for_ready: options.wait_for_ready,
+        };
+        while let Some(refused) = self.deliver(call, options)? {
+            call = refused;
+            self.wait_for_room(deadline).await?;
+        }
+        match answer.try_recv() {
+            Ok(result) => return result,
+            Err(oneshot::error::TryRecvError::Closed) => return Err(self.lost()),
+            Err(oneshot::error::TryRecvError::Empty) => {}
+        }
+        match deadline {
+            None => answer.await.unwrap_or_else(|_| Err(self.lost())),
+            Some((start, timeout)) => {
+                match tokio::time::timeout(timeout.saturating_sub(start.elapsed()), answer).await {
+                    Ok(result) => result.unwrap_or_else(|_| Err(self.lost())),
+                    Err(_) => Err(CallError::DeadlineExceeded),
+                }
+            }
+        }
+    }
+
+    /// Queues a call and lets the replica's loop see it: on this thread, or by waking it. A full queue gives it back.
+    fn deliver(&self, call: Call, options: CallOptions) -> Result<Option<Call>, CallError> {
+        let mut outcome = Ok(None);
+        let block_bytes = call.request.block().map_or(0, |block| block.length());
+        let assisted = self.pump.assist(options.urgency, block_bytes, || {
+            let mut state = self.lock();
+            match &state.phase {
+                Phase::Closed(error) => outcome = Err(error.clone()),
+                Phase::Starting | Phase::Draining(_) | Phase::Suspended if !options.wait_for_ready => {
+                    outcome = Err(CallError::Unavailable);
+                }
+                _ if state.queue.is_full(&call) && options.when_full == WhenFull::Fail => {
+                    outcome = Err(CallError::Overloaded);
+                }
+                _ if state.queue.is_full(&call) => {
+                    state.outside += 1;
+                    outcome = Ok(Some(call));
+                }
+                _ => state.queue.push(call),
+            }
+        });
+        if !assisted && matches!(outcome, Ok(None)) {
+            self.arrived.wake();
+        }
+        outcome
+    }
+
+    /// Waits until a call has left the queue; to be tried again then.
+    async fn wait_for_room(&self, deadline: Option<(Instant, Duration)>) -> Result<(), CallError> {
+        let left = deadline.map(|(start, timeout)| timeout.saturating_sub(start.elapsed()));
+        let waited = match left {
+            None => {
+                self.room.notified().await;
+                Ok(())
+            }
+            Some(left) => tokio::time::timeout(left, self.room.notified()).await,
+        };
+        let mut state = self.lock();
+        state.outside -= 1;
+        // A closed queue has room for everyone: each who waits lets the next one know.
+        if state.outside > 0 && matches!(state.phase, Phase::Closed(_)) {
+            self.room.notify_one();
+        }
+        waited.map_err(|_| CallError::Overloaded)
+    }
+
+    /// The next call to work on, or `None` once the mailbox is closed or drained. Called by the replica's loop alone.
+    pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Call>> {
+        if let Some(next) = self.take() {
+            return Poll::Ready(next);
+        }
+        self.arrived.register(cx.waker());
+        // A call may have come between the look and the registration.
+        self.take().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    fn take(&self) -> Option<Option<Call>> {
+        let mut state = self.lock();
+        if let Phase::Draining(left) = &mut state.phase {
+            match left.checked_sub(1) {
+                Some(less) => *left = less,
+                None => return Some(None),
+            }
+        }
+        // A loop that is being dropped takes nothing from the one that comes after it.
+        if matches!(state.phase, Phase::Suspended) {
+            return None;
+        }
+        while let Some(call) = state.queue.pop() {
+            if state.outside > 0 {
+                self.room.notify_one();
+            }
+            // Nobody waits for it any more, and it has not started.
+            if !call.reply.is_closed() {
+                return Some(Some(call));
+            }
+        }
+        matches!(state.phase, Phase::Closed(_) | Phase::Draining(_)).then_some(None)
+    }
+
+    /// Answers a call and counts it.
+    pub fn answer(&self, call: Answering, result: Result<Message, CallError>) {
+        {
+            let served = &mut self.lock().served;
+            match &result {
+                Ok(_) => served.calls += 1,
+                Err(_) => served.errors += 1,
+            }
+            let elapsed = call.queued_at.elapsed().as_nanos();
+            // A histogram of 64-bit values has room for half a millennium of nanoseconds.
+            let _ = served.latency_ns.record(u64::try_from(elapsed).unwrap_or(u64::MAX));
+        }
+        call.send(result);
+    }
+
+    /// Notes that the replica has started: calls that do not wait for that are accepted from here on.
+    pub fn open(&self) {
+        let mut state = self.lock();
+        if matches!(state.phase, Phase::Starting | Phase::Suspended) {
+            state.phase = Phase::Ready;
+            self.ready.send_replace(true);
+        }
+    }
+
+    /// Has the replica's loop end when it has taken the calls that wait now. Later ones wait for the next loop.
+    pub fn drain(&self) {
+        let mut state = self.lock();
+        if !matches!(state.phase, Phase::Closed(_)) {
+            state.phase = Phase::Draining(state.queue.len());
+            self.ready.send_replace(false);
+        }
+    }
+
+    /// Has the replica's loop end without taking another call. Those that wait are for its next life.
+    pub fn pause(&self) {
+        let mut state = self.lock();
+        if !matches!(state.phase, Phase::Closed(_)) {
+            state.phase = Phase::Draining(0);
+            self.ready.send_replace(false);
+            drop(state);
+            self.arrived.wake();
+        }
+    }
+
+    /// Notes that a replica that was gone for good comes back after all.
+    pub fn reopen(&self) {
+        let mut state = self.lock();
+        if matches!(state.phase, Phase::Closed(_)) {
+            state.phase = Phase::Suspended;
+        }
+    }
+
+    /// Notes that the replica is gone and may start again: calls wait for that, unless their callers do not want to.
+    pub fn suspend(&self) {
+        let refused = {
+            let mut state = self.lock();
+            if matches!(state.phase, Phase::Closed(_)) {
+                return;
+            }
+            state.phase = Phase::Suspended;
+            self.ready.send_replace(false);
+            state.queue.take_unless(|call| call.wait_for_ready)
+        };
+        self.refuse(refused, &CallError::Unavailable);
+        // Those who wait for room may be among those who do not want to wait for the replica.
+        self.room.notify_waiters();
+    }
+
+    /// Whether the replica has started and takes calls.
+    pub fn is_ready(&self) -> bool {
+        *self.ready.borrow()
+    }
+
+    /// Whether the replica takes calls, as it changes.
+    pub fn readiness(&self) -> watch::Receiver<bool> {
+        self.ready.subscribe()
+    }
+
+    /// The calls that were made to the replica and not answered.
+    pub fn pending(&self) -> usize {
+        self.pending.load(Ordering::Relaxed)
+    }
+
+    /// Refuses the waiting calls and all later ones with `error`, and ends [`Self::poll_next`].
+    pub fn close(&self, error: CallError) {
+        let waiting = {
+            let mut state = self.lock();
+            if matches!(state.phase, Phase::Closed(_)) {
+                return;
+            }
+            state.phase = Phase::Closed(error.clone());
+            self.ready.send_replace(false);
+            state.queue.take_unless(|_| false)
+        };
+        self.room.notify_one();
+        self.refuse(waiting, &error);
+        self.arrived.wake();
+    }
+
+    fn refuse(&self, calls: VecDeque<Call>, error: &CallError) {
+        self.lock().served.errors += calls.len() as u64;
+        for call in calls {
+            call.split().3.send(Err(error.clone()));
+        }
+    }
+
+    /// The error of a call that comes when the mailbox is closed.
+    fn refusal(&self) -> CallError {
+        match &self.lock().phase {
+            Phase::Closed(error) => error.clone(),
+            _ => CallError::Unavailable,
+        }
+    }
+
+    /// The error of a call whose replica went away while it worked on it. The replica could not count it any more.
+    fn lost(&self) -> CallError {
+        self.lock().served.errors += 1;
+        match self.refusal() {
+            CallError::Cancelled => CallError::Cancelled,
+            _ => self.failed(),
+        }
+    }
+
+    /// What a caller is told of a replica that failed while it worked on the call.
+    pub fn failed(&self) -> CallError {
+        CallError::Failed(format!("`{}` failed while it worked on the call", self.label))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

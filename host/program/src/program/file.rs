@@ -1,0 +1,308 @@
+//! The program file as serde types: what `program.toml` may say, and the JSON schema of it for editors.
+//!
+//! The comments on the fields are the user's reference: they become the descriptions in the schema. Every field is
+//! optional for serde, so that a missing one is reported by its own rule with the rest of the file still checked.
+
+mod colocation;
+mod limits;
+mod restart;
+mod sandbox;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+pub(super) use colocation::ColocationFile;
+pub(super) use limits::{LimitText, LimitsFile};
+use lp_base::words::{DurationText, SizeText};
+pub(super) use restart::{RestartFile, RestartTable};
+pub(super) use sandbox::{ClockFile, PathFile, RandomFile, SandboxFile, SecretFile};
+use schemars::transform::RecursiveTransform;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use toml::Spanned;
+
+use super::{Hardening, Pick, REPLICAS_MAX, Retry, WhenFull};
+
+/// A distributed program: named nodes that call each other through handles.
+///
+/// ```toml
+/// name = "counting"
+///
+/// [nodes.producer]
+/// component = "producer.wasm"
+///
+/// [nodes.consumer]
+/// component = "consumer.wasm"
+/// handles = { producers = "producer" }
+/// ```
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(title = "lp-host program")]
+pub(super) struct ProgramFile {
+    /// The name of the program, in kebab-case, at most 64 characters: `name = "counting"`.
+    #[schemars(with = "String")]
+    pub name: Option<Spanned<String>>,
+
+    /// How long nodes may take to stop when they are asked to, before they are dropped: `grace = "5s"`, which is the
+    /// default. Units: ms, s, m, h.
+    #[serde(default)]
+    #[schemars(with = "DurationText", extend("default" = "5s"))]
+    pub grace: Option<Spanned<DurationText>>,
+
+    /// The largest call or result that passes between nodes, encoded: `message-max = "64MiB"`, which is the default.
+    /// Units: B, KiB, MiB, GiB. At most 1GiB.
+    #[serde(default)]
+    #[schemars(with = "SizeText", extend("default" = "64MiB"))]
+    pub message_max: Option<Spanned<SizeText>>,
+
+    /// Whether worker processes, of the launch type `processes`, are hardened by the kernel: no new privileges, Landlock,
+    /// a filter of system calls, no core files. `hardening = "auto"`, which is the default, has as much of it as there
+    /// is, with a warning if that is not all; `"require"` launches the program with all of it or not at all, and so not
+    /// as `threads`; `"off"` does without.
+    #[serde(default)]
+    pub hardening: Hardening,
+
+    /// The nodes by their names, in kebab-case, each as a table `[nodes.name]`. At least one.
+    #[schemars(with = "BTreeMap<String, NodeFile>", extend("minProperties" = 1))]
+    pub nodes: Option<BTreeMap<Spanned<String>, NodeFile>>,
+
+    /// Nodes that belong together, by a name in kebab-case, each as a table `[colocate.name]`.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, ColocationFile>")]
+    pub colocate: BTreeMap<Spanned<String>, ColocationFile>,
+
+    /// The limits that no node may exceed, and that a node which says nothing has where they are below its default:
+    /// `limits = { memory = "1GiB", cpu = "1h" }`.
+    #[serde(default)]
+    pub limits: LimitsFile,
+
+    /// The limits of whoever runs the program. They come from a file of their own and are put here when that is read.
+    #[serde(default)]
+    #[schemars(skip)]
+    pub operator_limits: LimitsFile,
+}
+
+/// One node: a component, and everything that it is given.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table such as [nodes.producer]")]
+#[schemars(title = "node")]
+pub(super) struct NodeFile {
+    /// The component file, relative to the program file: `component = "producer.wasm"`.
+    #[schemars(with = "String")]
+    pub component: Option<Spanned<String>>,
+
+    /// The SHA-256 digest that the component file must have, as `lp-host inspect` shows it: `sha256 = "9f86d0…"`. A
+    /// component that is another one is refused.
+    #[serde(default)]
+    #[schemars(with = "String", regex(pattern = "^[0-9A-Fa-f]{64}$"))]
+    pub sha256: Option<Spanned<String>>,
+
+    /// The command that builds the component, run by a shell in the directory of the program file:
+    /// `build = "cargo build --release --target wasm32-wasip2 -p producer"`. Or the path of a `build.toml` beside the
+    /// source, which says its language: `build = "nodes/producer/build.toml"`.
+    #[serde(default)]
+    #[schemars(with = "String")]
+    pub build: Option<String>,
+
+    /// How many instances of the node run: `replicas = 2`. From 1, which is the default, to 10000.
+    #[serde(default)]
+    #[schemars(with = "u32", range(min = 1, max = REPLICAS_MAX), extend("default" = 1))]
+    pub replicas: Option<Spanned<i64>>,
+
+    /// Whether the component's `wasi:cli/run` is run when the node starts: `run = false` leaves a node that only
+    /// serves calls. Without it, the entry point is run if the component has one.
+    #[serde(default)]
+    #[schemars(with = "bool")]
+    pub run: Option<Spanned<bool>>,
+
+    /// The clients of other nodes that the node is given, by the names it knows them by:
+    /// `handles = { producers = "producer" }`. A name in the table is a node, a list of names is a group, and a table
+    /// says more: `handles = { producers = { node = "producer", timeout = "5s" } }`.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, HandleFile>")]
+    pub handles: BTreeMap<Spanned<String>, Spanned<HandleFile>>,
+
+    /// The arguments that the guest sees: `args = ["--steps", "10"]`.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub args: Vec<Spanned<String>>,
+
+    /// The values that the guest reads through `wasi:config`: `config = { greeting = "hello" }`.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub config: BTreeMap<Spanned<String>, String>,
+
+    /// The environment variables that the guest sees: `env = { RUST_LOG = "info" }`. It inherits none.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub env: BTreeMap<Spanned<String>, Spanned<String>>,
+
+    /// When a replica that has ended is started again: `restart = "on-failure"`, or with its budget
+    /// `restart = { policy = "on-failure", max = 3, window = "60s" }`. It starts over, with its `run` if it has one.
+    /// Without it, a replica that fails fails the program.
+    #[serde(default)]
+    #[schemars(with = "RestartFile")]
+    pub restart: Option<Spanned<RestartFile>>,
+
+    /// The address at which clients from outside the program can call the node: `listen = "127.0.0.1:7001"`. With port
+    /// 0, the system picks one.
+    #[serde(default)]
+    #[schemars(with = "String")]
+    pub listen: Option<Spanned<String>>,
+
+    /// What each replica may use at most: `limits = { memory = "64MiB", call-cpu = "1s" }`.
+    #[serde(default)]
+    pub limits: LimitsFile,
+
+    /// The limits on calls to each replica: `inbox = { queued-max = 1024, concurrent-max = 256 }`.
+    #[serde(default)]
+    pub inbox: InboxFile,
+
+    /// What each replica may use: `sandbox = { memory = "64MiB" }`. What is not granted is denied.
+    #[serde(default)]
+    pub sandbox: SandboxFile,
+}
+
+/// A client of one node or of a group, in full.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table such as { node = \"producer\" }")]
+#[schemars(title = "handle")]
+pub(super) struct HandleTable {
+    /// The node that the handle reaches: `{ node = "producer" }`. Either this or `nodes`.
+    #[serde(default)]
+    #[schemars(with = "String")]
+    pub node: Option<Spanned<String>>,
+
+    /// The group of nodes that the handle reaches: `{ nodes = ["left", "right"] }`. Either this or `node`.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub nodes: Option<Vec<Spanned<String>>>,
+
+    /// How long a call may take, from being made to its result: `{ node = "producer", timeout = "5s" }`. Without it a
+    /// call may take forever. Units: ms, s, m, h.
+    #[serde(default)]
+    #[schemars(with = "DurationText")]
+    pub timeout: Option<Spanned<DurationText>>,
+
+    /// Whether a call waits for a node that is not up yet, instead of failing as unavailable:
+    /// `{ node = "producer", wait-for-ready = false }`.
+    #[serde(default)]
+    #[schemars(with = "bool", extend("default" = true))]
+    pub wait_for_ready: Option<bool>,
+
+    /// Which of the ready replicas a call of a plain import goes to: `{ node = "producer", pick = "least-pending" }`
+    /// for the one with the fewest unanswered calls of this caller. By default they take turns, `"round-robin"`.
+    #[serde(default)]
+    pub pick: Pick,
+
+    /// Which calls are made again when their callee was lost and may have worked on them:
+    /// `{ node = "producer", retry = "idempotent" }` for all of them. The default is `"never"`.
+    #[serde(default)]
+    pub retry: Retry,
+
+    /// What a call to a replica does that has as many calls waiting as it accepts:
+    /// `{ node = "producer", when-full = "fail" }` fails as overloaded at once. By default, `"wait"`, it waits for room
+    /// until its timeout.
+    #[serde(default)]
+    pub when_full: WhenFull,
+}
+
+/// The limits on calls to each replica.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table such as { queued-max = 1024 }")]
+#[schemars(title = "inbox")]
+pub(super) struct InboxFile {
+    /// The most calls that wait for the replica; what becomes of a further one is for the handle to say, with
+    /// `when-full`: `inbox = { queued-max = 1024 }`, which is the default. From 1 to 1000000.
+    #[serde(default)]
+    #[schemars(with = "u32", range(min = 1, max = 1_000_000), extend("default" = 1024))]
+    pub queued_max: Option<Spanned<i64>>,
+
+    /// The most calls to `async` functions that the replica works on at once: `inbox = { concurrent-max = 256 }`,
+    /// which is the default. From 1 to 1000000. Plain functions always run one at a time.
+    #[serde(default)]
+    #[schemars(with = "u32", range(min = 1, max = 1_000_000), extend("default" = 256))]
+    pub concurrent_max: Option<Spanned<i64>>,
+
+    /// The most unanswered calls that the replica accepts over one connection from another process:
+    /// `inbox = { in-flight-per-connection = 1024 }`, which is the default. From 1 to 1000000.
+    #[serde(default)]
+    #[schemars(with = "u32", range(min = 1, max = 1_000_000), extend("default" = 1024))]
+    pub in_flight_per_connection: Option<Spanned<i64>>,
+}
+
+/// The three ways to write a handle.
+#[derive(Debug)]
+pub(super) enum HandleFile {
+    /// `"producer"`
+    Node(String),
+    /// `["left", "right"]`
+    Group(Vec<Spanned<String>>),
+    /// `{ node = "producer", timeout = "5s" }`
+    Table(HandleTable),
+}
+
+impl<'de> Deserialize<'de> for HandleFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<HandleFile, D::Error> {
+        deserializer.deserialize_any(HandleVisitor)
+    }
+}
+
+struct HandleVisitor;
+
+impl<'de> Visitor<'de> for HandleVisitor {
+    type Value = HandleFile;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a node, a list of names, or a table such as { node = \"producer\", timeout = \"5s\" }")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<HandleFile, E> {
+        Ok(HandleFile::Node(name.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<HandleFile, A::Error> {
+        let mut group = Vec::new();
+        while let Some(name) = names.next_element()? {
+            group.push(name);
+        }
+        Ok(HandleFile::Group(group))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<HandleFile, A::Error> {
+        HandleTable::deserialize(MapAccessDeserializer::new(map)).map(HandleFile::Table)
+    }
+}
+
+impl JsonSchema for HandleFile {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Handle".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let table = generator.subschema_for::<HandleTable>();
+        json_schema!({
+            "anyOf": [
+                { "type": "string", "description": "The name of a node." },
+                { "type": "array", "items": { "type": "string" }, "description": "The names of a group of nodes." },
+                table,
+            ]
+        })
+    }
+}
+
+/// The JSON schema (draft 2020-12) of a program file, made from the types that parse it.
+pub fn schema() -> serde_json::Value {
+    let mut settings = schemars::generate::SchemaSettings::draft2020_12();
+    // Editors show a subschema better where it is used than behind a reference; the file has few types.
+    settings.inline_subschemas = true;
+    // TOML has no null, so none can be a default.
+    settings.transforms.push(Box::new(RecursiveTransform(|schema: &mut Schema| {
+        if schema.get("default").is_some_and(serde_json::Value::is_null) {
+            schema.remove("default");
+        }
+    })));
+    settings.into_generator().into_root_schema_for::<ProgramFile>().to_value()
+}

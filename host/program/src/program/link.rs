@@ -1,0 +1,228 @@
+//! Binds the imports of every node's component to the node's handles, and compares the types of both ends.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bind::Binder;
+
+use super::problem::{Problem, Problems};
+use super::source::NodePlace;
+use super::{Authorities, Limit, Node, Program};
+use lp_component::component::{Component, Interface, ReadError};
+
+mod authorities;
+mod bind;
+
+/// A program whose components were read and whose imports are all bound.
+#[derive(Debug, Clone)]
+pub struct Linked {
+    /// The program.
+    pub program: Program,
+    /// The component of each node, in the order of the program's nodes. Nodes that share a file share the component.
+    pub components: Vec<Arc<Component>>,
+    /// The bindings of each node, in the order of the program's nodes.
+    pub bindings: Vec<Vec<Binding>>,
+    /// The authorities that each node trusts beside Mozilla's, in the order of the program's nodes.
+    pub authorities: Vec<Option<Authorities>>,
+    /// What is probably not as meant, but no reason not to run.
+    pub warnings: Problems,
+}
+
+/// One import of a component, and the handles that serve it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binding {
+    /// The name of the import in the component.
+    pub import: String,
+    /// How the guest holds the handles.
+    pub style: BindingStyle,
+    /// The part of the interface that the caller imports.
+    pub interface: Interface,
+    /// The handles. A plain import has exactly one, with exactly one target.
+    pub handles: Vec<BoundHandle>,
+}
+
+/// How a guest holds the handles that serve an import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BindingStyle {
+    /// The import is the courier interface itself, bound to one node. If the node has replicas, calls spread over them.
+    Plain,
+    /// The import is the derived interface; the guest picks a handle by its name when it runs.
+    Handles,
+}
+
+/// A handle that serves an import.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoundHandle {
+    /// The name of the handle in the node that holds it.
+    pub handle: String,
+    /// The nodes it reaches.
+    pub targets: Vec<BoundTarget>,
+}
+
+/// A node that a bound handle reaches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoundTarget {
+    /// The index of the node in the program.
+    pub node: usize,
+    /// The name under which the node's component exports the interface.
+    pub interface: String,
+}
+
+/// Links `program`, whose mistakes so far are in `problems`.
+pub(super) fn link(program: Program, mut problems: Problems) -> Result<Linked, Problems> {
+    let components = read_components(&program, &mut problems);
+    let authorities = authorities::read(&program, &mut problems);
+    let mut refused = BTreeSet::new();
+    for (node, component) in program.nodes.iter().zip(&components) {
+        let Some(component) = component else { continue };
+        check_role(&program, node, component, &mut problems);
+        check_start(&program, node, component, &mut problems);
+        if refused.insert(&component.path) {
+            check_methods(&program, node, component, &mut problems);
+        }
+    }
+    let mut binder = Binder { program: &program, components: &components, problems: &mut problems };
+    let bindings = (0..program.nodes.len()).map(|node| binder.bind_node(node)).collect();
+    problems.into_result_with(|warnings| Linked {
+        components: components.into_iter().flatten().collect(),
+        program,
+        bindings,
+        authorities,
+        warnings,
+    })
+}
+
+/// Reads the components of `program` and binds nothing.
+pub(super) fn unbound(program: Program) -> Result<Linked, Problems> {
+    let mut problems = Problems::new(&program.source);
+    let components = read_components(&program, &mut problems);
+    let (bindings, authorities) = (vec![Vec::new(); components.len()], vec![None; components.len()]);
+    problems.into_result_with(|warnings| Linked {
+        components: components.into_iter().flatten().collect(),
+        program,
+        bindings,
+        authorities,
+        warnings,
+    })
+}
+
+/// The component of each node, where it can be read. A file is read once however many nodes name it.
+fn read_components(program: &Program, problems: &mut Problems) -> Vec<Option<Arc<Component>>> {
+    let mut read: HashMap<&Path, Result<Arc<Component>, ReadError>> = HashMap::new();
+    let mut components = Vec::new();
+    for node in &program.nodes {
+        if node.component == PathBuf::new() {
+            components.push(None);
+            continue;
+        }
+        let result =
+            read.entry(&node.component).or_insert_with(|| Component::read(&node.component).map(Arc::new)).as_ref();
+        components.push(result.ok().cloned());
+        if let Err(error) = result {
+            let problem = read_problem(program, node, error);
+            let span = program.source.node_span(&node.name, NodePlace::Component);
+            problems.push_node(&node.name, problem.at(span, format!("the component of `{}`", node.name)));
+        }
+        if let (Ok(component), Some(wanted)) = (result, node.sha256)
+            && component.sha256 != wanted
+        {
+            problems.push_node(&node.name, wrong_digest(program, node, component));
+        }
+    }
+    components
+}
+
+/// Whoever pinned a component wants to look at another one before it runs.
+fn wrong_digest(program: &Program, node: &Node, component: &Component) -> Problem {
+    let message = format!("`{}` is not the component that `{}` names", program.shown(&node.component), node.name);
+    let span = program.source.node_span(&node.name, NodePlace::Sha256);
+    let problem = Problem::error("wrong-digest", message).at(span, "the component has another digest");
+    problem.help(format!("if it is the one that you want, write `sha256 = \"{}\"`", component.sha256))
+}
+
+fn read_problem(program: &Program, node: &Node, error: &ReadError) -> Problem {
+    let shown = program.shown(&node.component);
+    let message = format!("`{shown}` {error}");
+    match (error, &node.build) {
+        (ReadError::Missing, Some(build)) => {
+            Problem::error("no-component-file", message).help(format!("`lp-host run --build` builds it with `{build}`"))
+        }
+        (ReadError::Missing, None) => {
+            let help = "correct the path, or give the node a `build` command and use `lp-host run --build`".to_owned();
+            Problem::error("no-component-file", message).help(help)
+        }
+        _ => Problem::error("not-a-component", message),
+    }
+}
+
+/// A node must do something: run, or serve calls.
+fn check_role(program: &Program, node: &Node, component: &Component, problems: &mut Problems) {
+    let shown = program.shown(&component.path);
+    let run_true = program.source.node_span(&node.name, NodePlace::RunTrue);
+    if run_true.is_some() && component.run.is_none() {
+        let problem = Problem::error("no-run", format!("`{shown}` has nothing to run"));
+        let help = "remove `run`, or export `wasi:cli/run` from the component".to_owned();
+        return problems.push_node(&node.name, problem.at(run_true, "asks for a run").help(help));
+    }
+    let listen = program.source.node_span(&node.name, NodePlace::Listen);
+    if node.listen.is_some() && component.couriers.is_empty() {
+        let problem = Problem::error("no-courier", format!("`{shown}` exports no interface to call"));
+        let help = "remove `listen`, or export an interface from the component".to_owned();
+        return problems.push_node(&node.name, problem.at(listen, "nothing to call here").help(help));
+    }
+    if (node.run && component.run.is_some()) || !component.couriers.is_empty() {
+        return;
+    }
+    let problem = Problem::error("idle-node", format!("the node `{}` neither runs nor serves calls", node.name));
+    let span = program.source.node_span(&node.name, NodePlace::Component);
+    let (label, help) = match component.run {
+        Some(_) => ("exports no interface to call", "remove `run = false`, or export an interface from the component"),
+        None => ("exports nothing that the host uses", "export `wasi:cli/run` or an interface from the component"),
+    };
+    problems.push_node(&node.name, problem.at(span, label).help(help.to_owned()));
+}
+
+/// A component that starts with more memory than its node may have never starts.
+fn check_start(program: &Program, node: &Node, component: &Component, problems: &mut Problems) {
+    let starts_with =
+        [(Limit::Memory, component.memory_bytes, "memory"), (Limit::TableElements, component.table_elements, "table")];
+    for (limit, needed, what) in starts_with {
+        let value = program.limit(node, limit).expect("this limit has a default");
+        if needed <= value {
+            continue;
+        }
+        let (shown, needed_shown) = (program.shown(&component.path), limit.show(needed));
+        let size = if limit == Limit::Memory { needed_shown.clone() } else { format!("{needed_shown} elements") };
+        let message = format!(
+            "`{shown}` starts with a {what} of {size}, but `{limit}` of `{}` is {}",
+            node.name,
+            limit.show(value)
+        );
+        let help = match program.ceiling(limit) {
+            _ if !limit.range().contains(&needed) => "no node can have as much".to_owned(),
+            Some(ceiling) if ceiling < needed => {
+                format!("the ceiling is {}: ask for a higher one", limit.show(ceiling))
+            }
+            _ => format!("give the node at least `{limit} = {}`", limit.literal(needed)),
+        };
+        let span = program.source.node_span(&node.name, NodePlace::Limit(limit));
+        let span = span.or_else(|| program.source.node_span(&node.name, NodePlace::Component));
+        let problem = Problem::error("small-limit", message).at(span, "too little for it to start");
+        problems.push_node(&node.name, problem.help(help));
+    }
+}
+
+/// What a component offers to others must be something that calls can carry.
+fn check_methods(program: &Program, node: &Node, component: &Component, problems: &mut Problems) {
+    for courier in &component.couriers {
+        for method in &courier.methods {
+            let Some(reason) = &method.refused else { continue };
+            let message = format!("calls can't carry `{}` of `{}`: {reason}", method.name, courier.name);
+            let span = program.source.node_span(&node.name, NodePlace::Component);
+            let problem = Problem::error("unsupported-type", message).at(span, "exports it");
+            problems.push_node(&node.name, problem.help(bind::VALUES_ONLY.to_owned()));
+        }
+    }
+}

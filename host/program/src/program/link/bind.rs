@@ -1,0 +1,345 @@
+//! The binding rule: which handle of a node serves which import of its component.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::super::problem::{Problem, Problems};
+use super::super::source::NodePlace;
+use super::super::{Handle, Node, Pick, Program};
+use super::{Binding, BindingStyle, BoundHandle, BoundTarget};
+use lp_component::component::{self, Component, ImportKind, Interface, Mismatch};
+
+pub(super) const VALUES_ONLY: &str =
+    "pass values: numbers, text, lists, records, variants, options, results, tuples, flags, enums";
+
+/// Binds one node after the other.
+pub(super) struct Binder<'a> {
+    pub program: &'a Program,
+    pub components: &'a [Option<Arc<Component>>],
+    pub problems: &'a mut Problems,
+}
+
+/// An import that a handle must serve.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    import: &'a str,
+    style: BindingStyle,
+    /// The name of the courier interface to look for; `None` for a plain name, which any interface may serve.
+    base: Option<&'a str>,
+    interface: &'a Interface,
+}
+
+impl<'a> Binder<'a> {
+    /// The bindings of a node. A node with a problem, or with a handle to a node whose component could not be read, is
+    /// left alone, because whatever it lacks may follow from that.
+    pub fn bind_node(&mut self, index: usize) -> Vec<Binding> {
+        let node = &self.program.nodes[index];
+        let Some(component) = &self.components[index] else { return Vec::new() };
+        let reaches_all = node.handles.iter().flat_map(|handle| &handle.nodes).all(|name| self.target(name).is_some());
+        if self.problems.is_node_broken(&node.name) || !reaches_all {
+            return Vec::new();
+        }
+        let component = component.clone();
+        let mut bindings = Vec::new();
+        let mut fitting = BTreeSet::new();
+        for import in &component.imports {
+            let wanted = match &import.kind {
+                ImportKind::Wasi | ImportKind::Lp | ImportKind::Types => continue,
+                ImportKind::Unsupported(reason) => {
+                    self.report_import(
+                        node,
+                        "unsupported-import",
+                        format!("the import `{}` {reason}", import.name),
+                        None,
+                    );
+                    continue;
+                }
+                ImportKind::Courier(interface) => Wanted {
+                    import: &import.name,
+                    style: BindingStyle::Plain,
+                    base: import.name.contains(':').then_some(import.name.as_str()),
+                    interface,
+                },
+                ImportKind::Handles { base, interface } => {
+                    Wanted { import: &import.name, style: BindingStyle::Handles, base: Some(base), interface }
+                }
+            };
+            fitting.extend(node.handles.iter().filter(|handle| self.fits(handle, wanted)).map(|handle| &handle.name));
+            if self.check_refused(node, wanted) {
+                bindings.extend(match wanted.style {
+                    BindingStyle::Plain => self.bind_plain(node, wanted),
+                    BindingStyle::Handles => self.bind_handles(node, wanted),
+                });
+            }
+        }
+        if !self.problems.is_node_broken(&node.name) {
+            self.check_unused(node, &component, &bindings, &fitting);
+            self.check_picks(node, &bindings);
+        }
+        self.check_types(node, &bindings);
+        bindings
+    }
+
+    fn bind_plain(&mut self, node: &'a Node, wanted: Wanted<'_>) -> Option<Binding> {
+        let short = short_name(wanted.import);
+        let by_name = node.handles.iter().find(|handle| handle.name == wanted.import || handle.name == short);
+        let handle = match (by_name, wanted.base) {
+            (Some(handle), _) => handle,
+            (None, None) => return self.report_unbound(node, wanted),
+            (None, Some(_)) => {
+                let mut candidates: Vec<_> = node.handles.iter().filter(|handle| self.fits(handle, wanted)).collect();
+                // A group can't serve a plain import, so it is a candidate only for lack of a better one.
+                if candidates.iter().any(|handle| handle.nodes.len() == 1) {
+                    candidates.retain(|handle| handle.nodes.len() == 1);
+                }
+                match candidates[..] {
+                    [handle] => handle,
+                    [] => return self.report_unbound(node, wanted),
+                    _ => return self.report_ambiguous(node, wanted, &candidates),
+                }
+            }
+        };
+        if handle.nodes.len() > 1 {
+            let message =
+                format!("the import `{}` is for one node, but the handle `{}` is a group", wanted.import, handle.name);
+            let problem = Problem::error("group-handle", message);
+            let help = format!("name one node, or import `{short}-handles` in the component to call a group");
+            self.report_handle(node, handle, problem.help(help), "a group");
+            return None;
+        }
+        let bound = self.bind_handle(node, handle, wanted)?;
+        Some(wanted.bound(vec![bound]))
+    }
+
+    fn bind_handles(&mut self, node: &'a Node, wanted: Wanted<'_>) -> Option<Binding> {
+        let fitting: Vec<_> = node.handles.iter().filter(|handle| self.fits(handle, wanted)).collect();
+        if fitting.is_empty() {
+            return self.report_unbound(node, wanted);
+        }
+        let handles = fitting.into_iter().filter_map(|handle| self.bind_handle(node, handle, wanted)).collect();
+        Some(wanted.bound(handles))
+    }
+
+    fn bind_handle(&mut self, node: &'a Node, handle: &'a Handle, wanted: Wanted<'_>) -> Option<BoundHandle> {
+        let mut targets = Vec::new();
+        for name in &handle.nodes {
+            let (target, component) = self.target(name)?;
+            let Some(export) = offered(component, wanted) else {
+                let what = wanted.base.unwrap_or(wanted.import);
+                let message = format!("the node `{name}` does not export `{what}`, which `{}` imports", node.name);
+                let exports: Vec<_> = component.couriers.iter().map(|courier| format!("`{}`", courier.name)).collect();
+                let help = match &exports[..] {
+                    [] => format!("`{name}` exports no interface"),
+                    _ => format!("`{name}` exports {}", exports.join(", ")),
+                };
+                self.report_handle(
+                    node,
+                    handle,
+                    Problem::error("wrong-interface", message).help(help),
+                    "can't serve it",
+                );
+                return None;
+            };
+            targets.push(BoundTarget { node: target, interface: export.name.clone() });
+        }
+        Some(BoundHandle { handle: handle.name.clone(), targets })
+    }
+
+    /// Whether every node of the handle exports what is wanted.
+    fn fits(&self, handle: &Handle, wanted: Wanted<'_>) -> bool {
+        let exports = |name: &String| self.target(name).is_some_and(|(_, found)| offered(found, wanted).is_some());
+        !handle.nodes.is_empty() && handle.nodes.iter().all(exports)
+    }
+
+    fn target(&self, name: &str) -> Option<(usize, &'a Component)> {
+        let index = self.program.nodes.iter().position(|node| node.name == name)?;
+        Some((index, self.components[index].as_deref()?))
+    }
+
+    /// Reports the methods that a call can't carry, and whether there are none.
+    fn check_refused(&mut self, node: &Node, wanted: Wanted<'_>) -> bool {
+        let refused: Vec<_> = wanted
+            .interface
+            .methods
+            .iter()
+            .filter_map(|method| Some((&method.name, method.refused.as_ref()?)))
+            .map(|(method, reason)| format!("calls can't carry `{method}` of `{}`: {reason}", wanted.interface.name))
+            .collect();
+        for message in &refused {
+            self.report_import(node, "unsupported-type", message.clone(), Some(VALUES_ONLY.to_owned()));
+        }
+        refused.is_empty()
+    }
+
+    fn check_types(&mut self, node: &Node, bindings: &[Binding]) {
+        for binding in bindings {
+            for (bound, target) in
+                binding.handles.iter().flat_map(|bound| bound.targets.iter().map(move |t| (bound, t)))
+            {
+                let callee = &self.program.nodes[target.node];
+                let component = self.components[target.node].as_ref().expect("only nodes with a component are bound");
+                let export = component.couriers.iter().find(|courier| courier.name == target.interface);
+                let export = export.expect("the name was taken from this list");
+                let compare = match binding.style {
+                    BindingStyle::Plain => component::mismatch,
+                    BindingStyle::Handles => component::handles_mismatch,
+                };
+                if let Some(mismatch) = compare(&binding.interface, export) {
+                    let problem = type_problem(node, callee, &target.interface, &mismatch);
+                    let handle = node.handles.iter().find(|handle| handle.name == bound.handle);
+                    let handle = handle.expect("a binding names a handle of its node");
+                    let position = handle.nodes.iter().position(|name| *name == callee.name).unwrap_or_default();
+                    let span = self.span(node, NodePlace::HandleNode(handle.name.clone(), position));
+                    self.problems.push_node(&node.name, problem.at(span, "these two don't fit together"));
+                }
+            }
+        }
+    }
+
+    /// A handle resource is one replica, so there is nothing to pick.
+    fn check_picks(&mut self, node: &Node, bindings: &[Binding]) {
+        let serves = |handle: &Handle, style| {
+            let mut of_style = bindings.iter().filter(|binding| binding.style == style);
+            of_style.any(|binding| binding.handles.iter().any(|bound| bound.handle == handle.name))
+        };
+        for handle in node.handles.iter().filter(|handle| handle.pick != Pick::RoundRobin) {
+            if serves(handle, BindingStyle::Handles) && !serves(handle, BindingStyle::Plain) {
+                let message = format!("the handle `{}` gives out its replicas one by one", handle.name);
+                let help = "remove `pick`, or import the interface itself in the component".to_owned();
+                self.report_handle(node, handle, Problem::error("unused-pick", message).help(help), "has a `pick`");
+            }
+        }
+    }
+
+    /// Handles that serve nothing: a mistake if no import could use them, else perhaps one.
+    fn check_unused(
+        &mut self,
+        node: &'a Node,
+        component: &Component,
+        bindings: &[Binding],
+        fitting: &BTreeSet<&String>,
+    ) {
+        for handle in &node.handles {
+            if bindings.iter().flat_map(|binding| &binding.handles).any(|bound| bound.handle == handle.name) {
+                continue;
+            }
+            let message = format!("nothing in `{}` uses the handle `{}`", node.name, handle.name);
+            if fitting.contains(&handle.name) {
+                let help = "the imports it could serve are bound to other handles; remove it".to_owned();
+                self.report_handle(node, handle, Problem::warning("unused-handle", message).help(help), "unused");
+                continue;
+            }
+            let shown = self.program.shown(&component.path);
+            let imports: Vec<_> = component
+                .imports
+                .iter()
+                .filter(|import| matches!(import.kind, ImportKind::Courier(_) | ImportKind::Handles { .. }))
+                .map(|import| format!("`{}`", import.name))
+                .collect();
+            let help = match &imports[..] {
+                [] => {
+                    format!("`{shown}` imports no interface of another node; toolchains leave out what is never called")
+                }
+                _ => format!("`{shown}` imports only {}", imports.join(", ")),
+            };
+            self.report_handle(node, handle, Problem::error("unused-handle", message).help(help), "unused");
+        }
+    }
+
+    fn report_unbound(&mut self, node: &Node, wanted: Wanted<'_>) -> Option<Binding> {
+        let what = wanted.import;
+        let serving =
+            self.program.nodes.iter().zip(self.components).find(|(_, component)| {
+                component.as_deref().is_some_and(|component| offered(component, wanted).is_some())
+            });
+        let help = match (serving, wanted.base) {
+            (Some((serving, _)), _) => {
+                let name = short_name(wanted.base.unwrap_or(what));
+                format!("give `{}` a handle: `handles = {{ {name} = \"{}\" }}`", node.name, serving.name)
+            }
+            (None, Some(base)) => match self.other_version(base) {
+                Some((other, export)) => format!("`{other}` exports `{export}`, which is not compatible with it"),
+                None => format!("no node of the program exports `{base}`"),
+            },
+            (None, None) => "no node of the program exports an interface with these functions".to_owned(),
+        };
+        let message = format!("no handle of `{}` serves the import `{what}`", node.name);
+        self.report_import(node, "unbound-import", message, Some(help));
+        None
+    }
+
+    /// A node that exports the interface, but in a version that does not serve.
+    fn other_version(&self, base: &str) -> Option<(&'a str, &'a str)> {
+        let unversioned = |name: &str| name.split('@').next() == base.split('@').next();
+        self.program.nodes.iter().zip(self.components).find_map(|(node, component)| {
+            let couriers = &component.as_deref()?.couriers;
+            let export = couriers.iter().find(|courier| unversioned(&courier.name))?;
+            Some((node.name.as_str(), export.name.as_str()))
+        })
+    }
+
+    fn report_ambiguous(&mut self, node: &Node, wanted: Wanted<'_>, candidates: &[&Handle]) -> Option<Binding> {
+        let names: Vec<_> = candidates.iter().map(|handle| format!("`{}`", handle.name)).collect();
+        let message = format!("several handles of `{}` could serve the import `{}`", node.name, wanted.import);
+        let short = short_name(wanted.import);
+        let help = format!("rename the one that is meant to `{short}`: it is one of {}", names.join(", "));
+        self.report_import(node, "ambiguous-import", message, Some(help));
+        None
+    }
+
+    fn report_import(&mut self, node: &Node, code: &'static str, message: String, help: Option<String>) {
+        let problem = Problem::error(code, message).at(self.span(node, NodePlace::Component), "imports it");
+        self.problems.push_node(&node.name, problem.help(help));
+    }
+
+    fn report_handle(&mut self, node: &Node, handle: &Handle, problem: Problem, label: &str) {
+        let span = self.span(node, NodePlace::HandleNodes(handle.name.clone()));
+        self.problems.push_node(&node.name, problem.at(span, label));
+    }
+
+    fn span(&self, node: &Node, place: NodePlace) -> Option<Range<usize>> {
+        self.program.source.node_span(&node.name, place)
+    }
+}
+
+impl Wanted<'_> {
+    fn bound(self, handles: Vec<BoundHandle>) -> Binding {
+        Binding { import: self.import.to_owned(), style: self.style, interface: self.interface.clone(), handles }
+    }
+}
+
+/// The export of `component` that serves what is wanted. Of several versions, the same one, else the newest; for a plain
+/// name, the first interface with all of its functions, before one that merely has functions of the same names.
+fn offered<'c>(component: &'c Component, wanted: Wanted<'_>) -> Option<&'c Interface> {
+    let couriers = &component.couriers;
+    if let Some(base) = wanted.base {
+        let serving = couriers.iter().filter(|courier| component::serves(base, &courier.name));
+        return serving.max_by_key(|courier| (courier.name == base, version(&courier.name)));
+    }
+    let has_names = |courier: &&Interface| wanted.interface.methods.iter().all(|m| courier.method(&m.name).is_some());
+    let fits = |courier: &&Interface| component::mismatch(wanted.interface, courier).is_none();
+    couriers.iter().find(fits).or_else(|| couriers.iter().find(has_names))
+}
+
+fn version(name: &str) -> Option<semver::Version> {
+    semver::Version::parse(name.split_once('@')?.1).ok()
+}
+
+/// The last part of an interface's name, or the whole of a plain name.
+fn short_name(name: &str) -> &str {
+    let unversioned = name.split_once('@').map_or(name, |(name, _)| name);
+    unversioned.rsplit_once('/').map_or(unversioned, |(_, last)| last)
+}
+
+fn type_problem(caller: &Node, callee: &Node, interface: &str, mismatch: &Mismatch) -> Problem {
+    let Mismatch { method, wanted, found } = mismatch;
+    let (caller, callee) = (&caller.name, &callee.name);
+    let message = format!("`{caller}` and `{callee}` differ in `{method}` of `{interface}`");
+    let found = match found {
+        Some(found) => format!("`{callee}` exports `{found}`"),
+        None => format!("`{callee}` has no such function"),
+    };
+    let help = format!("`{caller}` imports `{wanted}`, {found}; build both with the same WIT");
+    Problem::error("type-mismatch", message).help(help)
+}

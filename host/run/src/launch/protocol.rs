@@ -1,0 +1,284 @@
+//! What a launcher and a worker process say to each other: one JSON object a line, over the worker's stdin and stdout.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use lp_base::plan::{NodeId, NodePlan, ReplicaId, Secrets};
+use lp_base::replica::Stream;
+use lp_courier::grpc::Presence;
+use lp_courier::{Blocked, Served};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::hardening::Hardened;
+use crate::node::Change;
+use crate::worker::{ReplicaStats, WorkerCredentials};
+
+/// What the launcher tells a worker. The end of its stdin tells it to end at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Command {
+    /// What the guests are given that the plan does not say. It comes first, and once.
+    Secrets {
+        /// Those of the nodes of this worker.
+        #[serde(with = "exposed")]
+        secrets: Secrets,
+    },
+    /// What the worker's nodes show to others, and what others show to them. Comes next, and once.
+    Credentials(WorkerCredentials),
+    /// Start a replica, for the first time or again.
+    Start {
+        /// The replica.
+        replica: ReplicaId,
+    },
+    /// A replica of another worker has come or gone.
+    Presence {
+        /// The replica.
+        replica: ReplicaId,
+        /// Where it is in its life.
+        presence: Presence,
+    },
+    /// Ask one replica to stop.
+    StopReplica {
+        /// The replica.
+        replica: ReplicaId,
+    },
+    /// Drop one replica, wherever its guest is.
+    KillReplica {
+        /// The replica.
+        replica: ReplicaId,
+    },
+    /// Have one replica end without taking another call.
+    PauseReplica {
+        /// The replica.
+        replica: ReplicaId,
+    },
+    /// Drop one replica that is to start again.
+    DropReplica {
+        /// The replica.
+        replica: ReplicaId,
+    },
+    /// Nodes have other components: their replicas, which have all ended, start as these plans say from here on.
+    Rebuild {
+        /// The nodes.
+        nodes: Vec<(NodeId, NodePlan)>,
+    },
+    /// A replica will not run again: refuse its calls.
+    CloseReplica {
+        /// The replica.
+        replica: ReplicaId,
+    },
+    /// Answer with [`Report::Blocked`] of this very moment, and with this number.
+    TellBlocked {
+        /// The number of the question.
+        question: u64,
+    },
+    /// Fail the call behind a hold, which is one of a ring.
+    BreakHold {
+        /// The hold.
+        blocked: Blocked,
+        /// How many calls wait for each other.
+        calls: u32,
+    },
+    /// Answer with [`Report::Stats`] of every replica, then [`Report::StatsTold`].
+    TellStats,
+    /// The program has been asked to stop.
+    Stop,
+    /// No more calls will come.
+    Close,
+}
+
+/// How secrets pass through a worker's stdin, the one place where they are written.
+mod exposed {
+    use std::collections::BTreeMap;
+
+    use lp_base::plan::{NodeId, NodeSecrets, Secret, Secrets};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    type Values = BTreeMap<String, String>;
+
+    pub(super) fn serialize<S: Serializer>(secrets: &Secrets, serializer: S) -> Result<S::Ok, S::Error> {
+        let values = |values: &BTreeMap<String, Secret>| -> Values {
+            values.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect()
+        };
+        let nodes = secrets.nodes().map(|(node, secrets)| (node, values(&secrets.env), values(&secrets.config)));
+        nodes.collect::<Vec<(NodeId, Values, Values)>>().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secrets, D::Error> {
+        let hidden = |values: Values| values.into_iter().map(|(name, value)| (name, Secret::new(value))).collect();
+        let nodes = Vec::<(NodeId, Values, Values)>::deserialize(deserializer)?;
+        let mut secrets = Secrets::default();
+        for (node, env, config) in nodes {
+            secrets.insert(node, NodeSecrets { env: hidden(env), config: hidden(config) });
+        }
+        Ok(secrets)
+    }
+}
+
+/// What a worker tells the launcher.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Report {
+    /// The worker can start its replicas.
+    Loaded {
+        /// The walls around its process.
+        hardened: Hardened,
+        /// What the user should know of how it runs.
+        warnings: Vec<String>,
+    },
+    /// The worker can't run its replicas, and ends.
+    NotLoaded {
+        /// Why.
+        message: String,
+    },
+    /// Something happened to a replica.
+    Node {
+        /// The replica.
+        replica: ReplicaId,
+        /// What happened.
+        change: Change,
+    },
+    /// What a replica has done since the worker was started.
+    Stats(StatsReport),
+    /// Every replica has been told of by [`Report::Stats`], as asked.
+    StatsTold,
+    /// Rebuilt nodes can't be run: they start as they were.
+    NotRebuilt {
+        /// Why.
+        message: String,
+    },
+    /// Which replicas are blocked: all of them if asked, else those that have been so for a while.
+    Blocked {
+        /// The number of the question that this answers, if it answers one.
+        question: Option<u64>,
+        /// The holds that the worker takes part in.
+        holds: Vec<Blocked>,
+    },
+    /// A replica wrote a line.
+    Line {
+        /// The replica's label.
+        replica: String,
+        /// To which of its two streams.
+        stream: Stream,
+        /// The line.
+        line: String,
+    },
+    /// A guest asked the program to stop.
+    StopRequested,
+}
+
+/// What a replica has done, as numbers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StatsReport {
+    /// The replica.
+    pub replica: ReplicaId,
+    calls: u64,
+    errors: u64,
+    /// The values of the latency histogram that occurred, with how often they did.
+    latency_ns: Vec<(u64, u64)>,
+    busy_ns: u64,
+    memory_bytes: u64,
+}
+
+impl StatsReport {
+    /// The numbers of `stats`.
+    pub fn new(replica: ReplicaId, stats: &ReplicaStats) -> Self {
+        let recorded = stats.served.latency_ns.iter_recorded();
+        Self {
+            replica,
+            calls: stats.served.calls,
+            errors: stats.served.errors,
+            latency_ns: recorded.map(|value| (value.value_iterated_to(), value.count_at_value().into())).collect(),
+            busy_ns: u64::try_from(stats.busy.as_nanos()).unwrap_or(u64::MAX),
+            memory_bytes: stats.memory_bytes,
+        }
+    }
+
+    /// The numbers added to those of an earlier process of the same worker.
+    pub fn added_to(&self, earlier: Option<&ReplicaStats>) -> ReplicaStats {
+        let mut stats = earlier.cloned().unwrap_or_else(|| ReplicaStats {
+            served: Served {
+                calls: 0,
+                errors: 0,
+                latency_ns: Histogram::new(2).expect("two significant digits are in the allowed range"),
+            },
+            busy: Duration::ZERO,
+            memory_bytes: 0,
+        });
+        stats.served.calls += self.calls;
+        stats.served.errors += self.errors;
+        stats.memory_bytes = self.memory_bytes;
+        stats.busy += Duration::from_nanos(self.busy_ns);
+        for &(value, count) in &self.latency_ns {
+            // A histogram that grows has room for any value that another one had.
+            let _ = stats.served.latency_ns.record_n(value, u32::try_from(count).unwrap_or(u32::MAX));
+        }
+        stats
+    }
+}
+
+/// Writes one message.
+pub fn send(writer: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
+    let mut line = serde_json::to_vec(message).map_err(io::Error::other)?;
+    line.push(b'\n');
+    writer.write_all(&line)?;
+    writer.flush()
+}
+
+/// The messages of `reader`, until its end or an error.
+pub fn receive<M: DeserializeOwned>(reader: impl Read) -> impl Iterator<Item = io::Result<M>> {
+    let lines = BufReader::new(reader).split(b'\n');
+    lines.map(|line| serde_json::from_slice(&line?).map_err(io::Error::other))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use lp_base::plan::{NodeId, NodeSecrets, Secret};
+    use lp_base::replica::Failure;
+
+    use super::*;
+
+    #[test]
+    fn reports_survive_the_way_through_a_pipe() {
+        let replica = ReplicaId { node: NodeId(1), index: 2 };
+        let failure = Failure { summary: "line\nbreak".to_owned(), stack: Some("0: f\n1: g".to_owned()) };
+        let report = Report::Node { replica, change: Change::Failed { failure, memory_peak: 7 } };
+        let mut pipe = Vec::new();
+        send(&mut pipe, &report).unwrap();
+        send(&mut pipe, &Report::StopRequested).unwrap();
+        let received: Vec<Report> = receive(pipe.as_slice()).collect::<io::Result<_>>().unwrap();
+        assert_eq!(format!("{received:?}"), format!("{:?}", [report, Report::StopRequested]));
+    }
+
+    #[test]
+    fn secrets_survive_the_way_through_a_pipe_and_are_not_printed() {
+        let mut secrets = Secrets::default();
+        let of_node = NodeSecrets { env: BTreeMap::new(), config: [("k".to_owned(), Secret::new("a\n\"b"))].into() };
+        secrets.insert(NodeId(1), of_node);
+        let command = Command::Secrets { secrets };
+        let mut pipe = Vec::new();
+        send(&mut pipe, &command).unwrap();
+        let received: Vec<Command> = receive(pipe.as_slice()).collect::<io::Result<_>>().unwrap();
+        assert_eq!(received, [command]);
+        assert!(!format!("{received:?}").contains("\"b"), "{received:?}");
+    }
+
+    #[test]
+    fn stats_add_up_over_the_processes_of_a_worker() {
+        let mut latency_ns = Histogram::new(2).unwrap();
+        latency_ns.record_n(1000, 3).unwrap();
+        let stats = ReplicaStats {
+            served: Served { calls: 3, errors: 1, latency_ns },
+            busy: Duration::from_millis(5),
+            memory_bytes: 1,
+        };
+        let report = StatsReport::new(ReplicaId { node: NodeId(0), index: 0 }, &stats);
+        let sum = report.added_to(Some(&stats));
+        assert_eq!((sum.served.calls, sum.served.errors, sum.busy), (6, 2, Duration::from_millis(10)));
+        assert_eq!((sum.served.latency_ns.len(), sum.served.latency_ns.value_at_quantile(0.5)), (6, 1003));
+    }
+}

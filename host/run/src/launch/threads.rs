@@ -1,0 +1,22 @@
+//! Launch type `threads`: the plan's only worker, in this process.
+
+use std::sync::Arc;
+
+use lp_base::plan::Plan;
+
+use crate::worker::{Surroundings, Worker, WorkerError};
+
+/// Starts the plan's worker on the tokio runtime that this is called on.
+pub(super) async fn launch_threads(plan: Arc<Plan>, surroundings: Surroundings) -> Result<Worker, WorkerError> {
+    // Compilation takes seconds of processor time, which a runtime's own thread must not spend at once.
+    let runtime = tokio::runtime::Handle::current();
+    let loading = plan.clone();
+    let loaded = tokio::task::spawn_blocking(move || {
+        let _entered = runtime.enter();
+        Worker::load(&loading, 0, surroundings)
+    });
+    let mut worker = loaded.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
+    // Started here, so that a launch that is given up starts nothing when its components are compiled after all.
+    plan.workers[0].replicas.iter().for_each(|&replica| worker.restart(replica));
+    Ok(worker)
+}

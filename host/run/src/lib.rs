@@ -1,0 +1,15 @@
+//! The run of a plan: replicas of any kind, the workers that hold them, how those are launched, supervised and observed.
+//!
+//! Each module uses those above it in this list and none below:
+//!
+//! * [`node`]: the life of one replica, as events
+//! * [`worker`]: the replicas that one process runs: where all launch types meet
+//! * [`launch`]: how a plan's workers come to run, a file per launch type
+//! * [`supervise`]: the run as a whole: one loop over one kind of event
+//! * [`observe`]: what is shown of a run: output by line, the control socket, tables
+
+pub mod launch;
+pub mod node;
+pub mod observe;
+pub mod supervise;
+pub mod worker;

@@ -1,0 +1,224 @@
+//! The side of the control socket that answers: tasks beside the run, which it never waits for.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use lp_base::plan::{NodeId, Plan};
+use lp_courier::grpc::is_own_user;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::{Reply, Request, RunStatus};
+use crate::launch::{Credentials, RunId};
+use crate::observe::recent::{LogLine, RecentLines};
+use crate::supervise::{Signal, StatusRequest};
+use crate::worker::Caller;
+
+/// How many clients are served at once; more are turned away.
+const CLIENTS_MAX: usize = 512;
+
+/// The longest request.
+const REQUEST_BYTES_MAX: u64 = 4096;
+
+/// How long a client may take to ask, or to read what it was sent, before it is dropped.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long clients have, once the run has ended, to read what they were not sent yet.
+const DRAIN_TIME: Duration = Duration::from_millis(500);
+
+/// How long to wait after a connection that could not be taken, for want of file descriptors, say.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What clients of the control socket can see and do.
+pub struct Control {
+    id: RunId,
+    plan: Arc<Plan>,
+    started: (SystemTime, Instant),
+    recent: RecentLines,
+    signals: mpsc::UnboundedSender<Signal>,
+    status_requests: mpsc::Sender<StatusRequest>,
+    credentials: Arc<Credentials>,
+}
+
+impl Control {
+    /// The control of a run of `plan` that starts now. Requests to stop go to `signals`, and clients that want to call a
+    /// node get a credential from `credentials`.
+    pub fn new(
+        id: RunId,
+        plan: Arc<Plan>,
+        recent: RecentLines,
+        signals: mpsc::UnboundedSender<Signal>,
+        status_requests: mpsc::Sender<StatusRequest>,
+        credentials: Arc<Credentials>,
+    ) -> Self {
+        let started = (SystemTime::now(), Instant::now());
+        Self { id, plan, started, recent, signals, status_requests, credentials }
+    }
+
+    async fn status(&self) -> Option<RunStatus> {
+        let (request, replicas) = StatusRequest::new();
+        self.status_requests.send(request).await.ok()?;
+        let replicas = replicas.await.ok()?;
+        let (started, since) = self.started;
+        let since_1970 = started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Some(RunStatus {
+            id: self.id.to_string(),
+            program: self.plan.program.clone(),
+            launch_type: self.plan.launch_type.to_string(),
+            pid: std::process::id(),
+            started_unix_s: since_1970.as_secs(),
+            uptime_ms: u64::try_from(since.elapsed().as_millis()).expect("no process is as old as 2^64 milliseconds"),
+            replicas,
+        })
+    }
+
+    /// What the user of the run shows to a node that they call.
+    fn credential(&self, node: &str) -> Reply {
+        let mut nodes = (0..).map(NodeId).zip(&self.plan.nodes);
+        let found = nodes.find(|(_, known)| known.name == node);
+        match found.and_then(|(id, _)| self.credentials.of(Caller::User, id)) {
+            Some(credential) => Reply::Credential { credential: credential.clone() },
+            None => error_reply(format!("`{}` has no node `{node}` that can be called", self.plan.program)),
+        }
+    }
+
+    fn stop(&self, now: bool) {
+        // A second signal skips the grace period. A run that has ended needs neither.
+        for _ in 0..if now { 2 } else { 1 } {
+            let _ = self.signals.send(Signal::Terminate);
+        }
+    }
+}
+
+/// Answers on `listener` until the run's output has ended and every client has it, or had time enough.
+pub async fn serve(listener: UnixListener, control: Control) {
+    let control = Arc::new(control);
+    let mut clients = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = control.recent.ended() => break,
+            Some(_) = clients.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) if clients.len() < CLIENTS_MAX && is_own_user(&stream) => {
+                    clients.spawn(answer(stream, control.clone()));
+                }
+                Ok(_) => {}
+                Err(_) => sleep(ACCEPT_PAUSE).await,
+            },
+        }
+    }
+    let _ = timeout(DRAIN_TIME, async { while clients.join_next().await.is_some() {} }).await;
+}
+
+/// Answers the requests of one client, until it goes away or the run ends. However that comes about, nobody is told.
+async fn answer(stream: UnixStream, control: Arc<Control>) {
+    let (reader, writer) = stream.into_split();
+    let mut client = Connection { reader: BufReader::new(reader), writer };
+    loop {
+        let request = tokio::select! {
+            request = client.request() => request,
+            () = control.recent.ended() => return,
+        };
+        let Ok(Some(request)) = request else { return };
+        let answered = match request {
+            Ok(Request::Status {}) => match control.status().await {
+                Some(status) => client.send(&[Reply::Status(status)]).await,
+                None => return,
+            },
+            Ok(Request::Stop { now }) => {
+                control.stop(now);
+                client.send(&[Reply::Stopping]).await
+            }
+            Ok(Request::Credential { node }) => client.send(&[control.credential(&node)]).await,
+            Ok(Request::Logs { node, follow }) => client.logs(&control, node.as_deref(), follow).await,
+            Err(error) => client.send(&[error_reply(format!("not a request: {error}"))]).await,
+        };
+        if answered.is_err() {
+            return;
+        }
+    }
+}
+
+struct Connection {
+    reader: BufReader<OwnedReadHalf>,
+    writer: OwnedWriteHalf,
+}
+
+impl Connection {
+    /// The next request, or what is wrong with it; `None` when the client has gone away.
+    async fn request(&mut self) -> io::Result<Option<Result<Request, serde_json::Error>>> {
+        let mut line = Vec::new();
+        let mut limited = (&mut self.reader).take(REQUEST_BYTES_MAX);
+        let read = timeout(PATIENCE, limited.read_until(b'\n', &mut line)).await??;
+        Ok((read > 0).then(|| serde_json::from_slice(&line)))
+    }
+
+    async fn send(&mut self, replies: &[Reply]) -> io::Result<()> {
+        let mut text = Vec::new();
+        for reply in replies {
+            serde_json::to_writer(&mut text, reply)?;
+            text.push(b'\n');
+        }
+        timeout(PATIENCE, self.writer.write_all(&text)).await?
+    }
+
+    async fn logs(&mut self, control: &Control, node: Option<&str>, follow: bool) -> io::Result<()> {
+        if let Some(node) = node
+            && let Err(message) = find_node(&control.plan, node)
+        {
+            return self.send(&[error_reply(message)]).await;
+        }
+        let wanted = |line: &LogLine| node.is_none_or(|node| is_of(&line.replica, node));
+        let mut reader = control.recent.reader();
+        loop {
+            let batch = reader.read(wanted);
+            let skipped = (batch.skipped > 0).then_some(Reply::Skipped { lines: batch.skipped });
+            let lines = batch.lines.iter().map(|line| Reply::Line(LogLine::clone(line)));
+            let replies: Vec<_> = skipped.into_iter().chain(lines).collect();
+            self.send(&replies).await?;
+            if !batch.is_last {
+                continue;
+            }
+            let more = tokio::select! {
+                more = reader.more(), if follow => more,
+                // A client that follows has nothing more to say: this is how it goes away.
+                gone = self.reader.fill_buf(), if follow => return gone.and(Err(io::ErrorKind::ConnectionAborted.into())),
+                else => false,
+            };
+            if !more {
+                return self.send(&[Reply::End]).await;
+            }
+        }
+    }
+}
+
+/// Whether the replica called `label` is `node` or one of its replicas.
+fn is_of(label: &str, node: &str) -> bool {
+    label.strip_prefix(node).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Says which nodes there are if `node` is neither one of them nor one of their replicas.
+fn find_node(plan: &Plan, node: &str) -> Result<(), String> {
+    let mut replicas = plan.workers.iter().flat_map(|worker| &worker.replicas);
+    if replicas.any(|&replica| is_of(&plan.label(replica), node)) {
+        return Ok(());
+    }
+    let known = plan.nodes.iter().map(|node| match node.replicas {
+        1 => format!("`{}`", node.name),
+        replicas => format!("`{}` (0 to {})", node.name, replicas - 1),
+    });
+    Err(format!(
+        "no node or replica of `{}` is called `{node}`; there are {}",
+        plan.program,
+        known.collect::<Vec<_>>().join(", ")
+    ))
+}
+
+fn error_reply(message: String) -> Reply {
+    Reply::Error { message }
+}

@@ -1,0 +1,205 @@
+//! The output of all replicas as lines that say whose they are, to two streams and to a file per replica.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anstyle::{AnsiColor, Style};
+use lp_base::replica::{LineSink, Outputs, Stream};
+use serde::Serialize;
+
+use super::recent::LineSource;
+
+/// How a line of a replica's output is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineFormat {
+    /// `producer/0 │ text`, and `lp-host │ text` for what the host says.
+    Plain,
+    /// The same with the tag in the node's colour.
+    Coloured,
+    /// One JSON object a line: `{"type":"line","replica":"producer/0","stream":"stdout","line":"text"}`.
+    Json,
+}
+
+/// The tag of what the host says. No replica has it, since all of theirs have a slash.
+const HOST_TAG: &str = "lp-host";
+/// What a line of the host begins with in the log file of a replica.
+const HOST_LINE: &str = "lp-host │ ";
+const HOST_STYLE: Style = Style::new().bold();
+
+/// A log directory that can't be written.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to write the log file `{}`", .path.display())]
+pub struct LogDirError {
+    path: PathBuf,
+    #[source]
+    source: io::Error,
+}
+
+/// Where all output goes.
+pub struct LineOutputs {
+    shared: Arc<Shared>,
+    /// The replicas, in the order of the plan, each with its log file.
+    replicas: Vec<(String, Option<Arc<Mutex<File>>>)>,
+    /// Where all that the host says is written.
+    host: Option<Arc<Mutex<File>>>,
+}
+
+type Writer = Mutex<Box<dyn Write + Send>>;
+
+struct Shared {
+    stdout: Writer,
+    stderr: Writer,
+    style: LineStyle,
+}
+
+/// How the lines of a program are written.
+#[derive(Clone, Debug)]
+pub struct LineStyle {
+    format: LineFormat,
+    /// The nodes in the order of the plan, each of which has a colour.
+    nodes: Vec<String>,
+    /// The width of the tags.
+    width: usize,
+}
+
+impl LineStyle {
+    /// The style for a program whose replicas have these labels, in the order of the plan.
+    pub fn new<'a>(format: LineFormat, labels: impl IntoIterator<Item = &'a str>) -> Self {
+        let (mut nodes, mut width) = (Vec::new(), 0);
+        for label in labels {
+            width = width.max(label.len());
+            if nodes.last().is_none_or(|last| last != node(label)) {
+                nodes.push(node(label).to_owned());
+            }
+        }
+        Self { format, nodes, width }
+    }
+
+    /// The colour of the tags of a replica: readable on dark and on light grounds.
+    fn colour(&self, label: &str) -> Style {
+        const COLOURS: [AnsiColor; 6] =
+            [AnsiColor::Cyan, AnsiColor::Magenta, AnsiColor::Yellow, AnsiColor::Green, AnsiColor::Blue, AnsiColor::Red];
+        let place = self.nodes.iter().position(|name| name == node(label)).unwrap_or_default();
+        Style::new().fg_color(Some(COLOURS[place % COLOURS.len()].into()))
+    }
+
+    /// A line as it is written, with its end.
+    pub fn render(&self, label: &str, source: LineSource, text: &str) -> String {
+        self.render_in(self.colour(label), label, source, text)
+    }
+
+    fn render_in(&self, colour: Style, label: &str, stream: LineSource, text: &str) -> String {
+        let width = self.width;
+        let (label, colour) = match (stream, self.format) {
+            (LineSource::Host, LineFormat::Plain | LineFormat::Coloured) => (HOST_TAG, HOST_STYLE),
+            _ => (label, colour),
+        };
+        match self.format {
+            LineFormat::Plain => format!("{label:width$} │ {text}\n"),
+            LineFormat::Coloured => format!("{colour}{label:width$} │{colour:#} {text}\n"),
+            LineFormat::Json => {
+                let line = JsonLine { r#type: "line", replica: label, stream, line: text };
+                format!("{}\n", serde_json::to_string(&line).expect("a line of strings has no keys that can fail"))
+            }
+        }
+    }
+}
+
+/// The node of the replica called `label`.
+fn node(label: &str) -> &str {
+    label.split('/').next().unwrap_or_default()
+}
+
+impl LineOutputs {
+    /// Writes guests' stdout to `stdout` and their stderr to `stderr`, and both to `DIR/producer-0.log` if there is a
+    /// log directory, which is made; there, what the host says is in `DIR/lp-host.log`, and beside the output of the
+    /// replica that it is about. `replicas` are the labels of all replicas, in the order of the plan.
+    pub fn new(
+        replicas: Vec<String>,
+        format: LineFormat,
+        stdout: Box<dyn Write + Send>,
+        stderr: Box<dyn Write + Send>,
+        log_dir: Option<&Path>,
+    ) -> Result<Self, LogDirError> {
+        let style = LineStyle::new(format, replicas.iter().map(String::as_str));
+        let open = |label: &str| {
+            let Some(dir) = log_dir else { return Ok(None) };
+            let path = dir.join(format!("{}.log", label.replace('/', "-")));
+            let file = std::fs::create_dir_all(dir).and_then(|()| File::create(&path));
+            Ok(Some(Mutex::new(file.map_err(|source| LogDirError { path, source })?)))
+        };
+        let host = open(HOST_TAG)?.map(Arc::new);
+        let replicas = replicas.into_iter().map(|label| {
+            let file = open(&label)?.map(Arc::new);
+            Ok((label, file))
+        });
+        let shared = Shared { stdout: Mutex::new(stdout), stderr: Mutex::new(stderr), style };
+        Ok(Self { shared: Arc::new(shared), replicas: replicas.collect::<Result<_, _>>()?, host })
+    }
+
+    /// Writes a line of what the host says to the log files: it is in the terminal by other ways.
+    pub(super) fn host_line(&self, about: &str, line: &str) {
+        let file = self.replicas.iter().find(|(label, _)| label == about).and_then(|(_, file)| file.as_deref());
+        log_host_line(self.host.as_deref(), file, line);
+    }
+}
+
+/// Writes a line of what the host says to its own log file and to that of the replica that it is about.
+fn log_host_line(host: Option<&Mutex<File>>, replica: Option<&Mutex<File>>, line: &str) {
+    for (file, tag) in [(host, ""), (replica, HOST_LINE)] {
+        let Some(file) = file else { continue };
+        // As with the output of guests, a full disk must not stop the program.
+        let _ = writeln!(file.lock().unwrap_or_else(PoisonError::into_inner), "{tag}{line}");
+    }
+}
+
+impl Outputs for LineOutputs {
+    fn sink(&self, label: &str) -> Arc<dyn LineSink> {
+        let file = self.replicas.iter().find(|(name, _)| name == label).and_then(|(_, file)| file.clone());
+        let colour = self.shared.style.colour(label);
+        Arc::new(Replica {
+            shared: self.shared.clone(),
+            label: label.to_owned(),
+            colour,
+            file,
+            host: self.host.clone(),
+        })
+    }
+}
+
+struct Replica {
+    shared: Arc<Shared>,
+    label: String,
+    colour: Style,
+    file: Option<Arc<Mutex<File>>>,
+    /// The log file of what the host says.
+    host: Option<Arc<Mutex<File>>>,
+}
+
+#[derive(Serialize)]
+struct JsonLine<'a> {
+    r#type: &'static str,
+    replica: &'a str,
+    stream: LineSource,
+    line: &'a str,
+}
+
+impl LineSink for Replica {
+    fn line(&self, stream: Stream, line: &[u8]) {
+        let text = String::from_utf8_lossy(line);
+        let written = self.shared.style.render_in(self.colour, &self.label, stream.into(), &text);
+        let writer = match stream {
+            Stream::Stderr | Stream::Host if self.shared.style.format != LineFormat::Json => &self.shared.stderr,
+            Stream::Stdout | Stream::Stderr | Stream::Host => &self.shared.stdout,
+        };
+        // A reader that went away must not stop the program; the log file still gets the line.
+        let _ = writer.lock().unwrap_or_else(PoisonError::into_inner).write_all(written.as_bytes());
+        match (stream, &self.file) {
+            (Stream::Host, file) => log_host_line(self.host.as_deref(), file.as_deref(), &text),
+            (_, Some(file)) => drop(writeln!(file.lock().unwrap_or_else(PoisonError::into_inner), "{text}")),
+            (_, None) => {}
+        }
+    }
+}

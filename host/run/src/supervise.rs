@@ -1,0 +1,348 @@
+//! Runs a launched program to its end: one loop turns everything that happens into events and acts on each.
+
+mod budget;
+mod outcome;
+mod state;
+mod status;
+mod timers;
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
+use lp_base::plan::{NodeId, Plan};
+use lp_base::replica::{Failure, Stop};
+pub use outcome::{Outcome, ReplicaReport, ReplicaState, RunReport, Signal};
+use state::{Action, Event, Supervision};
+pub use status::{ReplicaStatus, StatusRequest};
+use status::{Starts, replica_statuses};
+use timers::Timers;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use crate::launch::{LaunchSetting, Launched, Workers, launch, with_causes};
+use crate::node::NodeEvent;
+use crate::worker::{Compiling, WorkerError};
+
+/// How long replicas that were told to end have before they are dropped, when the grace period does not apply.
+const CLOSE_TIME: Duration = Duration::from_secs(1);
+
+/// Told what happens while a program runs.
+pub trait Observer {
+    /// Something that the user should know.
+    fn note(&mut self, note: &Note);
+    /// A component is compiled before the program starts.
+    fn compiling(&mut self, compiling: &Compiling);
+}
+
+/// Something that happened to the program.
+#[derive(Debug)]
+pub enum Note {
+    /// The worker runs otherwise than it could.
+    Warning(String),
+    /// Clients outside of the program can call a node.
+    Listening {
+        /// The node.
+        node: String,
+        /// Where.
+        address: SocketAddr,
+    },
+    /// A replica failed. Unless it is restarted, the program fails with it.
+    Failed {
+        /// The replica (`producer/0`).
+        replica: String,
+        /// What its guest did.
+        failure: Failure,
+    },
+    /// A replica ended, and will be restarted.
+    Restarting {
+        /// The replica.
+        replica: String,
+        /// How long that takes.
+        after: Duration,
+        /// The number of the restart among those that count, from 1.
+        attempt: u32,
+        /// The most restarts that may count.
+        max: u32,
+    },
+    /// A replica ended once more than its restart policy allows, and the program fails with it.
+    GivenUp {
+        /// The replica.
+        replica: String,
+        /// The most restarts within the window.
+        max: u32,
+        /// The window.
+        window: Duration,
+    },
+    /// A node has other components now: its replicas end and start again as what it is.
+    Rebuilt {
+        /// The node.
+        node: String,
+    },
+    /// A node was rebuilt and can't be run: it goes on as it was.
+    NotRebuilt {
+        /// Why.
+        error: String,
+    },
+    /// A replica that failed stays away until its node is rebuilt.
+    AwaitsRebuild {
+        /// The replica.
+        replica: String,
+    },
+    /// Every `run` has ended, and the program stays up for what is rebuilt.
+    Idle,
+    /// The program has ended, and starts again when a node is rebuilt.
+    Over,
+    /// A signal came before the program was up, which ends at once.
+    LaunchStopped(Signal),
+    /// A signal asked the program to stop; it has the grace period to do so.
+    Stopping {
+        /// The signal.
+        signal: Signal,
+        /// The grace period.
+        grace: Duration,
+    },
+    /// The grace period passed, or a second signal cut it short: these replicas are dropped where they are.
+    Killing {
+        /// The replicas that had not ended.
+        replicas: Vec<String>,
+    },
+}
+
+/// What a supervised program needs beside its plan.
+pub struct Setting {
+    /// What launching needs.
+    pub launching: LaunchSetting,
+    /// Told of every SIGINT and SIGTERM.
+    pub signals: mpsc::UnboundedReceiver<Signal>,
+    /// Asks for the state of the replicas, at any time; answered at once. May be closed from the start.
+    pub status_requests: mpsc::Receiver<StatusRequest>,
+    /// The plan with other components, whenever nodes of a watched program were rebuilt. Closed for one that is not.
+    pub rebuilds: mpsc::Receiver<Plan>,
+}
+
+/// Launches `plan` and runs it until it has finished, failed or been stopped. A program that is watched starts again when
+/// a node is rebuilt after that, until a signal ends it.
+pub async fn supervise(
+    plan: Arc<Plan>,
+    setting: Setting,
+    observer: &mut dyn Observer,
+) -> Result<RunReport, WorkerError> {
+    let mut run = Run { plan, setting, observer };
+    loop {
+        let report = run.supervise().await?;
+        if !run.plan.watched || matches!(report.outcome, Outcome::Signalled(_)) {
+            return Ok(report);
+        }
+        run.observer.note(&Note::Over);
+        if let Some(signal) = run.wait_for_rebuild().await {
+            return Ok(RunReport { outcome: Outcome::Signalled(signal), ..report });
+        }
+    }
+}
+
+/// A program and what its launches share.
+struct Run<'a> {
+    plan: Arc<Plan>,
+    setting: Setting,
+    observer: &'a mut dyn Observer,
+}
+
+/// A program that is up.
+struct Live {
+    workers: Workers,
+    supervision: Supervision,
+    stop: Stop,
+    timers: Timers<Event>,
+    /// When the time is over that the last action gave the whole program.
+    deadline: Option<Instant>,
+    /// What replaces the plan when the nodes that were rebuilt have ended.
+    next: Option<(Plan, BTreeSet<NodeId>)>,
+}
+
+impl Run<'_> {
+    /// From the launch to the end.
+    async fn supervise(&mut self) -> Result<RunReport, WorkerError> {
+        let stop = Stop::default();
+        let (events_tx, mut events) = mpsc::unbounded_channel();
+        let started = Instant::now();
+        let mut supervision = Supervision::new(&self.plan, fastrand::f64);
+        let mut starts = Starts::default();
+        let (compiling_tx, mut compiling) = mpsc::unbounded_channel();
+        let launching =
+            launch(self.plan.clone(), self.setting.launching.clone(), stop.clone(), events_tx, compiling_tx);
+        let launching = observed(launching, &mut compiling, self.observer);
+        let answer = |request: StatusRequest| request.answer(replica_statuses(&self.plan, &supervision, &starts, None));
+        let Setting { signals, status_requests, .. } = &mut self.setting;
+        let Launched { workers, listening } = match launched(launching, signals, status_requests, answer).await {
+            Ok(launched) => launched?,
+            Err(signal) => {
+                self.observer.note(&Note::LaunchStopped(signal));
+                supervision.cancel(signal);
+                return Ok(report(&self.plan, supervision, None, started.elapsed()));
+            }
+        };
+        for (node, address) in listening {
+            self.observer.note(&Note::Listening { node: self.plan.node(node).name.clone(), address });
+        }
+        workers.warnings().iter().for_each(|warning| self.observer.note(&Note::Warning(warning.clone())));
+        let mut live = Live { workers, supervision, stop, timers: Timers::default(), deadline: None, next: None };
+        let mut stop_seen = false;
+        let mut asking = FuturesUnordered::new();
+        while !live.supervision.is_over() {
+            let event = tokio::select! {
+                // Replicas first: what happened before a stop is told before it.
+                biased;
+                Some(NodeEvent { replica, change }) = events.recv() => {
+                    starts.on(replica, &change);
+                    Event::Node { replica, change }
+                }
+                Some(signal) = self.setting.signals.recv() => Event::Signal(signal),
+                () = live.stop.requested(), if !stop_seen => {
+                    stop_seen = true;
+                    Event::StopRequested
+                }
+                Some(request) = self.setting.status_requests.recv() => {
+                    asking.push(live.workers.refresh_stats().map(|()| request));
+                    continue;
+                }
+                Some(request) = asking.next() => {
+                    request.answer(replica_statuses(&self.plan, &live.supervision, &starts, Some(&live.workers)));
+                    continue;
+                }
+                Some(plan) = self.setting.rebuilds.recv(), if live.supervision.takes_rebuilds() => {
+                    self.rebuilt(&mut live, plan)
+                }
+                () = sleep_until(live.deadline.unwrap_or_else(Instant::now)), if live.deadline.is_some() => {
+                    live.deadline = None;
+                    Event::Deadline
+                }
+                event = live.timers.next() => event,
+            };
+            for action in live.supervision.on(event, started.elapsed()) {
+                self.act(&mut live, action);
+            }
+        }
+        live.workers.kill().await;
+        if let Some((plan, _)) = live.next.take() {
+            self.plan = Arc::new(plan);
+        }
+        Ok(report(&self.plan, live.supervision, Some(&live.workers), started.elapsed()))
+    }
+
+    /// Takes note of what is to run in place of the plan, and tells which nodes that concerns.
+    fn rebuilt(&mut self, live: &mut Live, plan: Plan) -> Event {
+        let (plan, nodes) = self.plan.rebuilt(plan);
+        self.note_rebuilt(&plan, &nodes);
+        let event = Event::Rebuilt(nodes.iter().map(|&node| (node, plan.node(node).run.is_some())).collect());
+        live.next = Some((plan, nodes));
+        event
+    }
+
+    fn note_rebuilt(&mut self, plan: &Plan, nodes: &BTreeSet<NodeId>) {
+        nodes.iter().for_each(|&node| self.observer.note(&Note::Rebuilt { node: plan.node(node).name.clone() }));
+    }
+
+    fn act(&mut self, live: &mut Live, action: Action) {
+        let grace = Duration::from_millis(self.plan.grace_ms);
+        let Live { workers, timers, .. } = live;
+        match action {
+            // A program that is about to end, since one of its nodes wants that, says so itself.
+            Action::Note(Note::Idle) if live.stop.is_requested() => {}
+            Action::Note(note) => self.observer.note(&note),
+            Action::RequestStop => {
+                live.stop.request();
+                live.deadline = Some(Instant::now() + grace);
+            }
+            Action::Close => {
+                workers.close();
+                live.deadline = Some(Instant::now() + CLOSE_TIME);
+            }
+            Action::Restart { replica, after } => timers.set(Instant::now() + after, Event::RestartDue(replica)),
+            Action::Start(replica) => workers.restart(replica),
+            Action::StopReplica(replica) => workers.stop_replica(replica),
+            Action::PauseReplica(replica) => workers.pause_replica(replica),
+            Action::CloseReplica(replica) => workers.close_replica(replica),
+            Action::KillReplica(replica) => workers.kill_replica(replica),
+            Action::DropReplica(replica) => workers.drop_replica(replica),
+            Action::GraceGroup(group) => timers.set(Instant::now() + grace, Event::GroupDeadline(group)),
+            Action::GraceRebuild(number) => timers.set(Instant::now() + grace, Event::RebuildDeadline(number)),
+            Action::Replace => {
+                let (plan, nodes) = live.next.take().expect("a rebuild has a plan");
+                match self.setting.launching.note_plan(&plan).and_then(|()| workers.rebuild(&plan, &nodes)) {
+                    Ok(()) => self.plan = Arc::new(plan),
+                    Err(error) => self.observer.note(&Note::NotRebuilt { error: with_causes(&error) }),
+                }
+            }
+        }
+    }
+
+    /// Waits until a node is rebuilt; a signal ends the wait.
+    async fn wait_for_rebuild(&mut self) -> Option<Signal> {
+        let supervision = Supervision::ended(&self.plan);
+        loop {
+            tokio::select! {
+                Some(signal) = self.setting.signals.recv() => return Some(signal),
+                Some(plan) = self.setting.rebuilds.recv() => {
+                    let (plan, nodes) = self.plan.rebuilt(plan);
+                    self.note_rebuilt(&plan, &nodes);
+                    self.plan = Arc::new(plan);
+                    return None;
+                }
+                Some(request) = self.setting.status_requests.recv() => {
+                    request.answer(replica_statuses(&self.plan, &supervision, &Starts::default(), None));
+                }
+            }
+        }
+    }
+}
+
+/// A launch, with what it compiles told to `observer`.
+async fn observed<L>(
+    launching: impl Future<Output = L>,
+    compiling: &mut mpsc::UnboundedReceiver<Compiling>,
+    observer: &mut dyn Observer,
+) -> L {
+    let mut launching = pin!(launching);
+    loop {
+        tokio::select! {
+            biased;
+            Some(compiling) = compiling.recv() => observer.compiling(&compiling),
+            launched = &mut launching => return launched,
+        }
+    }
+}
+
+/// The launched workers, or the signal that came before they were.
+async fn launched<L>(
+    launching: impl Future<Output = L>,
+    signals: &mut mpsc::UnboundedReceiver<Signal>,
+    status_requests: &mut mpsc::Receiver<StatusRequest>,
+    answer: impl Fn(StatusRequest),
+) -> Result<L, Signal> {
+    let mut launching = pin!(launching);
+    loop {
+        tokio::select! {
+            launched = &mut launching => return Ok(launched),
+            Some(signal) = signals.recv() => return Err(signal),
+            Some(request) = status_requests.recv() => answer(request),
+        }
+    }
+}
+
+fn report(plan: &Plan, supervision: Supervision, workers: Option<&Workers>, elapsed: Duration) -> RunReport {
+    let (outcome, replicas) = supervision.into_parts();
+    let replicas = replicas.into_iter().map(|(id, replica)| ReplicaReport {
+        node: plan.node(id.node).name.clone(),
+        index: id.index,
+        state: replica.state,
+        restarts: replica.restarts,
+        memory_peak: replica.memory_peak,
+        stats: workers.and_then(|workers| workers.stats(id)),
+    });
+    RunReport { outcome, elapsed, replicas: replicas.collect() }
+}

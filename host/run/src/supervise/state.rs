@@ -1,0 +1,341 @@
+//! What a program's end depends on, without clocks or tasks: events in, actions out.
+
+mod group;
+mod rebuild;
+mod replica;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use group::Group;
+use lp_base::plan::{NodeId, Plan, ReplicaId};
+use rebuild::Rebuild;
+pub(super) use replica::Replica;
+
+use super::Note;
+use super::budget::{Attempt, Budget};
+use super::outcome::{Outcome, ReplicaState, Signal};
+use crate::node::Change;
+
+/// Everything that can happen to a running program.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// A replica changed.
+    Node { replica: ReplicaId, change: Change },
+    /// A node asked the program to stop.
+    StopRequested,
+    /// The user asked the program to stop.
+    Signal(Signal),
+    /// The time that the last action gave the program has passed.
+    Deadline,
+    /// The time before a restart has passed.
+    RestartDue(ReplicaId),
+    /// The time that the last action gave the group at this place of the plan has passed.
+    GroupDeadline(usize),
+    /// Nodes have other components, and so perhaps a `run` or none.
+    Rebuilt(BTreeMap<NodeId, HasRun>),
+    /// The time that the rebuild of this number gave its replicas has passed.
+    RebuildDeadline(u32),
+}
+
+/// Whether the replicas of a node have a `run`.
+pub(super) type HasRun = bool;
+
+/// What there is to do about it.
+#[derive(Debug)]
+pub(super) enum Action {
+    /// Tell the user.
+    Note(Note),
+    /// Ask every node to stop and give them the grace period.
+    RequestStop,
+    /// No more calls will come: replicas that only serve end now.
+    Close,
+    /// Say [`Event::RestartDue`] after that time.
+    Restart { replica: ReplicaId, after: Duration },
+    /// Start the replica again, now.
+    Start(ReplicaId),
+    /// Ask one replica to stop.
+    StopReplica(ReplicaId),
+    /// No more calls will come for the replica, and it does not come back.
+    CloseReplica(ReplicaId),
+    /// Have the replica end without taking another call.
+    PauseReplica(ReplicaId),
+    /// Drop the replica where it is.
+    KillReplica(ReplicaId),
+    /// Drop the replica where it is, since it starts again.
+    DropReplica(ReplicaId),
+    /// Put the rebuilt components in the place of the old ones.
+    Replace,
+    /// Say [`Event::RebuildDeadline`] with this number after the grace period.
+    GraceRebuild(u32),
+    /// Say [`Event::GroupDeadline`] after the grace period.
+    GraceGroup(usize),
+}
+
+/// The phases of a program's life, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Running,
+    /// Asked to stop: replicas with a `run` finish it, the others go on serving them.
+    Stopping,
+    /// No `run` is left: the others end.
+    Closing,
+    Over,
+}
+
+/// The state of a running program.
+pub(super) struct Supervision {
+    phase: Phase,
+    outcome: Outcome,
+    grace: Duration,
+    replicas: BTreeMap<ReplicaId, Replica>,
+    groups: Vec<Group>,
+    budgets: Vec<Budget>,
+    jitter: fn() -> f64,
+    signalled: bool,
+    /// Whether nodes may be rebuilt, so that the program is not over when its nodes have ended.
+    watched: bool,
+    /// Whether the user was told that there is nothing left to run.
+    idle_told: bool,
+    rebuilds: u32,
+    rebuild: Option<Rebuild>,
+}
+
+impl Supervision {
+    /// The state of `plan` as it is launched. `jitter` gives numbers from 0 to 1, by chance.
+    pub(super) fn new(plan: &Plan, jitter: fn() -> f64) -> Self {
+        let shared = plan.groups.iter().map(|group| group.restart);
+        let mut budgets: Vec<_> = shared.map(|restart| Budget::new(restart.unwrap_or_default())).collect();
+        let mut replicas = BTreeMap::new();
+        for id in plan.replicas() {
+            let node = plan.node(id.node);
+            let group = plan.group_of(id);
+            let budget = group.filter(|group| plan.groups[*group].restart.is_some()).unwrap_or_else(|| {
+                budgets.push(Budget::new(node.restart));
+                budgets.len() - 1
+            });
+            replicas.insert(id, Replica::new(plan.label(id), node.run.is_some(), group, budget));
+        }
+        Self {
+            phase: Phase::Running,
+            outcome: Outcome::Finished,
+            grace: Duration::from_millis(plan.grace_ms),
+            replicas,
+            groups: plan.groups.iter().map(Group::new).collect(),
+            budgets,
+            jitter,
+            signalled: false,
+            watched: plan.watched,
+            idle_told: false,
+            rebuilds: 0,
+            rebuild: None,
+        }
+    }
+
+    /// The state of `plan` after its end.
+    pub(super) fn ended(plan: &Plan) -> Self {
+        let mut supervision = Self::new(plan, || 0.0);
+        supervision.replicas.values_mut().for_each(|replica| replica.state = ReplicaState::Ended);
+        supervision
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.phase == Phase::Over
+    }
+
+    /// Ends a program that is not up yet.
+    pub(super) fn cancel(&mut self, signal: Signal) {
+        self.outcome = Outcome::Signalled(signal);
+        self.replicas.values_mut().for_each(|replica| replica.state = ReplicaState::Killed);
+    }
+
+    /// Every replica and where it is in its life, in the order of the plan's nodes.
+    pub(super) fn states(&self) -> impl Iterator<Item = (ReplicaId, &Replica)> {
+        self.replicas.iter().map(|(&id, replica)| (id, replica))
+    }
+
+    pub(super) fn into_parts(self) -> (Outcome, BTreeMap<ReplicaId, Replica>) {
+        (self.outcome, self.replicas)
+    }
+
+    /// What to do about `event`, at the time `now` since the launch.
+    pub(super) fn on(&mut self, event: Event, now: Duration) -> Vec<Action> {
+        let mut actions = Vec::new();
+        match event {
+            Event::Node { replica, change } => self.on_change(replica, change, now, &mut actions),
+            Event::StopRequested => self.stop(&mut actions),
+            Event::Signal(signal) if self.signalled || self.phase > Phase::Running => {
+                self.signalled = true;
+                self.kill(&mut actions);
+                if self.outcome == Outcome::Finished {
+                    self.outcome = Outcome::Signalled(signal);
+                }
+            }
+            Event::Signal(signal) => {
+                self.signalled = true;
+                self.outcome = Outcome::Signalled(signal);
+                actions.push(Action::Note(Note::Stopping { signal, grace: self.grace }));
+                self.stop(&mut actions);
+            }
+            Event::Deadline => self.kill(&mut actions),
+            Event::RestartDue(replica) => self.restart(replica, &mut actions),
+            Event::GroupDeadline(group) => self.kill_group(group, &mut actions),
+            Event::Rebuilt(nodes) => self.rebuild(&nodes, &mut actions),
+            Event::RebuildDeadline(number) => self.drop_late(number, &mut actions),
+        }
+        self.advance(&mut actions);
+        actions
+    }
+
+    fn on_change(&mut self, id: ReplicaId, change: Change, now: Duration, actions: &mut Vec<Action>) {
+        let Some(replica) = self.replicas.get_mut(&id).filter(|replica| !replica.is_gone()) else { return };
+        match change {
+            Change::Started => replica.state = ReplicaState::Running,
+            Change::Ran => {
+                replica.state = ReplicaState::Ran;
+                self.pause_for_rebuild(id, actions);
+                self.complete_group(id, actions);
+            }
+            Change::Ended { memory_peak } => {
+                replica.memory_peak = replica.memory_peak.max(memory_peak);
+                if !self.ended_for_rebuild(id, ReplicaState::Ended, actions) {
+                    self.lose(id, ReplicaState::Ended, now, actions);
+                }
+            }
+            Change::Failed { failure, memory_peak } => {
+                replica.memory_peak = replica.memory_peak.max(memory_peak);
+                actions.push(Action::Note(Note::Failed { replica: replica.label.clone(), failure }));
+                if !self.ended_for_rebuild(id, ReplicaState::Failed, actions) {
+                    self.lose(id, ReplicaState::Failed, now, actions);
+                }
+            }
+        }
+    }
+
+    /// A replica has ended in that state: for good, or to be restarted.
+    fn lose(&mut self, id: ReplicaId, state: ReplicaState, now: Duration, actions: &mut Vec<Action>) {
+        let Some(replica) = self.replicas.get_mut(&id) else { return };
+        replica.state = state;
+        let budget = &mut self.budgets[replica.budget];
+        let restart = *budget.restart();
+        let mut failed = state == ReplicaState::Failed;
+        let follows = match failed {
+            true => restart.follows_failure(),
+            false => restart.follows_return() && replica.has_run,
+        };
+        if follows {
+            let restarts = !replica.ending && self.phase == Phase::Running;
+            let (label, max) = (replica.label.clone(), restart.max);
+            match budget.spend(now, (self.jitter)()) {
+                Some(Attempt { number: attempt, after }) if restarts => {
+                    (replica.state, replica.last) = (ReplicaState::Restarting, state);
+                    actions.push(Action::Note(Note::Restarting { replica: label, after, attempt, max }));
+                    actions.push(Action::Restart { replica: id, after });
+                    return;
+                }
+                None if restarts || failed => {
+                    let window = Duration::from_millis(restart.window_ms);
+                    actions.push(Action::Note(Note::GivenUp { replica: label, max, window }));
+                    failed = true;
+                }
+                // What would be made good does not turn to failure because it comes late, amid the end.
+                _ => failed = false,
+            }
+            if !(failed && self.awaits_rebuild()) {
+                actions.push(Action::CloseReplica(id));
+            }
+        }
+        if failed && self.awaits_rebuild() {
+            let replica = self.replicas[&id].label.clone();
+            actions.push(Action::Note(Note::AwaitsRebuild { replica }));
+        } else if failed {
+            // Of several causes the first one counts.
+            if self.outcome == Outcome::Finished {
+                self.outcome = Outcome::Failed;
+            }
+            self.stop(actions);
+        }
+    }
+
+    fn restart(&mut self, id: ReplicaId, actions: &mut Vec<Action>) {
+        // The program may have stopped meanwhile.
+        let waiting = |replica: &&mut Replica| replica.state == ReplicaState::Restarting;
+        let Some(replica) = self.replicas.get_mut(&id).filter(waiting) else { return };
+        replica.state = ReplicaState::Starting;
+        replica.restarts += 1;
+        actions.push(Action::Start(id));
+    }
+
+    fn stop(&mut self, actions: &mut Vec<Action>) {
+        if self.phase == Phase::Running {
+            self.phase = Phase::Stopping;
+            self.rebuild = None;
+            self.give_up_restarts(actions);
+            actions.push(Action::RequestStop);
+        }
+    }
+
+    fn close(&mut self, actions: &mut Vec<Action>) {
+        self.phase = Phase::Closing;
+        self.give_up_restarts(actions);
+        actions.push(Action::Close);
+    }
+
+    /// Leaves the replicas that wait for a restart as they are.
+    fn give_up_restarts(&mut self, actions: &mut Vec<Action>) {
+        for (id, replica) in &mut self.replicas {
+            replica.give_up_restart(*id, actions);
+        }
+    }
+
+    /// Gives up on the replicas that hold the program up. Those that only serve may still end by themselves.
+    fn kill(&mut self, actions: &mut Vec<Action>) {
+        let mut killed = Vec::new();
+        let closing = self.phase == Phase::Closing;
+        let late = |replica: &Replica| !replica.is_gone() && (closing || replica.is_busy());
+        for replica in self.replicas.values_mut().filter(|replica| late(replica)) {
+            replica.state = ReplicaState::Killed;
+            killed.push(replica.label.clone());
+        }
+        if !killed.is_empty() {
+            actions.push(Action::Note(Note::Killing { replicas: killed }));
+        }
+        self.close(actions);
+    }
+
+    /// Moves on to the next phase where nothing holds it up any more.
+    fn advance(&mut self, actions: &mut Vec<Action>) {
+        self.advance_groups(actions);
+        let busy = self.replicas.values().any(Replica::is_busy);
+        if self.awaits_rebuild() {
+            if self.is_finished() && self.rebuild.is_none() && !self.idle_told {
+                self.idle_told = true;
+                actions.push(Action::Note(Note::Idle));
+            }
+        } else if self.phase == Phase::Running && self.is_finished() && busy {
+            self.stop(actions);
+        } else if (self.phase == Phase::Running && self.is_finished()) || (self.phase == Phase::Stopping && !busy) {
+            self.close(actions);
+        }
+        if self.phase == Phase::Closing && self.replicas.values().all(Replica::is_gone) {
+            self.phase = Phase::Over;
+        }
+    }
+
+    /// Whether what has ended waits for a rebuild, instead of ending the program.
+    fn awaits_rebuild(&self) -> bool {
+        self.watched && self.phase == Phase::Running
+    }
+
+    /// Whether every `run` has finished that comes to an end: one that is started again whenever it does is not waited
+    /// for.
+    fn is_finished(&self) -> bool {
+        let comes_to_an_end =
+            |replica: &&Replica| replica.has_run && !self.budgets[replica.budget].restart().follows_return();
+        let mut waited_for = self.replicas.values().filter(comes_to_an_end).peekable();
+        waited_for.peek().is_some() && !waited_for.any(Replica::is_busy)
+    }
+}
+
+#[cfg(test)]
+mod tests;

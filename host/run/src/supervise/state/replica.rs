@@ -1,0 +1,52 @@
+//! What supervision knows of one replica.
+
+use lp_base::plan::ReplicaId;
+
+use super::Action;
+use crate::supervise::outcome::ReplicaState;
+
+/// One replica.
+pub(in crate::supervise) struct Replica {
+    /// What it is called, such as `producer/0`.
+    pub(super) label: String,
+    /// Where it is in its life.
+    pub(in crate::supervise) state: ReplicaState,
+    /// How it last ended, where it waits for a restart.
+    pub(super) last: ReplicaState,
+    pub(super) has_run: bool,
+    /// Its group, by its place in the plan.
+    pub(super) group: Option<usize>,
+    /// The budget of its restarts, by its place among all.
+    pub(super) budget: usize,
+    /// It was told to end while the program goes on, so it is not restarted.
+    pub(super) ending: bool,
+    /// How often it was restarted.
+    pub(in crate::supervise) restarts: u32,
+    /// The most memory that it had at once in any of its lives, in bytes.
+    pub(in crate::supervise) memory_peak: u64,
+}
+
+impl Replica {
+    pub(super) fn new(label: String, has_run: bool, group: Option<usize>, budget: usize) -> Self {
+        let (state, last) = (ReplicaState::Starting, ReplicaState::Ended);
+        Self { label, state, last, has_run, group, budget, ending: false, restarts: 0, memory_peak: 0 }
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(self.state, ReplicaState::Ended | ReplicaState::Failed | ReplicaState::Killed)
+    }
+
+    /// Whether the program has to wait for this replica's `run`.
+    pub(super) fn is_busy(&self) -> bool {
+        let runs = matches!(self.state, ReplicaState::Starting | ReplicaState::Running | ReplicaState::Restarting);
+        self.has_run && runs
+    }
+
+    /// Leaves the replica as it is, if it waits for a restart.
+    pub(super) fn give_up_restart(&mut self, id: ReplicaId, actions: &mut Vec<Action>) {
+        if self.state == ReplicaState::Restarting {
+            self.state = self.last;
+            actions.push(Action::CloseReplica(id));
+        }
+    }
+}

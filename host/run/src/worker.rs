@@ -1,0 +1,333 @@
+//! Runs the replicas that a plan gives to one worker: the one place where every launch type meets.
+
+mod components;
+mod credentials;
+mod endpoints;
+mod peers;
+mod rebuild;
+mod temporary_dir;
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+pub use components::Compiling;
+use components::Components;
+pub use credentials::{Caller, EdgeCredential, WorkerCredentials};
+use endpoints::Servers;
+pub use endpoints::{Endpoints, WorkerSockets};
+use lp_base::plan::{NodeId, Plan, ReplicaId, Secrets};
+use lp_base::replica::{Outputs, ProgramInfo, ReplicaSpec, Stop};
+use lp_base::words::Digest;
+use lp_component::component::ReadError;
+use lp_courier::grpc::{Presence, ReflectionError};
+use lp_courier::{Blocked, CallError, Mailbox, Served};
+use lp_runtime::{CompileCache, Linked, LoadError, Runtime, RuntimeError};
+use peers::Peers;
+pub use temporary_dir::make_temporary_dirs;
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
+
+use crate::node::{NodeEvent, run_component};
+
+/// Everything that a worker needs beside its plan.
+pub struct Surroundings {
+    /// What the guests are given that the plan does not say.
+    pub secrets: Secrets,
+    /// Where compiled components are kept, if anywhere.
+    pub cache: Option<CompileCache>,
+    /// Where the output of replicas goes.
+    pub outputs: Arc<dyn Outputs>,
+    /// The program's stop request, which guests may make too.
+    pub stop: Stop,
+    /// Told whatever happens to the replicas.
+    pub events: mpsc::UnboundedSender<NodeEvent>,
+    /// Told of the components that are compiled.
+    pub compiling: mpsc::UnboundedSender<Compiling>,
+    /// Where the worker is called from outside of its process.
+    pub endpoints: Endpoints,
+    /// The directory of the run, for what its replicas have of their own in it.
+    pub run_dir: Option<PathBuf>,
+}
+
+/// Why a worker can't run its replicas.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// A component file can't be read.
+    #[error("`{}` {source}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ReadError,
+    },
+    /// A component file is not the one that the program was checked with.
+    #[error("`{}` was replaced while the program ran: its digest was {checked} and is {found}", .path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// What it was.
+        checked: Digest,
+        /// What it is.
+        found: Digest,
+    },
+    /// Worker processes must be hardened, and there are none.
+    #[error("`hardening = \"require\"` needs worker processes: launch it with `--launch-type processes`")]
+    NoHardening,
+    /// The process can't run components.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// A component can't be compiled or linked.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// Worker processes are needed, and how to start them is not known.
+    #[error("worker processes can't be started here")]
+    NoProcesses,
+    /// A worker process can't be started.
+    #[error("failed to start a process for `{name}`")]
+    Launch {
+        /// The worker.
+        name: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A worker process was started and can't run its replicas.
+    #[error("the process of `{name}` can't run it: {message}")]
+    NotLoaded {
+        /// The worker.
+        name: String,
+        /// What it said.
+        message: String,
+    },
+    /// The worker can't be reached from where it should be.
+    #[error("failed to listen for `{name}`")]
+    Listen {
+        /// The node, or the worker itself.
+        name: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A node that listens has no schema that can be served.
+    #[error("failed to serve the schema of `{node}`")]
+    Schema {
+        /// The node.
+        node: String,
+        /// What is wrong with its interfaces.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl WorkerError {
+    fn schema(node: &str, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Schema { node: node.to_owned(), source: Box::new(source) }
+    }
+
+    fn reflection(node: &str, error: ReflectionError) -> Self {
+        Self::schema(node, error)
+    }
+}
+
+/// What a replica has done so far.
+#[derive(Clone, Debug)]
+pub struct ReplicaStats {
+    /// The calls that it answered.
+    pub served: Served,
+    /// How long it was on a thread.
+    pub busy: Duration,
+    /// How large its memories are.
+    pub memory_bytes: u64,
+}
+
+/// A worker: its components are compiled and linked, and its replicas can be started.
+pub struct Worker {
+    replicas: HashMap<ReplicaId, Local>,
+    peers: Peers,
+    events: mpsc::UnboundedSender<NodeEvent>,
+    tasks: JoinSet<()>,
+    warnings: Vec<String>,
+    cache: Option<CompileCache>,
+    run_dir: Option<PathBuf>,
+    servers: Servers,
+}
+
+/// A replica of this worker, running or not.
+struct Local {
+    linked: Arc<Linked>,
+    spec: Arc<ReplicaSpec>,
+    /// Its queue of calls, which outlives each life of it.
+    mailbox: Arc<Mailbox>,
+    temporary_dir: Option<PathBuf>,
+    task: Option<AbortHandle>,
+    /// Its engine and the ticker of that, which every life of it keeps until its end.
+    runtime: Arc<Runtime>,
+    /// Held by a life of it: the next one begins when that is gone.
+    alive: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Worker {
+    /// Compiles, links and starts the replicas of worker number `index` of `plan`.
+    ///
+    /// Compiling takes the calling thread: call this where that may be, outside of an async runtime's workers.
+    pub fn start(plan: &Plan, index: usize, surroundings: Surroundings) -> Result<Self, WorkerError> {
+        let mut worker = Self::load(plan, index, surroundings)?;
+        plan.workers[index].replicas.iter().for_each(|&replica| worker.restart(replica));
+        Ok(worker)
+    }
+
+    /// Compiles every component of `plan` that `cache` does not have.
+    ///
+    /// This takes the calling thread, and further ones.
+    pub fn compile(
+        plan: &Plan,
+        cache: CompileCache,
+        compiling: &mpsc::UnboundedSender<Compiling>,
+    ) -> Result<(), WorkerError> {
+        Self::compile_nodes(plan, &(0..).map(NodeId).take(plan.nodes.len()).collect(), cache, compiling)
+    }
+
+    /// Compiles the components of `nodes` of `plan`, as far as `cache` does not have them.
+    pub fn compile_nodes(
+        plan: &Plan,
+        nodes: &BTreeSet<NodeId>,
+        cache: CompileCache,
+        compiling: &mpsc::UnboundedSender<Compiling>,
+    ) -> Result<(), WorkerError> {
+        let one_each: Vec<_> = nodes.iter().map(|&node| ReplicaId { node, index: 0 }).collect();
+        Components::load(plan, &one_each, Some(cache), compiling).map(drop)
+    }
+
+    /// Compiles and links the replicas of worker number `index` of `plan` without starting any. Calls from elsewhere
+    /// are accepted from here on, and wait.
+    pub fn load(plan: &Plan, index: usize, surroundings: Surroundings) -> Result<Self, WorkerError> {
+        let Surroundings { secrets, cache, outputs, stop, events, compiling, endpoints, run_dir } = surroundings;
+        let replicas = &plan.workers[index].replicas;
+        let components = Components::load(plan, replicas, cache.clone(), &compiling)?;
+        let peers = Peers::new(plan, index, endpoints.workers.as_ref());
+        let program = Arc::new(ProgramInfo {
+            name: plan.program.clone(),
+            launch_type: plan.launch_type.to_string(),
+            stop,
+            watched: plan.watched,
+        });
+        let mut linked = HashMap::new();
+        let mut locals = HashMap::new();
+        for &replica in replicas {
+            let (node, linked) = match linked.get(&replica.node.0) {
+                Some(known) => Clone::clone(known),
+                None => {
+                    let node = plan.node(replica.node);
+                    let code = Arc::new(components.code(node).link(&node.name, &peers.edges(plan, node))?);
+                    linked.entry(replica.node.0).or_insert((Arc::new(node.clone()), code)).clone()
+                }
+            };
+            let mailbox = peers.mailbox(replica).clone();
+            let sink = outputs.sink(mailbox.label());
+            let (node, temporary_dir) = temporary_dir::grant(plan, replica, node, run_dir.as_deref());
+            let spec = Arc::new(ReplicaSpec {
+                program: program.clone(),
+                node,
+                secrets: secrets.of(replica.node),
+                index: replica.index,
+                number: mailbox.replica(),
+                label: mailbox.label().to_owned(),
+                sink,
+                stop: Stop::default(),
+                memory_bytes: Arc::default(),
+            });
+            let (runtime, alive) = (components.runtime.clone(), Arc::default());
+            locals.insert(replica, Local { linked, spec, mailbox, temporary_dir, task: None, runtime, alive });
+        }
+        let servers = Servers::start(plan, endpoints, &peers, &components)?;
+        let warnings = components.runtime.warnings().to_vec();
+        Ok(Self { replicas: locals, peers, events, tasks: JoinSet::new(), warnings, cache, run_dir, servers })
+    }
+
+    /// Starts a replica that does not run: one that has not started yet, or has failed.
+    pub fn restart(&mut self, replica: ReplicaId) {
+        // What is left of earlier lives would pile up.
+        while self.tasks.try_join_next().is_some() {}
+        let Some(local) = self.replicas.get_mut(&replica) else { return };
+        let (linked, spec, mailbox) = (local.linked.clone(), local.spec.clone(), local.mailbox.clone());
+        let events = self.events.clone();
+        let (temporary_dir, runtime, alive) = (local.temporary_dir.clone(), local.runtime.clone(), local.alive.clone());
+        local.task = Some(self.tasks.spawn(async move {
+            let _runtime = runtime;
+            let _alive = alive.lock_owned().await;
+            temporary_dir::make_anew(temporary_dir).await;
+            run_component(replica, linked, spec, mailbox, events).await;
+        }));
+    }
+
+    /// Asks `replica` alone to stop, while the program goes on.
+    pub fn stop_replica(&self, replica: ReplicaId) {
+        if let Some(local) = self.replicas.get(&replica) {
+            local.spec.stop.request();
+        }
+    }
+
+    /// Drops `replica` wherever its guest is, and tells nobody.
+    pub fn kill_replica(&self, replica: ReplicaId) {
+        self.close_replica(replica);
+        if let Some(task) = self.replicas.get(&replica).and_then(|local| local.task.as_ref()) {
+            task.abort();
+        }
+    }
+
+    /// What a user should know of how the worker runs.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The queue of calls of `replica`, for calls by the host itself; `None` if it is not one of this worker's.
+    pub fn mailbox(&self, replica: ReplicaId) -> Option<&Arc<Mailbox>> {
+        self.replicas.get(&replica).map(|local| &local.mailbox)
+    }
+
+    /// What `replica` has done so far.
+    pub fn stats(&self, replica: ReplicaId) -> Option<ReplicaStats> {
+        let mailbox = self.mailbox(replica)?;
+        let memory_bytes =
+            self.replicas.get(&replica).map_or(0, |local| local.spec.memory_bytes.load(Ordering::Relaxed));
+        Some(ReplicaStats { served: mailbox.served(), busy: mailbox.pump().clock().busy(), memory_bytes })
+    }
+
+    /// Every replica that is blocked on another one, as far as one of the two is this worker's.
+    pub fn blocked(&self) -> Vec<Blocked> {
+        self.peers.exchange.blocked()
+    }
+
+    /// Fails the call behind a hold that is part of a ring of `calls` calls.
+    pub fn break_hold(&self, blocked: Blocked, calls: u32) {
+        self.peers.exchange.break_hold(blocked, calls);
+    }
+
+    /// Notes what became of a replica of another worker.
+    pub fn set_presence(&self, replica: ReplicaId, presence: Presence) {
+        if let Some(remote) = self.peers.remotes.get(&replica) {
+            remote.set_presence(presence);
+        }
+    }
+
+    /// Refuses the calls to a replica that will not run again.
+    pub fn close_replica(&self, replica: ReplicaId) {
+        match self.mailbox(replica) {
+            Some(mailbox) => mailbox.close(CallError::Unavailable),
+            None => self.set_presence(replica, Presence::Gone),
+        }
+    }
+
+    /// Tells every replica that no more calls will come: those that only serve end at once, others when `run` does.
+    pub fn close(&self) {
+        self.replicas.values().for_each(|local| local.mailbox.close(CallError::Cancelled));
+    }
+
+    /// Drops the replicas that are still there, wherever their guests are.
+    pub async fn kill(&mut self) {
+        self.tasks.shutdown().await;
+    }
+}

@@ -1,0 +1,126 @@
+//! The compiled components of a worker, each once.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lp_base::plan::{NodePlan, Plan, ReplicaId};
+use lp_base::words::Digest;
+use lp_component::component::Component;
+use lp_runtime::{Code, CompileCache, EngineKey, LoadError, Runtime, Source};
+use lp_sandbox::Kind;
+use tokio::sync::mpsc;
+
+use super::WorkerError;
+
+/// What a worker tells of a component that it compiles, since that takes many seconds for the largest.
+#[derive(Clone, Debug)]
+pub enum Compiling {
+    /// It is not in the cache.
+    Begun {
+        /// Its file.
+        component: PathBuf,
+        /// The size of the file.
+        bytes_len: u64,
+    },
+    /// It is compiled.
+    Ended {
+        /// Its file.
+        component: PathBuf,
+        /// How long that took.
+        elapsed: Duration,
+    },
+}
+
+pub(super) struct Components {
+    pub runtime: Arc<Runtime>,
+    /// By what is compiled, since nodes may have the same component in different files.
+    codes: HashMap<(Digest, EngineKey), Code>,
+    /// The files of the nodes that listen, whose types are read once more.
+    listening: HashMap<PathBuf, Vec<u8>>,
+}
+
+impl Components {
+    /// Loads the components of the nodes that `replicas` are of, and tells `compiling` of those that take time.
+    pub fn load(
+        plan: &Plan,
+        replicas: &[ReplicaId],
+        cache: Option<CompileCache>,
+        compiling: &mpsc::UnboundedSender<Compiling>,
+    ) -> Result<Self, WorkerError> {
+        let mut counts: HashMap<u32, u32> = HashMap::new();
+        replicas.iter().for_each(|replica| *counts.entry(replica.node.0).or_default() += 1);
+        let nodes: Vec<_> = (0..).zip(&plan.nodes).filter(|(index, _)| counts.contains_key(index)).collect();
+        let mut files: HashMap<&Path, Vec<u8>> = HashMap::new();
+        for (_, node) in &nodes {
+            if !files.contains_key(node.component.as_path()) {
+                let path = || node.component.clone();
+                let bytes = Component::read_bytes(&node.component)
+                    .map_err(|source| WorkerError::Read { path: path(), source })?;
+                let found = Digest::of(&bytes);
+                if found != node.sha256 {
+                    return Err(WorkerError::Changed { path: path(), checked: node.sha256, found });
+                }
+                files.insert(&node.component, bytes);
+            }
+        }
+        let sources = nodes.iter().map(|(index, node)| Source {
+            bytes: &files[node.component.as_path()],
+            engine: engine(node),
+            replicas: counts[index],
+            limits: &node.limits,
+        });
+        let runtime = Runtime::new(sources, cache)?;
+        let mut codes = HashMap::new();
+        for (_, node) in &nodes {
+            let engine = engine(node);
+            if let Entry::Vacant(entry) = codes.entry((node.sha256, engine)) {
+                entry.insert(load(&runtime, &node.component, &files[node.component.as_path()], engine, compiling)?);
+            }
+        }
+        let listens = |path: &Path| nodes.iter().any(|(_, node)| node.listen.is_some() && node.component == path);
+        files.retain(|path, _| listens(path));
+        let listening = files.into_iter().map(|(path, bytes)| (path.to_owned(), bytes)).collect();
+        Ok(Self { runtime: Arc::new(runtime), codes, listening })
+    }
+
+    /// The component of a node that a replica of this worker is of.
+    pub fn code(&self, node: &NodePlan) -> &Code {
+        let key = (node.sha256, engine(node));
+        self.codes.get(&key).expect("every component of the worker's nodes was loaded")
+    }
+
+    /// The file of a node that listens.
+    pub fn bytes(&self, node: &NodePlan) -> &[u8] {
+        self.listening.get(&node.component).expect("the files of nodes that listen are kept")
+    }
+}
+
+fn load(
+    runtime: &Runtime,
+    component: &Path,
+    bytes: &[u8],
+    engine: EngineKey,
+    compiling: &mpsc::UnboundedSender<Compiling>,
+) -> Result<Code, LoadError> {
+    let mut begun = None;
+    let code = runtime.load(component, bytes, engine, || {
+        begun = Some(Instant::now());
+        // Nobody has to listen.
+        let _ = compiling.send(Compiling::Begun { component: component.to_owned(), bytes_len: bytes.len() as u64 });
+    });
+    if let Some(begun) = begun {
+        let _ = compiling.send(Compiling::Ended { component: component.to_owned(), elapsed: begun.elapsed() });
+    }
+    code
+}
+
+fn engine(node: &NodePlan) -> EngineKey {
+    EngineKey {
+        kind: if node.uses_async { Kind::Concurrent } else { Kind::Plain },
+        stack_bytes: node.limits.stack_bytes,
+        fuel: node.limits.fuel.is_some(),
+    }
+}

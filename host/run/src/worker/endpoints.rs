@@ -1,0 +1,173 @@
+//! Where a worker is called from outside of its process: by other workers, and by any client at a node's own address.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use lp_base::plan::{NodeId, NodePlan, Plan, ReplicaId};
+use lp_component::component::{Component, MethodTypes, describe};
+use lp_component::{proto, value};
+use lp_courier::grpc::{Check, Listener, Public, PublicSchema, ServedReplica, Service, serve};
+use prost::Message as _;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::WorkerError;
+use super::components::Components;
+use super::credentials::WorkerCredentials;
+use super::peers::{Peers, paths};
+
+/// The listening sockets of a worker. Whoever launched it bound them, so that they outlive it and are never missed.
+#[derive(Default)]
+pub struct Endpoints {
+    /// How the workers of the program reach each other, if there are several.
+    pub workers: Option<WorkerSockets>,
+    /// The sockets of nodes that listen for clients outside of the program.
+    pub nodes: Vec<(NodeId, TcpListener)>,
+}
+
+/// How the workers of a program reach each other.
+pub struct WorkerSockets {
+    /// This worker's own socket.
+    pub listener: UnixListener,
+    /// The paths of all workers' sockets, by their index in the plan.
+    pub paths: Vec<PathBuf>,
+    /// By which they know each other.
+    pub credentials: WorkerCredentials,
+}
+
+/// The servers behind a worker's endpoints. Dropping them ends the connections.
+pub(super) struct Servers {
+    credentials: WorkerCredentials,
+    workers: Option<watch::Sender<Arc<Service>>>,
+    nodes: Vec<(NodeId, watch::Sender<Arc<Service>>)>,
+    _tasks: JoinSet<()>,
+}
+
+impl Servers {
+    /// Serves every endpoint on the tokio runtime that this is called on.
+    pub(super) fn start(
+        plan: &Plan,
+        endpoints: Endpoints,
+        peers: &Peers,
+        components: &Components,
+    ) -> Result<Self, WorkerError> {
+        let mut tasks = JoinSet::new();
+        let (mut workers, mut credentials) = (None, WorkerCredentials::default());
+        if let Some(sockets) = endpoints.workers {
+            let listener = sockets.listener.set_nonblocking(true);
+            let listener = listener.and_then(|()| tokio::net::UnixListener::from_std(sockets.listener));
+            let listener =
+                listener.map_err(|source| WorkerError::Listen { name: "other workers".to_owned(), source })?;
+            credentials = sockets.credentials;
+            let in_flight_max = peers.local().map(|replica| plan.node(replica.node).limits.calls_per_connection).max();
+            let (sender, services) = watch::channel(Arc::new(internal(plan, peers, &credentials)));
+            workers = Some(sender);
+            tasks.spawn(serve(Listener::Unix(listener), services, in_flight_max.unwrap_or(u32::MAX)));
+        }
+        let mut nodes = Vec::new();
+        for (id, listener) in endpoints.nodes {
+            let node = plan.node(id);
+            let listener = listener.set_nonblocking(true).and_then(|()| tokio::net::TcpListener::from_std(listener));
+            let listener = listener.map_err(|source| WorkerError::Listen { name: node.name.clone(), source })?;
+            let (sender, services) = watch::channel(Arc::new(public(plan, id, peers, components)?));
+            nodes.push((id, sender));
+            tasks.spawn(serve(Listener::Tcp(listener), services, node.limits.calls_per_connection));
+        }
+        Ok(Self { credentials, workers, nodes, _tasks: tasks })
+    }
+
+    /// Serves the nodes `rebuilt` as `plan` has them, on the connections that there are.
+    pub(super) fn renew(
+        &self,
+        plan: &Plan,
+        rebuilt: &BTreeSet<NodeId>,
+        peers: &Peers,
+        components: &Components,
+    ) -> Result<(), WorkerError> {
+        for (id, services) in self.nodes.iter().filter(|(id, _)| rebuilt.contains(id)) {
+            services.send_replace(Arc::new(public(plan, *id, peers, components)?));
+        }
+        if let Some(services) = &self.workers {
+            services.send_replace(Arc::new(internal(plan, peers, &self.credentials)));
+        }
+        Ok(())
+    }
+}
+
+/// What other workers are served.
+fn internal(plan: &Plan, peers: &Peers, credentials: &WorkerCredentials) -> Service {
+    Service::internal(served(plan, peers, peers.local().collect(), credentials), message_bytes_max(plan))
+}
+
+/// What clients of a node are served.
+fn public(plan: &Plan, id: NodeId, peers: &Peers, components: &Components) -> Result<Service, WorkerError> {
+    let node = plan.node(id);
+    // A client's connection ends up at one worker, and its calls are for the whole node.
+    let all = (0..node.replicas).map(|index| ReplicaId { node: id, index });
+    let replicas = served(plan, peers, all.collect(), &WorkerCredentials::default());
+    let readiness =
+        peers.local().filter(|replica| replica.node == id).map(|replica| peers.mailbox(replica).readiness());
+    let about = about(node, components, readiness.collect())?;
+    Ok(Service::public(replicas, message_bytes_max(plan), about))
+}
+
+fn served(
+    plan: &Plan,
+    peers: &Peers,
+    mut replicas: Vec<ReplicaId>,
+    credentials: &WorkerCredentials,
+) -> Vec<ServedReplica> {
+    replicas.sort();
+    let permits = credentials.permits(plan);
+    let replica = |&replica: &ReplicaId| {
+        let paths = paths(plan.node(replica.node)).into_iter().enumerate();
+        let methods: HashMap<_, _> = paths.map(|(index, path)| (path.as_str().to_owned(), index)).collect();
+        let permits = permits.get(&replica.node).cloned().unwrap_or_default();
+        ServedReplica { peer: peers.peer(replica), methods: Arc::new(methods), permits }
+    };
+    replicas.iter().map(replica).collect()
+}
+
+fn message_bytes_max(plan: &Plan) -> usize {
+    usize::try_from(plan.message_bytes_max).unwrap_or(usize::MAX)
+}
+
+/// The schema of a node, its health, and the check of requests against its types.
+fn about(
+    node: &NodePlan,
+    components: &Components,
+    readiness: Vec<watch::Receiver<bool>>,
+) -> Result<Public, WorkerError> {
+    let bytes = components.bytes(node);
+    let component = Component::parse(&node.component, bytes).map_err(|error| WorkerError::schema(&node.name, error))?;
+    let served = |name: &str| node.couriers.iter().any(|courier| courier.interface == name);
+    let couriers: Vec<_> = component.couriers.iter().filter(|courier| served(&courier.name)).collect();
+    let schema = proto::schema(couriers.iter().copied()).map_err(|error| WorkerError::schema(&node.name, error))?;
+    // An interface that grew as its node was rebuilt is there twice.
+    let services: BTreeSet<_> = node.couriers.iter().map(|courier| proto::service_name(&courier.interface)).collect();
+    let services = services.into_iter().collect();
+    let types: Vec<Option<MethodTypes>> = node
+        .couriers
+        .iter()
+        .flat_map(|courier| {
+            let interface = couriers.iter().find(|interface| interface.name == courier.interface);
+            courier.methods.iter().map(move |method| {
+                let found = interface.and_then(|known| known.methods.iter().find(|other| other.name == method.name));
+                found.and_then(|method| method.types.clone())
+            })
+        })
+        .collect();
+    let check: Box<Check> = Box::new(move |method, request| match types.get(method) {
+        Some(Some(types)) => value::check(types, request).map_err(|error| error.to_string()),
+        _ => Err("the method can't be called".to_owned()),
+    });
+    let schema = PublicSchema {
+        descriptors: [schema.encode_to_vec(), proto::types_schema().encode_to_vec()],
+        // Calls do without: who asks for the types is told that they are not served.
+        types: describe(&component, bytes).ok().map(proto::get_wit_response),
+    };
+    Public::new(&schema, services, readiness, check).map_err(|error| WorkerError::reflection(&node.name, error))
+}

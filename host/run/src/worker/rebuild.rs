@@ -1,0 +1,73 @@
+//! Nodes whose components are replaced while the worker runs: their mailboxes stay, with the calls that wait in them.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use lp_base::plan::{NodeId, Plan, ReplicaId};
+use lp_base::replica::{ReplicaSpec, Stop};
+use tokio::sync::mpsc;
+
+use super::components::Components;
+use super::{Worker, WorkerError, temporary_dir};
+
+impl Worker {
+    /// Has the replicas of `nodes` run what `plan` has for them from their next start on, and those who call them know
+    /// the functions that they have then. They must have ended, or been dropped. After an error they are as they were.
+    ///
+    /// The new components get an engine of their own, because the pools of the others were sized without them.
+    ///
+    /// Compiles what the cache does not have, on the calling thread.
+    pub fn rebuild(&mut self, plan: &Plan, nodes: &BTreeSet<NodeId>) -> Result<(), WorkerError> {
+        self.peers.renew(plan, nodes);
+        let own: Vec<ReplicaId> =
+            self.replicas.keys().filter(|replica| nodes.contains(&replica.node)).copied().collect();
+        if own.is_empty() {
+            return Ok(());
+        }
+        // They are in the cache, where there is one.
+        let (compiling, _) = mpsc::unbounded_channel();
+        let components = Components::load(plan, &own, self.cache.clone(), &compiling)?;
+        let mut linked = HashMap::new();
+        for id in own.iter().map(|replica| replica.node).collect::<BTreeSet<_>>() {
+            let node = plan.node(id);
+            let code = components.code(node).link(&node.name, &self.peers.edges(plan, node))?;
+            linked.insert(id, (Arc::new(node.clone()), Arc::new(code)));
+        }
+        self.servers.renew(plan, nodes, &self.peers, &components)?;
+        for replica in own {
+            let local = self.replicas.get_mut(&replica).expect("it is one of the worker's own");
+            let (node, code) = linked[&replica.node].clone();
+            let (node, temporary_dir) = temporary_dir::grant(plan, replica, node, self.run_dir.as_deref());
+            local.spec = Arc::new(ReplicaSpec {
+                program: local.spec.program.clone(),
+                node,
+                secrets: local.spec.secrets.clone(),
+                index: replica.index,
+                number: local.spec.number,
+                label: local.spec.label.clone(),
+                stop: Stop::default(),
+                sink: local.spec.sink.clone(),
+                memory_bytes: local.spec.memory_bytes.clone(),
+            });
+            (local.linked, local.temporary_dir, local.runtime) = (code, temporary_dir, components.runtime.clone());
+            local.mailbox.reopen();
+        }
+        Ok(())
+    }
+
+    /// Has a replica end without taking another call; those that wait are for its next life.
+    pub fn pause_replica(&self, replica: ReplicaId) {
+        if let Some(mailbox) = self.mailbox(replica) {
+            mailbox.pause();
+        }
+    }
+
+    /// Drops a replica that is to start again, wherever its guest is, and tells nobody.
+    pub fn drop_replica(&self, replica: ReplicaId) {
+        let Some(local) = self.replicas.get(&replica) else { return };
+        local.mailbox.suspend();
+        if let Some(task) = &local.task {
+            task.abort();
+        }
+    }
+}

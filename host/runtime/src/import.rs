@@ -1,0 +1,139 @@
+//! Imported functions that hand a request message to the host and take a response message from it.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use lp_courier::{KeepOnDrop, Message};
+use lp_sandbox::CallStyle;
+use tokio::task::JoinSet;
+use wasmtime::component::{Accessor, FutureReader, Lift, LinkerInstance, Lower, Resource};
+use wasmtime::{AsContextMut, Result, StoreContextMut, format_err};
+
+use super::signature::Signature;
+use super::wire::{Args, Payload, Reply, Wire};
+
+/// The future of a call that the host makes for a guest. It borrows nothing of the store.
+pub(super) type Outcome = Pin<Box<dyn Future<Output = Result<Payload>> + Send>>;
+
+/// What the host does with a call of an imported function.
+pub(super) trait Imported<T: 'static, H: 'static>: Send + Sync + 'static {
+    /// Starts the call; the future makes it. `handle` is given for the methods of a handle resource.
+    fn call(&self, store: StoreContextMut<'_, T>, handle: Option<Resource<H>>, request: Message) -> Outcome;
+}
+
+/// Links `name` to `imported`.
+///
+/// wasmtime compiles its glue anew for each number of core values that arguments and a result are passed in, so as little
+/// as possible depends on these: a result in a `future` is always passed by it, and `imported` is called through a pointer.
+pub(super) fn link<T: Send + 'static, H: Send + Sync + 'static>(
+    linker: &mut LinkerInstance<'_, T>,
+    name: &str,
+    signature: &Signature,
+    imported: Arc<dyn Imported<T, H>>,
+) -> Result<()> {
+    macro_rules! by_size {
+        ($($params:literal)*) => {
+            match (signature.params, signature.results.min(1), signature.style) {
+                $(
+                    ($params, 0, CallStyle::Async) => link_async::<T, H, $params, 0>(linker, name, imported),
+                    ($params, _, CallStyle::Async) => link_async::<T, H, $params, 1>(linker, name, imported),
+                    ($params, 0, CallStyle::Blocking) => link_blocking::<T, H, $params, 0>(linker, name, imported),
+                    ($params, _, CallStyle::Blocking) => link_blocking::<T, H, $params, 1>(linker, name, imported),
+                    ($params, _, CallStyle::Future { has_value: true }) => {
+                        link_future::<T, H, $params, _>(linker, name, imported, Reply)
+                    }
+                    ($params, _, CallStyle::Future { has_value: false }) => {
+                        link_future::<T, H, $params, _>(linker, name, imported, drop)
+                    }
+                )*
+                (params, ..) => unreachable!("a signature has at most 16 core values, not {params}"),
+            }
+        };
+    }
+    by_size!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16)
+}
+
+/// Links an `async func` whose parameters are `P` core values and whose result is returned in `R`.
+fn link_async<T: Send + 'static, H: Send + Sync + 'static, const P: usize, const R: usize>(
+    linker: &mut LinkerInstance<'_, T>,
+    name: &str,
+    imported: Arc<dyn Imported<T, H>>,
+) -> Result<()> {
+    linker.func_wrap_concurrent(name, move |accessor: &Accessor<T>, args: Args<P, H>| {
+        let (outcome, block) = accessor.with(|mut access| begun(&*imported, access.as_context_mut(), args));
+        Box::pin(async move { Ok(Wire::<R>(settled(outcome, block).await?)) })
+    })
+}
+
+/// Links a `func` that blocks its caller.
+fn link_blocking<T: Send + 'static, H: Send + Sync + 'static, const P: usize, const R: usize>(
+    linker: &mut LinkerInstance<'_, T>,
+    name: &str,
+    imported: Arc<dyn Imported<T, H>>,
+) -> Result<()> {
+    linker.func_wrap_async(name, move |store: StoreContextMut<'_, T>, args: Args<P, H>| {
+        let (outcome, block) = begun(&*imported, store, args);
+        Box::new(async move { Ok(Wire::<R>(settled(outcome, block).await?)) })
+    })
+}
+
+/// Links a `func` that returns a `future`, whose value `value` makes of the outcome.
+fn link_future<T: Send + 'static, H: Send + Sync + 'static, const P: usize, V>(
+    linker: &mut LinkerInstance<'_, T>,
+    name: &str,
+    imported: Arc<dyn Imported<T, H>>,
+    value: fn(Payload) -> V,
+) -> Result<()>
+where
+    V: Lower + Lift + Send + Sync + 'static,
+{
+    linker.func_wrap_async(name, move |mut store: StoreContextMut<'_, T>, args: Args<P, H>| {
+        let (outcome, block) = begun(&*imported, store.as_context_mut(), args);
+        Box::new(async move {
+            let outcome = started(outcome, block).await;
+            Ok((FutureReader::new(store, async move { outcome.await.map(value) })?,))
+        })
+    })
+}
+
+/// A call that has begun, and its hold on the block of its request.
+fn begun<T: 'static, H: 'static, const P: usize>(
+    imported: &dyn Imported<T, H>,
+    store: StoreContextMut<'_, T>,
+    args: Args<P, H>,
+) -> (Outcome, KeepOnDrop) {
+    let block = KeepOnDrop(args.request.block().cloned());
+    (imported.call(store, args.handle, args.request), block)
+}
+
+/// Starts a call whose outcome the guest asks for later, or never: it goes on by itself, until the guest drops its end
+/// of the future or the store ends.
+async fn started(mut outcome: Outcome, block: KeepOnDrop) -> Outcome {
+    let first = futures::poll!(&mut outcome);
+    drop(block);
+    match first {
+        Poll::Ready(result) => Box::pin(async { result }),
+        Poll::Pending => {
+            let mut calls = JoinSet::new();
+            calls.spawn(outcome);
+            Box::pin(async move {
+                let joined = calls.join_next().await.expect("the set has the one call");
+                joined.unwrap_or_else(|error| Err(format_err!("the call ended early: {error}")))
+            })
+        }
+    }
+}
+
+/// Polls `outcome` once, which is while the calling guest stands still, and ends the borrow of its block then.
+///
+/// wasmtime makes this first poll within the guest's call of the function, so nothing of the guest runs between
+/// lifting and here, and a dropped future was either never polled or drops `block` and so ends the borrow too.
+async fn settled(mut outcome: Outcome, block: KeepOnDrop) -> Result<Payload> {
+    let first = futures::poll!(&mut outcome);
+    drop(block);
+    match first {
+        Poll::Ready(result) => result,
+        Poll::Pending => outcome.await,
+    }
+}

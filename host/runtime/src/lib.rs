@@ -1,0 +1,188 @@
+//! Components compiled, linked, instantiated and run: the one module that names wasmtime.
+//!
+//! A [`Runtime`] holds the engines of a process. [`Runtime::load`] compiles a component into [`Code`],
+//! [`Code::link`] binds its imports to the host and to other nodes' mailboxes, [`Linked::start`] makes a [`Replica`]
+//! of it with a store of its own, and [`Replica::serve`] runs that until its mailbox is closed.
+
+mod cache;
+mod engine;
+mod export;
+mod footprint;
+mod import;
+mod peers;
+mod replica;
+mod signature;
+mod stack;
+mod wire;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use cache::{CacheError, CompileCache};
+pub use engine::EngineKey;
+use engine::{Demand, Ticker};
+use lp_base::plan::LimitsPlan;
+use lp_base::replica::{Failure, ReplicaSpec};
+use lp_sandbox::{GrantError, Kind, State, Ticks};
+pub use peers::{EdgeSpec, HandleSpec, MethodSpec, TargetSpec};
+pub use replica::{Ended, Replica};
+use wasmtime::Engine;
+use wasmtime::component::{Component, InstancePre, Linker};
+#[cfg(feature = "fuzzing")]
+pub use wire::check_decoding;
+
+/// The engines of a process, with memory set aside for the replicas that will run in it.
+pub struct Runtime {
+    engines: HashMap<EngineKey, Engine>,
+    cache: Option<CompileCache>,
+    warnings: Vec<String>,
+    ticker: Ticker,
+}
+
+/// A component's bytes and the number of replicas that will be made of it.
+pub struct Source<'a> {
+    /// The component.
+    pub bytes: &'a [u8],
+    /// Which engine it runs on.
+    pub engine: EngineKey,
+    /// Replicas that will run at once in this process.
+    pub replicas: u32,
+    /// What each of them may use.
+    pub limits: &'a LimitsPlan,
+}
+
+/// Why a process can't run components at all.
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    /// wasmtime refused to make an engine.
+    #[error("failed to set up the wasm engine: {0}")]
+    Engine(String),
+    /// The thread that makes busy guests yield could not be started.
+    #[error("failed to start the epoch thread")]
+    Ticker(#[source] std::io::Error),
+}
+
+/// Why a component can't be compiled or linked.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The bytes are no component that this version of the host can run.
+    #[error("failed to compile `{}`: {reason}", .path.display())]
+    Compile {
+        /// The component's file.
+        path: PathBuf,
+        /// What the compiler said.
+        reason: String,
+    },
+    /// An import has nothing to satisfy it.
+    #[error("failed to link `{node}`: {reason}")]
+    Link {
+        /// The node.
+        node: String,
+        /// What the linker said.
+        reason: String,
+    },
+}
+
+/// Why a replica can't be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A granted file or directory can't be opened.
+    #[error(transparent)]
+    Grant(#[from] GrantError),
+    /// The guest's initialisation failed.
+    #[error("{}", .0.summary)]
+    Guest(Failure),
+    /// The component lacks an export that the program was checked to have.
+    #[error("{0}")]
+    Exports(wasmtime::Error),
+}
+
+impl Runtime {
+    /// Makes the engines, with pools sized for `sources`. Where a pool can't be had, instances are allocated on demand
+    /// and [`Self::warnings`] says so.
+    pub fn new<'a>(
+        sources: impl IntoIterator<Item = Source<'a>>,
+        cache: Option<CompileCache>,
+    ) -> Result<Self, RuntimeError> {
+        let mut demands: HashMap<EngineKey, Demand> = HashMap::new();
+        for source in sources {
+            footprint::add(demands.entry(source.engine).or_default(), source.bytes, source.replicas, source.limits);
+        }
+        let (mut engines, mut warnings) = (HashMap::new(), Vec::new());
+        for (key, demand) in demands {
+            let pooled = engine::engine(key, &demand).map_err(|error| RuntimeError::Engine(format!("{error:#}")))?;
+            if let Some(refused) = pooled.refused {
+                warnings.push(format!("instances are allocated one by one, which is slower: no pool: {refused:#}"));
+            }
+            engines.insert(key, pooled.engine);
+        }
+        let ticker = Ticker::start(engines.values().cloned().collect()).map_err(RuntimeError::Ticker)?;
+        Ok(Self { engines, cache, warnings, ticker })
+    }
+
+    /// What a user should know of this runtime.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Compiles the component in `bytes`, which were read from `path`, on all cores, or takes it from the compile cache.
+    /// `begun` is told before it is compiled, which takes seconds for large ones.
+    ///
+    /// # Panics
+    ///
+    /// If the runtime was made without a source for that engine.
+    pub fn load(&self, path: &Path, bytes: &[u8], key: EngineKey, begun: impl FnOnce()) -> Result<Code, LoadError> {
+        let engine = &self.engines[&key];
+        let compiled = match &self.cache {
+            Some(cache) => cache.load(engine, bytes, begun),
+            None => {
+                begun();
+                Component::new(engine, bytes)
+            }
+        };
+        let reason = |error| LoadError::Compile { path: path.to_owned(), reason: format!("{error:#}") };
+        let component = compiled.map_err(reason)?;
+        let exports = component.component_type();
+        let run_export = exports.exports(engine).map(|(name, _)| name).find(|name| name.starts_with("wasi:cli/run@"));
+        let run_export = run_export.map(str::to_owned);
+        Ok(Code { component, kind: key.kind, run_export, ticks: self.ticker.ticks().clone() })
+    }
+}
+
+/// A compiled component.
+pub struct Code {
+    component: Component,
+    kind: Kind,
+    run_export: Option<String>,
+    ticks: Ticks,
+}
+
+impl Code {
+    /// Binds the component's imports: to the host, and to other nodes by `edges`.
+    pub fn link(&self, node: &str, edges: &[EdgeSpec]) -> Result<Linked, LoadError> {
+        let engine = self.component.engine();
+        let mut linker = Linker::new(engine);
+        let linked = lp_sandbox::add_to_linker(&mut linker, &self.component, self.kind)
+            .and_then(|()| peers::add_to_linker(&mut linker, engine, &self.component, edges))
+            .and_then(|()| linker.instantiate_pre(&self.component));
+        let reason = |error| LoadError::Link { node: node.to_owned(), reason: format!("{error:#}") };
+        let pre = linked.map_err(reason)?;
+        Ok(Linked { pre, kind: self.kind, run_export: self.run_export.clone(), ticks: self.ticks.clone() })
+    }
+}
+
+/// A component with all its imports bound, from which replicas are made.
+pub struct Linked {
+    pre: InstancePre<State>,
+    kind: Kind,
+    run_export: Option<String>,
+    ticks: Ticks,
+}
+
+impl Linked {
+    /// Makes a replica; the guest's initialisation runs.
+    pub async fn start(&self, spec: Arc<ReplicaSpec>) -> Result<Replica, StartError> {
+        Replica::start(self, spec).await
+    }
+}

@@ -1,0 +1,310 @@
+//! One replica: its store, its instance, and the event loop that runs it and answers its calls.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+
+use futures::stream::{FuturesUnordered, StreamExt};
+use lp_base::replica::{Failure, ReplicaSpec};
+use lp_courier::{Answering, CallError, Mailbox, Message};
+use lp_sandbox::{Alarm, CallKey, Kind, LimitHit, LineWriter, Meter, State, Turns};
+use wasmtime::component::{Accessor, Instance, TypedFunc};
+use wasmtime::{Store, StoreContextMut, UpdateDeadline};
+use wasmtime_wasi::I32Exit;
+
+use super::export::{Exported, exported};
+use super::signature::Signature;
+use super::{Linked, StartError, stack};
+
+type Method = Option<Box<dyn Exported<State>>>;
+
+/// `wasi:cli/run.run`.
+type Run = TypedFunc<(), (Result<(), ()>,)>;
+
+/// A replica that is instantiated and not yet running.
+pub struct Replica {
+    store: Store<State>,
+    /// By their places in the plan; `None` for one that the component has no more.
+    methods: Arc<[Method]>,
+    run: Option<Run>,
+    kind: Kind,
+    concurrent_max: usize,
+    turns: Arc<Turns>,
+}
+
+/// How a replica's event loop ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Why, where the guest failed; `None` where it was told to end, or ended itself with an exit status of 0.
+    pub failure: Option<Failure>,
+    /// Whether `run` ended by an exit with status 0, which no call can follow.
+    pub exited: bool,
+    /// The most memory that the replica had at once, in bytes.
+    pub memory_peak: u64,
+}
+
+impl Replica {
+    /// Makes the store and the instance, which may run the guest's initialisation.
+    pub(super) async fn start(linked: &Linked, spec: Arc<ReplicaSpec>) -> Result<Self, StartError> {
+        let turns = Turns::new(linked.ticks.clone());
+        let mut store = Store::new(linked.pre.engine(), State::new(spec.clone(), turns.clone())?);
+        lp_sandbox::apply(&mut store, &spec.node.limits).map_err(StartError::Exports)?;
+        store.set_epoch_deadline(1);
+        let counts = store.data().meter.counts();
+        store.epoch_deadline_callback(move |store| {
+            store.data().breach.check()?;
+            if counts {
+                charge(store)?;
+            }
+            Ok(UpdateDeadline::Yield(1))
+        });
+        let instance = match turns.of(linked.pre.instantiate_async(&mut store)).await {
+            Ok(instance) => instance,
+            Err(error) => return Err(StartError::Guest(failure(&error, &store))),
+        };
+        let found = Self::find_exports(&mut store, &instance, linked, &spec);
+        let (methods, run) = found.map_err(StartError::Exports)?;
+        Ok(Self {
+            store,
+            methods: methods.into(),
+            run,
+            kind: linked.kind,
+            concurrent_max: spec.node.limits.calls_concurrent as usize,
+            turns,
+        })
+    }
+
+    #[allow(clippy::type_complexity, reason = "a pair that is taken apart at once")]
+    fn find_exports(
+        store: &mut Store<State>,
+        instance: &Instance,
+        linked: &Linked,
+        spec: &ReplicaSpec,
+    ) -> wasmtime::Result<(Vec<Method>, Option<Run>)> {
+        let missing = |name: &str| wasmtime::format_err!("the component has no export `{name}`");
+        let mut methods = Vec::new();
+        for courier in &spec.node.couriers {
+            let interface = instance.get_export_index(&mut *store, None, &courier.interface);
+            for method in &courier.methods {
+                let index = interface
+                    .and_then(|interface| instance.get_export_index(&mut *store, Some(&interface), &method.name));
+                let func = index.and_then(|index| instance.get_func(&mut *store, index));
+                methods.push(func.map(|func| exported(func, &Signature::of(&func.ty(&*store)))));
+            }
+        }
+        let run = match (&linked.run_export, spec.node.run.is_some()) {
+            (Some(name), true) => {
+                let interface = instance.get_export_index(&mut *store, None, name).ok_or_else(|| missing(name))?;
+                let index = instance.get_export_index(&mut *store, Some(&interface), "run");
+                let index = index.ok_or_else(|| missing("run"))?;
+                Some(instance.get_typed_func(&mut *store, index)?)
+            }
+            _ => None,
+        };
+        Ok((methods, run))
+    }
+
+    /// Runs the guest's `run`, if it has one, and answers calls until the mailbox is closed or the guest fails.
+    ///
+    /// `ran` is called when `run` returns without an error; the replica goes on serving after it.
+    pub async fn serve(mut self, mailbox: Arc<Mailbox>, ran: &(dyn Fn() + Send + Sync)) -> Ended {
+        let running = AtomicBool::new(self.run.is_some());
+        let ran = || {
+            running.store(false, Ordering::Relaxed);
+            ran();
+        };
+        let (turns, breach) = (self.turns.clone(), self.store.data().breach.clone());
+        let mut alarm = Alarm::new(self.store.data().meter.clone());
+        let result = turns.of(async {
+            let mut served: Pin<Box<dyn Future<Output = wasmtime::Result<()>> + Send>> = match self.kind {
+                Kind::Plain => Box::pin(self.serve_one_by_one(&mailbox, &ran)),
+                Kind::Concurrent => Box::pin(self.serve_concurrently(&mailbox, &ran)),
+            };
+            poll_fn(|cx| {
+                let polled = served.as_mut().poll(cx);
+                if polled.is_ready() {
+                    return polled;
+                }
+                // What a guest went beyond may not have stopped it.
+                breach.check()?;
+                alarm.poll(cx).map(|hit| Err(hit.into()))
+            })
+            .await
+        });
+        let result = result.await;
+        let state = self.store.data();
+        state.output.iter().for_each(LineWriter::finish);
+        let memory_peak = state.limits.peak;
+        let exited =
+            running.into_inner() && matches!(&result, Err(error) if matches!(error.downcast_ref(), Some(I32Exit(0))));
+        let failure = result.err().filter(|_| !exited).map(|error| failure(&error, &self.store));
+        Ended { failure, exited, memory_peak }
+    }
+
+    /// The meter, where it counts calls.
+    fn counted(&self) -> Option<Arc<Meter>> {
+        let meter = &self.store.data().meter;
+        meter.counts_calls().then(|| meter.clone())
+    }
+
+    async fn serve_one_by_one(&mut self, mailbox: &Mailbox, ran: &(dyn Fn() + Sync)) -> wasmtime::Result<()> {
+        mailbox.pump().look();
+        let counted = self.counted();
+        if let Some(run) = self.run {
+            run_result(run.call_async(&mut self.store, ()).await)?;
+            ran();
+        }
+        while let Some(call) = std::future::poll_fn(|cx| mailbox.poll_next(cx)).await {
+            let (method, request, origin, answering) = call.split();
+            self.store.data_mut().current = origin;
+            let Some(method) = method_of(&self.methods, method)? else {
+                mailbox.answer(answering, Err(gone(mailbox)));
+                continue;
+            };
+            counted.as_ref().inspect(|meter| meter.begin(None));
+            let result = method.call(wasmtime::AsContextMut::as_context_mut(&mut self.store), request).await;
+            counted.as_ref().inspect(|meter| meter.end(None));
+            self.store.data_mut().current = None;
+            settle(mailbox, answering, result)?;
+        }
+        Ok(())
+    }
+
+    async fn serve_concurrently(&mut self, mailbox: &Mailbox, ran: &(dyn Fn() + Sync)) -> wasmtime::Result<()> {
+        let (methods, run, concurrent_max) = (self.methods.clone(), self.run, self.concurrent_max);
+        let counted = self.counted();
+        let looped = self.store.run_concurrent(async move |accessor| {
+            let mut calls = FuturesUnordered::new();
+            let mut running = run.map(|run| Box::pin(run.call_concurrent(accessor, ())));
+            let mut closed = false;
+            std::future::poll_fn(|cx| {
+                mailbox.pump().look();
+                if let Some(future) = &mut running
+                    && let Poll::Ready(result) = future.as_mut().poll(cx)
+                {
+                    running = None;
+                    match run_result(result) {
+                        Ok(()) => ran(),
+                        Err(error) => return Poll::Ready(Err(error)),
+                    }
+                }
+                loop {
+                    while !closed && calls.len() < concurrent_max {
+                        match mailbox.poll_next(cx) {
+                            Poll::Ready(Some(call)) => {
+                                calls.push(serve_call(accessor, &methods, mailbox, call, counted.as_deref()));
+                            }
+                            Poll::Ready(None) => closed = true,
+                            Poll::Pending => break,
+                        }
+                    }
+                    match calls.poll_next_unpin(cx) {
+                        Poll::Ready(Some(Ok(()))) => {}
+                        Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
+                        Poll::Ready(None) if closed && running.is_none() => return Poll::Ready(Ok(())),
+                        Poll::Ready(None) | Poll::Pending => return Poll::Pending,
+                    }
+                }
+            })
+            .await
+        });
+        looped.await.and_then(|result| result)
+    }
+}
+
+async fn serve_call(
+    accessor: &Accessor<State>,
+    methods: &[Method],
+    mailbox: &Mailbox,
+    call: lp_courier::Call,
+    counted: Option<&Meter>,
+) -> wasmtime::Result<()> {
+    let (method, request, origin, answering) = call.split();
+    let (mut known, has_origin) = (None, origin.is_some());
+    let started = |task| {
+        if let Some(origin) = origin {
+            accessor.with(|mut access| access.get().origins.insert(task, origin));
+        }
+        counted.inspect(|meter| meter.begin(Some(task)));
+        known = Some(task);
+    };
+    let Some(method) = method_of(methods, method)? else {
+        mailbox.answer(answering, Err(gone(mailbox)));
+        return Ok(());
+    };
+    let result = method.call_concurrent(accessor, request, Box::new(started)).await;
+    if let Some(task) = known {
+        if has_origin {
+            accessor.with(|mut access| access.get().origins.remove(&task));
+        }
+        counted.inspect(|meter| meter.end(Some(task)));
+    }
+    settle(mailbox, answering, result)
+}
+
+/// Charges the guest of `store`, which runs right now, for a tick.
+fn charge(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<()> {
+    let mut working: Vec<CallKey> = vec![None];
+    if store.data().meter.counts_calls() && store.data().is_concurrent() {
+        working = store.async_call_stack()?.map(Some).collect();
+    }
+    Ok(store.data().meter.charge(working)?)
+}
+
+fn method_of(methods: &[Method], index: usize) -> wasmtime::Result<Option<&dyn Exported<State>>> {
+    let method = methods.get(index).map(Option::as_deref);
+    method.ok_or_else(|| wasmtime::format_err!("method {index} does not exist"))
+}
+
+/// The error of a call that was made before the replica was rebuilt.
+fn gone(mailbox: &Mailbox) -> CallError {
+    CallError::Failed(format!("`{}` was rebuilt without the function that is called", mailbox.label()))
+}
+
+/// Answers a call. A guest that failed in it answers with no more than that, and takes the replica down.
+fn settle(mailbox: &Mailbox, answering: Answering, result: wasmtime::Result<Message>) -> wasmtime::Result<()> {
+    match result {
+        Ok(response) => {
+            mailbox.answer(answering, Ok(response));
+            Ok(())
+        }
+        Err(error) => {
+            mailbox.answer(answering, Err(mailbox.failed()));
+            Err(error)
+        }
+    }
+}
+
+/// The end of `run`, where the guest's own error is one like any other.
+fn run_result(result: wasmtime::Result<(Result<(), ()>,)>) -> wasmtime::Result<()> {
+    match result? {
+        (Ok(()),) => Ok(()),
+        (Err(()),) => wasmtime::bail!("its `run` returned an error"),
+    }
+}
+
+/// What to say of a guest that failed with `error`.
+fn failure(error: &wasmtime::Error, store: &Store<State>) -> Failure {
+    let stack = error.downcast_ref::<wasmtime::WasmBacktrace>().and_then(stack::shown);
+    // Who exits says so.
+    let stack = stack.filter(|_| !error.is::<I32Exit>());
+    let mut summary = match (error.downcast_ref::<I32Exit>(), error.downcast_ref::<wasmtime::Trap>()) {
+        (Some(I32Exit(status)), _) => format!("exited with status {status}"),
+        (_, Some(trap)) => trap.to_string(),
+        _ => {
+            let causes = error.chain().map(ToString::to_string).filter(|cause| !cause.starts_with("error while exec"));
+            causes.collect::<Vec<_>>().join(": ")
+        }
+    };
+    let known = store.data().breach.check().err().filter(|_| !error.is::<LimitHit>());
+    if let Some(hit) = known.or_else(|| LimitHit::behind(error, &store.data().spec.node.limits)) {
+        summary = format!("{hit}: {summary}");
+    }
+    summary.push_str(&store.data().limits.refusal().unwrap_or_default());
+    if let Some(denial) = store.data().denials.last() {
+        summary.push_str(&format!("; it had been denied to {denial}"));
+    }
+    Failure { summary, stack }
+}

@@ -1,0 +1,389 @@
+//! Protobuf bytes to guest memory.
+
+mod place;
+
+use std::sync::Arc;
+
+use lp_base::protobuf::{self, Field, FormatError, Occurrences, Reader, Value};
+use lp_courier::{Block, CallError};
+use place::{Place, store};
+use wasmtime::component::__internal::wasmtime_environ::component::StringEncoding;
+use wasmtime::component::__internal::{InterfaceType, LowerContext};
+use wasmtime::error::Context as _;
+use wasmtime::{Result, ValRaw};
+
+use super::Payload;
+use super::error::WireError;
+use super::scalar::{Kind, Scalar};
+use super::shape::{self, Cases};
+
+/// Lowers `payload` as the tuple `ty` into core values, or into memory and a pointer where there are too few of them.
+pub(super) fn to_flat<T>(
+    cx: &mut LowerContext<'_, T>,
+    ty: InterfaceType,
+    payload: &Payload,
+    slots: &mut [ValRaw],
+) -> Result<()> {
+    match shape::flat_count(cx.types, ty) {
+        Some(count) => lower_payload(cx, ty, payload, Place::Flat(&mut slots[..count])),
+        None => {
+            let abi = cx.types.canonical_abi(&ty);
+            let (align, size) = (abi.align32, abi.size32 as usize);
+            let offset = cx.realloc(0, 0, align, size)?;
+            slots[0] = ValRaw::u64(offset as u64);
+            lower_payload(cx, ty, payload, Place::Memory(offset))
+        }
+    }
+}
+
+/// Lowers `payload` as the tuple `ty` at `offset`, whose bounds wasmtime checked.
+pub(super) fn to_memory<T>(
+    cx: &mut LowerContext<'_, T>,
+    ty: InterfaceType,
+    payload: &Payload,
+    offset: usize,
+) -> Result<()> {
+    lower_payload(cx, ty, payload, Place::Memory(offset))
+}
+
+/// Lowers `payload` as the result `ty` of a function at `offset`, which nobody has checked yet.
+pub(super) fn reply_to_memory<T>(
+    cx: &mut LowerContext<'_, T>,
+    ty: InterfaceType,
+    payload: &Payload,
+    offset: usize,
+) -> Result<()> {
+    let abi = cx.types.canonical_abi(&ty);
+    let (align, size) = (abi.align32, abi.size32 as usize);
+    let memory = cx.as_slice_mut().len();
+    if !offset.is_multiple_of(align as usize) {
+        return Err(WireError::Unaligned { what: "result", offset, align }.into());
+    }
+    if offset.checked_add(size).is_none_or(|end| end > memory) {
+        return Err(WireError::OutOfBounds { what: "result", offset, length: size, memory }.into());
+    }
+    let place = Place::Memory(offset);
+    match payload {
+        Payload::Message(message) => {
+            let fields = protobuf::fields(message.head(), 1)?;
+            lower_field_or_block(cx, ty, &fields[0], message.block(), place)
+        }
+        Payload::Ok(message) => lower_ok(cx, Cases::of(cx.types, ty), message.head(), place),
+        Payload::Failed(error) => lower_error(cx, Cases::of(cx.types, ty), error, place),
+    }
+}
+
+fn lower_payload<T>(
+    cx: &mut LowerContext<'_, T>,
+    ty: InterfaceType,
+    payload: &Payload,
+    place: Place<'_>,
+) -> Result<()> {
+    match payload {
+        Payload::Message(message) => lower_fields(cx, ty, message.head(), message.block(), place),
+        Payload::Ok(message) => lower_ok(cx, result_of(cx, ty), message.head(), place),
+        Payload::Failed(error) => lower_error(cx, result_of(cx, ty), error, place),
+    }
+}
+
+/// The `result` that is the whole result of a function, as its cases.
+fn result_of<'a, T>(cx: &LowerContext<'a, T>, ty: InterfaceType) -> Option<Cases<'a>> {
+    let fields = shape::fields(cx.types, ty)?;
+    match fields.as_slice() {
+        [result @ InterfaceType::Result(_)] => Cases::of(cx.types, *result),
+        _ => None,
+    }
+}
+
+/// Lowers the response of a call as the `ok` of the caller's `result`.
+fn lower_ok<T>(
+    cx: &mut LowerContext<'_, T>,
+    result: Option<Cases<'_>>,
+    response: &[u8],
+    mut place: Place<'_>,
+) -> Result<()> {
+    let cases = result.ok_or(WireError::Type)?;
+    place.put_discriminant(cx, 0, 1)?;
+    let Some(ok) = cases.payload(0) else {
+        return Ok(());
+    };
+    let fields = protobuf::fields(response, 1)?;
+    lower_field(cx, ok, &fields[0], narrowed(cx, ok, place.payload(cases.info.payload_offset32))?)
+}
+
+/// Lowers a failed call as the `err` of the caller's `result`: a `call-error`, or a variant with a case for one.
+fn lower_error<T>(
+    cx: &mut LowerContext<'_, T>,
+    result: Option<Cases<'_>>,
+    error: &CallError,
+    mut place: Place<'_>,
+) -> Result<()> {
+    let no_case = || WireError::NoErrorCase(error.to_string());
+    let cases = result.ok_or_else(no_case)?;
+    let mut variant = cases.payload(1).ok_or_else(no_case)?;
+    place.put_discriminant(cx, 1, 1)?;
+    let mut place = place.payload(cases.info.payload_offset32);
+    if !is_call_error(cx.types, variant) {
+        let outer = Cases::of(cx.types, variant).ok_or_else(no_case)?;
+        let (case, payload) = (0..outer.count())
+            .filter_map(|case| Some((case, outer.payload(case)?)))
+            .find(|(_, payload)| is_call_error(cx.types, *payload))
+            .ok_or_else(no_case)?;
+        place.put_discriminant(cx, case, outer.info.size.byte_size())?;
+        place = place.payload(outer.info.payload_offset32);
+        variant = payload;
+    }
+    let cases = Cases::of(cx.types, variant).ok_or(WireError::Type)?;
+    place.put_discriminant(cx, error.case(), cases.info.size.byte_size())?;
+    match error.message() {
+        Some(message) => lower_text(cx, message, place.payload(cases.info.payload_offset32)),
+        None => Ok(()),
+    }
+}
+
+/// Whether `ty` is `lp:courier/types.call-error`: types have no names here, so its cases are compared.
+fn is_call_error(types: &wasmtime::component::__internal::ComponentTypes, ty: InterfaceType) -> bool {
+    let InterfaceType::Variant(index) = ty else {
+        return false;
+    };
+    let cases = types[index].cases.iter().map(|(name, payload)| (name.as_str(), *payload));
+    cases.eq(CallError::CASES.iter().map(|&name| (name, (name == "failed").then_some(InterfaceType::String))))
+}
+
+/// Lowers a record or tuple. `block` is the content of its last field, where that is not in the message.
+fn lower_fields<T>(
+    cx: &mut LowerContext<'_, T>,
+    ty: InterfaceType,
+    message: &[u8],
+    block: Option<&Arc<Block>>,
+    place: Place<'_>,
+) -> Result<()> {
+    let types = cx.types;
+    let fields = shape::fields(types, ty).ok_or(WireError::Type)?;
+    let found = protobuf::fields(message, fields.len())?;
+    let block_of = |index: usize| block.filter(|_| index + 1 == fields.len());
+    match place {
+        Place::Memory(base) => {
+            let mut offset = 0;
+            for (index, (field, found)) in fields.iter().zip(&found).enumerate() {
+                let at = types.canonical_abi(field).next_field32(&mut offset);
+                lower_field_or_block(cx, *field, found, block_of(index), Place::Memory(base + at as usize))
+                    .with_context(|| shape::field_name(types, ty, index))?;
+            }
+        }
+        Place::Flat(mut slots) => {
+            for (index, (field, found)) in fields.iter().zip(&found).enumerate() {
+                let count = types.canonical_abi(field).flat_count.ok_or(WireError::Type)?;
+                let (these, rest) = slots.split_at_mut(count.into());
+                lower_field_or_block(cx, *field, found, block_of(index), Place::Flat(these))
+                    .with_context(|| shape::field_name(types, ty, index))?;
+                slots = rest;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn lower_field_or_block<T>(
+    cx: &mut LowerContext<'_, T>,
+    ty: InterfaceType,
+    found: &Occurrences<'_>,
+    block: Option<&Arc<Block>>,
+    mut place: Place<'_>,
+) -> Result<()> {
+    let Some(block) = block else { return lower_field(cx, ty, found, place) };
+    let InterfaceType::List(index) = ty else { return Err(WireError::Type.into()) };
+    let size = shape::block_element(cx.types, cx.types[index].element).ok_or(WireError::Type)?;
+    if !block.length().is_multiple_of(size) {
+        return Err(FormatError::Truncated.into());
+    }
+    // Allocation runs the guest, which may yield: the block is not held meanwhile.
+    let offset = allocate(cx, size as u32, block.length())?;
+    let memory = cx.as_slice_mut();
+    let available = memory.len();
+    let target = memory.get_mut(offset..).and_then(|tail| tail.get_mut(..block.length()));
+    block.copy_to(target.ok_or(WireError::OutOfBounds {
+        what: "list",
+        offset,
+        length: block.length(),
+        memory: available,
+    })?);
+    place.put_pointer(cx, offset, block.length() / size)
+}
+
+/// Lowers a parameter, a result or a field of a record from its occurrences in the message.
+fn lower_field<T>(
+    cx: &mut LowerContext<'_, T>,
+    ty: InterfaceType,
+    found: &Occurrences<'_>,
+    mut place: Place<'_>,
+) -> Result<()> {
+    match ty {
+        InterfaceType::Option(index) => {
+            let types = cx.types;
+            let option = &types[index];
+            let size = option.info.size.byte_size();
+            place.put_discriminant(cx, usize::from(found.count() > 0), size)?;
+            if found.count() == 0 {
+                return Ok(());
+            }
+            let place = place.payload(option.info.payload_offset32);
+            lower_present(cx, option.ty, found, place)
+        }
+        InterfaceType::List(index) if cx.types[index].element != InterfaceType::U8 => {
+            lower_list(cx, cx.types[index].element, found, place)
+        }
+        _ => lower_single(cx, ty, found, place),
+    }
+}
+
+/// Lowers a value whose presence says something, out of its wrapper message where it has one.
+fn lower_present<T>(
+    cx: &mut LowerContext<'_, T>,
+    ty: InterfaceType,
+    found: &Occurrences<'_>,
+    place: Place<'_>,
+) -> Result<()> {
+    if !shape::needs_wrapper(cx.types, ty) {
+        return lower_single(cx, ty, found, place);
+    }
+    let body = found.merged()?;
+    let fields = protobuf::fields(&body, 1)?;
+    lower_field(cx, ty, &fields[0], place)
+}
+
+/// Lowers a value that is one wire value; without an occurrence it is the default of its type.
+fn lower_single<T>(
+    cx: &mut LowerContext<'_, T>,
+    ty: InterfaceType,
+    found: &Occurrences<'_>,
+    mut place: Place<'_>,
+) -> Result<()> {
+    if let Some(scalar) = Scalar::of(cx.types, ty) {
+        let bits = found.last().map_or(Ok(0), |field| scalar.read_field(field))?;
+        return place.put(cx, scalar, bits);
+    }
+    match ty {
+        InterfaceType::String => {
+            let bytes = found.last().map_or(Ok(&[][..]), Field::bytes)?;
+            let text = std::str::from_utf8(bytes).map_err(|_| WireError::String { encoding: "UTF-8" })?;
+            lower_text(cx, text, place)
+        }
+        InterfaceType::List(_) => {
+            let bytes = found.last().map_or(Ok(&[][..]), Field::bytes)?;
+            lower_block(cx, bytes, bytes.len(), 1, place)
+        }
+        InterfaceType::Record(_) | InterfaceType::Tuple(_) => lower_fields(cx, ty, &found.merged()?, None, place),
+        _ => lower_case(cx, ty, &found.merged()?, place),
+    }
+}
+
+fn lower_case<T>(cx: &mut LowerContext<'_, T>, ty: InterfaceType, message: &[u8], mut place: Place<'_>) -> Result<()> {
+    let cases = Cases::of(cx.types, ty).ok_or(WireError::Type)?;
+    let found = protobuf::oneof(message, cases.count())?;
+    let case = found.number() as usize - 1;
+    place.put_discriminant(cx, case, cases.info.size.byte_size())?;
+    let Some(payload) = cases.payload(case) else {
+        found.last().map(Field::bytes).transpose()?;
+        return Ok(());
+    };
+    let place = narrowed(cx, payload, place.payload(cases.info.payload_offset32))?;
+    lower_present(cx, payload, &found, place)
+}
+
+/// The core values of one case among the slots that all cases share.
+fn narrowed<'a, T>(cx: &LowerContext<'_, T>, payload: InterfaceType, place: Place<'a>) -> Result<Place<'a>> {
+    Ok(match place {
+        Place::Flat(slots) => {
+            let count = cx.types.canonical_abi(&payload).flat_count.ok_or(WireError::Type)?;
+            Place::Flat(&mut slots[..count.into()])
+        }
+        memory => memory,
+    })
+}
+
+/// Lowers a list other than of bytes from a repeated field.
+fn lower_list<T>(
+    cx: &mut LowerContext<'_, T>,
+    element: InterfaceType,
+    found: &Occurrences<'_>,
+    place: Place<'_>,
+) -> Result<()> {
+    let Some(scalar) = Scalar::of(cx.types, element) else {
+        let abi = cx.types.canonical_abi(&element);
+        let (size, align) = (abi.size32 as usize, abi.align32);
+        let count = found.count();
+        let length = count.checked_mul(size).filter(|length| u32::try_from(*length).is_ok());
+        let length = length.ok_or(WireError::ListTooLong { count, size })?;
+        let offset = allocate(cx, align, length)?;
+        for (index, field) in found.iter().enumerate() {
+            let one = Occurrences::one(field?);
+            lower_present(cx, element, &one, Place::Memory(offset + index * size))?;
+        }
+        let mut place = place;
+        return place.put_pointer(cx, offset, count);
+    };
+    let size = scalar.size();
+    if let (1, Some(Field { value: Value::Bytes(block), .. }), true) =
+        (found.count(), found.last(), scalar.list_kind() != Kind::Varint)
+    {
+        return match block.len().is_multiple_of(size) {
+            true => lower_block(cx, block, block.len() / size, size as u32, place),
+            false => Err(FormatError::Truncated.into()),
+        };
+    }
+    let elements = scalar_elements(scalar, found)?;
+    lower_block(cx, &elements, elements.len() / size, size as u32, place)
+}
+
+/// The elements of a list of scalars in the layout of guest memory, from packed chunks and single fields alike.
+fn scalar_elements(scalar: Scalar, found: &Occurrences<'_>) -> Result<Vec<u8>> {
+    let size = scalar.size();
+    let mut elements = Vec::new();
+    for field in found.iter() {
+        let field = field?;
+        match (field.value, scalar.list_kind()) {
+            (Value::Bytes(chunk), Kind::Varint) => {
+                let mut reader = Reader(chunk);
+                while !reader.0.is_empty() {
+                    let bits = scalar.check_varint(reader.varint()?)?;
+                    elements.extend_from_slice(&bits.to_le_bytes()[..size]);
+                }
+            }
+            (Value::Bytes(chunk), _) if chunk.len().is_multiple_of(size) => elements.extend_from_slice(chunk),
+            (Value::Bytes(_), _) => return Err(FormatError::Truncated.into()),
+            _ => elements.extend_from_slice(&scalar.read_element(field)?.to_le_bytes()[..size]),
+        }
+    }
+    Ok(elements)
+}
+
+fn lower_text<T>(cx: &mut LowerContext<'_, T>, text: &str, place: Place<'_>) -> Result<()> {
+    const UTF16_TAG: usize = 1 << 31;
+    let tag = match cx.options().string_encoding {
+        StringEncoding::Utf8 => return lower_block(cx, text.as_bytes(), text.len(), 1, place),
+        StringEncoding::Utf16 => 0,
+        StringEncoding::CompactUtf16 => UTF16_TAG,
+    };
+    let units: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    lower_block(cx, &units, (units.len() / 2) | tag, 2, place)
+}
+
+/// Copies `block` into newly allocated guest memory and puts its pointer and `length` in `place`.
+fn lower_block<T>(
+    cx: &mut LowerContext<'_, T>,
+    block: &[u8],
+    length: usize,
+    align: u32,
+    mut place: Place<'_>,
+) -> Result<()> {
+    let offset = allocate(cx, align, block.len())?;
+    store(cx, offset, block)?;
+    place.put_pointer(cx, offset, length)
+}
+
+/// Guest memory for `length` bytes. The guest is asked even for none: the canonical ABI says so, and Python's runtime frees
+/// whatever address an empty list has.
+fn allocate<T>(cx: &mut LowerContext<'_, T>, align: u32, length: usize) -> Result<usize> {
+    cx.realloc(0, 0, align, length)
+}

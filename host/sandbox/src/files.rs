@@ -1,0 +1,214 @@
+//! Which files and directories a guest sees, and what it is told when it reaches for others.
+//!
+//! wasmtime-wasi keeps a guest within the directories that it is given: it resolves each path with `openat2` and
+//! `RESOLVE_BENEATH`, or step by step where the kernel lacks that. What is here opens the directories, gives out single
+//! files beside them, and tells of denials.
+
+use std::collections::BTreeMap;
+use std::fs::File as OsFile;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use lp_base::words::{Access, Sandbox};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
+use rustix::io::Errno;
+use wasmtime::component::{Linker, Resource, ResourceTable};
+use wasmtime_wasi::filesystem::{Descriptor, Dir, File};
+use wasmtime_wasi::{FsPerms, OpenMode};
+
+use super::state::State;
+use super::{GrantError, Kind};
+
+/// What both versions of `wasi:filesystem` have in common but for the types, which each has in scope: the functions, which it
+/// links by its own `metadata!`, `other!` and `add_open`, and how a single file is opened. The result is the version's.
+macro_rules! in_both {
+    ($version:literal, $result:ident) => {
+        pub fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
+            let mut preopens = linker.instance(concat!("wasi:filesystem/preopens@", $version))?;
+            preopens.func_wrap("get-directories", |mut store: StoreContextMut<'_, State>, ()| {
+                let State { files, table, .. } = store.data_mut();
+                Ok((files.preopens(table)?,))
+            })?;
+            let mut types = linker.instance(concat!("wasi:filesystem/types@", $version))?;
+            add_open(&mut types)?;
+            add_metadata(&mut types)?;
+            add_others(&mut types)
+        }
+
+        fn open_single(state: &mut State, file: File, open_flags: OpenFlags, flags: DescriptorFlags) -> $result<Fd> {
+            let wanted = Wanted {
+                directory: open_flags.contains(OpenFlags::DIRECTORY),
+                exclusive: open_flags.contains(OpenFlags::EXCLUSIVE),
+                truncate: open_flags.contains(OpenFlags::TRUNCATE),
+                write: open_flags.contains(OpenFlags::CREATE) || flags.contains(DescriptorFlags::WRITE),
+            };
+            let file = super::open_single(file, wanted).map_err(ErrorCode::from)?;
+            Ok(state.table.push(Descriptor::File(file))?)
+        }
+
+        fn add_metadata(types: &mut LinkerInstance<'_, State>) -> Result<()> {
+            metadata!(types, "stat-at", stat_at, stat());
+            metadata!(types, "metadata-hash-at", metadata_hash_at, metadata_hash());
+            metadata!(types, "set-times-at", set_times_at, set_times(accessed: NewTimestamp, modified: NewTimestamp));
+            Ok(())
+        }
+
+        fn add_others(types: &mut LinkerInstance<'_, State>) -> Result<()> {
+            other!(types, "create-directory-at", create_directory_at(path: String), path);
+            other!(types, "readlink-at", readlink_at(path: String), path);
+            other!(types, "remove-directory-at", remove_directory_at(path: String), path);
+            other!(types, "unlink-file-at", unlink_file_at(path: String), path);
+            other!(types, "symlink-at", symlink_at(target: String, path: String), target, path);
+            other!(types, "rename-at", rename_at(path: String, new_fd: Fd, new: String), path, new);
+            other!(types, "link-at", link_at(path_flags: PathFlags, path: String, new_fd: Fd, new: String), path, new);
+            Ok(())
+        }
+    };
+}
+
+mod p2;
+mod p3;
+
+/// The keys of program.toml that grant files.
+const KEY: &str = "sandbox.dirs";
+
+/// A descriptor as a guest holds it.
+type Fd = Resource<Descriptor>;
+
+/// The files and directories of one replica.
+pub struct Files {
+    dirs: Vec<Granted>,
+}
+
+/// A directory as the guest sees it.
+struct Granted {
+    guest: String,
+    dir: Dir,
+    /// The files in it, if it is there only for these.
+    files: BTreeMap<String, File>,
+}
+
+impl Files {
+    /// Opens what is granted.
+    pub fn open(sandbox: &Sandbox) -> Result<Files, GrantError> {
+        let mut dirs: Vec<Granted> = Vec::new();
+        for dir in &sandbox.dirs {
+            let opened = open(&dir.host, OFlags::RDONLY | OFlags::DIRECTORY).map_err(failed(&dir.host))?;
+            let (perms, mode) = rights(dir.access);
+            let dir =
+                Granted { guest: dir.guest.clone(), dir: Dir::new(opened, perms, mode, false), files: BTreeMap::new() };
+            dirs.push(dir);
+        }
+        for file in &sandbox.files {
+            let (parent, name) = file.guest.rsplit_once('/').unwrap_or_default();
+            let parent = if parent.is_empty() { "/" } else { parent };
+            let flags = match file.access {
+                Access::Read => OFlags::RDONLY,
+                Access::ReadWrite => OFlags::RDWR,
+            };
+            let opened = open(&file.host, flags | OFlags::NONBLOCK).map_err(failed(&file.host))?;
+            let place = dirs.iter().position(|dir| dir.guest == parent && !dir.files.is_empty());
+            let place = match place {
+                Some(place) => place,
+                None => {
+                    dirs.push(Granted::of_files(parent, &opened).map_err(failed(&file.host))?);
+                    dirs.len() - 1
+                }
+            };
+            let (perms, mode) = rights(file.access);
+            dirs[place].files.insert(name.to_owned(), File::new(opened, perms, mode, false));
+        }
+        Ok(Files { dirs })
+    }
+
+    /// The directories, as `wasi:filesystem/preopens` gives them to the guest.
+    fn preopens(&self, table: &mut ResourceTable) -> wasmtime::Result<Vec<(Fd, String)>> {
+        let preopen =
+            |granted: &Granted| Ok((table.push(Descriptor::Dir(granted.dir.clone()))?, granted.guest.clone()));
+        self.dirs.iter().map(preopen).collect()
+    }
+
+    /// The granted file at `path` of `fd`, where that is a directory that is there for single files.
+    fn single_file(&self, table: &ResourceTable, fd: &Fd, path: &str) -> Option<File> {
+        let Ok(Descriptor::Dir(dir)) = table.get(fd) else { return None };
+        let granted = self.dirs.iter().find(|granted| Arc::ptr_eq(&granted.dir.dir, &dir.dir))?;
+        granted.files.get(path.strip_prefix("./").unwrap_or(path)).cloned()
+    }
+}
+
+impl Granted {
+    /// A directory that is there for single files. In place of one of the host, it has a file: the system finds nothing
+    /// below that, whatever path the guest thinks of, so that only what `single_file` finds is there.
+    fn of_files(guest: &str, file: &OsFile) -> io::Result<Granted> {
+        let dir = Dir::new(file.try_clone()?, FsPerms::ReadOnly, OpenMode::READ, false);
+        Ok(Granted { guest: guest.to_owned(), dir, files: BTreeMap::new() })
+    }
+}
+
+fn rights(access: Access) -> (FsPerms, OpenMode) {
+    match access {
+        Access::Read => (FsPerms::ReadOnly, OpenMode::READ),
+        Access::ReadWrite => (FsPerms::ReadWrite, OpenMode::READ | OpenMode::WRITE),
+    }
+}
+
+/// Opens a granted path. Its links were followed when the plan was made; one that is in it now was put there by a guest
+/// that may write to a directory above, and would make the grant one of something else.
+fn open(path: &Path, flags: OFlags) -> io::Result<OsFile> {
+    let flags = flags | OFlags::CLOEXEC;
+    let opened = match openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
+        // A kernel before 5.6, or a sandbox around this process that knows none later.
+        Err(Errno::NOSYS) => openat(CWD, path, flags | OFlags::NOFOLLOW, Mode::empty()),
+        opened => opened,
+    };
+    Ok(opened?.into())
+}
+
+fn failed(path: &Path) -> impl FnOnce(io::Error) -> GrantError {
+    let path = path.to_owned();
+    move |source| GrantError { path, source }
+}
+
+/// How a guest wants to open a single file.
+#[derive(Clone, Copy)]
+struct Wanted {
+    directory: bool,
+    exclusive: bool,
+    truncate: bool,
+    write: bool,
+}
+
+/// Opens a single file for the guest. It is the file that was granted when the replica started, whatever its name stands for
+/// by now.
+fn open_single(file: File, wanted: Wanted) -> io::Result<File> {
+    if wanted.directory {
+        return Err(Errno::NOTDIR.into());
+    }
+    if (wanted.write || wanted.truncate || wanted.exclusive) && file.perms.write_not_permitted() {
+        return Err(Errno::PERM.into());
+    }
+    if wanted.exclusive {
+        return Err(Errno::EXIST.into());
+    }
+    if wanted.truncate {
+        file.file.set_len(0)?;
+    }
+    Ok(file)
+}
+
+/// Has the functions that take a path tell of denials and find single files. The other functions are as wasmtime-wasi
+/// has them: what they are called on was opened by these.
+pub fn add_to_linker(linker: &mut Linker<State>, kind: Kind) -> wasmtime::Result<()> {
+    p2::add_to_linker(linker)?;
+    if kind == Kind::Concurrent {
+        p3::add_to_linker(linker)?;
+    }
+    Ok(())
+}
+
+/// Tells of a path that the guest may not use as it tried to.
+fn tell(state: &State, method: &str, path: &str) {
+    let tried = method.trim_end_matches("-at").replace('-', " ");
+    state.denials.tell(format_args!("{tried} `{path}`"), KEY);
+}

@@ -1,0 +1,155 @@
+//! The client of `wasi:http`: a request is judged by where it goes in the end, and then sent there.
+
+mod body;
+mod connection;
+
+use std::future::ready;
+use std::sync::Arc;
+
+use body::BodyLimit;
+use connection::Connector;
+use http::{HeaderValue, Method, Request, Response, header};
+use lp_base::plan::NodePlan;
+use lp_base::words::{HttpGrant, Limit, Origin};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime::component::Linker;
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
+
+use super::Kind;
+use super::denials::Denials;
+use super::limits::{Breach, Headers};
+use super::state::State;
+
+/// The key of program.toml that grants requests.
+const KEY: &str = "sandbox.http";
+
+/// Drives a connection to its end.
+type Drive = Box<dyn Future<Output = Result<(), Error>> + Send>;
+type Sending = Box<dyn Future<Output = Result<(Response<WasiBody>, Drive), Error>> + Send>;
+
+/// The HTTP client of one replica.
+pub struct HttpClient {
+    ctx: WasiHttpCtx,
+    hooks: Hooks,
+    headers: Headers,
+}
+
+struct Hooks {
+    grants: Vec<HttpGrant>,
+    denials: Denials,
+    requests_max: u32,
+    requests: Arc<Semaphore>,
+    connector: Connector,
+    body_limit: BodyLimit,
+}
+
+impl HttpClient {
+    pub fn new(node: &NodePlan, denials: &Denials, breach: Breach) -> Self {
+        let limits = &node.limits;
+        let mut ctx = WasiHttpCtx::new();
+        ctx.set_field_size_limit(usize::try_from(limits.http_header_bytes).unwrap_or(usize::MAX));
+        let hooks = Hooks {
+            grants: node.sandbox.http.clone(),
+            denials: denials.clone(),
+            requests_max: limits.http_requests,
+            requests: Arc::new(Semaphore::new(limits.http_requests as usize)),
+            connector: Connector::new(node, denials),
+            body_limit: BodyLimit { bytes_max: limits.http_body_bytes, denials: denials.clone() },
+        };
+        Self { ctx, hooks, headers: Headers::new(limits, breach) }
+    }
+}
+
+/// Adds the client of `wasi:http`, of both versions where the guest can use both.
+pub fn add_to_linker(linker: &mut Linker<State>, kind: Kind) -> wasmtime::Result<()> {
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
+    if kind == Kind::Concurrent {
+        wasmtime_wasi_http::p3::add_to_linker(linker)?;
+    }
+    Ok(())
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        let HttpClient { ctx, hooks, headers } = &mut self.http;
+        headers.look(&mut self.table);
+        WasiHttpCtxView { hooks, ctx, table: &mut self.table }
+    }
+}
+
+impl WasiHttpHooks for Hooks {
+    fn send_request(&mut self, request: Request<WasiBody>, options: Option<RequestOptions>, _sent: Drive) -> Sending {
+        match self.admit(&request) {
+            Ok((origin, permit)) => {
+                let (connector, body_limit) = (self.connector.clone(), self.body_limit.clone());
+                let options = options.unwrap_or_default();
+                Box::new(async move { send(request, &origin, options, &connector, body_limit, permit).await })
+            }
+            Err(error) => Box::new(ready(Err(error))),
+        }
+    }
+}
+
+impl Hooks {
+    /// Judges a request by its URI, which is all that says where it goes: a guest can't set the `Host` header, and what
+    /// follows the host in the URI does not choose the server.
+    fn admit(&self, request: &Request<WasiBody>) -> Result<(Origin, OwnedSemaphorePermit), Error> {
+        let uri = request.uri();
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        let origin = Origin::new(uri.scheme_str().unwrap_or_default(), authority);
+        let granted = origin.as_ref().is_ok_and(|origin| self.grants.iter().any(|grant| grant.allows(origin)));
+        let origin = match origin {
+            Ok(origin) if granted => origin,
+            Ok(origin) => {
+                self.denials.tell(format_args!("request `{origin}`"), KEY);
+                return Err(Error::HttpRequestDenied);
+            }
+            Err(error) => {
+                let scheme = uri.scheme_str().unwrap_or_default();
+                self.denials
+                    .tell(format_args!("request `{scheme}://{authority}`, which no grant is for: {error}"), KEY);
+                return Err(Error::HttpRequestDenied);
+            }
+        };
+        // A tunnel would lead on to servers that nobody has judged.
+        if request.method() == Method::CONNECT {
+            return Err(Error::HttpRequestMethodInvalid);
+        }
+        // Each has a connection of its own.
+        let permit = self.requests.clone().try_acquire_owned().map_err(|_| {
+            let max = u64::from(self.requests_max);
+            self.denials.tell_limit("make more HTTP requests at once", Limit::HttpRequests, max);
+            Error::ConnectionLimitReached
+        })?;
+        Ok((origin, permit))
+    }
+}
+
+async fn send(
+    mut request: Request<WasiBody>,
+    origin: &Origin,
+    options: RequestOptions,
+    connector: &Connector,
+    body_limit: BodyLimit,
+    permit: OwnedSemaphorePermit,
+) -> Result<(Response<WasiBody>, Drive), Error> {
+    // The server sees the host as it was judged, and of the URI no more than what follows it.
+    let host = HeaderValue::from_str(&origin.authority()).map_err(|_| Error::HttpRequestUriInvalid)?;
+    request.headers_mut().insert(header::HOST, host);
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    *request.uri_mut() = path.parse().map_err(|_| Error::HttpRequestUriInvalid)?;
+    let request = request.map(|body| body_limit.clone().request(body));
+
+    let (mut sender, connection) = connector.connect(origin, &options).await?;
+    let connection = wasmtime_wasi::runtime::spawn(async move {
+        let _permit = permit;
+        connection.await
+    });
+    let first_byte = connection::timeout(options.first_byte_timeout, connection::READ_TIME);
+    let response = tokio::time::timeout(first_byte, sender.send_request(request)).await;
+    let response = response.map_err(|_| Error::ConnectionReadTimeout)?;
+    let response = response.map_err(|error| connector.not_answered(error))?;
+    let between_bytes = connection::timeout(options.between_bytes_timeout, connection::READ_TIME);
+    let response = response.map(|body| body_limit.response(body, between_bytes));
+    Ok((response, Box::new(async move { connection.await.map_err(Error::from) })))
+}

@@ -1,0 +1,203 @@
+//! A guest's stdout and stderr, cut into lines.
+
+mod budget;
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+pub use budget::Budget;
+use bytes::Bytes;
+use lp_base::replica::{LINE_BYTES_MAX, LineSink, Stream};
+use tokio::io::AsyncWrite;
+use tokio::time::Sleep;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
+
+use super::limits::LimitHit;
+
+/// A longer prefix of log lines is cut, since it is written once for each of them.
+const PREFIX_BYTES_MAX: usize = 1024;
+
+/// One stream of one replica. Clones write to the same line.
+pub struct LineWriter {
+    stream: Stream,
+    sink: Arc<dyn LineSink>,
+    partial: Arc<Mutex<Vec<u8>>>,
+    budget: Arc<Budget>,
+    /// Until when this one waits to write more.
+    waiting: Option<Pin<Box<Sleep>>>,
+}
+
+impl Clone for LineWriter {
+    fn clone(&self) -> Self {
+        Self {
+            stream: self.stream,
+            sink: self.sink.clone(),
+            partial: self.partial.clone(),
+            budget: self.budget.clone(),
+            waiting: None,
+        }
+    }
+}
+
+impl LineWriter {
+    /// A writer of lines of `stream` to `sink`, as fast as `budget` allows.
+    pub fn new(stream: Stream, sink: Arc<dyn LineSink>, budget: Arc<Budget>) -> Self {
+        Self { stream, sink, partial: Arc::default(), budget, waiting: None }
+    }
+
+    /// Writes whole lines that are not part of what the guest writes to the stream, each once there is room for it.
+    pub async fn log(&self, prefix: &str, lines: &str) -> Result<(), LimitHit> {
+        let prefix = &prefix[..prefix.floor_char_boundary(PREFIX_BYTES_MAX)];
+        for line in lines.lines() {
+            self.room().await;
+            let line = format!("{prefix}{line}");
+            self.budget.spend(line.len(), Instant::now())?;
+            line.as_bytes().chunks(LINE_BYTES_MAX).for_each(|piece| self.sink.line(self.stream, piece));
+        }
+        Ok(())
+    }
+
+    /// Waits until something may be written.
+    async fn room(&self) {
+        if self.budget.available(Instant::now()) == 0 {
+            tokio::time::sleep(self.budget.wait(Instant::now())).await;
+        }
+    }
+
+    fn write_all(&self, mut bytes: &[u8]) {
+        let mut partial = self.partial.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(end) = bytes.iter().position(|&byte| byte == b'\n') {
+            self.extend(&mut partial, &bytes[..end]);
+            self.sink.line(self.stream, &partial);
+            partial.clear();
+            bytes = &bytes[end + 1..];
+        }
+        self.extend(&mut partial, bytes);
+    }
+
+    fn extend(&self, partial: &mut Vec<u8>, mut bytes: &[u8]) {
+        while partial.len() + bytes.len() > LINE_BYTES_MAX {
+            let (piece, rest) = bytes.split_at(LINE_BYTES_MAX - partial.len());
+            partial.extend_from_slice(piece);
+            self.sink.line(self.stream, partial);
+            partial.clear();
+            bytes = rest;
+        }
+        partial.extend_from_slice(bytes);
+    }
+
+    /// Passes on a last line that has no end.
+    pub fn finish(&self) {
+        let mut partial = self.partial.lock().unwrap_or_else(PoisonError::into_inner);
+        if !partial.is_empty() {
+            self.sink.line(self.stream, &partial);
+            partial.clear();
+        }
+    }
+}
+
+impl IsTerminal for LineWriter {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for LineWriter {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+}
+
+impl AsyncWrite for LineWriter {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        loop {
+            if let Some(waiting) = &mut self.waiting {
+                ready!(waiting.as_mut().poll(cx));
+                self.waiting = None;
+            }
+            let now = Instant::now();
+            let available = self.budget.available(now).min(bytes.len());
+            if available > 0 || bytes.is_empty() {
+                self.budget.spend(available, now).map_err(io::Error::other)?;
+                self.write_all(&bytes[..available]);
+                return Poll::Ready(Ok(available));
+            }
+            self.waiting = Some(Box::pin(tokio::time::sleep(self.budget.wait(now))));
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl OutputStream for LineWriter {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.budget.spend(bytes.len(), Instant::now()).map_err(|hit| StreamError::Trap(hit.into()))?;
+        self.write_all(&bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(self.budget.available(Instant::now()).min(LINE_BYTES_MAX))
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for LineWriter {
+    async fn ready(&mut self) {
+        self.room().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use lp_base::plan::LimitsPlan;
+
+    use super::{Budget, LINE_BYTES_MAX, LineSink, LineWriter, Stream};
+    use crate::limits::Breach;
+
+    #[derive(Default)]
+    struct Lines(Mutex<Vec<Vec<u8>>>);
+
+    impl LineSink for Lines {
+        fn line(&self, _: Stream, line: &[u8]) {
+            self.0.lock().expect("no test panics with it").push(line.to_vec());
+        }
+    }
+
+    fn check_lines(writes: &[&[u8]], expected: &[&[u8]]) {
+        let lines = Arc::new(Lines::default());
+        let budget = Arc::new(Budget::new(&LimitsPlan::default(), Breach::default()));
+        let writer = LineWriter::new(Stream::Stdout, lines.clone(), budget);
+        writes.iter().for_each(|bytes| writer.write_all(bytes));
+        writer.finish();
+        assert_eq!(*lines.0.lock().expect("no test panics with it"), expected);
+    }
+
+    #[test]
+    fn output_is_cut_at_line_ends_and_at_the_longest_line() {
+        check_lines(&[b"one\ntw", b"o\n\nthree"], &[b"one", b"two", b"", b"three"]);
+        let long = vec![b'x'; LINE_BYTES_MAX + 1];
+        check_lines(&[&long], &[&long[1..], b"x"]);
+        check_lines(&[&long[1..], b"\n"], &[&long[1..]]);
+    }
+}

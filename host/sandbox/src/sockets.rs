@@ -1,0 +1,117 @@
+//! Which sockets a guest may use and which names it may look up.
+
+use std::future::ready;
+use std::net::{Ipv6Addr, SocketAddr};
+
+use lp_base::words::{Host, NetworkGrant, NetworkUse};
+use wasmtime::component::{Linker, Resource};
+use wasmtime::{Result, StoreContextMut};
+use wasmtime_wasi::WasiCtxBuilder;
+use wasmtime_wasi::p2::Network;
+use wasmtime_wasi::p2::bindings::sockets as p2;
+use wasmtime_wasi::p3::bindings::sockets as p3;
+use wasmtime_wasi::sockets::{SocketAddrUse, WasiSockets, WasiSocketsView};
+
+use super::Kind;
+use super::denials::Denials;
+use super::state::State;
+
+/// The key of program.toml that grants sockets and lookups.
+const KEY: &str = "sandbox.network";
+
+/// Has every use of an address by a guest judged by `grants`. Sockets themselves can always be made: they reach nothing
+/// by that, and so a denial names what was to be reached.
+pub fn judge(wasi: &mut WasiCtxBuilder, grants: &[NetworkGrant], denials: &Denials) {
+    let (grants, denials) = (grants.to_owned(), denials.clone());
+    wasi.allow_tcp(true).allow_udp(true).allow_ip_name_lookup(true);
+    wasi.socket_addr_check(move |address, used| {
+        let allowed = is_allowed(&grants, used, address);
+        if !allowed && let Some(tried) = tried(used, address) {
+            denials.tell(tried, KEY);
+        }
+        Box::pin(ready(allowed))
+    });
+}
+
+fn is_allowed(grants: &[NetworkGrant], used: SocketAddrUse, address: SocketAddr) -> bool {
+    let allows = |used| grants.iter().any(|grant| grant.allows(used, address));
+    // Before a socket connects or sends, the system binds it so; where it may go on from there is judged then.
+    let is_unbound = address.ip().is_unspecified() && address.port() == 0;
+    match used {
+        SocketAddrUse::TcpConnect => allows(NetworkUse::TcpConnect),
+        SocketAddrUse::TcpBind => is_unbound || allows(NetworkUse::TcpListen),
+        // The port was judged when the socket was bound to it, unless the system has picked it.
+        SocketAddrUse::TcpListen => {
+            let picked = |grant: &NetworkGrant| grant.allows_picked_port(NetworkUse::TcpListen, address.ip());
+            allows(NetworkUse::TcpListen) || grants.iter().any(picked)
+        }
+        // Where the guest listens was judged; who connects is for it to judge.
+        SocketAddrUse::TcpAccept => true,
+        SocketAddrUse::UdpBind => is_unbound || allows(NetworkUse::UdpBind),
+        SocketAddrUse::UdpSend | SocketAddrUse::UdpReceive => allows(NetworkUse::Udp),
+    }
+}
+
+/// What a guest tried; `None` where it was somebody else who did.
+fn tried(used: SocketAddrUse, address: SocketAddr) -> Option<String> {
+    let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+    match used {
+        SocketAddrUse::TcpConnect => Some(format!("connect to {address}")),
+        SocketAddrUse::TcpBind => Some(format!("bind a TCP socket to {address}")),
+        SocketAddrUse::TcpListen => Some(format!("listen at {address}")),
+        SocketAddrUse::UdpBind => Some(format!("bind a UDP socket to {address}")),
+        SocketAddrUse::UdpSend => Some(format!("send a datagram to {address}")),
+        SocketAddrUse::TcpAccept | SocketAddrUse::UdpReceive => None,
+    }
+}
+
+/// Has lookups of names judged before wasmtime makes them: of itself it allows all or none.
+pub fn add_to_linker(linker: &mut Linker<State>, kind: Kind) -> Result<()> {
+    let mut lookup = linker.instance("wasi:sockets/ip-name-lookup@0.2.12")?;
+    lookup.func_wrap(
+        "resolve-addresses",
+        |mut store: StoreContextMut<'_, State>, (network, name): (Resource<Network>, String)| {
+            let Some(name) = judged(store.data(), name) else {
+                return Ok((Err(p2::network::ErrorCode::AccessDenied),));
+            };
+            let stream = p2::ip_name_lookup::Host::resolve_addresses(&mut store.data_mut().sockets(), network, name);
+            Ok((match stream {
+                Ok(stream) => Ok(stream),
+                Err(error) => Err(error.downcast()?),
+            },))
+        },
+    )?;
+    if kind == Kind::Concurrent {
+        let mut lookup = linker.instance("wasi:sockets/ip-name-lookup@0.3.0")?;
+        lookup.func_wrap_concurrent("resolve-addresses", |accessor, (name,): (String,)| {
+            Box::pin(async move {
+                let Some(name) = accessor.with(|mut access| judged(access.get(), name)) else {
+                    return Ok((Err(p3::ip_name_lookup::ErrorCode::AccessDenied),));
+                };
+                let sockets = accessor.with_getter::<WasiSockets>(State::sockets);
+                let found =
+                    <WasiSockets as p3::ip_name_lookup::HostWithStore<State>>::resolve_addresses(&sockets, name);
+                Ok((found.await?,))
+            })
+        })?;
+    }
+    Ok(())
+}
+
+/// The name as it is to be looked up, if that is granted. An address stands for itself and needs no grant.
+fn judged(state: &State, name: String) -> Option<String> {
+    let host: Host = match name.parse() {
+        Ok(host) => host,
+        Err(_) if name.parse::<Ipv6Addr>().is_ok() => return Some(name),
+        Err(error) => {
+            state.denials.tell(format_args!("look up what is no name: {error}"), KEY);
+            return None;
+        }
+    };
+    let grants = &state.spec.node.sandbox.network;
+    if matches!(host, Host::Address(_)) || grants.iter().any(|grant| grant.allows_lookup(&host)) {
+        return Some(host.to_string());
+    }
+    state.denials.tell(format_args!("look up `{host}`"), KEY);
+    None
+}

@@ -1,0 +1,114 @@
+//! What a store holds for its replica: WASI, limits, who it is, and the calls it works on.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use lp_base::calls::{Kept, Origin, ReplicaIndex};
+use lp_base::replica::{ReplicaSpec, Stream};
+use wasmtime::component::{GuestTaskId, ResourceTable};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_config::WasiConfigVariables;
+
+use super::denials::Denials;
+use super::files::Files;
+use super::http::HttpClient;
+use super::limits::{Breach, Growth, Open};
+use super::meter::{Meter, Turns};
+use super::output::{Budget, LineWriter};
+use super::{GrantError, clock, limits, random, sockets};
+
+/// The data of a replica's store.
+pub struct State {
+    wasi: WasiCtx,
+    pub(crate) table: ResourceTable,
+    pub(crate) files: Files,
+    pub(crate) http: HttpClient,
+    /// What the guest was denied.
+    pub denials: Denials,
+    pub(crate) config: WasiConfigVariables,
+    /// The memories and tables of the guest.
+    pub limits: Growth,
+    /// The time that the guest has computed.
+    pub meter: Arc<Meter>,
+    /// What is kept of the calls that the guest makes.
+    pub kept: Arc<Kept>,
+    /// The replica.
+    pub spec: Arc<ReplicaSpec>,
+    /// stdout and stderr.
+    pub output: [LineWriter; 2],
+    /// What the replica must fail for.
+    pub breach: Breach,
+    open: Open,
+    /// The origin of blocking calls that came through nothing but this replica.
+    pub held: Arc<Origin>,
+    /// What the call that the store works on came through, in a store that works on one call at a time.
+    pub current: Option<Arc<Origin>>,
+    /// What the calls came through that a concurrent store works on; those that came through nothing are left out.
+    pub origins: HashMap<GuestTaskId, Arc<Origin>>,
+}
+
+impl State {
+    /// The data of the store of one life of a replica, whose turns are counted by `turns`.
+    ///
+    /// # Errors
+    /// If something that the replica is granted can't be opened.
+    pub fn new(spec: Arc<ReplicaSpec>, turns: Arc<Turns>) -> Result<Self, GrantError> {
+        let breach = Breach::default();
+        let budget = Arc::new(Budget::new(&spec.node.limits, breach.clone()));
+        let stdout = LineWriter::new(Stream::Stdout, spec.sink.clone(), budget.clone());
+        let stderr = LineWriter::new(Stream::Stderr, spec.sink.clone(), budget);
+        let node = &spec.node;
+        let mut wasi = WasiCtx::builder();
+        wasi.stdout(stdout.clone()).stderr(stderr.clone());
+        wasi.arg(&node.name).args(&node.args);
+        wasi.envs(&node.env.iter().collect::<Vec<_>>());
+        let secrets = &spec.secrets;
+        wasi.envs(&secrets.env.iter().map(|(name, value)| (name, value.expose())).collect::<Vec<_>>());
+        let denials = Denials::new(&spec.label, spec.sink.clone());
+        sockets::judge(&mut wasi, &node.sandbox.network, &denials);
+        clock::set(&mut wasi, node.sandbox.clock);
+        random::set(&mut wasi, node.sandbox.random, &spec.label);
+        let config = node.config.iter().map(|(key, value)| (key.clone(), value.clone()));
+        let config = config.chain(secrets.config.iter().map(|(key, value)| (key.clone(), value.expose().to_owned())));
+        Ok(Self {
+            wasi: wasi.build(),
+            table: ResourceTable::new(),
+            files: Files::open(&node.sandbox)?,
+            http: HttpClient::new(node, &denials, breach.clone()),
+            denials,
+            config: config.collect(),
+            limits: Growth::new(&node.limits, spec.memory_bytes.clone()),
+            meter: Meter::new(turns, &node.limits),
+            kept: limits::kept(&node.limits, &breach),
+            output: [stdout, stderr],
+            open: Open::new(&node.limits, node.sandbox.dirs.len() + node.sandbox.files.len(), breach.clone()),
+            breach,
+            held: Origin::held(spec.number, None),
+            current: None,
+            origins: HashMap::new(),
+            spec,
+        })
+    }
+
+    /// Sets how many resources the host keeps for the guest.
+    pub(crate) fn set_handles_max(&mut self, handles_max: usize) {
+        self.table.set_max_capacity(handles_max);
+    }
+
+    /// Whether the store works on calls beside each other.
+    pub fn is_concurrent(&self) -> bool {
+        self.spec.node.uses_async
+    }
+
+    /// The number of the replica in the program.
+    pub fn replica(&self) -> ReplicaIndex {
+        self.spec.number
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        self.open.look(&mut self.table);
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}

@@ -1,0 +1,52 @@
+//! Who may do what, line by line.
+
+use super::source::{Source, sources};
+
+/// Fails with every line for which `wrong` gives a reason.
+fn check_lines(wrong: impl Fn(&Source, &str) -> Option<String>) {
+    let mut found = String::new();
+    for source in sources().iter().filter(|source| !source.is_test()) {
+        for (number, line) in source.code() {
+            if let Some(reason) = wrong(source, line) {
+                found.push_str(&format!("{}:{number}: {reason}: {}\n", source.path.display(), line.trim()));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found}");
+}
+
+fn is_cli(source: &Source) -> bool {
+    source.crate_name == "lp_host"
+}
+
+#[test]
+fn only_cli_prints_exits_or_reads_the_environment() {
+    const BANNED: [&str; 8] =
+        ["println!", "print!", "eprint", "process::exit", "env::var", "env::args", "io::stdout()", "io::stderr()"];
+    check_lines(|source, line| {
+        let banned = BANNED.iter().find(|banned| line.contains(**banned))?;
+        (!is_cli(source)).then(|| format!("`{banned}` outside of cli"))
+    });
+}
+
+#[test]
+fn only_the_edges_of_grpc_name_tonic() {
+    check_lines(|source, line| {
+        let is_edge = source.crate_name == "lp_courier" && source.module.first().is_some_and(|first| first == "grpc");
+        (line.contains("tonic::") && !is_edge).then(|| "names tonic".to_owned())
+    });
+}
+
+#[test]
+fn only_few_files_start_processes() {
+    // Worker processes; and what the command line runs: builds, the guard of a run, terminals.
+    let starts = |source: &Source| is_cli(source) || source.path.starts_with("run/src/launch/processes");
+    check_lines(|source, line| {
+        (line.contains("Command::new(") && !starts(source)).then(|| "starts a process".to_owned())
+    });
+}
+
+#[test]
+fn nothing_is_unwrapped() {
+    check_lines(|_, line| line.contains(".unwrap()").then(|| "`unwrap` says nothing of why it can't fail".to_owned()));
+}

@@ -190,7 +190,7 @@ fn who_may_not_call_a_replica_does_not_learn_whether_it_is_there() {
 #[test]
 fn a_replica_in_the_same_process_needs_an_edge_too() {
     for_each_launch(async |launch| {
-        let Workers::Threads(worker) = &launch.launched.workers else { return };
+        let Workers::Here(worker) = &launch.launched.workers else { return };
         let mailbox = worker.mailbox(ReplicaId { node: B, index: 0 }).expect("it is one of the worker's");
         for (caller, result) in [(A, Ok(ECHOED.to_vec())), (C, Err(CallError::Denied)), (B, Ok(ECHOED.to_vec()))] {
             let caller = Some(ReplicaIndex(caller.0));
@@ -254,7 +254,8 @@ fn credentials_are_in_no_file_and_on_no_command_line_and_in_no_environment() {
             let path = entry.expect("the entry can be read").path();
             assert!(!path.is_file() || !leaks(&path), "{}", path.display());
         }
-        let pids: Vec<_> = launch.plan.replicas().filter_map(|replica| launch.launched.workers.pid(replica)).collect();
+        let pids: Vec<_> =
+            launch.plan.replicas().filter_map(|replica| launch.launched.workers.place(replica)).collect();
         for pid in pids {
             for file in ["cmdline", "environ"] {
                 let path = Path::new("/proc").join(pid.to_string()).join(file);

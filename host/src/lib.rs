@@ -1,9 +1,41 @@
+//! Distributed programs made of sandboxed WebAssembly components: the library behind the command `lp-host`.
+//!
+//! A program that is built in Rust runs in five lines:
+//!
+//! ```
+//! # // A component that does nothing, in place of one of yours.
+//! # let dir = tempfile::tempdir()?;
+//! # let text = r#"(component
+//! #   (core module $m (func (export "run") (result i32) (i32.const 0)))
+//! #   (core instance $i (instantiate $m))
+//! #   (func $run (result (result)) (canon lift (core func $i "run")))
+//! #   (instance $r (export "run" (func $run)))
+//! #   (export "wasi:cli/run@0.2.0" (instance $r)))"#;
+//! # let component = dir.path().join("hello.wasm");
+//! # std::fs::write(&component, wat::parse_str(text)?)?;
+//! use lp_host::plan::LaunchType;
+//! use lp_host::program::{Node, Program};
+//! use lp_host::supervise::Outcome;
+//!
+//! let mut program = Program::new("hello");
+//! program.add_node(Node::component("hello", component).replicas(2));
+//! let plan = lp_host::lower(&program.link()?, LaunchType::Threads);
+//! let run = lp_host::run(plan, lp_host::RunOptions::default());
+//! let report = tokio::runtime::Runtime::new()?.block_on(run)?;
+//! # assert_eq!(report.replicas.len(), 2);
+//! assert_eq!(report.outcome, Outcome::Finished);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`RunOptions`] says where output goes, what is kept and how the program is stopped.
+//!
 #![doc = include_str!("../ARCHITECTURE.md")]
 
 pub use lp_base::{calls, plan, protobuf, replica, words};
 pub use lp_component::{component, proto, value};
 pub use lp_courier as courier;
 pub use lp_program::{lower, program};
+pub use lp_run::{RunError, RunOptions, run};
 pub use lp_run::{launch, node, observe, supervise, worker};
 pub use lp_runtime as runtime;
 pub use lp_sandbox as sandbox;

@@ -1,6 +1,7 @@
 //! Starts a plan's workers, one file per launch type, and keeps the directory of a run, where their sockets are.
 
 mod credentials;
+mod fleet;
 mod hardening;
 mod process;
 mod processes;
@@ -10,12 +11,12 @@ mod run_dir;
 mod threads;
 mod worker_files;
 
-use std::collections::BTreeSet;
 use std::future::ready;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-pub use credentials::Credentials;
+pub use credentials::{Credentials, NoRandomness};
+pub use fleet::{Fleet, Life, Place, Private, Start, Started};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 pub use hardening::{Granted, Hardened, harden};
@@ -24,14 +25,15 @@ use lp_base::replica::{Outputs, Stop};
 use lp_base::words::Hardening;
 use lp_runtime::CompileCache;
 pub use process::{WorkerSetting, run_worker_process};
-pub use processes::{Private, ProcessSetting, Processes};
+pub use processes::ProcessSetting;
+use processes::Processes;
 pub use run_dir::{RunDir, RunId, SOCKET_NAME_BYTES_MAX, has_room_for_sockets, socket_path};
 use threads::launch_threads;
 use tokio::sync::mpsc;
 pub use worker_files::WorkerFiles;
 
 use crate::node::NodeEvent;
-use crate::worker::{Compiling, Endpoints, ReplicaStats, Surroundings, Worker, WorkerError, WorkerSockets};
+use crate::worker::{Compiling, Endpoints, Order, ReplicaStats, Surroundings, Worker, WorkerError, WorkerSockets};
 
 /// What launching needs beside the plan.
 #[derive(Clone)]
@@ -60,10 +62,10 @@ impl LaunchSetting {
 
 /// The workers of a running program.
 pub enum Workers {
-    /// One, in this process.
-    Threads(Box<Worker>),
-    /// Each in a process of its own.
-    Processes(Processes),
+    /// The only one, in this process.
+    Here(Box<Worker>),
+    /// Those that run elsewhere.
+    Fleet(Fleet),
 }
 
 /// Launched workers, and where outside clients find the nodes that listen.
@@ -99,15 +101,17 @@ pub async fn launch(
             let endpoints = Endpoints { workers, nodes };
             let run_dir = processes.map(|setting| setting.dir);
             let surroundings = Surroundings { secrets, cache, outputs, stop, events, compiling, endpoints, run_dir };
-            Workers::Threads(Box::new(launch_threads(plan, surroundings).await?))
+            Workers::Here(Box::new(launch_threads(plan, surroundings).await?))
         }
         LaunchType::Processes => {
             if let Some(cache) = cache {
                 warm(plan.clone(), cache, compiling).await?;
             }
-            let processes = processes.ok_or(WorkerError::NoProcesses)?;
+            let setting = processes.ok_or(WorkerError::NoProcesses)?;
+            let failed = |source| WorkerError::Launch { name: plan.program.clone(), source };
+            let processes = Processes::new(plan.clone(), setting, nodes).map_err(failed)?;
             let private = Private { secrets, credentials };
-            Workers::Processes(Processes::launch(plan, processes, nodes, private, outputs, stop, events).await?)
+            Workers::Fleet(Fleet::launch(plan, Box::new(processes), private, outputs, stop, events).await?)
         }
     };
     Ok(Launched { workers, listening })
@@ -151,116 +155,63 @@ impl Workers {
     /// What a user should know of how the workers run.
     pub fn warnings(&self) -> &[String] {
         match self {
-            Self::Threads(worker) => worker.warnings(),
-            Self::Processes(processes) => processes.warnings(),
+            Self::Here(worker) => worker.warnings(),
+            Self::Fleet(fleet) => fleet.warnings(),
         }
     }
 
-    /// The process that runs a replica now.
-    pub fn pid(&self, replica: ReplicaId) -> Option<u32> {
+    /// Where a replica runs now.
+    pub fn place(&self, replica: ReplicaId) -> Option<Place> {
         match self {
-            Self::Threads(_) => Some(std::process::id()),
-            Self::Processes(processes) => processes.pid(replica),
+            Self::Here(_) => Some(Place::Process(std::process::id())),
+            Self::Fleet(fleet) => fleet.place(replica),
         }
     }
 
-    /// The walls around the process that runs a replica, if it has one that is a worker's own.
+    /// The walls around the worker that runs a replica, if it has any of its own.
     pub fn hardened(&self, replica: ReplicaId) -> Option<Hardened> {
         match self {
-            Self::Threads(_) => None,
-            Self::Processes(processes) => processes.hardened(replica),
+            Self::Here(_) => None,
+            Self::Fleet(fleet) => fleet.hardened(replica),
         }
     }
 
-    /// Starts a replica that has ended.
-    pub fn restart(&mut self, replica: ReplicaId) {
+    /// Gives an order to the workers that it is for.
+    ///
+    /// # Errors
+    /// If rebuilt nodes can't be loaded here; workers elsewhere report that as they come to it.
+    pub fn order(&mut self, order: Order) -> Result<(), WorkerError> {
         match self {
-            Self::Threads(worker) => worker.restart(replica),
-            Self::Processes(processes) => processes.restart(replica),
-        }
-    }
-
-    /// Asks one replica to stop, while the program goes on.
-    pub fn stop_replica(&self, replica: ReplicaId) {
-        match self {
-            Self::Threads(worker) => worker.stop_replica(replica),
-            Self::Processes(processes) => processes.stop_replica(replica),
-        }
-    }
-
-    /// Has one replica end without taking another call; those that wait are for its next life.
-    pub fn pause_replica(&self, replica: ReplicaId) {
-        match self {
-            Self::Threads(worker) => worker.pause_replica(replica),
-            Self::Processes(processes) => processes.pause_replica(replica),
-        }
-    }
-
-    /// Drops one replica that is to start again, wherever its guest is, and tells nobody.
-    pub fn drop_replica(&self, replica: ReplicaId) {
-        match self {
-            Self::Threads(worker) => worker.drop_replica(replica),
-            Self::Processes(processes) => processes.drop_replica(replica),
-        }
-    }
-
-    /// Has the replicas of `nodes` run what `plan` has for them from their next start on. All of them must have ended, or
-    /// been dropped.
-    pub fn rebuild(&mut self, plan: &Plan, nodes: &BTreeSet<NodeId>) -> Result<(), WorkerError> {
-        match self {
-            Self::Threads(worker) => tokio::task::block_in_place(|| worker.rebuild(plan, nodes)),
-            Self::Processes(processes) => {
-                processes.rebuild(plan, nodes);
+            Self::Here(worker) if order.compiles() => tokio::task::block_in_place(|| worker.obey(order)),
+            Self::Here(worker) => worker.obey(order),
+            Self::Fleet(fleet) => {
+                fleet.order(order);
                 Ok(())
             }
-        }
-    }
-
-    /// Drops one replica wherever its guest is, and tells nobody.
-    pub fn kill_replica(&self, replica: ReplicaId) {
-        match self {
-            Self::Threads(worker) => worker.kill_replica(replica),
-            Self::Processes(processes) => processes.kill_replica(replica),
-        }
-    }
-
-    /// Tells every replica that no more calls will come: those that only serve end at once, others when `run` does.
-    pub fn close(&self) {
-        match self {
-            Self::Threads(worker) => worker.close(),
-            Self::Processes(processes) => processes.close(),
-        }
-    }
-
-    /// Refuses the calls to a replica that will not run again.
-    pub fn close_replica(&self, replica: ReplicaId) {
-        match self {
-            Self::Threads(worker) => worker.close_replica(replica),
-            Self::Processes(processes) => processes.close_replica(replica),
         }
     }
 
     /// Waits until [`Self::stats`] is of this moment, as far as workers answer soon.
     pub fn refresh_stats(&self) -> BoxFuture<'static, ()> {
         match self {
-            Self::Threads(_) => ready(()).boxed(),
-            Self::Processes(processes) => processes.refresh_stats().boxed(),
+            Self::Here(_) => ready(()).boxed(),
+            Self::Fleet(fleet) => fleet.refresh_stats().boxed(),
         }
     }
 
     /// What `replica` has done so far.
     pub fn stats(&self, replica: ReplicaId) -> Option<ReplicaStats> {
         match self {
-            Self::Threads(worker) => worker.stats(replica),
-            Self::Processes(processes) => processes.stats(replica),
+            Self::Here(worker) => worker.stats(replica),
+            Self::Fleet(fleet) => fleet.stats(replica),
         }
     }
 
     /// Ends what is still there, wherever its guests are.
     pub async fn kill(&mut self) {
         match self {
-            Self::Threads(worker) => worker.kill().await,
-            Self::Processes(processes) => processes.kill().await,
+            Self::Here(worker) => worker.kill().await,
+            Self::Fleet(fleet) => fleet.kill().await,
         }
     }
 }

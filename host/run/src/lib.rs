@@ -11,5 +11,8 @@
 pub mod launch;
 pub mod node;
 pub mod observe;
+mod run;
 pub mod supervise;
 pub mod worker;
+
+pub use run::{RunError, RunOptions, run};

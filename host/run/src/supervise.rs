@@ -26,7 +26,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::launch::{LaunchSetting, Launched, Workers, launch, with_causes};
 use crate::node::NodeEvent;
-use crate::worker::{Compiling, WorkerError};
+use crate::worker::{Compiling, Order, ReplicaOrder, WorkerError};
 
 /// How long replicas that were told to end have before they are dropped, when the grace period does not apply.
 const CLOSE_TIME: Duration = Duration::from_secs(1);
@@ -259,21 +259,23 @@ impl Run<'_> {
                 live.deadline = Some(Instant::now() + grace);
             }
             Action::Close => {
-                workers.close();
+                order(workers, Order::Close);
                 live.deadline = Some(Instant::now() + CLOSE_TIME);
             }
             Action::Restart { replica, after } => timers.set(Instant::now() + after, Event::RestartDue(replica)),
-            Action::Start(replica) => workers.restart(replica),
-            Action::StopReplica(replica) => workers.stop_replica(replica),
-            Action::PauseReplica(replica) => workers.pause_replica(replica),
-            Action::CloseReplica(replica) => workers.close_replica(replica),
-            Action::KillReplica(replica) => workers.kill_replica(replica),
-            Action::DropReplica(replica) => workers.drop_replica(replica),
+            Action::Start(replica) => order(workers, ReplicaOrder::Start.to(replica)),
+            Action::StopReplica(replica) => order(workers, ReplicaOrder::Stop.to(replica)),
+            Action::PauseReplica(replica) => order(workers, ReplicaOrder::Pause.to(replica)),
+            Action::CloseReplica(replica) => order(workers, ReplicaOrder::Close.to(replica)),
+            Action::KillReplica(replica) => order(workers, ReplicaOrder::Kill.to(replica)),
+            Action::DropReplica(replica) => order(workers, ReplicaOrder::Drop.to(replica)),
             Action::GraceGroup(group) => timers.set(Instant::now() + grace, Event::GroupDeadline(group)),
             Action::GraceRebuild(number) => timers.set(Instant::now() + grace, Event::RebuildDeadline(number)),
             Action::Replace => {
                 let (plan, nodes) = live.next.take().expect("a rebuild has a plan");
-                match self.setting.launching.note_plan(&plan).and_then(|()| workers.rebuild(&plan, &nodes)) {
+                let nodes = nodes.iter().map(|&node| (node, plan.node(node).clone())).collect();
+                let noted = self.setting.launching.note_plan(&plan);
+                match noted.and_then(|()| workers.order(Order::Rebuild { nodes })) {
                     Ok(()) => self.plan = Arc::new(plan),
                     Err(error) => self.observer.note(&Note::NotRebuilt { error: with_causes(&error) }),
                 }
@@ -299,6 +301,12 @@ impl Run<'_> {
             }
         }
     }
+}
+
+/// Gives an order that can't fail: all but those that load components.
+fn order(workers: &mut Workers, order: Order) {
+    let obeyed = workers.order(order);
+    debug_assert!(obeyed.is_ok(), "only a rebuild loads components");
 }
 
 /// A launch, with what it compiles told to `observer`.

@@ -3,6 +3,7 @@
 mod components;
 mod credentials;
 mod endpoints;
+mod order;
 mod peers;
 mod rebuild;
 mod temporary_dir;
@@ -25,6 +26,7 @@ use lp_component::component::ReadError;
 use lp_courier::grpc::{Presence, ReflectionError};
 use lp_courier::{Blocked, CallError, Mailbox, Served};
 use lp_runtime::{CompileCache, Linked, LoadError, Runtime, RuntimeError};
+pub use order::{Order, ReplicaOrder};
 use peers::Peers;
 pub use temporary_dir::make_temporary_dirs;
 use tokio::sync::mpsc;
@@ -145,6 +147,8 @@ pub struct ReplicaStats {
 
 /// A worker: its components are compiled and linked, and its replicas can be started.
 pub struct Worker {
+    plan: Plan,
+    stop: Stop,
     replicas: HashMap<ReplicaId, Local>,
     peers: Peers,
     events: mpsc::UnboundedSender<NodeEvent>,
@@ -175,7 +179,7 @@ impl Worker {
     /// Compiling takes the calling thread: call this where that may be, outside of an async runtime's workers.
     pub fn start(plan: &Plan, index: usize, surroundings: Surroundings) -> Result<Self, WorkerError> {
         let mut worker = Self::load(plan, index, surroundings)?;
-        plan.workers[index].replicas.iter().for_each(|&replica| worker.restart(replica));
+        worker.start_replicas();
         Ok(worker)
     }
 
@@ -211,7 +215,7 @@ impl Worker {
         let program = Arc::new(ProgramInfo {
             name: plan.program.clone(),
             launch_type: plan.launch_type.to_string(),
-            stop,
+            stop: stop.clone(),
             watched: plan.watched,
         });
         let mut linked = HashMap::new();
@@ -244,11 +248,29 @@ impl Worker {
         }
         let servers = Servers::start(plan, endpoints, &peers, &components)?;
         let warnings = components.runtime.warnings().to_vec();
-        Ok(Self { replicas: locals, peers, events, tasks: JoinSet::new(), warnings, cache, run_dir, servers })
+        Ok(Self {
+            plan: plan.clone(),
+            stop,
+            replicas: locals,
+            peers,
+            events,
+            tasks: JoinSet::new(),
+            warnings,
+            cache,
+            run_dir,
+            servers,
+        })
     }
 
-    /// Starts a replica that does not run: one that has not started yet, or has failed.
-    pub fn restart(&mut self, replica: ReplicaId) {
+    /// Starts every replica, in the order of the plan.
+    pub fn start_replicas(&mut self) {
+        let mut replicas: Vec<_> = self.replicas.keys().copied().collect();
+        replicas.sort();
+        replicas.into_iter().for_each(|replica| self.start_replica(replica));
+    }
+
+    /// Starts a replica that does not run: one that has not started yet, or has ended.
+    fn start_replica(&mut self, replica: ReplicaId) {
         // What is left of earlier lives would pile up.
         while self.tasks.try_join_next().is_some() {}
         let Some(local) = self.replicas.get_mut(&replica) else { return };
@@ -264,14 +286,14 @@ impl Worker {
     }
 
     /// Asks `replica` alone to stop, while the program goes on.
-    pub fn stop_replica(&self, replica: ReplicaId) {
+    fn stop_replica(&self, replica: ReplicaId) {
         if let Some(local) = self.replicas.get(&replica) {
             local.spec.stop.request();
         }
     }
 
     /// Drops `replica` wherever its guest is, and tells nobody.
-    pub fn kill_replica(&self, replica: ReplicaId) {
+    fn kill_replica(&self, replica: ReplicaId) {
         self.close_replica(replica);
         if let Some(task) = self.replicas.get(&replica).and_then(|local| local.task.as_ref()) {
             task.abort();
@@ -302,19 +324,19 @@ impl Worker {
     }
 
     /// Fails the call behind a hold that is part of a ring of `calls` calls.
-    pub fn break_hold(&self, blocked: Blocked, calls: u32) {
+    fn break_hold(&self, blocked: Blocked, calls: u32) {
         self.peers.exchange.break_hold(blocked, calls);
     }
 
     /// Notes what became of a replica of another worker.
-    pub fn set_presence(&self, replica: ReplicaId, presence: Presence) {
+    fn set_presence(&self, replica: ReplicaId, presence: Presence) {
         if let Some(remote) = self.peers.remotes.get(&replica) {
             remote.set_presence(presence);
         }
     }
 
     /// Refuses the calls to a replica that will not run again.
-    pub fn close_replica(&self, replica: ReplicaId) {
+    fn close_replica(&self, replica: ReplicaId) {
         match self.mailbox(replica) {
             Some(mailbox) => mailbox.close(CallError::Unavailable),
             None => self.set_presence(replica, Presence::Gone),
@@ -322,7 +344,7 @@ impl Worker {
     }
 
     /// Tells every replica that no more calls will come: those that only serve end at once, others when `run` does.
-    pub fn close(&self) {
+    fn close(&self) {
         self.replicas.values().for_each(|local| local.mailbox.close(CallError::Cancelled));
     }
 

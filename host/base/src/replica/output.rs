@@ -30,3 +30,24 @@ pub trait Outputs: Send + Sync {
     /// The sink for the output of the replica called `label` (`producer/0`).
     fn sink(&self, label: &str) -> Arc<dyn LineSink>;
 }
+
+/// A closure that takes each line with the label of its replica.
+impl<F> Outputs for F
+where
+    F: Fn(&str, Stream, &[u8]) + Clone + Send + Sync + 'static,
+{
+    fn sink(&self, label: &str) -> Arc<dyn LineSink> {
+        Arc::new(LabelledLines { label: label.to_owned(), take: self.clone() })
+    }
+}
+
+struct LabelledLines<F> {
+    label: String,
+    take: F,
+}
+
+impl<F: Fn(&str, Stream, &[u8]) + Send + Sync> LineSink for LabelledLines<F> {
+    fn line(&self, stream: Stream, line: &[u8]) {
+        (self.take)(&self.label, stream, line);
+    }
+}

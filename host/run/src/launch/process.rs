@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use lp_base::plan::{NodeId, NodePlan, Plan, ReplicaId};
+use lp_base::plan::{Plan, ReplicaId};
 use lp_base::replica::{LineSink, Outputs, Stop, Stream};
 use lp_base::words::Hardening;
+use lp_courier::Blocked;
 use lp_runtime::CompileCache;
 use tokio::sync::mpsc;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::hardening::Hardened;
 use super::protocol::{Command, Report, StatsReport, receive, send};
@@ -45,9 +46,9 @@ pub async fn run_worker_process(
     commands: impl Read + Send + 'static,
     reports: impl Write + Send + 'static,
 ) {
-    let WorkerSetting { mut plan, index, hardened, mut endpoints, run_dir, cache } = setting;
+    let WorkerSetting { plan, index, hardened, mut endpoints, run_dir, cache } = setting;
     let reporter = Reporter(Arc::new(Mutex::new(Box::new(reports))));
-    let (events_tx, mut events) = mpsc::unbounded_channel();
+    let (events_tx, events) = mpsc::unbounded_channel();
     let stop = Stop::default();
     let outputs = Arc::new(reporter.clone());
     let mut commands = commands_of(commands);
@@ -65,7 +66,7 @@ pub async fn run_worker_process(
     let (compiling, _) = mpsc::unbounded_channel();
     let surroundings =
         Surroundings { secrets, cache, outputs, stop: stop.clone(), events: events_tx, compiling, endpoints, run_dir };
-    let mut worker = match load(plan.clone(), index, surroundings).await {
+    let worker = match load(plan.clone(), index, surroundings).await {
         Ok(worker) => worker,
         Err(error) => {
             return reporter.report(&Report::NotLoaded { message: super::with_causes(&error) });
@@ -73,53 +74,96 @@ pub async fn run_worker_process(
     };
     let warnings = worker.warnings().iter().cloned().chain(hardened.warning()).collect();
     reporter.report(&Report::Loaded { hardened, warnings });
-    let mut ticks = tokio::time::interval(STATS_INTERVAL);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut looks = tokio::time::interval(BLOCKED_INTERVAL);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut blocked = Vec::new();
-    let mut stop_seen = false;
-    loop {
-        tokio::select! {
-            biased;
-            Some(NodeEvent { replica, change }) = events.recv() => {
-                // A `run` that asked for the stop and returned has done so in this order.
-                if matches!(change, Change::Ran) && stop.is_requested() && !std::mem::replace(&mut stop_seen, true) {
-                    reporter.report(&Report::StopRequested);
-                }
-                reporter.stats(&worker, replica);
-                reporter.report(&Report::Node { replica, change });
-            }
-            command = commands.recv() => match command {
-                Some(Command::TellStats) => {
-                    plan.workers[index].replicas.iter().for_each(|&replica| reporter.stats(&worker, replica));
-                    reporter.report(&Report::StatsTold);
-                }
-                Some(Command::TellBlocked { question }) => {
-                    reporter.report(&Report::Blocked { question: Some(question), holds: worker.blocked() });
-                }
-                Some(Command::Rebuild { nodes }) => match rebuild(&mut worker, &plan, nodes) {
-                    Ok(rebuilt) => plan = Arc::new(rebuilt),
-                    Err(error) => reporter.report(&Report::NotRebuilt { message: super::with_causes(&error) }),
+    let replicas = plan.workers[index].replicas.clone();
+    Obeying { worker, replicas, stop, reporter, stop_told: false, blocked: Vec::new() }.run(events, commands).await;
+}
+
+/// A worker that does what the launcher says and reports what happens.
+struct Obeying {
+    worker: Worker,
+    replicas: Vec<ReplicaId>,
+    stop: Stop,
+    reporter: Reporter,
+    /// Whether the launcher knows that the program was asked to stop.
+    stop_told: bool,
+    /// The holds at the last look.
+    blocked: Vec<Blocked>,
+}
+
+impl Obeying {
+    /// Until the commands end.
+    async fn run(
+        mut self,
+        mut events: mpsc::UnboundedReceiver<NodeEvent>,
+        mut commands: mpsc::UnboundedReceiver<Command>,
+    ) {
+        let (mut ticks, mut looks) = (interval(STATS_INTERVAL), interval(BLOCKED_INTERVAL));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let stop = self.stop.clone();
+        loop {
+            tokio::select! {
+                biased;
+                Some(event) = events.recv() => self.report_event(event),
+                command = commands.recv() => match command {
+                    Some(command) => self.obey(command),
+                    None => return,
                 },
-                Some(command) => obey(&mut worker, &stop, command),
-                None => return,
-            },
-            () = stop.requested(), if !stop_seen => {
-                stop_seen = true;
-                reporter.report(&Report::StopRequested);
-            }
-            _ = looks.tick() => {
-                let before = std::mem::replace(&mut blocked, worker.blocked());
-                let holds: Vec<_> = blocked.iter().filter(|hold| before.contains(hold)).copied().collect();
-                if !holds.is_empty() {
-                    reporter.report(&Report::Blocked { question: None, holds });
-                }
-            }
-            _ = ticks.tick() => {
-                plan.workers[index].replicas.iter().for_each(|&replica| reporter.stats(&worker, replica));
+                () = stop.requested(), if !self.stop_told => self.report_stop(),
+                _ = looks.tick() => self.report_blocked(),
+                _ = ticks.tick() => self.report_stats(),
             }
         }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            // They were taken before the worker was there.
+            Command::Secrets { .. } | Command::Credentials(_) => {}
+            Command::TellStats => {
+                self.report_stats();
+                self.reporter.report(&Report::StatsTold);
+            }
+            Command::TellBlocked { question } => {
+                self.reporter.report(&Report::Blocked { question: Some(question), holds: self.worker.blocked() });
+            }
+            Command::Order { order } => {
+                let obeyed = match order.compiles() {
+                    true => tokio::task::block_in_place(|| self.worker.obey(order)),
+                    false => self.worker.obey(order),
+                };
+                if let Err(error) = obeyed {
+                    self.reporter.report(&Report::NotRebuilt { message: super::with_causes(&error) });
+                }
+            }
+        }
+    }
+
+    fn report_event(&mut self, NodeEvent { replica, change }: NodeEvent) {
+        // A `run` that asked for the stop and returned has done so in this order.
+        if matches!(change, Change::Ran) && self.stop.is_requested() && !self.stop_told {
+            self.report_stop();
+        }
+        self.reporter.stats(&self.worker, replica);
+        self.reporter.report(&Report::Node { replica, change });
+    }
+
+    fn report_stop(&mut self) {
+        self.stop_told = true;
+        self.reporter.report(&Report::StopRequested);
+    }
+
+    /// Reports the holds that were there at the last look too.
+    fn report_blocked(&mut self) {
+        let before = std::mem::replace(&mut self.blocked, self.worker.blocked());
+        let holds: Vec<_> = self.blocked.iter().filter(|hold| before.contains(hold)).copied().collect();
+        if !holds.is_empty() {
+            self.reporter.report(&Report::Blocked { question: None, holds });
+        }
+    }
+
+    fn report_stats(&self) {
+        self.replicas.iter().for_each(|&replica| self.reporter.stats(&self.worker, replica));
     }
 }
 
@@ -130,37 +174,6 @@ async fn load(plan: Arc<Plan>, index: usize, surroundings: Surroundings) -> Resu
         Worker::load(&plan, index, surroundings)
     });
     loaded.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
-}
-
-/// Has the worker run `nodes` in place of those that `plan` has, and returns the plan with them.
-fn rebuild(worker: &mut Worker, plan: &Plan, nodes: Vec<(NodeId, NodePlan)>) -> Result<Plan, WorkerError> {
-    let rebuilt = nodes.iter().map(|(id, _)| *id).collect();
-    let mut plan = plan.clone();
-    for (id, node) in nodes {
-        plan.nodes[id.0 as usize] = node;
-    }
-    // The launcher has compiled them, so that they mostly come from the cache.
-    tokio::task::block_in_place(|| worker.rebuild(&plan, &rebuilt))?;
-    Ok(plan)
-}
-
-fn obey(worker: &mut Worker, stop: &Stop, command: Command) {
-    match command {
-        // They were taken before the worker was there.
-        Command::Secrets { .. } | Command::Credentials(_) => {}
-        Command::Start { replica } => worker.restart(replica),
-        Command::Presence { replica, presence } => worker.set_presence(replica, presence),
-        Command::StopReplica { replica } => worker.stop_replica(replica),
-        Command::KillReplica { replica } => worker.kill_replica(replica),
-        Command::PauseReplica { replica } => worker.pause_replica(replica),
-        Command::DropReplica { replica } => worker.drop_replica(replica),
-        Command::CloseReplica { replica } => worker.close_replica(replica),
-        Command::BreakHold { blocked, calls } => worker.break_hold(blocked, calls),
-        // Answered where the way back is known.
-        Command::TellStats | Command::TellBlocked { .. } | Command::Rebuild { .. } => {}
-        Command::Stop => stop.request(),
-        Command::Close => worker.close(),
-    }
 }
 
 /// The launcher's commands. They end when the launcher does, and with anything that is no command.

@@ -4,16 +4,15 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use lp_base::plan::{NodeId, NodePlan, ReplicaId, Secrets};
+use lp_base::plan::{ReplicaId, Secrets};
 use lp_base::replica::Stream;
-use lp_courier::grpc::Presence;
 use lp_courier::{Blocked, Served};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::hardening::Hardened;
 use crate::node::Change;
-use crate::worker::{ReplicaStats, WorkerCredentials};
+use crate::worker::{Order, ReplicaStats, WorkerCredentials};
 
 /// What the launcher tells a worker. The end of its stdin tells it to end at once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,66 +26,18 @@ pub enum Command {
     },
     /// What the worker's nodes show to others, and what others show to them. Comes next, and once.
     Credentials(WorkerCredentials),
-    /// Start a replica, for the first time or again.
-    Start {
-        /// The replica.
-        replica: ReplicaId,
-    },
-    /// A replica of another worker has come or gone.
-    Presence {
-        /// The replica.
-        replica: ReplicaId,
-        /// Where it is in its life.
-        presence: Presence,
-    },
-    /// Ask one replica to stop.
-    StopReplica {
-        /// The replica.
-        replica: ReplicaId,
-    },
-    /// Drop one replica, wherever its guest is.
-    KillReplica {
-        /// The replica.
-        replica: ReplicaId,
-    },
-    /// Have one replica end without taking another call.
-    PauseReplica {
-        /// The replica.
-        replica: ReplicaId,
-    },
-    /// Drop one replica that is to start again.
-    DropReplica {
-        /// The replica.
-        replica: ReplicaId,
-    },
-    /// Nodes have other components: their replicas, which have all ended, start as these plans say from here on.
-    Rebuild {
-        /// The nodes.
-        nodes: Vec<(NodeId, NodePlan)>,
-    },
-    /// A replica will not run again: refuse its calls.
-    CloseReplica {
-        /// The replica.
-        replica: ReplicaId,
+    /// Something about the worker's replicas, or those of others.
+    Order {
+        /// The order.
+        order: Order,
     },
     /// Answer with [`Report::Blocked`] of this very moment, and with this number.
     TellBlocked {
         /// The number of the question.
         question: u64,
     },
-    /// Fail the call behind a hold, which is one of a ring.
-    BreakHold {
-        /// The hold.
-        blocked: Blocked,
-        /// How many calls wait for each other.
-        calls: u32,
-    },
     /// Answer with [`Report::Stats`] of every replica, then [`Report::StatsTold`].
     TellStats,
-    /// The program has been asked to stop.
-    Stop,
-    /// No more calls will come.
-    Close,
 }
 
 /// How secrets pass through a worker's stdin, the one place where they are written.

@@ -17,6 +17,6 @@ pub(super) async fn launch_threads(plan: Arc<Plan>, surroundings: Surroundings) 
     });
     let mut worker = loaded.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
     // Started here, so that a launch that is given up starts nothing when its components are compiled after all.
-    plan.workers[0].replicas.iter().for_each(|&replica| worker.restart(replica));
+    worker.start_replicas();
     Ok(worker)
 }

@@ -75,7 +75,7 @@ pub fn status_table(runs: &[RunStatus]) -> String {
             run.id.clone(),
             replica.label(),
             replica.state.name().to_owned(),
-            replica.pid.map_or("-".to_owned(), |pid| pid.to_string()),
+            replica.place.map_or("-".to_owned(), |place| place.to_string()),
             replica.hardening.as_ref().map_or("-", Hardened::word).to_owned(),
             replica.restarts.to_string(),
             replica.uptime_ms.map_or("-".to_owned(), |ms| uptime(Duration::from_millis(ms))),

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::outcome::ReplicaState;
 use super::state::{Replica, Supervision};
-use crate::launch::{Hardened, Workers};
+use crate::launch::{Hardened, Place, Workers};
 use crate::node::Change;
 
 /// A replica at the moment of the question.
@@ -22,8 +22,9 @@ pub struct ReplicaStatus {
     pub index: u32,
     /// Where it is in its life.
     pub state: ReplicaState,
-    /// The process that runs it; `None` if there is none at the moment.
-    pub pid: Option<u32>,
+    /// Where it runs; `None` if it does not at the moment.
+    #[serde(rename = "pid")]
+    pub place: Option<Place>,
     /// The walls around that process, if it is a worker's own.
     pub hardening: Option<Hardened>,
     /// How often it was started again.
@@ -89,7 +90,7 @@ pub(super) fn replica_statuses(
             node: plan.node(id.node).name.clone(),
             index: id.index,
             state,
-            pid: workers.filter(|_| is_up || state == ReplicaState::Starting).and_then(|workers| workers.pid(id)),
+            place: workers.filter(|_| is_up || state == ReplicaState::Starting).and_then(|workers| workers.place(id)),
             hardening: workers.filter(|_| is_up).and_then(|workers| workers.hardened(id)),
             restarts: replica.restarts,
             uptime_ms: start.filter(|_| is_up).map(|start| {

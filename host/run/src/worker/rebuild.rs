@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use lp_base::plan::{NodeId, Plan, ReplicaId};
+use lp_base::plan::{NodeId, NodePlan, Plan, ReplicaId};
 use lp_base::replica::{ReplicaSpec, Stop};
 use tokio::sync::mpsc;
 
@@ -11,13 +11,22 @@ use super::components::Components;
 use super::{Worker, WorkerError, temporary_dir};
 
 impl Worker {
-    /// Has the replicas of `nodes` run what `plan` has for them from their next start on, and those who call them know
-    /// the functions that they have then. They must have ended, or been dropped. After an error they are as they were.
+    /// Has the replicas of `nodes` run these components from their next start on, and those who call them know the functions
+    /// that they have then. They must have ended, or been dropped. After an error they are as they were.
     ///
     /// The new components get an engine of their own, because the pools of the others were sized without them.
-    ///
-    /// Compiles what the cache does not have, on the calling thread.
-    pub fn rebuild(&mut self, plan: &Plan, nodes: &BTreeSet<NodeId>) -> Result<(), WorkerError> {
+    pub(super) fn rebuild(&mut self, nodes: Vec<(NodeId, NodePlan)>) -> Result<(), WorkerError> {
+        let rebuilt = nodes.iter().map(|(id, _)| *id).collect();
+        let mut plan = self.plan.clone();
+        for (id, node) in nodes {
+            plan.nodes[id.0 as usize] = node;
+        }
+        self.replace(&plan, &rebuilt)?;
+        self.plan = plan;
+        Ok(())
+    }
+
+    fn replace(&mut self, plan: &Plan, nodes: &BTreeSet<NodeId>) -> Result<(), WorkerError> {
         self.peers.renew(plan, nodes);
         let own: Vec<ReplicaId> =
             self.replicas.keys().filter(|replica| nodes.contains(&replica.node)).copied().collect();
@@ -56,14 +65,14 @@ impl Worker {
     }
 
     /// Has a replica end without taking another call; those that wait are for its next life.
-    pub fn pause_replica(&self, replica: ReplicaId) {
+    pub(super) fn pause_replica(&self, replica: ReplicaId) {
         if let Some(mailbox) = self.mailbox(replica) {
             mailbox.pause();
         }
     }
 
     /// Drops a replica that is to start again, wherever its guest is, and tells nobody.
-    pub fn drop_replica(&self, replica: ReplicaId) {
+    pub(super) fn drop_replica(&self, replica: ReplicaId) {
         let Some(local) = self.replicas.get(&replica) else { return };
         local.mailbox.suspend();
         if let Some(task) = &local.task {

@@ -1,44 +1,42 @@
-//! What the launcher knows of its worker processes and of their replicas.
+//! What the launcher knows of its workers and of their replicas.
 
 use std::collections::{HashMap, HashSet};
-use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, ExitStatus};
-use std::sync::mpsc as sync_mpsc;
 
 use lp_base::plan::ReplicaId;
 use lp_courier::grpc::Presence;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
+use super::start::Life;
 use crate::launch::hardening::Hardened;
 use crate::launch::protocol::{Command, StatsReport};
 use crate::launch::rings::{RingAction, Rings};
-use crate::worker::ReplicaStats;
+use crate::worker::{Order, ReplicaOrder, ReplicaStats};
 
 /// The state of all of them.
 pub(super) struct State {
-    /// The process of each worker that has one, by its index.
-    pub processes: HashMap<usize, Process>,
+    /// The workers that run, by their index in the plan.
+    pub running: HashMap<usize, Running>,
     pub presence: HashMap<ReplicaId, Presence>,
-    /// The walls around each worker's process, by its index.
+    /// The walls around each worker, by its index.
     pub hardened: HashMap<usize, Hardened>,
-    /// What replicas did in earlier processes, and in the present one.
+    /// What replicas did in earlier lives of their worker, and in the present one.
     pub earlier: HashMap<ReplicaId, ReplicaStats>,
     pub latest: HashMap<ReplicaId, StatsReport>,
     pub rings: Rings,
     /// Those who wait for the stats of this moment.
     askers: Vec<Asker>,
-    /// Set when the processes are to end: nothing that becomes of them counts from here on.
+    /// Set when the workers are to end: nothing that becomes of them counts from here on.
     pub ending: bool,
 }
 
-/// One process.
-pub(super) struct Process {
-    pub commands: sync_mpsc::Sender<Command>,
-    pub child: Child,
-    /// Why the worker in it can't run its replicas, once it said so.
+/// A worker that runs.
+pub(super) struct Running {
+    pub commands: mpsc::UnboundedSender<Command>,
+    pub life: Box<dyn Life>,
+    /// Why it can't run its replicas, once it said so.
     pub refusal: Option<String>,
     /// The replicas that were started in it and have not ended.
-    pub running: HashSet<ReplicaId>,
+    pub replicas: HashSet<ReplicaId>,
 }
 
 /// Somebody who waits for the stats of this moment, until it is dropped.
@@ -48,18 +46,22 @@ struct Asker {
     told: oneshot::Sender<()>,
 }
 
-impl Process {
+impl Running {
     pub fn tell(&self, command: Command) {
-        // The thread that writes ends with the process, whose end is told elsewhere.
+        // The task that writes ends with the worker, whose end is noticed elsewhere.
         let _ = self.commands.send(command);
+    }
+
+    pub fn order(&self, order: Order) {
+        self.tell(Command::Order { order });
     }
 }
 
 impl State {
-    /// Of a run without processes.
+    /// Of a run without workers.
     pub fn new(rings: Rings) -> Self {
         Self {
-            processes: HashMap::new(),
+            running: HashMap::new(),
             presence: HashMap::new(),
             hardened: HashMap::new(),
             earlier: HashMap::new(),
@@ -71,17 +73,21 @@ impl State {
     }
 
     pub fn start(&mut self, index: usize, replica: ReplicaId) {
-        if let Some(process) = self.processes.get_mut(&index) {
-            process.running.insert(replica);
-            process.tell(Command::Start { replica });
+        if let Some(worker) = self.running.get_mut(&index) {
+            worker.replicas.insert(replica);
+            worker.order(ReplicaOrder::Start.to(replica));
         }
     }
 
     pub fn tell_all(&self, command: &Command) {
-        self.processes.values().for_each(|process| process.tell(command.clone()));
+        self.running.values().for_each(|worker| worker.tell(command.clone()));
     }
 
-    /// Counts what a replica did in a process that is gone to its earlier ones.
+    pub fn order_all(&self, order: Order) {
+        self.tell_all(&Command::Order { order });
+    }
+
+    /// Counts what a replica did in a worker that is gone to its earlier lives.
     pub fn keep_stats(&mut self, replica: ReplicaId) {
         if let Some(latest) = self.latest.remove(&replica) {
             let sum = latest.added_to(self.earlier.get(&replica));
@@ -89,16 +95,16 @@ impl State {
         }
     }
 
-    /// Asks every process for its stats. What is returned fails once all have told them.
+    /// Asks every worker for its stats. What is returned fails once all have told them.
     pub fn ask_stats(&mut self) -> oneshot::Receiver<()> {
         self.tell_all(&Command::TellStats);
         let (told, all_told) = oneshot::channel();
-        self.askers.push(Asker { missing: self.processes.keys().copied().collect(), told });
+        self.askers.push(Asker { missing: self.running.keys().copied().collect(), told });
         self.stats_told(None);
         all_told
     }
 
-    /// Notes that a process has told its stats, or never will.
+    /// Notes that a worker has told its stats, or never will.
     pub fn stats_told(&mut self, index: Option<usize>) {
         self.askers.retain_mut(|asker| {
             index.map(|index| asker.missing.remove(&index));
@@ -106,25 +112,18 @@ impl State {
         });
     }
 
-    /// Does what came of what a worker told of its holds.
+    /// Passes on what follows from the holds that a worker reported.
     pub fn act(&self, actions: Vec<RingAction>) {
         for action in actions {
             let (worker, command) = match action {
                 RingAction::Ask { worker, question } => (worker, Command::TellBlocked { question }),
-                RingAction::Break { worker, blocked, calls } => (worker, Command::BreakHold { blocked, calls }),
+                RingAction::Break { worker, blocked, calls } => {
+                    (worker, Command::Order { order: Order::BreakHold { blocked, calls } })
+                }
             };
-            if let Some(process) = self.processes.get(&worker) {
-                process.tell(command);
+            if let Some(worker) = self.running.get(&worker) {
+                worker.tell(command);
             }
         }
-    }
-}
-
-/// What is told of a process that is gone.
-pub(super) fn end_of(status: Option<ExitStatus>) -> String {
-    match status.map(|status| (status.code(), status.signal())) {
-        Some((Some(code), _)) => format!("its worker process exited with status {code}"),
-        Some((_, Some(signal))) => format!("its worker process was killed by signal {signal}"),
-        _ => "its worker process is gone".to_owned(),
     }
 }

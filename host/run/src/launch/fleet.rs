@@ -1,0 +1,227 @@
+//! The workers of a run, however they were started: orders to them, presence of their replicas, figures, rings, output.
+//!
+//! What a launch type adds is a [`Start`]: how one worker comes to run, and how it is ended.
+
+mod relay;
+mod routes;
+mod shared;
+mod start;
+mod state;
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use lp_base::plan::{Plan, ReplicaId, Secrets};
+use lp_base::replica::{Failure, Outputs, Stop};
+use lp_courier::grpc::Presence;
+use relay::{Relay, Relayed};
+use routes::Routes;
+use shared::Shared;
+pub use start::{Life, Place, Start, Started};
+use state::{Running, State};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::credentials::Credentials;
+use super::hardening::Hardened;
+use super::rings::Rings;
+use crate::node::{Change, NodeEvent};
+use crate::worker::{Order, ReplicaOrder, ReplicaStats, WorkerError};
+
+/// How long workers have to end by themselves once they have nothing left to do.
+const EXIT_TIME: Duration = Duration::from_millis(500);
+
+/// How often workers that are to end are asked whether they have.
+const EXIT_INTERVAL: Duration = Duration::from_millis(2);
+
+/// How long workers have to tell what their replicas have done.
+const STATS_TIME: Duration = Duration::from_millis(250);
+
+/// What workers are told that no file may hold.
+pub struct Private {
+    /// What the guests are given that the plan does not say.
+    pub secrets: Secrets,
+    /// By what the nodes of different workers know each other.
+    pub credentials: Arc<Credentials>,
+}
+
+/// The workers of a program that do not run in the launcher.
+pub struct Fleet {
+    shared: Arc<Shared>,
+    /// Each worker has two: one writes commands, one takes reports.
+    tasks: JoinSet<()>,
+    warnings: Vec<String>,
+}
+
+impl Fleet {
+    /// Starts every worker of `plan` by `start`, and every replica in them.
+    ///
+    /// # Errors
+    /// If a worker can't be started, or can't run its replicas.
+    pub async fn launch(
+        plan: Arc<Plan>,
+        start: Box<dyn Start>,
+        private: Private,
+        outputs: Arc<dyn Outputs>,
+        stop: Stop,
+        events: mpsc::UnboundedSender<NodeEvent>,
+    ) -> Result<Self, WorkerError> {
+        let failed = |source| WorkerError::Launch { name: plan.program.clone(), source };
+        let (relay, _) = Relay::start(outputs, events).map_err(failed)?;
+        let routes = Routes::new(&plan);
+        let workers = plan.replicas().map(|replica| routes.worker_of(replica).unwrap_or_default());
+        let state = Mutex::new(State::new(Rings::new(workers.collect())));
+        let shared = Arc::new(Shared { plan, routes, start, private, relay, stop, state });
+        let mut fleet = Self { shared, tasks: JoinSet::new(), warnings: Vec::new() };
+        let shared = fleet.shared.clone();
+        let mut first_words = Vec::new();
+        for (index, worker) in shared.plan.workers.iter().enumerate() {
+            first_words.push(shared.start(index, &mut fleet.tasks)?);
+            worker.replicas.iter().for_each(|&replica| shared.lock().start(index, replica));
+        }
+        let stopping = shared.clone();
+        fleet.tasks.spawn(async move {
+            stopping.stop.requested().await;
+            stopping.lock().order_all(Order::Stop);
+        });
+        for (index, first_word) in first_words.into_iter().enumerate() {
+            // A worker that ended before it said anything is a failure of its replicas like any later end.
+            match first_word.await.unwrap_or(Ok(Vec::new())) {
+                Ok(warnings) => fleet.warn(warnings),
+                Err(message) => {
+                    fleet.kill().await;
+                    let name = shared.plan.workers[index].name.clone();
+                    return Err(WorkerError::NotLoaded { name, message });
+                }
+            }
+        }
+        Ok(fleet)
+    }
+
+    /// Notes warnings; what is true of the machine, every worker says.
+    fn warn(&mut self, warnings: Vec<String>) {
+        for warning in warnings {
+            if !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
+            }
+        }
+    }
+
+    /// What a user should know of how the workers run.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Where a replica runs now.
+    pub fn place(&self, replica: ReplicaId) -> Option<Place> {
+        let index = self.shared.routes.worker_of(replica)?;
+        self.shared.lock().running.get(&index).map(|worker| worker.life.place())
+    }
+
+    /// The walls around the worker of a replica.
+    pub fn hardened(&self, replica: ReplicaId) -> Option<Hardened> {
+        let index = self.shared.routes.worker_of(replica)?;
+        self.shared.lock().hardened.get(&index).cloned()
+    }
+
+    /// Passes an order on to the workers that it is for.
+    pub fn order(&mut self, order: Order) {
+        match order {
+            Order::Replica { replica, order } => self.order_replica(replica, order),
+            Order::Rebuild { nodes } => {
+                let mut state = self.shared.lock();
+                let rebuilt = |id: ReplicaId| nodes.iter().any(|(node, _)| *node == id.node);
+                for replica in self.shared.plan.replicas().filter(|&id| rebuilt(id)) {
+                    self.shared.set_presence(&mut state, replica, Presence::Starting);
+                }
+                state.order_all(Order::Rebuild { nodes });
+            }
+            order => self.shared.lock().order_all(order),
+        }
+    }
+
+    fn order_replica(&mut self, replica: ReplicaId, order: ReplicaOrder) {
+        let Some(index) = self.shared.routes.worker_of(replica) else { return };
+        let shared = self.shared.clone();
+        match order {
+            ReplicaOrder::Start => return self.start(index, replica),
+            ReplicaOrder::Kill => kill_replica(&mut shared.lock(), index, replica),
+            order => drop(shared.lock().running.get(&index).map(|worker| worker.order(order.to(replica)))),
+        }
+        let presence = match order {
+            ReplicaOrder::Kill | ReplicaOrder::Close => Presence::Gone,
+            ReplicaOrder::Drop => Presence::Starting,
+            ReplicaOrder::Start | ReplicaOrder::Stop | ReplicaOrder::Pause => return,
+        };
+        shared.note_presence(&mut shared.lock(), replica, presence);
+    }
+
+    /// Starts a replica in its worker, which is started first if it does not run.
+    fn start(&mut self, index: usize, replica: ReplicaId) {
+        // What is left of earlier workers would pile up.
+        while self.tasks.try_join_next().is_some() {}
+        let runs = self.shared.lock().running.contains_key(&index);
+        if !runs && let Err(error) = self.shared.start(index, &mut self.tasks) {
+            let summary = format!("its worker process can't be started: {}", super::with_causes(&error));
+            let change = Change::Failed { failure: Failure { summary, stack: None }, memory_peak: 0 };
+            let relay = self.shared.relay.clone();
+            self.tasks.spawn(async move { relay.pass(Relayed::Event(NodeEvent { replica, change })).await });
+            return;
+        }
+        self.shared.lock().start(index, replica);
+    }
+
+    /// Waits until [`Self::stats`] is of this moment. A worker that is stopped is not waited for.
+    pub fn refresh_stats(&self) -> impl Future<Output = ()> + use<> {
+        let all_told = self.shared.lock().ask_stats();
+        async move {
+            let _ = tokio::time::timeout(STATS_TIME, all_told).await;
+        }
+    }
+
+    /// What `replica` has done so far, over all lives of its worker.
+    pub fn stats(&self, replica: ReplicaId) -> Option<ReplicaStats> {
+        let state = self.shared.lock();
+        let earlier = state.earlier.get(&replica);
+        match state.latest.get(&replica) {
+            Some(latest) => Some(latest.added_to(earlier)),
+            None => earlier.cloned(),
+        }
+    }
+
+    /// Ends the workers: those that have nothing left to do by themselves, the others at once.
+    pub async fn kill(&mut self) {
+        let workers: Vec<Running> = {
+            let mut state = self.shared.lock();
+            state.ending = true;
+            state.running.drain().map(|(_, worker)| worker).collect()
+        };
+        let mut lives = Vec::new();
+        for Running { commands, mut life, replicas, refusal: _ } in workers {
+            // The end of its commands tells a worker to end, which one that runs no guest does.
+            drop(commands);
+            if !replicas.is_empty() {
+                life.kill();
+            }
+            lives.push(life);
+        }
+        let deadline = Instant::now() + EXIT_TIME;
+        while lives.iter_mut().any(|life| life.ended().is_none()) && Instant::now() < deadline {
+            tokio::time::sleep(EXIT_INTERVAL).await;
+        }
+        lives.iter_mut().for_each(|life| life.kill());
+    }
+}
+
+/// Drops a replica wherever its guest is. One that has a worker to itself goes with it.
+fn kill_replica(state: &mut State, index: usize, replica: ReplicaId) {
+    let Some(worker) = state.running.get_mut(&index) else { return };
+    worker.replicas.remove(&replica);
+    match worker.replicas.is_empty() {
+        true => worker.life.kill(),
+        false => worker.order(ReplicaOrder::Kill.to(replica)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,44 @@
+//! Which worker has which replicas, and who has to know of them: read off the plan once.
+
+use std::collections::{BTreeSet, HashMap};
+
+use lp_base::plan::{NodeId, Plan, ReplicaId};
+
+use crate::launch::WorkerFiles;
+
+/// The ways of a plan's workers.
+pub(super) struct Routes {
+    /// The worker of each replica, by its index in the plan.
+    worker_of: HashMap<ReplicaId, usize>,
+    /// The workers from which calls to a node may come.
+    callers_of: HashMap<NodeId, BTreeSet<usize>>,
+}
+
+impl Routes {
+    /// Those of `plan`.
+    pub fn new(plan: &Plan) -> Self {
+        let mut routes = Self { worker_of: HashMap::new(), callers_of: HashMap::new() };
+        for (index, worker) in plan.workers.iter().enumerate() {
+            routes.worker_of.extend(worker.replicas.iter().map(|&replica| (replica, index)));
+            let nodes: BTreeSet<_> = worker.replicas.iter().map(|replica| replica.node).collect();
+            // A node that listens passes its clients' calls on to its other replicas.
+            let listening = WorkerFiles::listening(plan, index).into_iter();
+            let called = nodes.iter().flat_map(|&node| &plan.node(node).callees).copied();
+            for node in called.chain(listening) {
+                routes.callers_of.entry(node).or_default().insert(index);
+            }
+        }
+        routes
+    }
+
+    /// The worker that runs a replica.
+    pub fn worker_of(&self, replica: ReplicaId) -> Option<usize> {
+        self.worker_of.get(&replica).copied()
+    }
+
+    /// The workers that have to know whether a replica is there, but for its own.
+    pub fn callers_of(&self, replica: ReplicaId) -> impl Iterator<Item = usize> {
+        let own = self.worker_of(replica);
+        self.callers_of.get(&replica.node).into_iter().flatten().copied().filter(move |index| Some(*index) != own)
+    }
+}

@@ -1,0 +1,202 @@
+//! The workers of a fleet from their start to their end, and what comes from them meanwhile.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use lp_base::plan::{Plan, ReplicaId};
+use lp_base::replica::{Failure, Stop};
+use lp_courier::grpc::Presence;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use super::Private;
+use super::relay::{Relay, Relayed};
+use super::routes::Routes;
+use super::start::{Start, Started};
+use super::state::{Running, State};
+use crate::launch::protocol::{Command, Report};
+use crate::node::{Change, NodeEvent};
+use crate::worker::{Order, WorkerError};
+
+/// How often a worker that closed its reports is asked whether it has ended.
+const END_INTERVAL: Duration = Duration::from_millis(1);
+
+/// What the tasks that listen to workers share.
+pub(super) struct Shared {
+    pub plan: Arc<Plan>,
+    pub routes: Routes,
+    pub start: Box<dyn Start>,
+    pub private: Private,
+    pub relay: Relay,
+    pub stop: Stop,
+    pub state: Mutex<State>,
+}
+
+/// The first thing that a worker says: its warnings, or why it can't run its replicas.
+pub(super) type FirstWord = Result<Vec<String>, String>;
+
+impl Shared {
+    pub fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts worker number `index`, with its tasks among `tasks`. What it says first is given when it has said it.
+    pub fn start(
+        self: &Arc<Self>,
+        index: usize,
+        tasks: &mut JoinSet<()>,
+    ) -> Result<oneshot::Receiver<FirstWord>, WorkerError> {
+        let name = || self.plan.workers[index].name.clone();
+        let started = self.start.start(index).map_err(|source| WorkerError::Launch { name: name(), source })?;
+        let Started { commands: sink, reports, life } = started;
+        let (commands, to_write) = mpsc::unbounded_channel();
+        // A task writes, because a worker that was stopped does not read and must not hold anyone up.
+        tasks.spawn(write(sink, to_write));
+        let worker = Running { commands, life, refusal: None, replicas: HashSet::new() };
+        let replicas = &self.plan.workers[index].replicas;
+        let nodes: HashSet<_> = replicas.iter().map(|replica| replica.node).collect();
+        worker.tell(Command::Secrets { secrets: self.private.secrets.only(|node| nodes.contains(&node)) });
+        worker.tell(Command::Credentials(self.private.credentials.of_worker(&self.plan, index)));
+        if self.stop.is_requested() {
+            worker.order(Order::Stop);
+        }
+        let mut state = self.lock();
+        for (&replica, &presence) in &state.presence {
+            worker.order(Order::Presence { replica, presence });
+        }
+        state.running.insert(index, worker);
+        drop(state);
+        let (first_word, first_word_rx) = oneshot::channel();
+        let shared = self.clone();
+        tasks.spawn(async move {
+            shared.listen(index, reports, first_word).await;
+            shared.ended(index).await;
+        });
+        Ok(first_word_rx)
+    }
+
+    /// Takes what a worker reports until its end, or until it says something that is no report.
+    async fn listen(&self, index: usize, reports: impl AsyncRead + Unpin, first_word: oneshot::Sender<FirstWord>) {
+        let mut first_word = Some(first_word);
+        let mut lines = BufReader::new(reports).split(b'\n');
+        while let Ok(Some(line)) = lines.next_segment().await {
+            let Ok(report) = serde_json::from_slice(&line) else { return };
+            self.take(index, report, &mut first_word).await;
+        }
+    }
+
+    async fn take(&self, index: usize, report: Report, first_word: &mut Option<oneshot::Sender<FirstWord>>) {
+        let mut say = |word| drop(first_word.take().map(|first_word| first_word.send(word)));
+        match report {
+            Report::Loaded { hardened, warnings } => {
+                self.lock().hardened.insert(index, hardened);
+                say(Ok(warnings));
+            }
+            Report::NotLoaded { message } => {
+                if let Some(worker) = self.lock().running.get_mut(&index) {
+                    worker.refusal = Some(message.clone());
+                }
+                say(Err(message));
+            }
+            Report::Node { replica, change } => self.changed(replica, change).await,
+            Report::Stats(stats) => drop(self.lock().latest.insert(stats.replica, stats)),
+            Report::StatsTold => self.lock().stats_told(Some(index)),
+            Report::Blocked { question, holds } => {
+                let mut state = self.lock();
+                let actions = state.rings.on_holds(index, question, holds);
+                state.act(actions);
+            }
+            Report::NotRebuilt { message } => {
+                let label = self.plan.workers[index].name.clone();
+                self.relay.pass(Relayed::host(label, format!("error: it goes on as it was: {message}"))).await;
+            }
+            Report::StopRequested => self.stop.request(),
+            Report::Line { replica, stream, line } => {
+                self.relay.pass(Relayed::Line { label: replica, stream, line }).await;
+            }
+        }
+    }
+
+    async fn changed(&self, replica: ReplicaId, change: Change) {
+        {
+            let mut state = self.lock();
+            match &change {
+                Change::Started => self.note_presence(&mut state, replica, Presence::Ready),
+                Change::Ran => {}
+                Change::Ended { .. } | Change::Failed { .. } => {
+                    self.note_presence(&mut state, replica, Presence::Starting);
+                    let worker = self.routes.worker_of(replica).and_then(|index| state.running.get_mut(&index));
+                    worker.map(|worker| worker.replicas.remove(&replica));
+                }
+            }
+        }
+        self.relay.pass(Relayed::Event(NodeEvent { replica, change })).await;
+    }
+
+    pub fn note_presence(&self, state: &mut State, replica: ReplicaId, presence: Presence) {
+        if state.presence.get(&replica) == Some(&Presence::Gone) {
+            return;
+        }
+        self.set_presence(state, replica, presence);
+    }
+
+    /// The same, also of a replica that comes back though it was gone for good.
+    pub fn set_presence(&self, state: &mut State, replica: ReplicaId, presence: Presence) {
+        state.presence.insert(replica, presence);
+        for worker in self.routes.callers_of(replica).filter_map(|index| state.running.get(&index)) {
+            worker.order(Order::Presence { replica, presence });
+        }
+    }
+
+    /// Notes the end of a worker, which said its last word.
+    async fn ended(&self, index: usize) {
+        let how = loop {
+            {
+                let mut state = self.lock();
+                let Some(worker) = state.running.get_mut(&index) else { return };
+                if let Some(how) = worker.life.ended() {
+                    break how;
+                }
+            }
+            tokio::time::sleep(END_INTERVAL).await;
+        };
+        for event in self.lost(index, &how) {
+            self.relay.pass(Relayed::Event(event)).await;
+        }
+    }
+
+    /// Forgets a worker that ended `how`, and gives the failures of the replicas that ran in it.
+    fn lost(&self, index: usize, how: &str) -> Vec<NodeEvent> {
+        let mut state = self.lock();
+        let Some(worker) = state.running.remove(&index) else { return Vec::new() };
+        if state.ending {
+            return Vec::new();
+        }
+        state.rings.forget(index);
+        state.stats_told(Some(index));
+        self.plan.workers[index].replicas.iter().for_each(|&replica| state.keep_stats(replica));
+        let summary = worker.refusal.map(|message| format!("its worker process can't run it: {message}"));
+        let summary = summary.unwrap_or_else(|| how.to_owned());
+        let mut replicas: Vec<_> = worker.replicas.into_iter().collect();
+        replicas.sort();
+        let failed = replicas.into_iter().map(|replica| {
+            self.note_presence(&mut state, replica, Presence::Starting);
+            let failure = Failure { summary: summary.clone(), stack: None };
+            NodeEvent { replica, change: Change::Failed { failure, memory_peak: 0 } }
+        });
+        failed.collect()
+    }
+}
+
+/// Writes commands until their end, or that of the worker.
+async fn write(mut sink: impl AsyncWrite + Unpin, mut commands: mpsc::UnboundedReceiver<Command>) {
+    while let Some(command) = commands.recv().await {
+        let Ok(mut line) = serde_json::to_vec(&command) else { continue };
+        line.push(b'\n');
+        if sink.write_all(&line).await.is_err() || sink.flush().await.is_err() {
+            return;
+        }
+    }
+}

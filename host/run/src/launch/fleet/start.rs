@@ -1,0 +1,53 @@
+//! How the workers of a fleet are started: the seam between what is true of all of them and what a launch type adds.
+
+use std::io;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// Starts the workers of a plan, and starts one again that has ended. One launch type has one of these.
+pub trait Start: Send + Sync {
+    /// Starts worker number `index` of the plan.
+    ///
+    /// # Errors
+    /// If it can't be started.
+    fn start(&self, index: usize) -> io::Result<Started>;
+}
+
+/// A worker that was started.
+pub struct Started {
+    /// Takes commands, each a line of JSON. Closing it tells the worker to end.
+    pub commands: Box<dyn AsyncWrite + Send + Unpin>,
+    /// Gives reports, each a line of JSON, until the worker has ended.
+    pub reports: Box<dyn AsyncRead + Send + Unpin>,
+    /// What else can be done with it.
+    pub life: Box<dyn Life>,
+}
+
+/// A started worker until its end.
+pub trait Life: Send {
+    /// Where it runs.
+    fn place(&self) -> Place;
+
+    /// Ends it at once, wherever its guests are.
+    fn kill(&mut self);
+
+    /// How it ended, as the failure of the replicas that ran in it; `None` while it has not.
+    fn ended(&mut self) -> Option<String>;
+}
+
+/// Where a worker runs, as a user would look for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Place {
+    /// A process of this machine, by its id.
+    Process(u32),
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Process(id) => id.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! A plan run from its launch to its end, for programs that have no command line around them.
+
+use std::sync::Arc;
+
+use lp_base::plan::{Plan, Secrets};
+use lp_base::replica::{Outputs, Stream};
+use lp_runtime::CompileCache;
+use tokio::sync::mpsc;
+
+use crate::launch::{Credentials, LaunchSetting, NoRandomness, ProcessSetting};
+use crate::supervise::{Note, Observer, RunReport, Setting, Signal, supervise};
+use crate::worker::{Compiling, WorkerError};
+
+/// What a run needs beside its plan. The default shows no output, caches nothing and ends by itself.
+pub struct RunOptions {
+    /// Where the output of replicas goes: a closure takes each line with the label of its replica (`producer/0`).
+    pub outputs: Arc<dyn Outputs>,
+    /// Called with what a user should know, such as that a replica failed and restarts.
+    pub notes: Box<dyn FnMut(&Note) + Send>,
+    /// The inherited variables and secrets of nodes.
+    pub secrets: Secrets,
+    /// Where compiled components are kept, if anywhere. Without it they are compiled in every run.
+    pub cache: Option<CompileCache>,
+    /// How worker processes are started; needed for launch type `processes` alone.
+    pub processes: Option<ProcessSetting>,
+    /// Signals that ask the program to stop. It may be closed from the start, or never send any.
+    pub signals: mpsc::UnboundedReceiver<Signal>,
+}
+
+/// Why a plan can't be run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The edges can't be protected.
+    #[error(transparent)]
+    Credentials(#[from] NoRandomness),
+    /// A worker can't be launched.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self {
+            outputs: Arc::new(|_: &str, _: Stream, _: &[u8]| {}),
+            notes: Box::new(|_| {}),
+            secrets: Secrets::default(),
+            cache: None,
+            processes: None,
+            signals: mpsc::unbounded_channel().1,
+        }
+    }
+}
+
+/// Launches `plan` and runs it until it has finished, failed or been stopped, on the tokio runtime that this is called on,
+/// which must have several threads.
+///
+/// Dropping the future drops every replica, wherever its guest is, and kills worker processes.
+///
+/// # Errors
+/// If the plan can't be launched. A program that was launched and failed is no error: its report says so.
+pub async fn run(plan: Plan, options: RunOptions) -> Result<RunReport, RunError> {
+    let RunOptions { outputs, notes, secrets, cache, processes, signals } = options;
+    let credentials = Arc::new(Credentials::random(&plan)?);
+    let launching = LaunchSetting { secrets, cache, outputs, credentials, processes };
+    let (status_requests, rebuilds) = (mpsc::channel(1).1, mpsc::channel(1).1);
+    let setting = Setting { launching, signals, status_requests, rebuilds };
+    Ok(supervise(Arc::new(plan), setting, &mut Notes(notes)).await?)
+}
+
+struct Notes(Box<dyn FnMut(&Note) + Send>);
+
+impl Observer for Notes {
+    fn note(&mut self, note: &Note) {
+        (self.0)(note);
+    }
+
+    fn compiling(&mut self, _: &Compiling) {}
+}

@@ -1,0 +1,105 @@
+//! What a launcher tells a worker about its replicas: the same orders within a process and across processes.
+
+use lp_base::plan::{NodeId, NodePlan, ReplicaId};
+use lp_courier::Blocked;
+use lp_courier::grpc::Presence;
+use serde::{Deserialize, Serialize};
+
+use super::{Worker, WorkerError};
+
+/// What a launcher tells a worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Order {
+    /// Something about one replica of the worker.
+    Replica {
+        /// The replica.
+        replica: ReplicaId,
+        /// What becomes of it.
+        order: ReplicaOrder,
+    },
+    /// A replica of another worker has come or gone.
+    Presence {
+        /// The replica.
+        replica: ReplicaId,
+        /// Where it is in its life.
+        presence: Presence,
+    },
+    /// Fail the call behind a hold, which is one of a ring.
+    BreakHold {
+        /// The hold.
+        blocked: Blocked,
+        /// How many calls wait for each other.
+        calls: u32,
+    },
+    /// Nodes have other components: their replicas, which have all ended or been dropped, start as these plans say from
+    /// here on.
+    Rebuild {
+        /// The nodes.
+        nodes: Vec<(NodeId, NodePlan)>,
+    },
+    /// The program has been asked to stop.
+    Stop,
+    /// No more calls will come: replicas that only serve end at once, others when their `run` does.
+    Close,
+}
+
+/// What becomes of a replica.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReplicaOrder {
+    /// It does not run, and starts: for the first time or again.
+    Start,
+    /// It is asked to stop, alone, while the program goes on.
+    Stop,
+    /// It ends without taking another call; queued calls go to its next life.
+    Pause,
+    /// It is dropped wherever its guest is, and starts again later. No event reports its end.
+    Drop,
+    /// It is dropped wherever its guest is, for good. No event reports its end.
+    Kill,
+    /// It will not run again: calls to it are refused.
+    Close,
+}
+
+impl Order {
+    /// Whether a worker that obeys it may compile components, which takes its thread for seconds.
+    pub fn compiles(&self) -> bool {
+        matches!(self, Self::Rebuild { .. })
+    }
+}
+
+impl ReplicaOrder {
+    /// The order as one to `replica`.
+    pub fn to(self, replica: ReplicaId) -> Order {
+        Order::Replica { replica, order: self }
+    }
+}
+
+impl Worker {
+    /// Does what the launcher says. Orders about replicas that the worker does not have are for others: they change at
+    /// most what it knows of those.
+    ///
+    /// [`Order::Rebuild`] compiles what the cache does not have, on the calling thread.
+    ///
+    /// # Errors
+    /// If rebuilt nodes can't be loaded; the worker is then as it was.
+    pub fn obey(&mut self, order: Order) -> Result<(), WorkerError> {
+        match order {
+            Order::Replica { replica, order } => match order {
+                ReplicaOrder::Start => self.start_replica(replica),
+                ReplicaOrder::Stop => self.stop_replica(replica),
+                ReplicaOrder::Pause => self.pause_replica(replica),
+                ReplicaOrder::Drop => self.drop_replica(replica),
+                ReplicaOrder::Kill => self.kill_replica(replica),
+                ReplicaOrder::Close => self.close_replica(replica),
+            },
+            Order::Presence { replica, presence } => self.set_presence(replica, presence),
+            Order::BreakHold { blocked, calls } => self.break_hold(blocked, calls),
+            Order::Rebuild { nodes } => self.rebuild(nodes)?,
+            Order::Stop => self.stop.request(),
+            Order::Close => self.close(),
+        }
+        Ok(())
+    }
+}

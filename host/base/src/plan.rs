@@ -89,16 +89,10 @@ pub struct GroupPlan {
 pub struct NodePlan {
     /// The name of the node.
     pub name: String,
-    /// The absolute path of the component file.
-    pub component: PathBuf,
-    /// The digest of the file that was checked: no other one is run in its place.
-    pub sha256: Digest,
-    /// Whether the component needs an engine with the component model's async feature.
-    pub uses_async: bool,
+    /// What each of its replicas is.
+    pub kind: NodeKind,
     /// How many replicas there are.
     pub replicas: u32,
-    /// The entry point to run; `None` if there is none or the program says `run = false`.
-    pub run: Option<RunExport>,
     /// The interfaces that other nodes can call.
     pub couriers: Vec<CourierPlan>,
     /// What serves the node's imports from other nodes.
@@ -121,6 +115,27 @@ pub struct NodePlan {
     pub listen: Option<SocketAddr>,
     /// What each replica may use at most.
     pub limits: LimitsPlan,
+}
+
+/// What the replicas of a node are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum NodeKind {
+    /// Instances of a WebAssembly component.
+    Component(ComponentPlan),
+}
+
+/// A node whose replicas are instances of a component.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComponentPlan {
+    /// The absolute path of the file.
+    pub file: PathBuf,
+    /// The digest of the file that was checked: no other one is run in its place.
+    pub sha256: Digest,
+    /// Whether the component needs an engine with the component model's async feature.
+    pub uses_async: bool,
+    /// The entry point to run; `None` if there is none or the program says `run = false`.
+    pub run: Option<RunExport>,
 }
 
 /// An interface that a node serves.
@@ -193,6 +208,29 @@ pub struct Target {
     pub node: NodeId,
     /// The name under which its component exports the interface.
     pub interface: String,
+}
+
+impl NodePlan {
+    /// The component that the node's replicas are instances of, if they are.
+    pub fn component(&self) -> Option<&ComponentPlan> {
+        match &self.kind {
+            NodeKind::Component(component) => Some(component),
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn component_mut(&mut self) -> Option<&mut ComponentPlan> {
+        match &mut self.kind {
+            NodeKind::Component(component) => Some(component),
+        }
+    }
+
+    /// Whether its replicas have a `run`, for whose end the program waits.
+    pub fn has_run(&self) -> bool {
+        match &self.kind {
+            NodeKind::Component(component) => component.run.is_some(),
+        }
+    }
 }
 
 impl Plan {

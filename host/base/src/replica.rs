@@ -63,6 +63,17 @@ impl ReplicaSpec {
     }
 }
 
+/// How a life of a replica ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Why, where the guest failed; `None` where it was told to end, or ended itself with an exit status of 0.
+    pub failure: Option<Failure>,
+    /// Whether `run` ended by an exit with status 0, which no call can follow.
+    pub exited: bool,
+    /// The most memory that the replica had at once, in bytes.
+    pub memory_peak: u64,
+}
+
 /// How a replica failed.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Failure {

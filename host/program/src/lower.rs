@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use lp_base::plan::{
-    CourierPlan, Edge, EdgeHandle, EdgeStyle, GroupPlan, LaunchType, LimitsPlan, MethodPlan, NodeId, NodePlan, Plan,
-    ReplicaId, RestartPlan, Target, WorkerPlan,
+    ComponentPlan, CourierPlan, Edge, EdgeHandle, EdgeStyle, GroupPlan, LaunchType, LimitsPlan, MethodPlan, NodeId,
+    NodeKind, NodePlan, Plan, ReplicaId, RestartPlan, Target, WorkerPlan,
 };
 use lp_base::words::{ColocationMode, PathGrant, Sandbox};
 
@@ -77,11 +77,13 @@ fn node_plan(linked: &Linked, index: usize) -> NodePlan {
     let (node, component) = (&program.nodes[index], &components[index]);
     NodePlan {
         name: node.name.clone(),
-        component: node.component.clone(),
-        sha256: component.sha256,
-        uses_async: component.uses_async,
+        kind: NodeKind::Component(ComponentPlan {
+            file: node.component.clone(),
+            sha256: component.sha256,
+            uses_async: component.uses_async,
+            run: component.run.filter(|_| node.run),
+        }),
         replicas: node.replicas,
-        run: component.run.filter(|_| node.run),
         couriers: component
             .couriers
             .iter()

@@ -238,7 +238,7 @@ impl Run<'_> {
     fn rebuilt(&mut self, live: &mut Live, plan: Plan) -> Event {
         let (plan, nodes) = self.plan.rebuilt(plan);
         self.note_rebuilt(&plan, &nodes);
-        let event = Event::Rebuilt(nodes.iter().map(|&node| (node, plan.node(node).run.is_some())).collect());
+        let event = Event::Rebuilt(nodes.iter().map(|&node| (node, plan.node(node).has_run())).collect());
         live.next = Some((plan, nodes));
         event
     }

@@ -19,20 +19,20 @@ use components::Components;
 pub use credentials::{Caller, EdgeCredential, WorkerCredentials};
 use endpoints::Servers;
 pub use endpoints::{Endpoints, WorkerSockets};
-use lp_base::plan::{NodeId, Plan, ReplicaId, Secrets};
+use lp_base::plan::{NodeId, NodeKind, NodePlan, Plan, ReplicaId, Secrets};
 use lp_base::replica::{Outputs, ProgramInfo, ReplicaSpec, Stop};
 use lp_base::words::Digest;
 use lp_component::component::ReadError;
 use lp_courier::grpc::{Presence, ReflectionError};
 use lp_courier::{Blocked, CallError, Mailbox, Served};
-use lp_runtime::{CompileCache, Linked, LoadError, Runtime, RuntimeError};
+use lp_runtime::{CompileCache, LoadError, Runtime, RuntimeError};
 pub use order::{Order, ReplicaOrder};
 use peers::Peers;
 pub use temporary_dir::make_temporary_dirs;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::node::{NodeEvent, run_component};
+use crate::node::{Node, NodeEvent, run_replica};
 
 /// Everything that a worker needs beside its plan.
 pub struct Surroundings {
@@ -161,7 +161,7 @@ pub struct Worker {
 
 /// A replica of this worker, running or not.
 struct Local {
-    linked: Arc<Linked>,
+    node: Node,
     spec: Arc<ReplicaSpec>,
     /// Its queue of calls, which outlives each life of it.
     mailbox: Arc<Mailbox>,
@@ -218,23 +218,23 @@ impl Worker {
             stop: stop.clone(),
             watched: plan.watched,
         });
-        let mut linked = HashMap::new();
+        let mut nodes = HashMap::new();
         let mut locals = HashMap::new();
         for &replica in replicas {
-            let (node, linked) = match linked.get(&replica.node.0) {
+            let (plan_of_node, node) = match nodes.get(&replica.node.0) {
                 Some(known) => Clone::clone(known),
                 None => {
                     let node = plan.node(replica.node);
-                    let code = Arc::new(components.code(node).link(&node.name, &peers.edges(plan, node))?);
-                    linked.entry(replica.node.0).or_insert((Arc::new(node.clone()), code)).clone()
+                    let prepared = prepare(plan, node, &peers, &components)?;
+                    nodes.entry(replica.node.0).or_insert((Arc::new(node.clone()), prepared)).clone()
                 }
             };
             let mailbox = peers.mailbox(replica).clone();
             let sink = outputs.sink(mailbox.label());
-            let (node, temporary_dir) = temporary_dir::grant(plan, replica, node, run_dir.as_deref());
+            let (plan_of_node, temporary_dir) = temporary_dir::grant(plan, replica, plan_of_node, run_dir.as_deref());
             let spec = Arc::new(ReplicaSpec {
                 program: program.clone(),
-                node,
+                node: plan_of_node,
                 secrets: secrets.of(replica.node),
                 index: replica.index,
                 number: mailbox.replica(),
@@ -244,7 +244,7 @@ impl Worker {
                 memory_bytes: Arc::default(),
             });
             let (runtime, alive) = (components.runtime.clone(), Arc::default());
-            locals.insert(replica, Local { linked, spec, mailbox, temporary_dir, task: None, runtime, alive });
+            locals.insert(replica, Local { node, spec, mailbox, temporary_dir, task: None, runtime, alive });
         }
         let servers = Servers::start(plan, endpoints, &peers, &components)?;
         let warnings = components.runtime.warnings().to_vec();
@@ -274,14 +274,14 @@ impl Worker {
         // What is left of earlier lives would pile up.
         while self.tasks.try_join_next().is_some() {}
         let Some(local) = self.replicas.get_mut(&replica) else { return };
-        let (linked, spec, mailbox) = (local.linked.clone(), local.spec.clone(), local.mailbox.clone());
+        let (node, spec, mailbox) = (local.node.clone(), local.spec.clone(), local.mailbox.clone());
         let events = self.events.clone();
         let (temporary_dir, runtime, alive) = (local.temporary_dir.clone(), local.runtime.clone(), local.alive.clone());
         local.task = Some(self.tasks.spawn(async move {
             let _runtime = runtime;
             let _alive = alive.lock_owned().await;
             temporary_dir::make_anew(temporary_dir).await;
-            run_component(replica, linked, spec, mailbox, events).await;
+            run_replica(replica, node, spec, mailbox, events).await;
         }));
     }
 
@@ -351,5 +351,15 @@ impl Worker {
     /// Drops the replicas that are still there, wherever their guests are.
     pub async fn kill(&mut self) {
         self.tasks.shutdown().await;
+    }
+}
+
+/// Prepares a node for its replicas in this worker, by its kind.
+fn prepare(plan: &Plan, node: &NodePlan, peers: &Peers, components: &Components) -> Result<Node, WorkerError> {
+    match &node.kind {
+        NodeKind::Component(component) => {
+            let linked = components.code(node, component).link(&node.name, &peers.edges(plan, node))?;
+            Ok(Node::Component(Arc::new(linked)))
+        }
     }
 }

@@ -26,7 +26,7 @@ use lp_base::plan::LimitsPlan;
 use lp_base::replica::{Failure, ReplicaSpec};
 use lp_sandbox::{GrantError, Kind, State, Ticks};
 pub use peers::{EdgeSpec, HandleSpec, MethodSpec, TargetSpec};
-pub use replica::{Ended, Replica};
+pub use replica::Replica;
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre, Linker};
 #[cfg(feature = "fuzzing")]

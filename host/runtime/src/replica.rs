@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
 use futures::stream::{FuturesUnordered, StreamExt};
-use lp_base::replica::{Failure, ReplicaSpec};
+use lp_base::replica::{Ended, Failure, ReplicaSpec};
 use lp_courier::{Answering, CallError, Mailbox, Message};
 use lp_sandbox::{Alarm, CallKey, Kind, LimitHit, LineWriter, Meter, State, Turns};
 use wasmtime::component::{Accessor, Instance, TypedFunc};
@@ -34,22 +34,11 @@ pub struct Replica {
     turns: Arc<Turns>,
 }
 
-/// How a replica's event loop ended.
-#[derive(Debug)]
-pub struct Ended {
-    /// Why, where the guest failed; `None` where it was told to end, or ended itself with an exit status of 0.
-    pub failure: Option<Failure>,
-    /// Whether `run` ended by an exit with status 0, which no call can follow.
-    pub exited: bool,
-    /// The most memory that the replica had at once, in bytes.
-    pub memory_peak: u64,
-}
-
 impl Replica {
     /// Makes the store and the instance, which may run the guest's initialisation.
     pub(super) async fn start(linked: &Linked, spec: Arc<ReplicaSpec>) -> Result<Self, StartError> {
         let turns = Turns::new(linked.ticks.clone());
-        let mut store = Store::new(linked.pre.engine(), State::new(spec.clone(), turns.clone())?);
+        let mut store = Store::new(linked.pre.engine(), State::new(spec.clone(), linked.kind, turns.clone())?);
         lp_sandbox::apply(&mut store, &spec.node.limits).map_err(StartError::Exports)?;
         store.set_epoch_deadline(1);
         let counts = store.data().meter.counts();
@@ -94,7 +83,7 @@ impl Replica {
                 methods.push(func.map(|func| exported(func, &Signature::of(&func.ty(&*store)))));
             }
         }
-        let run = match (&linked.run_export, spec.node.run.is_some()) {
+        let run = match (&linked.run_export, spec.node.has_run()) {
             (Some(name), true) => {
                 let interface = instance.get_export_index(&mut *store, None, name).ok_or_else(|| missing(name))?;
                 let index = instance.get_export_index(&mut *store, Some(&interface), "run");

@@ -15,7 +15,7 @@ use super::http::HttpClient;
 use super::limits::{Breach, Growth, Open};
 use super::meter::{Meter, Turns};
 use super::output::{Budget, LineWriter};
-use super::{GrantError, clock, limits, random, sockets};
+use super::{GrantError, Kind, clock, limits, random, sockets};
 
 /// The data of a replica's store.
 pub struct State {
@@ -39,6 +39,7 @@ pub struct State {
     /// What the replica must fail for.
     pub breach: Breach,
     open: Open,
+    concurrent: bool,
     /// The origin of blocking calls that came through nothing but this replica.
     pub held: Arc<Origin>,
     /// What the call that the store works on came through, in a store that works on one call at a time.
@@ -48,11 +49,11 @@ pub struct State {
 }
 
 impl State {
-    /// The data of the store of one life of a replica, whose turns are counted by `turns`.
+    /// The data of the store of one life of a replica of that kind of component, whose turns are counted by `turns`.
     ///
     /// # Errors
     /// If something that the replica is granted can't be opened.
-    pub fn new(spec: Arc<ReplicaSpec>, turns: Arc<Turns>) -> Result<Self, GrantError> {
+    pub fn new(spec: Arc<ReplicaSpec>, kind: Kind, turns: Arc<Turns>) -> Result<Self, GrantError> {
         let breach = Breach::default();
         let budget = Arc::new(Budget::new(&spec.node.limits, breach.clone()));
         let stdout = LineWriter::new(Stream::Stdout, spec.sink.clone(), budget.clone());
@@ -83,6 +84,7 @@ impl State {
             output: [stdout, stderr],
             open: Open::new(&node.limits, node.sandbox.dirs.len() + node.sandbox.files.len(), breach.clone()),
             breach,
+            concurrent: kind == Kind::Concurrent,
             held: Origin::held(spec.number, None),
             current: None,
             origins: HashMap::new(),
@@ -97,7 +99,7 @@ impl State {
 
     /// Whether the store works on calls beside each other.
     pub fn is_concurrent(&self) -> bool {
-        self.spec.node.uses_async
+        self.concurrent
     }
 
     /// The number of the replica in the program.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lp_base::calls::ReplicaIndex;
-use lp_base::plan::{NodeId, Plan, ReplicaId};
+use lp_base::plan::{NodeId, NodeKind, Plan, ReplicaId};
 use lp_base::words::parse_duration;
 use lp_component::component::{Component, Interface, Method, MethodTypes, described};
 use lp_component::proto::{method_name, service_name, wit_of_response};
@@ -160,11 +160,12 @@ async fn of_run(run: &str, node: &str) -> Result<Callee, Failure> {
     let served = |interface: &Interface| node.couriers.iter().any(|courier| courier.interface == interface.name);
     let mut client = runs::connect(&registry, &id).await?.ok_or_else(|| runs::ended(&id))?;
     let credential = client.credential(name).await?;
+    let NodeKind::Component(component) = &node.kind;
     Ok(Callee {
         label: plan.label(replica),
         address: Address::Unix(files.socket(worker)),
         passes: Arc::new(Passes::from_iter([(None, credential)])),
-        couriers: read(&node.component)?.couriers.into_iter().filter(served).collect(),
+        couriers: read(&component.file)?.couriers.into_iter().filter(served).collect(),
         message_bytes_max: usize::try_from(plan.message_bytes_max).unwrap_or(usize::MAX),
     })
 }

@@ -114,7 +114,7 @@ impl Supervision {
                 budgets.push(Budget::new(node.restart));
                 budgets.len() - 1
             });
-            replicas.insert(id, Replica::new(plan.label(id), node.run.is_some(), group, budget));
+            replicas.insert(id, Replica::new(plan.label(id), node.has_run(), group, budget));
         }
         Self {
             phase: Phase::Running,

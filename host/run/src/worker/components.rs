@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lp_base::plan::{NodePlan, Plan, ReplicaId};
+use lp_base::plan::{ComponentPlan, NodePlan, Plan, ReplicaId};
 use lp_base::words::Digest;
 use lp_component::component::Component;
 use lp_runtime::{Code, CompileCache, EngineKey, LoadError, Runtime, Source};
@@ -52,49 +52,52 @@ impl Components {
     ) -> Result<Self, WorkerError> {
         let mut counts: HashMap<u32, u32> = HashMap::new();
         replicas.iter().for_each(|replica| *counts.entry(replica.node.0).or_default() += 1);
-        let nodes: Vec<_> = (0..).zip(&plan.nodes).filter(|(index, _)| counts.contains_key(index)).collect();
+        let own = (0..).zip(&plan.nodes).filter(|(index, _)| counts.contains_key(index));
+        let nodes: Vec<_> = own.filter_map(|(index, node)| Some((index, node, node.component()?))).collect();
         let mut files: HashMap<&Path, Vec<u8>> = HashMap::new();
-        for (_, node) in &nodes {
-            if !files.contains_key(node.component.as_path()) {
-                let path = || node.component.clone();
-                let bytes = Component::read_bytes(&node.component)
+        for (_, _, component) in &nodes {
+            if !files.contains_key(component.file.as_path()) {
+                let path = || component.file.clone();
+                let bytes = Component::read_bytes(&component.file)
                     .map_err(|source| WorkerError::Read { path: path(), source })?;
                 let found = Digest::of(&bytes);
-                if found != node.sha256 {
-                    return Err(WorkerError::Changed { path: path(), checked: node.sha256, found });
+                if found != component.sha256 {
+                    return Err(WorkerError::Changed { path: path(), checked: component.sha256, found });
                 }
-                files.insert(&node.component, bytes);
+                files.insert(&component.file, bytes);
             }
         }
-        let sources = nodes.iter().map(|(index, node)| Source {
-            bytes: &files[node.component.as_path()],
-            engine: engine(node),
+        let sources = nodes.iter().map(|(index, node, component)| Source {
+            bytes: &files[component.file.as_path()],
+            engine: engine(node, component),
             replicas: counts[index],
             limits: &node.limits,
         });
         let runtime = Runtime::new(sources, cache)?;
         let mut codes = HashMap::new();
-        for (_, node) in &nodes {
-            let engine = engine(node);
-            if let Entry::Vacant(entry) = codes.entry((node.sha256, engine)) {
-                entry.insert(load(&runtime, &node.component, &files[node.component.as_path()], engine, compiling)?);
+        for (_, node, component) in &nodes {
+            let engine = engine(node, component);
+            if let Entry::Vacant(entry) = codes.entry((component.sha256, engine)) {
+                let (file, bytes) = (&component.file, &files[component.file.as_path()]);
+                entry.insert(load(&runtime, file, bytes, engine, compiling)?);
             }
         }
-        let listens = |path: &Path| nodes.iter().any(|(_, node)| node.listen.is_some() && node.component == path);
+        let listens =
+            |path: &Path| nodes.iter().any(|(_, node, component)| node.listen.is_some() && component.file == path);
         files.retain(|path, _| listens(path));
         let listening = files.into_iter().map(|(path, bytes)| (path.to_owned(), bytes)).collect();
         Ok(Self { runtime: Arc::new(runtime), codes, listening })
     }
 
     /// The component of a node that a replica of this worker is of.
-    pub fn code(&self, node: &NodePlan) -> &Code {
-        let key = (node.sha256, engine(node));
+    pub fn code(&self, node: &NodePlan, component: &ComponentPlan) -> &Code {
+        let key = (component.sha256, engine(node, component));
         self.codes.get(&key).expect("every component of the worker's nodes was loaded")
     }
 
     /// The file of a node that listens.
-    pub fn bytes(&self, node: &NodePlan) -> &[u8] {
-        self.listening.get(&node.component).expect("the files of nodes that listen are kept")
+    pub fn bytes(&self, component: &ComponentPlan) -> &[u8] {
+        self.listening.get(&component.file).expect("the files of nodes that listen are kept")
     }
 }
 
@@ -117,9 +120,9 @@ fn load(
     code
 }
 
-fn engine(node: &NodePlan) -> EngineKey {
+fn engine(node: &NodePlan, component: &ComponentPlan) -> EngineKey {
     EngineKey {
-        kind: if node.uses_async { Kind::Concurrent } else { Kind::Plain },
+        kind: if component.uses_async { Kind::Concurrent } else { Kind::Plain },
         stack_bytes: node.limits.stack_bytes,
         fuel: node.limits.fuel.is_some(),
     }

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use lp_base::plan::{NodeId, NodePlan, Plan, ReplicaId};
+use lp_base::plan::{NodeId, NodeKind, NodePlan, Plan, ReplicaId};
 use lp_component::component::{Component, MethodTypes, describe};
 use lp_component::{proto, value};
 use lp_courier::grpc::{Check, Listener, Public, PublicSchema, ServedReplica, Service, serve};
@@ -141,8 +141,9 @@ fn about(
     components: &Components,
     readiness: Vec<watch::Receiver<bool>>,
 ) -> Result<Public, WorkerError> {
-    let bytes = components.bytes(node);
-    let component = Component::parse(&node.component, bytes).map_err(|error| WorkerError::schema(&node.name, error))?;
+    let NodeKind::Component(planned) = &node.kind;
+    let bytes = components.bytes(planned);
+    let component = Component::parse(&planned.file, bytes).map_err(|error| WorkerError::schema(&node.name, error))?;
     let served = |name: &str| node.couriers.iter().any(|courier| courier.interface == name);
     let couriers: Vec<_> = component.couriers.iter().filter(|courier| served(&courier.name)).collect();
     let schema = proto::schema(couriers.iter().copied()).map_err(|error| WorkerError::schema(&node.name, error))?;

@@ -8,7 +8,7 @@ use lp_base::replica::{ReplicaSpec, Stop};
 use tokio::sync::mpsc;
 
 use super::components::Components;
-use super::{Worker, WorkerError, temporary_dir};
+use super::{Worker, WorkerError, prepare, temporary_dir};
 
 impl Worker {
     /// Has the replicas of `nodes` run these components from their next start on, and those who call them know the functions
@@ -39,13 +39,12 @@ impl Worker {
         let mut linked = HashMap::new();
         for id in own.iter().map(|replica| replica.node).collect::<BTreeSet<_>>() {
             let node = plan.node(id);
-            let code = components.code(node).link(&node.name, &self.peers.edges(plan, node))?;
-            linked.insert(id, (Arc::new(node.clone()), Arc::new(code)));
+            linked.insert(id, (Arc::new(node.clone()), prepare(plan, node, &self.peers, &components)?));
         }
         self.servers.renew(plan, nodes, &self.peers, &components)?;
         for replica in own {
             let local = self.replicas.get_mut(&replica).expect("it is one of the worker's own");
-            let (node, code) = linked[&replica.node].clone();
+            let (node, prepared) = linked[&replica.node].clone();
             let (node, temporary_dir) = temporary_dir::grant(plan, replica, node, self.run_dir.as_deref());
             local.spec = Arc::new(ReplicaSpec {
                 program: local.spec.program.clone(),
@@ -58,7 +57,7 @@ impl Worker {
                 sink: local.spec.sink.clone(),
                 memory_bytes: local.spec.memory_bytes.clone(),
             });
-            (local.linked, local.temporary_dir, local.runtime) = (code, temporary_dir, components.runtime.clone());
+            (local.node, local.temporary_dir, local.runtime) = (prepared, temporary_dir, components.runtime.clone());
             local.mailbox.reopen();
         }
         Ok(())

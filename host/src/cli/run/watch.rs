@@ -243,7 +243,7 @@ impl Rebuilding<'_> {
         let others = nodes.filter(|(node, running)| {
             // A file that is not there is about to be replaced.
             let found = Component::read_bytes(&node.component).ok().map(|bytes| Digest::of(&bytes));
-            found.is_some_and(|found| found != running.sha256)
+            found.is_some_and(|found| running.component().is_some_and(|running| found != running.sha256))
         });
         others.map(|(node, _)| node.name.clone()).collect()
     }
@@ -252,8 +252,8 @@ impl Rebuilding<'_> {
     fn link(&self, nodes: &BTreeSet<String>) -> Result<Linked, Problems> {
         let mut program = self.watch.program.clone();
         for (node, running) in program.nodes.iter_mut().zip(&self.running.nodes) {
-            if !nodes.contains(&node.name) {
-                node.component.clone_from(&running.component);
+            if let Some(running) = running.component().filter(|_| !nodes.contains(&node.name)) {
+                node.component.clone_from(&running.file);
             }
         }
         program.link()

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use lp_base::plan::{LaunchType, LimitsPlan, NodeId, NodePlan, RestartPlan, WorkerPlan};
+use lp_base::plan::{ComponentPlan, LaunchType, LimitsPlan, NodeId, NodeKind, NodePlan, RestartPlan, WorkerPlan};
 use lp_base::replica::Stream;
 use lp_base::words::{Digest, Sandbox};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
@@ -16,11 +16,13 @@ use crate::launch::protocol::{Command, Report};
 fn plan() -> Plan {
     let node = |(name, callees): (&str, BTreeSet<NodeId>)| NodePlan {
         name: name.to_owned(),
-        component: "a.wasm".into(),
-        sha256: Digest::of(b""),
-        uses_async: false,
+        kind: NodeKind::Component(ComponentPlan {
+            file: "a.wasm".into(),
+            sha256: Digest::of(b""),
+            uses_async: false,
+            run: None,
+        }),
         replicas: 1,
-        run: None,
         couriers: Vec::new(),
         edges: Vec::new(),
         callees,

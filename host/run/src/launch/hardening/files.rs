@@ -81,7 +81,7 @@ fn rules(plan: &Plan, index: usize, granted: &Granted) -> Result<landlock::Restr
     // Landlock knows ports and no addresses, so it has nothing to say of nodes that may use some.
     let uses_network = nodes.iter().any(|node| !node.sandbox.network.is_empty() || !node.sandbox.http.is_empty());
     let network = if uses_network { BitFlags::empty() } else { AccessNet::from_all(NEWEST) };
-    let components = nodes.iter().map(|node| node.component.as_path());
+    let components = nodes.iter().filter_map(|node| Some(node.component()?.file.as_path()));
     let own = granted.read.iter().map(PathBuf::as_path).chain(SYSTEM.iter().map(Path::new));
     let write = granted.write.iter().map(PathBuf::as_path);
     let rules = Ruleset::default().handle_access(AccessFs::from_all(NEWEST))?;

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use RestartPolicy::{Always, Never, OnFailure};
-use lp_base::plan::{GroupPlan, LaunchType, LimitsPlan, NodeId, NodePlan, Plan, ReplicaId, RestartPlan};
+use lp_base::plan::{
+    ComponentPlan, GroupPlan, LaunchType, LimitsPlan, NodeId, NodeKind, NodePlan, Plan, ReplicaId, RestartPlan,
+};
 use lp_base::replica::Failure;
 use lp_base::words::{ColocationMode, Digest, Hardening, RestartPolicy, RunExport, Sandbox};
 
@@ -25,11 +27,13 @@ fn restart(policy: RestartPolicy) -> RestartPlan {
 fn plan(nodes: &[(Option<RunExport>, RestartPolicy)]) -> Plan {
     let node = |(name, (run, policy)): (char, &(Option<RunExport>, RestartPolicy))| NodePlan {
         name: name.to_string(),
-        component: "a.wasm".into(),
-        sha256: Digest::of(b""),
-        uses_async: false,
+        kind: NodeKind::Component(ComponentPlan {
+            file: "a.wasm".into(),
+            sha256: Digest::of(b""),
+            uses_async: false,
+            run: *run,
+        }),
         replicas: 1,
-        run: *run,
         couriers: Vec::new(),
         edges: Vec::new(),
         callees: BTreeSet::new(),

@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use lp_base::plan::Plan;
+use lp_base::plan::{NodePlan, Plan};
 use lp_base::words::Digest;
 use lp_component::component::Component;
 
@@ -31,12 +31,12 @@ impl Copies {
     /// Copies the components of `plan`, has it run the copies, and removes those that no plan needs any more.
     pub(super) fn take(&mut self, plan: &mut Plan) -> io::Result<()> {
         let mut taken = BTreeSet::new();
-        for node in &mut plan.nodes {
-            let copy = self.dir.join(format!("{}.wasm", node.sha256));
+        for component in plan.nodes.iter_mut().filter_map(NodePlan::component_mut) {
+            let copy = self.dir.join(format!("{}.wasm", component.sha256));
             if !copy.exists() {
-                write(&node.component, &copy, node.sha256)?;
+                write(&component.file, &copy, component.sha256)?;
             }
-            node.component.clone_from(&copy);
+            component.file.clone_from(&copy);
             taken.insert(copy);
         }
         self.plans.push_back(taken);

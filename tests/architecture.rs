@@ -1,5 +1,6 @@
 //! The rules of host/ARCHITECTURE.md that can be read off the source.
 
+mod features;
 mod layers;
 mod lines;
 mod shape;

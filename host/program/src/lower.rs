@@ -1,15 +1,15 @@
-//! From a linked program to its plan.
+//! From a linked program to its plan, without any input or output.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use lp_base::plan::{
-    ComponentPlan, CourierPlan, Edge, EdgeHandle, EdgeStyle, GroupPlan, LaunchType, LimitsPlan, MethodPlan, NodeId,
-    NodeKind, NodePlan, Plan, ReplicaId, RestartPlan, Target, WorkerPlan,
+    ComponentPlan, CourierPlan, Edge, EdgeHandle, GroupPlan, LaunchType, LimitsPlan, MethodPlan, NodeId, NodeKind,
+    NodePlan, Plan, ReplicaId, RestartPlan, Target, WorkerPlan,
 };
-use lp_base::words::{ColocationMode, PathGrant, Sandbox};
+use lp_base::words::ColocationMode;
 
-use crate::program::{Binding, BindingStyle, BoundHandle, BoundTarget, Colocation, Handle, Linked, Node, Program};
+use crate::program::{Binding, BoundHandle, BoundTarget, Colocation, Handle, Linked, Node, Program};
 use lp_component::component::{Interface, Method};
 
 /// Lowers a linked program for a launch type.
@@ -73,7 +73,7 @@ fn process_workers(plan: &Plan) -> Vec<WorkerPlan> {
 }
 
 fn node_plan(linked: &Linked, index: usize) -> NodePlan {
-    let Linked { program, components, bindings, authorities, warnings: _ } = linked;
+    let Linked { program, components, bindings, authorities, sandboxes, warnings: _ } = linked;
     let (node, component) = (&program.nodes[index], &components[index]);
     NodePlan {
         name: node.name.clone(),
@@ -94,24 +94,12 @@ fn node_plan(linked: &Linked, index: usize) -> NodePlan {
         args: node.args.clone(),
         env: node.env.clone(),
         config: node.config.clone(),
-        sandbox: resolved(&node.sandbox),
+        sandbox: sandboxes[index].clone(),
         authorities: authorities[index].clone(),
         restart: node.restart.into(),
         listen: node.listen,
         limits: LimitsPlan::of(|limit| program.limit(node, limit)),
     }
-}
-
-/// The links of a granted path are followed here, once, before any guest runs. A replica that opens it refuses links: one
-/// that is there by then was made by a guest, to have another one, or its own next life, be granted something else.
-fn resolved(sandbox: &Sandbox) -> Sandbox {
-    let resolve = |grant: &mut PathGrant| {
-        // What is not there any more stays as it is written, and can't be opened.
-        grant.host = std::fs::canonicalize(&grant.host).unwrap_or_else(|_| grant.host.clone());
-    };
-    let mut sandbox = sandbox.clone();
-    sandbox.dirs.iter_mut().chain(&mut sandbox.files).for_each(resolve);
-    sandbox
 }
 
 fn callees(program: &Program, node: &Node) -> BTreeSet<NodeId> {
@@ -132,10 +120,7 @@ fn methods(interface: &Interface) -> Vec<MethodPlan> {
 fn edge(node: &Node, binding: &Binding) -> Edge {
     Edge {
         import: binding.import.clone(),
-        style: match binding.style {
-            BindingStyle::Plain => EdgeStyle::Plain,
-            BindingStyle::Handles => EdgeStyle::Handles,
-        },
+        style: binding.style,
         methods: methods(&binding.interface),
         handles: binding
             .handles

@@ -48,7 +48,8 @@ pub use colocation::Colocation;
 pub use file::schema;
 pub use graph::{Graph, GraphEdge, GraphNode};
 pub use handle::Handle;
-pub use link::{Binding, BindingStyle, BoundHandle, BoundTarget, Linked};
+pub use link::{Binding, BoundHandle, BoundTarget, Linked};
+pub use lp_base::plan::EdgeStyle;
 use lp_base::words::Digest;
 pub use lp_base::words::{
     Access, Addresses, Authorities, BadAuthorities, BadHost, BadHttpGrant, BadNetworkGrant, BadTimestamp, Clock,

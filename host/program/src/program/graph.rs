@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{BindingStyle, Linked, Node, Program};
+use super::{EdgeStyle, Linked, Node, Program};
 use lp_component::component::Component;
 
 /// A program as named nodes and the edges between them.
@@ -44,7 +44,7 @@ pub struct GraphEdge {
     /// The interface that is called, as the callee names it; `None` where that is not known, or nothing is called.
     pub interface: Option<String>,
     /// How the guest holds the handle; `None` as for the interface.
-    pub style: Option<BindingStyle>,
+    pub style: Option<EdgeStyle>,
 }
 
 impl Graph {

@@ -8,7 +8,8 @@ use bind::Binder;
 
 use super::problem::{Problem, Problems};
 use super::source::NodePlace;
-use super::{Authorities, Limit, Node, Program};
+use super::{Authorities, Limit, Node, PathGrant, Program, Sandbox};
+use lp_base::plan::EdgeStyle;
 use lp_component::component::{Component, Interface, ReadError};
 
 mod authorities;
@@ -25,6 +26,8 @@ pub struct Linked {
     pub bindings: Vec<Vec<Binding>>,
     /// The authorities that each node trusts beside Mozilla's, in the order of the program's nodes.
     pub authorities: Vec<Option<Authorities>>,
+    /// What each node may use, in the order of the program's nodes, with the links in granted paths followed.
+    pub sandboxes: Vec<Sandbox>,
     /// What is probably not as meant, but no reason not to run.
     pub warnings: Problems,
 }
@@ -35,21 +38,11 @@ pub struct Binding {
     /// The name of the import in the component.
     pub import: String,
     /// How the guest holds the handles.
-    pub style: BindingStyle,
+    pub style: EdgeStyle,
     /// The part of the interface that the caller imports.
     pub interface: Interface,
     /// The handles. A plain import has exactly one, with exactly one target.
     pub handles: Vec<BoundHandle>,
-}
-
-/// How a guest holds the handles that serve an import.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum BindingStyle {
-    /// The import is the courier interface itself, bound to one node. If the node has replicas, calls spread over them.
-    Plain,
-    /// The import is the derived interface; the guest picks a handle by its name when it runs.
-    Handles,
 }
 
 /// A handle that serves an import.
@@ -87,6 +80,7 @@ pub(super) fn link(program: Program, mut problems: Problems) -> Result<Linked, P
     let bindings = (0..program.nodes.len()).map(|node| binder.bind_node(node)).collect();
     problems.into_result_with(|warnings| Linked {
         components: components.into_iter().flatten().collect(),
+        sandboxes: program.nodes.iter().map(|node| resolved(&node.sandbox)).collect(),
         program,
         bindings,
         authorities,
@@ -101,6 +95,7 @@ pub(super) fn unbound(program: Program) -> Result<Linked, Problems> {
     let (bindings, authorities) = (vec![Vec::new(); components.len()], vec![None; components.len()]);
     problems.into_result_with(|warnings| Linked {
         components: components.into_iter().flatten().collect(),
+        sandboxes: program.nodes.iter().map(|node| resolved(&node.sandbox)).collect(),
         program,
         bindings,
         authorities,
@@ -225,4 +220,16 @@ fn check_methods(program: &Program, node: &Node, component: &Component, problems
             problems.push_node(&node.name, problem.help(bind::VALUES_ONLY.to_owned()));
         }
     }
+}
+
+/// The links of a granted path are followed here, once, before any guest runs. A replica that opens it refuses links: one
+/// that is there by then was made by a guest, to have another one, or its own next life, be granted something else.
+fn resolved(sandbox: &Sandbox) -> Sandbox {
+    let resolve = |grant: &mut PathGrant| {
+        // What is not there any more stays as it is written, and can't be opened.
+        grant.host = std::fs::canonicalize(&grant.host).unwrap_or_else(|_| grant.host.clone());
+    };
+    let mut sandbox = sandbox.clone();
+    sandbox.dirs.iter_mut().chain(&mut sandbox.files).for_each(resolve);
+    sandbox
 }

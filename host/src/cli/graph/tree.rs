@@ -1,6 +1,6 @@
 //! A graph as a tree: each node with what it does, what it serves and whom it calls.
 
-use lp_program::program::{BindingStyle, Graph, GraphEdge, GraphNode};
+use lp_program::program::{EdgeStyle, Graph, GraphEdge, GraphNode};
 
 use super::title;
 
@@ -36,7 +36,7 @@ fn lines(graph: &Graph, node: &GraphNode) -> Vec<String> {
 fn call(edge: &GraphEdge) -> String {
     let GraphEdge { handle, to, interface, style, .. } = edge;
     match (interface, style) {
-        (Some(interface), Some(BindingStyle::Handles)) => format!("{handle} → {to}: {interface}, as handles"),
+        (Some(interface), Some(EdgeStyle::Handles)) => format!("{handle} → {to}: {interface}, as handles"),
         (Some(interface), _) => format!("{handle} → {to}: {interface}"),
         (None, _) => format!("{handle} → {to}"),
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::super::problem::{Problem, Problems};
 use super::super::source::NodePlace;
 use super::super::{Handle, Node, Pick, Program};
-use super::{Binding, BindingStyle, BoundHandle, BoundTarget};
+use super::{Binding, BoundHandle, BoundTarget, EdgeStyle};
 use lp_component::component::{self, Component, ImportKind, Interface, Mismatch};
 
 pub(super) const VALUES_ONLY: &str =
@@ -24,7 +24,7 @@ pub(super) struct Binder<'a> {
 #[derive(Clone, Copy)]
 struct Wanted<'a> {
     import: &'a str,
-    style: BindingStyle,
+    style: EdgeStyle,
     /// The name of the courier interface to look for; `None` for a plain name, which any interface may serve.
     base: Option<&'a str>,
     interface: &'a Interface,
@@ -57,19 +57,19 @@ impl<'a> Binder<'a> {
                 }
                 ImportKind::Courier(interface) => Wanted {
                     import: &import.name,
-                    style: BindingStyle::Plain,
+                    style: EdgeStyle::Plain,
                     base: import.name.contains(':').then_some(import.name.as_str()),
                     interface,
                 },
                 ImportKind::Handles { base, interface } => {
-                    Wanted { import: &import.name, style: BindingStyle::Handles, base: Some(base), interface }
+                    Wanted { import: &import.name, style: EdgeStyle::Handles, base: Some(base), interface }
                 }
             };
             fitting.extend(node.handles.iter().filter(|handle| self.fits(handle, wanted)).map(|handle| &handle.name));
             if self.check_refused(node, wanted) {
                 bindings.extend(match wanted.style {
-                    BindingStyle::Plain => self.bind_plain(node, wanted),
-                    BindingStyle::Handles => self.bind_handles(node, wanted),
+                    EdgeStyle::Plain => self.bind_plain(node, wanted),
+                    EdgeStyle::Handles => self.bind_handles(node, wanted),
                 });
             }
         }
@@ -182,8 +182,8 @@ impl<'a> Binder<'a> {
                 let export = component.couriers.iter().find(|courier| courier.name == target.interface);
                 let export = export.expect("the name was taken from this list");
                 let compare = match binding.style {
-                    BindingStyle::Plain => component::mismatch,
-                    BindingStyle::Handles => component::handles_mismatch,
+                    EdgeStyle::Plain => component::mismatch,
+                    EdgeStyle::Handles => component::handles_mismatch,
                 };
                 if let Some(mismatch) = compare(&binding.interface, export) {
                     let problem = type_problem(node, callee, &target.interface, &mismatch);
@@ -204,7 +204,7 @@ impl<'a> Binder<'a> {
             of_style.any(|binding| binding.handles.iter().any(|bound| bound.handle == handle.name))
         };
         for handle in node.handles.iter().filter(|handle| handle.pick != Pick::RoundRobin) {
-            if serves(handle, BindingStyle::Handles) && !serves(handle, BindingStyle::Plain) {
+            if serves(handle, EdgeStyle::Handles) && !serves(handle, EdgeStyle::Plain) {
                 let message = format!("the handle `{}` gives out its replicas one by one", handle.name);
                 let help = "remove `pick`, or import the interface itself in the component".to_owned();
                 self.report_handle(node, handle, Problem::error("unused-pick", message).help(help), "has a `pick`");

@@ -1,6 +1,7 @@
 //! The rules of host/ARCHITECTURE.md that can be read off the source.
 
 mod layers;
+mod limits;
 mod lines;
 mod shape;
 mod source;

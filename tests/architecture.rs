@@ -2,6 +2,7 @@
 
 mod features;
 mod layers;
+mod limits;
 mod lines;
 mod shape;
 mod source;

@@ -17,6 +17,7 @@ pub use digest::{Digest, NotADigest};
 pub use entry_point::RunExport;
 pub use handle::{Pick, Retry, WhenFull};
 pub use hardening::Hardening;
+pub(crate) use limits::limit_rows;
 pub use limits::{Limit, Limits, MESSAGE_BYTES_MAX, Unit};
 pub use restart::{RESTARTS_MAX, Restart, RestartPolicy};
 pub use sandbox::{

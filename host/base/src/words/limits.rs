@@ -1,8 +1,12 @@
-//! What a replica may use at most: every limit by its name, with its unit, its range and what holds without it.
+//! What a replica may use at most. A limit is one row of `rows.rs`, from which the program file, the plan, the schema
+//! and the reference follow. This file defines the columns of a row and reads the rows.
+
+mod rows;
 
 use std::fmt;
 use std::ops::RangeInclusive;
 
+pub(crate) use rows::limit_rows;
 use serde::{Deserialize, Serialize};
 
 use super::units::{format_bytes, format_millis};
@@ -14,53 +18,76 @@ const GIB: u64 = 1 << 30;
 /// The largest message of a program whose file says nothing of it.
 pub const MESSAGE_BYTES_MAX: u64 = 64 * MIB;
 
-/// A limit that every node has, under the name that it has in `[limits]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Limit {
-    /// The linear memories of the guest together, in bytes.
-    Memory,
-    /// The elements of the guest's tables together.
-    TableElements,
-    /// The stack of the guest, in bytes.
-    Stack,
-    /// The component handles that the guest holds: resources, calls under way, streams, futures.
-    Handles,
-    /// The files and directories that the guest has open.
-    OpenFiles,
-    /// The sockets that the guest has.
-    Sockets,
-    /// The HTTP requests that the guest has under way.
-    HttpRequests,
-    /// The headers of one HTTP request or response, in bytes.
-    HttpHeaders,
-    /// The body of one HTTP request or response, in bytes.
-    HttpBody,
-    /// The largest call or result, encoded, in bytes; and the most that the guest hands to the host at once.
-    Message,
-    /// The calls that wait for the replica.
-    CallsQueued,
-    /// The bytes of the calls that wait for the replica.
-    QueuedBytes,
-    /// The bytes of the calls that the guest has made and that are not answered.
-    MadeBytes,
-    /// The calls to `async` functions that the replica works on at once.
-    CallsConcurrent,
-    /// The unanswered calls that the replica accepts over one connection from another process.
-    CallsPerConnection,
-    /// The time that the guest computes in one call, in milliseconds.
-    CallCpu,
-    /// The time that one call takes from its start to its result, in milliseconds.
-    CallTime,
-    /// The time that the guest computes from its start to its end, in milliseconds.
-    Cpu,
-    /// The instructions that the guest executes, roughly: wasmtime's fuel.
-    Fuel,
-    /// The output of one second, in bytes.
-    OutputRate,
-    /// The output from the start to the end, in bytes.
-    Output,
+/// The columns of a row except `plan`, which is the field of [`LimitsPlan`](crate::plan::LimitsPlan) with its type.
+struct Row {
+    /// The key in `[limits]`.
+    key: &'static str,
+    /// The key with its table, as messages give it: `limits.` and the key. Follows from the key.
+    name: &'static str,
+    unit: Unit,
+    /// The value for a node that says nothing; without one, the field of the plan is an `Option`.
+    default: Option<u64>,
+    /// The values that the keeper can enforce.
+    range: RangeInclusive<u64>,
+    /// A value to show how it is written.
+    example: u64,
+    /// The module that enforces it.
+    keeper: &'static str,
+    /// What it bounds, for users: begins a sentence and has no full stop.
+    bounds: &'static str,
+    /// What happens beyond it, for users: completes a sentence and has no full stop.
+    beyond: &'static str,
+    /// Whole sentences for the reader of the schema, or nothing.
+    note: &'static str,
 }
+
+/// Makes [`Limit`] and its table from the rows.
+macro_rules! define {
+    ($($limit:ident {
+        key: $key:literal,
+        plan: $field:ident: $type:ty,
+        unit: $unit:ident,
+        default: $default:expr,
+        range: $range:expr,
+        example: $example:expr,
+        keeper: $keeper:literal,
+        bounds: $($bounds:literal)+,
+        beyond: $($beyond:literal)+,
+        $(note: $($note:literal)+,)?
+    })*) => {
+        /// A limit that every node has, under the name that it has in `[limits]`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum Limit {
+            $(
+                #[doc = concat!($($bounds,)+ ". Enforced by `", $keeper, "`.")]
+                #[serde(rename = $key)]
+                $limit,
+            )*
+        }
+
+        const ROWS: &[Row] = &[
+            $(Row {
+                key: $key,
+                name: concat!("limits.", $key),
+                unit: Unit::$unit,
+                default: $default,
+                range: $range,
+                example: $example,
+                keeper: $keeper,
+                bounds: concat!($($bounds),+),
+                beyond: concat!($($beyond),+),
+                note: concat!($($($note),+)?),
+            },)*
+        ];
+
+        impl Limit {
+            /// Every limit, in the order of the reference.
+            pub const ALL: [Limit; ROWS.len()] = [$(Limit::$limit),*];
+        }
+    };
+}
+
+limit_rows!(define);
 
 /// How the values of a limit are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,122 +101,58 @@ pub enum Unit {
 }
 
 impl Limit {
-    /// Every limit, in the order of the reference.
-    pub const ALL: [Limit; 21] = [
-        Limit::Memory,
-        Limit::TableElements,
-        Limit::Stack,
-        Limit::Handles,
-        Limit::OpenFiles,
-        Limit::Sockets,
-        Limit::HttpRequests,
-        Limit::HttpHeaders,
-        Limit::HttpBody,
-        Limit::Message,
-        Limit::CallsQueued,
-        Limit::QueuedBytes,
-        Limit::MadeBytes,
-        Limit::CallsConcurrent,
-        Limit::CallsPerConnection,
-        Limit::CallCpu,
-        Limit::CallTime,
-        Limit::Cpu,
-        Limit::Fuel,
-        Limit::OutputRate,
-        Limit::Output,
-    ];
+    const fn row(self) -> &'static Row {
+        &ROWS[self as usize]
+    }
+
+    /// The key in `[limits]`, such as `call-cpu`.
+    pub fn key(self) -> &'static str {
+        self.row().key
+    }
 
     /// The name as messages give it, such as `limits.call-cpu`.
     pub fn name(self) -> &'static str {
-        match self {
-            Limit::Memory => "limits.memory",
-            Limit::TableElements => "limits.table-elements",
-            Limit::Stack => "limits.stack",
-            Limit::Handles => "limits.handles",
-            Limit::OpenFiles => "limits.open-files",
-            Limit::Sockets => "limits.sockets",
-            Limit::HttpRequests => "limits.http-requests",
-            Limit::HttpHeaders => "limits.http-headers",
-            Limit::HttpBody => "limits.http-body",
-            Limit::Message => "limits.message",
-            Limit::CallsQueued => "limits.calls-queued",
-            Limit::QueuedBytes => "limits.queued-bytes",
-            Limit::MadeBytes => "limits.made-bytes",
-            Limit::CallsConcurrent => "limits.calls-concurrent",
-            Limit::CallsPerConnection => "limits.calls-per-connection",
-            Limit::CallCpu => "limits.call-cpu",
-            Limit::CallTime => "limits.call-time",
-            Limit::Cpu => "limits.cpu",
-            Limit::Fuel => "limits.fuel",
-            Limit::OutputRate => "limits.output-rate",
-            Limit::Output => "limits.output",
-        }
-    }
-
-    /// What holds for a node that says nothing; `None` is no limit.
-    pub const fn default(self) -> Option<u64> {
-        match self {
-            Limit::Memory | Limit::QueuedBytes => Some(256 * MIB),
-            Limit::MadeBytes | Limit::HttpBody => Some(GIB),
-            Limit::TableElements | Limit::Handles => Some(100_000),
-            Limit::Stack => Some(512 * KIB),
-            Limit::OpenFiles | Limit::Sockets => Some(1000),
-            Limit::HttpRequests => Some(64),
-            Limit::HttpHeaders => Some(64 * KIB),
-            Limit::Message => Some(MESSAGE_BYTES_MAX),
-            Limit::CallsQueued | Limit::CallsPerConnection => Some(1024),
-            Limit::CallsConcurrent => Some(256),
-            Limit::OutputRate => Some(16 * MIB),
-            Limit::CallCpu | Limit::CallTime | Limit::Cpu | Limit::Fuel | Limit::Output => None,
-        }
-    }
-
-    /// The values that can be kept.
-    pub fn range(self) -> RangeInclusive<u64> {
-        match self {
-            // One page of WebAssembly, and more than an address space of 32 bits has use for.
-            Limit::Memory => 64 * KIB..=64 * GIB,
-            Limit::TableElements => 1..=10_000_000,
-            // The host sets an address range of this size and more aside for every call under way.
-            Limit::Stack => 64 * KIB..=16 * MIB,
-            Limit::Handles | Limit::CallsQueued | Limit::CallsConcurrent | Limit::CallsPerConnection => 1..=1_000_000,
-            Limit::OpenFiles | Limit::Sockets => 0..=1_000_000,
-            Limit::HttpRequests => 0..=1_000_000,
-            // The buffer that headers are read into has no less, and each header takes more memory than bytes.
-            Limit::HttpHeaders => 8 * KIB..=MIB,
-            // Offsets in a message are 32 bits with room to spare.
-            Limit::Message => KIB..=GIB,
-            Limit::QueuedBytes | Limit::MadeBytes => KIB..=64 * GIB,
-            // Time is counted in ticks of 10 ms.
-            Limit::CallCpu | Limit::Cpu => 10..=u64::MAX,
-            Limit::CallTime | Limit::Fuel => 1..=u64::MAX,
-            Limit::HttpBody | Limit::OutputRate | Limit::Output => KIB..=u64::MAX,
-        }
+        self.row().name
     }
 
     /// The unit of its values.
     pub fn unit(self) -> Unit {
-        match self {
-            Limit::Memory
-            | Limit::Stack
-            | Limit::HttpHeaders
-            | Limit::HttpBody
-            | Limit::Message
-            | Limit::QueuedBytes
-            | Limit::MadeBytes
-            | Limit::OutputRate
-            | Limit::Output => Unit::Bytes,
-            Limit::CallCpu | Limit::CallTime | Limit::Cpu => Unit::Millis,
-            Limit::TableElements
-            | Limit::Handles
-            | Limit::OpenFiles
-            | Limit::Sockets
-            | Limit::HttpRequests
-            | Limit::CallsQueued
-            | Limit::CallsConcurrent
-            | Limit::CallsPerConnection
-            | Limit::Fuel => Unit::Count,
-        }
+        self.row().unit
+    }
+
+    /// The value for a node that says nothing; `None` is no limit.
+    pub const fn default(self) -> Option<u64> {
+        self.row().default
+    }
+
+    /// The values that can be enforced.
+    pub fn range(self) -> RangeInclusive<u64> {
+        self.row().range.clone()
+    }
+
+    /// A value that shows how to write it.
+    pub fn example(self) -> u64 {
+        self.row().example
+    }
+
+    /// The path of the module that enforces it, such as `lp_sandbox::meter`.
+    pub fn keeper(self) -> &'static str {
+        self.row().keeper
+    }
+
+    /// What it bounds: the beginning of a sentence, such as `The stack of the guest`.
+    pub fn bounds(self) -> &'static str {
+        self.row().bounds
+    }
+
+    /// What happens beyond it: the rest of a sentence, such as `the replica fails`.
+    pub fn beyond(self) -> &'static str {
+        self.row().beyond
+    }
+
+    /// What else a reader of the schema should know, as sentences; often nothing.
+    pub fn note(self) -> &'static str {
+        self.row().note
     }
 
     /// A value of this limit as program.toml writes it.
@@ -206,6 +169,16 @@ impl Limit {
             Unit::Bytes => format_bytes(value),
             Unit::Millis => format_millis(value),
             Unit::Count => value.to_string(),
+        }
+    }
+
+    /// The range as people write it: `from 1 to 1000000`, or `at least 1KiB` where nothing but the type ends it.
+    pub fn show_range(self) -> String {
+        let range = self.range();
+        let min = self.show(*range.start());
+        match *range.end() {
+            u64::MAX => format!("at least {min}"),
+            max => format!("from {min} to {}", self.show(max)),
         }
     }
 }
@@ -251,10 +224,38 @@ mod tests {
     use super::Limit;
 
     #[test]
-    fn every_limit_is_at_its_place_and_its_default_in_its_range() {
-        for (place, limit) in Limit::ALL.into_iter().enumerate() {
-            assert_eq!(limit as usize, place);
+    fn defaults_and_examples_are_in_their_ranges() {
+        for limit in Limit::ALL {
             assert!(limit.default().is_none_or(|default| limit.range().contains(&default)), "{limit}");
+            assert!(limit.range().contains(&limit.example()), "{limit}");
         }
+    }
+
+    #[test]
+    fn the_table_in_the_docs_has_the_rows() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/limits.md");
+        let docs = std::fs::read_to_string(path).expect("the docs stand beside the host");
+        let written: String =
+            docs.lines().filter(|line| line.starts_with('|')).map(|line| format!("{line}\n")).collect();
+        let right = docs_table();
+        assert!(written == right, "the table in docs/limits.md should be\n\n{right}");
+    }
+
+    fn docs_table() -> String {
+        let mut table =
+            "| name | bounds, for each replica | default | range | beyond it |\n|---|---|---|---|---|\n".to_owned();
+        for limit in Limit::ALL {
+            let default = limit.default().map_or("none".to_owned(), |default| limit.show(default));
+            let (first, rest) = limit.bounds().split_at(1);
+            let cells = [
+                format!("`{}`", limit.key()),
+                first.to_lowercase() + rest,
+                default,
+                limit.show_range(),
+                limit.beyond().to_owned(),
+            ];
+            table.push_str(&format!("| {} |\n", cells.join(" | ")));
+        }
+        table
     }
 }

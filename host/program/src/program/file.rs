@@ -12,8 +12,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub(super) use colocation::ColocationFile;
+use limits::another_way;
 pub(super) use limits::{LimitText, LimitsFile};
-use lp_base::words::{DurationText, SizeText};
+use lp_base::words::{DurationText, Limit, SizeText};
 pub(super) use restart::{RestartFile, RestartTable};
 pub(super) use sandbox::{ClockFile, PathFile, RandomFile, SandboxFile, SecretFile};
 use schemars::transform::RecursiveTransform;
@@ -214,22 +215,19 @@ pub(super) struct HandleTable {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table such as { queued-max = 1024 }")]
 #[schemars(title = "inbox")]
 pub(super) struct InboxFile {
-    /// The most calls that wait for the replica; what becomes of a further one is for the handle to say, with
-    /// `when-full`: `inbox = { queued-max = 1024 }`, which is the default. From 1 to 1000000.
+    /// The node's `limits.calls-queued`, another way to write it: `inbox = { queued-max = 100 }`.
     #[serde(default)]
-    #[schemars(with = "u32", range(min = 1, max = 1_000_000), extend("default" = 1024))]
+    #[schemars(with = "u32", transform = another_way(Limit::CallsQueued))]
     pub queued_max: Option<Spanned<i64>>,
 
-    /// The most calls to `async` functions that the replica works on at once: `inbox = { concurrent-max = 256 }`,
-    /// which is the default. From 1 to 1000000. Plain functions always run one at a time.
+    /// The node's `limits.calls-concurrent`, another way to write it: `inbox = { concurrent-max = 16 }`.
     #[serde(default)]
-    #[schemars(with = "u32", range(min = 1, max = 1_000_000), extend("default" = 256))]
+    #[schemars(with = "u32", transform = another_way(Limit::CallsConcurrent))]
     pub concurrent_max: Option<Spanned<i64>>,
 
-    /// The most unanswered calls that the replica accepts over one connection from another process:
-    /// `inbox = { in-flight-per-connection = 1024 }`, which is the default. From 1 to 1000000.
+    /// The node's `limits.calls-per-connection`, another way to write it: `inbox = { in-flight-per-connection = 100 }`.
     #[serde(default)]
-    #[schemars(with = "u32", range(min = 1, max = 1_000_000), extend("default" = 1024))]
+    #[schemars(with = "u32", transform = another_way(Limit::CallsPerConnection))]
     pub in_flight_per_connection: Option<Spanned<i64>>,
 }
 

@@ -59,7 +59,7 @@ fn limits(program: &Program, node: &Node) -> Vec<String> {
     let shown = Limit::ALL.into_iter().filter_map(|limit| {
         let value = program.limit(node, limit)?;
         let is_default = Some(value) == limit.default();
-        let name = limit.name().trim_start_matches("limits.");
+        let name = limit.key();
         let default = if is_default { " (default)" } else { "" };
         (limit == Limit::Memory || !is_default).then(|| format!("{name}: {}{default}", limit.show(value)))
     });
@@ -119,7 +119,7 @@ fn node_to_json(program: &Program, node: &Node) -> Value {
         "listen": node.listen.map(|address| address.to_string()),
         "limits": Limit::ALL
             .into_iter()
-            .map(|limit| (limit.name().trim_start_matches("limits."), program.limit(node, limit)))
+            .map(|limit| (limit.key(), program.limit(node, limit)))
             .collect::<BTreeMap<_, _>>(),
         "dirs": sandbox.dirs.iter().map(|dir| place(&dir.host, &dir.guest, dir.access)).collect::<Vec<_>>(),
         "files": sandbox.files.iter().map(|file| place(&file.host, &file.guest, file.access)).collect::<Vec<_>>(),

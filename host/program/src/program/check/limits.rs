@@ -16,11 +16,9 @@ pub(super) fn check(program: &Program, problems: &mut Problems) {
             ceilings.iter().filter_map(|(limit, value)| Some((limit, out_of_range(limit, value)?))).collect();
         wrong.into_iter().for_each(|(limit, problem)| problems.push(problem.at(at(limit), "out of range")));
     }
-    let range = Limit::Message.range();
     let at = || program.source.span(&Place::MessageMax);
-    if !range.contains(&program.message_bytes_max) {
-        let (min, max) = (Limit::Message.show(*range.start()), Limit::Message.show(*range.end()));
-        let problem = Problem::error("limit", format!("`message-max` must be from {min} to {max}"));
+    if !Limit::Message.range().contains(&program.message_bytes_max) {
+        let problem = Problem::error("limit", format!("`message-max` must be {}", Limit::Message.show_range()));
         problems.push(problem.at(at(), "out of range"));
     } else if program.source.span(&Place::MessageMax).is_some()
         && let Some(problem) = exceeded(program, "`message-max`", Limit::Message, program.message_bytes_max)
@@ -49,16 +47,8 @@ impl NodeCheck<'_> {
 }
 
 fn out_of_range(limit: Limit, value: u64) -> Option<Problem> {
-    let range = limit.range();
-    if range.contains(&value) {
-        return None;
-    }
-    let min = limit.show(*range.start());
-    let bounds = match *range.end() {
-        u64::MAX => format!("at least {min}"),
-        max => format!("from {min} to {}", limit.show(max)),
-    };
-    Some(Problem::error("limit", format!("`{limit}` must be {bounds}")))
+    let is_in_range = limit.range().contains(&value);
+    (!is_in_range).then(|| Problem::error("limit", format!("`{limit}` must be {}", limit.show_range())))
 }
 
 /// What is wrong with `what`, which asks for `value`, by the lower one of the ceilings.

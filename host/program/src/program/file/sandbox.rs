@@ -3,22 +3,23 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use lp_base::words::{Access, SizeText};
+use lp_base::words::{Access, Limit, SizeText};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use toml::Spanned;
 
+use super::limits::another_way;
+
 /// What each replica may use.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table such as { memory = \"64MiB\" }")]
 #[schemars(title = "sandbox")]
 pub(in crate::program) struct SandboxFile {
-    /// The node's `limits.memory`, another way to write it: `sandbox = { memory = "64MiB" }`. The default is 256MiB.
-    /// Units: B, KiB, MiB, GiB. From 64KiB, one page, to 64GiB.
+    /// The node's `limits.memory`, another way to write it: `sandbox = { memory = "64MiB" }`.
     #[serde(default)]
-    #[schemars(with = "SizeText", extend("default" = "256MiB"))]
+    #[schemars(with = "SizeText", transform = another_way(Limit::Memory))]
     pub memory: Option<Spanned<SizeText>>,
 
     /// The directories that the guest sees: `sandbox = { dirs = [{ host = "data", guest = "/data" }] }`. None without.

@@ -9,10 +9,14 @@ use crate::program::problem::Problem;
 use crate::program::source::{NodePlace, Place};
 
 impl Lowering<'_> {
-    /// The limits of `file`, each at the place that `place` gives.
-    pub(super) fn limits(&mut self, file: LimitsFile, place: impl Fn(Limit) -> Place) -> Limits {
+    /// The limits that `given` gives, each at the place that `place` gives.
+    pub(super) fn limits(
+        &mut self,
+        given: impl IntoIterator<Item = (Limit, Spanned<LimitText>)>,
+        place: impl Fn(Limit) -> Place,
+    ) -> Limits {
         let mut limits = Limits::default();
-        for (limit, text) in file.given() {
+        for (limit, text) in given {
             let place = place(limit);
             let value = match self.take(place.clone(), text) {
                 LimitText::Size(text) => self.size(&text, place),
@@ -35,13 +39,15 @@ impl NodeLowering<'_, '_> {
         let place = |limit| Place::Node(node.to_owned(), NodePlace::Limit(limit));
         let mut limits = self.lowering.limits(file, place);
         let given = limits;
-        let others = LimitsFile {
-            memory,
-            calls_queued: inbox.queued_max,
-            calls_concurrent: inbox.concurrent_max,
-            calls_per_connection: inbox.in_flight_per_connection,
-            ..LimitsFile::default()
-        };
+        let memory = memory.map(|size| (Limit::Memory, LimitText::spanned(size, LimitText::Size)));
+        let counts = [
+            (Limit::CallsQueued, inbox.queued_max),
+            (Limit::CallsConcurrent, inbox.concurrent_max),
+            (Limit::CallsPerConnection, inbox.in_flight_per_connection),
+        ];
+        let counts =
+            counts.into_iter().filter_map(|(limit, count)| Some((limit, LimitText::spanned(count?, LimitText::Count))));
+        let others = memory.into_iter().chain(counts);
         for (limit, value) in self.lowering.limits(others, place).iter() {
             if given.get(limit).is_some() {
                 let problem = Problem::error("limit-twice", format!("`{limit}` of `{node}` is given in two places"));

@@ -27,4 +27,5 @@ mod restart;
 mod run;
 mod runs;
 mod sandbox;
+mod strangers;
 mod watch;

@@ -238,18 +238,6 @@ fn a_killed_launcher_leaves_nothing_behind() {
 }
 
 #[test]
-fn what_an_older_run_left_is_swept() {
-    let machine = Machine::new();
-    machine.data(&["ps"]);
-    let left = machine.runtime_dir.path().join("lp-host/test-2345");
-    std::fs::create_dir(&left).expect("it can be made");
-    std::fs::write(left.join("control.sock"), "").expect("it can be written");
-    let program = Program::new(&script("ASYNC", "'print:up'"));
-    assert_eq!(machine.start(&program, &[]).end().0, Some(0));
-    assert_eq!(machine.run_dirs(), [] as [PathBuf; 0]);
-}
-
-#[test]
 fn directories_with_spaces_and_long_names_are_no_obstacle() {
     for name in ["a program of mine".to_owned(), "x".repeat(200)] {
         let (machine, program) = (Machine::new(), Program::new(PAIR));

@@ -5,8 +5,10 @@
 //! * [`replica`]: what is true of a replica of any kind
 //! * [`calls`]: what a caller's store and the courier both have to know of a call
 //! * [`protobuf`]: fields of protobuf messages, read without a schema
+//! * [`own_dir`]: folders that are deleted again, told apart from the user's
 
 pub mod calls;
+pub mod own_dir;
 pub mod plan;
 pub mod protobuf;
 pub mod replica;

@@ -17,10 +17,14 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use key::{SEAL_BYTES, SealKey};
+use key::{KeyFile, SEAL_BYTES, SealKey};
 use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
+
+/// How many names of temporary files are tried. Only a process of the same number in another container, or one before a
+/// reboot, leaves files that are in the way.
+const ATTEMPTS_MAX: usize = 100;
 
 /// A private directory of compiled components.
 #[derive(Clone, Debug)]
@@ -41,6 +45,12 @@ pub enum CacheError {
         #[source]
         source: io::Error,
     },
+    /// What should be the key is something else, probably a file of the user's.
+    #[error("`{}` is not a key of lp-host; delete it or move it away, or name another folder by LP_HOST_CACHE", .path.display())]
+    NotAKey {
+        /// The file.
+        path: PathBuf,
+    },
     /// Another user could put code there, or read what proves where code came from.
     #[error("the compile cache `{}` is open to other users; `chmod -R go= {}` closes it", .path.display(), .path.display())]
     Shared {
@@ -58,9 +68,11 @@ impl CompileCache {
             return Err(CacheError::Shared { path: dir.to_owned() });
         }
         let path = dir.join("key");
-        let key = SealKey::read_or_make(&path).map_err(opened)?;
-        let key = key.ok_or(CacheError::Shared { path })?;
-        Ok(Self { dir: dir.to_owned(), key })
+        match SealKey::read_or_make(&path).map_err(opened)? {
+            KeyFile::Key(key) => Ok(Self { dir: dir.to_owned(), key }),
+            KeyFile::Shared => Err(CacheError::Shared { path }),
+            KeyFile::Other => Err(CacheError::NotAKey { path }),
+        }
     }
 
     /// Where it is.
@@ -108,24 +120,34 @@ fn is_private(metadata: &fs::Metadata) -> bool {
 
 /// Writes a file that only its user can read, so that a reader sees all of it or none, whoever else writes it too.
 fn write(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
-    let temporary = temporary(path);
-    let written = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&temporary)
-        .and_then(|mut file| parts.iter().try_for_each(|part| file.write_all(part)));
-    written.and_then(|()| fs::rename(&temporary, path)).inspect_err(|_| {
+    let temporary = write_beside(path, parts)?;
+    fs::rename(&temporary, path).inspect_err(|_| {
         let _ = fs::remove_file(&temporary);
     })
 }
 
-/// A name beside `path` that no other writer uses.
-fn temporary(path: &Path) -> PathBuf {
+/// Writes a file beside `path`, which only its user can read, by a name that nothing there has yet.
+fn write_beside(path: &Path, parts: &[&[u8]]) -> io::Result<PathBuf> {
+    let (temporary, mut file) = create_beside(path)?;
+    let written = parts.iter().try_for_each(|part| file.write_all(part));
+    // Removed only where it was made: what had the name before is somebody else's.
+    written.map(|()| temporary.clone()).inspect_err(|_| {
+        let _ = fs::remove_file(&temporary);
+    })
+}
+
+fn create_beside(path: &Path) -> io::Result<(PathBuf, fs::File)> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
-    PathBuf::from(name)
+    let mut last = io::Error::from(io::ErrorKind::AlreadyExists);
+    for _ in 0..ATTEMPTS_MAX {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
+        match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&name) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => last = error,
+            opened => return Ok((PathBuf::from(name), opened?)),
+        }
+    }
+    Err(last)
 }
 
 /// What an entry is called: a digest of the component, and of the version and settings it is compiled by.
@@ -147,5 +169,28 @@ impl Hasher for Sha256Hasher {
 
     fn finish(&self) -> u64 {
         unreachable!("the digest is taken from the inner hasher")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_have_the_names_of_temporary_ones_stay() {
+        let temp = tempfile::tempdir().expect("a temporary directory can be made");
+        let path = temp.path().join("entry");
+        let name = |number| temp.path().join(format!("entry.{}-{number}", std::process::id()));
+        // More than the other tests of this process take meanwhile.
+        let taken: Vec<_> = (0..ATTEMPTS_MAX / 2).map(name).collect();
+        taken.iter().for_each(|path| fs::write(path, "theirs").expect("it can be written"));
+        write(&path, &[b"new ", b"entry"]).expect("another name is free");
+        assert_eq!(fs::read(&path).expect("it is there"), b"new entry");
+        // Where it fails, only what it made goes.
+        let folder = temp.path().join("folder");
+        fs::create_dir_all(folder.join("below")).expect("it can be made");
+        write(&folder, &[b"new"]).expect_err("a folder is in the way");
+        assert!(taken.iter().all(|path| fs::read(path).is_ok_and(|text| text == b"theirs")));
+        assert_eq!(fs::read_dir(temp.path()).expect("it can be listed").count(), taken.len() + 2);
     }
 }

@@ -1,10 +1,10 @@
 //! The directory of a run: the sockets that are there while it runs, for nobody but its user.
 
 use std::fmt;
-use std::fs::{DirBuilder, File, TryLockError};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+
+use lp_base::own_dir::OwnDir;
 
 /// The longest name of a socket in a run's directory, with its ending.
 pub const SOCKET_NAME_BYTES_MAX: usize = 24;
@@ -40,10 +40,16 @@ impl RunId {
         Self(format!("{program}-{suffix}"))
     }
 
-    /// The id that `text` is, if it could be one.
+    /// The id that `text` is, if it has the form of one: the beginning of a program's name, and a suffix of four characters.
     pub fn parse(text: &str) -> Option<Self> {
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        let valid = !text.is_empty() && text.len() <= Self::BYTES_MAX && text.chars().all(plain);
+        let (program, suffix) = text.rsplit_once('-')?;
+        let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let valid = program.starts_with(|c: char| c.is_ascii_lowercase())
+            && program.len() <= PROGRAM_BYTES_MAX
+            && program.chars().all(is_plain)
+            && !program.ends_with('-')
+            && suffix.len() == SUFFIX_BYTES
+            && suffix.bytes().all(|c| SUFFIX_ALPHABET.contains(&c));
         valid.then(|| Self(text.to_owned()))
     }
 
@@ -61,29 +67,38 @@ impl fmt::Display for RunId {
 
 /// The directory of a run of this process. Dropping it removes the directory with all that is in it.
 ///
-/// It is locked as long as this lives, which is how others know that the run does.
+/// It is locked as long as this lives, which is how others know that the run does. Its mark tells it apart from a folder
+/// of the user's with such a name.
 #[derive(Debug)]
 pub struct RunDir {
     id: RunId,
-    path: PathBuf,
-    _lock: File,
+    dir: OwnDir,
 }
 
 impl RunDir {
-    /// Makes the directory of a new run of `program` below `root`, with an id that no other run has.
+    /// Makes the directory of a new run of `program` below `root`, with an id that nothing there has.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the system says.
     pub fn create(root: &Path, program: &str) -> io::Result<Self> {
         for _ in 0..ATTEMPTS_MAX {
             let id = RunId::random(program);
-            let path = root.join(id.as_str());
-            match DirBuilder::new().mode(0o700).create(&path) {
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
-                made => made?,
-            }
-            if let Some(lock) = lock_new(&path)? {
-                return Ok(Self { id, path, _lock: lock });
+            match OwnDir::create(&root.join(id.as_str()), &purpose(&id)) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                made => return Ok(Self { dir: made?, id }),
             }
         }
         Err(io::Error::new(ErrorKind::AlreadyExists, "every id that was tried is taken"))
+    }
+
+    /// The directory of the run `id` below `root`, dead or alive; `None` if no lp-host made what is there, if anything is.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the system says.
+    pub fn find(root: &Path, id: &RunId) -> io::Result<Option<OwnDir>> {
+        OwnDir::open(&root.join(id.as_str()), &purpose(id))
     }
 
     /// What the run is called.
@@ -93,7 +108,7 @@ impl RunDir {
 
     /// Where it is. The path of a socket in it is short enough.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.dir.path()
     }
 
     /// The path for the socket called `name` in it.
@@ -102,35 +117,20 @@ impl RunDir {
     ///
     /// If `name.sock` is longer than [`SOCKET_NAME_BYTES_MAX`].
     pub fn socket(&self, name: &str) -> PathBuf {
-        socket_path(&self.path, name)
+        socket_path(self.path(), name)
     }
 }
 
 impl Drop for RunDir {
     fn drop(&mut self) {
         // What is left over is removed by the guardian, or by the next run.
-        let _ = std::fs::remove_dir_all(&self.path);
+        let _ = self.dir.remove();
     }
 }
 
-/// The lock of a directory that was just made; `None` if a sweep took it for that of a dead run in between.
-fn lock_new(path: &Path) -> io::Result<Option<File>> {
-    let is_gone = |error: &io::Error| error.kind() == ErrorKind::NotFound;
-    let lock = match File::open(path) {
-        Err(error) if is_gone(&error) => return Ok(None),
-        opened => opened?,
-    };
-    match lock.try_lock() {
-        Err(TryLockError::WouldBlock) => return Ok(None),
-        Err(TryLockError::Error(error)) => return Err(error),
-        Ok(()) => {}
-    }
-    let locked = lock.metadata()?;
-    match std::fs::metadata(path) {
-        Err(error) if is_gone(&error) => Ok(None),
-        Err(error) => Err(error),
-        Ok(there) => Ok(((there.dev(), there.ino()) == (locked.dev(), locked.ino())).then_some(lock)),
-    }
+/// What the mark in a run's directory says that it is for. The id is part of it, so that a copy by another name is no run.
+fn purpose(id: &RunId) -> String {
+    format!("run {id}")
 }
 
 /// The path for the socket called `name` in the run directory `dir`.
@@ -161,9 +161,28 @@ mod tests {
             assert!(id.as_str().starts_with(&program[..program.len().min(14)]), "{id}");
             assert_eq!(RunId::parse(id.as_str()), Some(id));
         }
-        assert_eq!(RunId::parse(".."), None);
-        assert_eq!(RunId::parse("a/b"), None);
-        assert_eq!(RunId::parse(""), None);
+        let others = [
+            "",
+            "..",
+            "a/b",
+            ".git",
+            "docs",
+            "counting",
+            "counting-7k2",
+            "counting-7k2fg",
+            "counting-7k2o",
+            "counting-7K2f",
+            "Counting-7k2f",
+            "counting--7k2f",
+            "-7k2f",
+            "7-7k2f",
+            "counting_7k2f",
+            "a-name-that-is-lo-7k2f",
+        ];
+        for other in others {
+            assert_eq!(RunId::parse(other), None, "{other}");
+        }
+        assert!(RunId::parse("a-name-that-is-l-7k2f").is_some());
     }
 
     #[test]

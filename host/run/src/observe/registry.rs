@@ -1,6 +1,6 @@
 //! The runs of this user on this machine, each a directory that is locked while the run lives.
 
-use std::fs::{DirBuilder, File, TryLockError};
+use std::fs::{DirBuilder, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -80,7 +80,11 @@ impl Registry {
         RunDir::create(&self.root, program).map_err(|error| self.failed(error))
     }
 
-    /// The runs that live, by id. What dead ones left is removed.
+    /// The runs that live, by id. What dead ones left is removed; anything else there is nobody's business but its owner's.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the directory of all runs can't be read.
     pub fn runs(&self) -> Result<Vec<RunId>, RegistryError> {
         let mut runs = Vec::new();
         for entry in std::fs::read_dir(&self.root).map_err(|error| self.failed(error))? {
@@ -95,27 +99,27 @@ impl Registry {
     }
 
     fn lives(&self, id: &RunId) -> io::Result<bool> {
-        let path = self.path(id);
-        let lock = match File::open(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-            opened => opened?,
-        };
-        match lock.try_lock() {
+        let Some(dir) = RunDir::find(&self.root, id)? else { return Ok(false) };
+        match dir.lock().try_lock() {
             Err(TryLockError::WouldBlock) => Ok(true),
             Err(TryLockError::Error(error)) => Err(error),
-            Ok(()) => remove(&path).map(|()| false),
+            Ok(()) => {
+                // The run is dead, whatever of its directory can't be removed.
+                let _ = dir.remove();
+                Ok(false)
+            }
         }
     }
 
     /// Waits until a run has ended, however it does, and removes what it left.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the system says.
     pub fn reap(&self, id: &RunId) -> io::Result<()> {
-        let path = self.path(id);
-        let lock = match File::open(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            opened => opened?,
-        };
-        lock.lock()?;
-        remove(&path)
+        let Some(dir) = RunDir::find(&self.root, id)? else { return Ok(()) };
+        dir.lock().lock()?;
+        dir.remove()
     }
 
     /// Where the control socket of a run is.
@@ -133,17 +137,12 @@ impl Registry {
     }
 }
 
-/// Removes a directory that others may be removing too.
-fn remove(path: &Path) -> io::Result<()> {
-    match std::fs::remove_dir_all(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        removed => removed,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use lp_base::own_dir::{MARK, mark_text};
 
     use super::*;
 
@@ -163,14 +162,87 @@ mod tests {
         assert_eq!(registry.runs().expect("it can be listed"), []);
     }
 
+    /// What a run leaves that was killed, below `root`.
+    fn dead_run(root: &Path, id: &str) -> PathBuf {
+        let left = root.join(id);
+        std::fs::create_dir_all(left.join("below")).expect("it can be made");
+        std::fs::write(left.join(MARK), mark_text(&format!("run {id}"))).expect("it can be written");
+        left
+    }
+
     #[test]
     fn what_a_dead_run_left_is_removed_with_all_that_is_in_it() {
         let temp = temp();
         let registry = Registry::open(Some(temp.path()), Path::new("/nowhere")).expect("it can be made");
-        let left = temp.path().join("lp-host/counting-2345");
-        std::fs::create_dir_all(left.join("below")).expect("it can be made");
+        let left = dead_run(&registry.root, "counting-2345");
         assert_eq!(registry.runs().expect("it can be listed"), []);
         assert!(!left.exists());
+        let left = dead_run(&registry.root, "counting-2345");
+        registry.reap(&RunId::parse("counting-2345").expect("it is an id")).expect("it has ended");
+        assert!(!left.exists());
+    }
+
+    #[test]
+    fn whatever_else_is_there_stays_and_is_no_run() {
+        let temp = temp();
+        let registry = Registry::open(Some(temp.path()), Path::new("/nowhere")).expect("it can be made");
+        let root = &registry.root;
+        let dead = dead_run(root, "dead-2345");
+        // By its name it could be a run, by its mark it is the copy of one.
+        std::fs::rename(dead_run(root, "first-2345"), root.join("copy-2345")).expect("it can be moved");
+        let folders = ["docs", "src", ".git", "notes-2023", "older-2345", "shut-2345"];
+        for name in folders {
+            std::fs::create_dir(root.join(name)).expect("it can be made");
+            std::fs::write(root.join(name).join("control.sock"), "theirs").expect("it can be written");
+        }
+        std::fs::set_permissions(root.join("shut-2345"), std::fs::Permissions::from_mode(0)).expect("it is ours");
+        std::fs::write(root.join("file-2345"), "theirs").expect("it can be written");
+        symlink("copy-2345", root.join("link-2345")).expect("it can be made");
+        symlink("nowhere", root.join("lost-2345")).expect("it can be made");
+        let before = names(root);
+        for id in ["older-2345", "copy-2345", "shut-2345", "file-2345", "link-2345", "lost-2345", "none-2345"] {
+            registry.reap(&RunId::parse(id).expect("it is an id")).expect("there is nothing to wait for");
+        }
+        assert_eq!(registry.runs().expect("it can be listed"), []);
+        let run = registry.add("counting").expect("it can be added");
+        assert_eq!(registry.runs().expect("it can be listed"), [run.id().clone()]);
+        drop(run);
+        assert!(!dead.exists());
+        let left: Vec<_> = before.into_iter().filter(|name| name != "dead-2345").collect();
+        assert_eq!(names(root), left);
+        std::fs::set_permissions(root.join("shut-2345"), std::fs::Permissions::from_mode(0o700)).expect("it is ours");
+        for name in folders {
+            assert!(root.join(name).join("control.sock").exists(), "{name}");
+        }
+    }
+
+    fn names(root: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(root).expect("it can be listed");
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.expect("it can be read").file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_run_that_is_just_being_added_is_never_swept() {
+        let temp = temp();
+        let registry = Registry::open(Some(temp.path()), Path::new("/nowhere")).expect("it can be made");
+        let ended = AtomicBool::new(false);
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                while !ended.load(Ordering::Relaxed) {
+                    registry.runs().expect("it can be listed");
+                }
+            });
+            for _ in 0..200 {
+                let run = registry.add("counting").expect("it can be added");
+                assert!(run.path().join(MARK).exists());
+                assert!(registry.runs().expect("it can be listed").contains(run.id()));
+            }
+            ended.store(true, Ordering::Relaxed);
+        });
+        assert_eq!(names(&registry.root), [] as [&str; 0]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The key by which the entries of a compile cache are sealed.
 
 use std::fmt;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 
-use super::{is_private, temporary, write};
+use super::{is_private, write_beside};
 
 /// The length of a key, which is that of the hash, as RFC 2104 advises.
 const KEY_BYTES: usize = 32;
@@ -31,22 +31,36 @@ impl fmt::Debug for SealKey {
     }
 }
 
+/// What is in the place of a key.
+pub enum KeyFile {
+    /// A key.
+    Key(SealKey),
+    /// Something that others could have read.
+    Shared,
+    /// Something else.
+    Other,
+}
+
 impl SealKey {
-    /// The key in the file `path`, which is made if it is missing or no key; `None` if others could have read it.
-    pub fn read_or_make(path: &Path) -> io::Result<Option<Self>> {
+    /// The key in the file `path`, which is made if it is missing.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the system says.
+    pub fn read_or_make(path: &Path) -> io::Result<KeyFile> {
         if let Some(found) = read(path)? {
             return Ok(found);
         }
         let mut key = [0; KEY_BYTES];
         getrandom::fill(&mut key).map_err(|error| io::Error::other(error.to_string()))?;
         // A key that is there already stays: of two processes that start at once, both use the one that came first.
-        let made = temporary(path);
-        write(&made, &[&key])?;
-        let linked = fs::hard_link(&made, path);
+        let made = write_beside(path, &[&key])?;
+        // One that a crash cut would not be replaced, so it gets its name once it is on the disk.
+        let linked = File::open(&made).and_then(|file| file.sync_all()).and_then(|()| fs::hard_link(&made, path));
         let _ = fs::remove_file(&made);
         match linked {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
-            _ => Ok(read(path)?.flatten()),
+            _ => Ok(read(path)?.unwrap_or(KeyFile::Other)),
         }
     }
 
@@ -74,23 +88,27 @@ fn hmac<const N: usize>(key: &[u8; KEY_BYTES], parts: [&[u8]; N]) -> [u8; SEAL_B
     padded(0x5c).chain_update(inner).finalize().into()
 }
 
-/// The key in a file: nothing if there is no file or no key in it, and no key if others could have read it.
-fn read(path: &Path) -> io::Result<Option<Option<SealKey>>> {
-    let opened = OpenOptions::new().read(true).custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(path);
+/// What a file is; `None` if there is none.
+fn read(path: &Path) -> io::Result<Option<KeyFile>> {
+    // Neither through a link, nor waiting for the other end of a pipe.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
     let file = match opened {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         opened => opened?,
     };
     let metadata = file.metadata()?;
-    if !metadata.is_file() || !is_private(&metadata) {
-        return Ok(Some(None));
+    if !metadata.is_file() {
+        return Ok(Some(KeyFile::Other));
+    }
+    if !is_private(&metadata) {
+        return Ok(Some(KeyFile::Shared));
     }
     let mut key = Vec::new();
     file.take(KEY_BYTES as u64 + 1).read_to_end(&mut key)?;
-    match <[u8; KEY_BYTES]>::try_from(key) {
-        Ok(key) => Ok(Some(Some(SealKey(Arc::new(key))))),
-        Err(_) => fs::remove_file(path).map(|()| None),
-    }
+    // A file of another length may be anything of the user's, so it is not for lp-host to replace.
+    let key = <[u8; KEY_BYTES]>::try_from(key);
+    Ok(Some(key.map_or(KeyFile::Other, |key| KeyFile::Key(SealKey(Arc::new(key))))))
 }
 
 #[cfg(test)]

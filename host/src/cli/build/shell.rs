@@ -255,6 +255,11 @@ async fn end_of(mut stream: impl AsyncRead + Unpin, mut says: impl FnMut(&[u8]))
     kept
 }
 
+/// Opens a file to be locked, and makes it if it is missing. One of the user's by that name keeps what is in it.
+pub(super) fn lock_file(path: &Path) -> std::io::Result<File> {
+    File::options().create(true).truncate(false).write(true).open(path)
+}
+
 /// A word as the shell takes it.
 pub(in crate::cli) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);

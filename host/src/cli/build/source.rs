@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::super::screen::{Failure, Screen, exit_code};
 use super::jobs::built;
 use super::recipe::{Bindings, Recipe, RecipeError, language_names};
-use super::shell::Shell;
+use super::shell::{Shell, lock_file};
 use super::steps::{self, Places};
 use super::{artifact, bytes, encode, go, js, languages, shown, tools};
 
@@ -78,7 +78,7 @@ impl Source {
         // Of two builds at once, the second finds what the first has made.
         let lock = component.with_extension("lock");
         let parent = component.parent().unwrap_or(Path::new(""));
-        let lock = fs::create_dir_all(parent).and_then(|()| fs::File::create(lock)).map_err(not_prepared(parent))?;
+        let lock = fs::create_dir_all(parent).and_then(|()| lock_file(&lock)).map_err(not_prepared(parent))?;
         shell.lock(&lock, &what)?;
         let wit = self.wit.as_ref().map(Folder::text);
         let inputs = match self.recipe.cargo {
@@ -91,6 +91,7 @@ impl Source {
         }
         let started = Instant::now();
         let task = screen.task(&format!("building {names}: {}", self.recipe.title));
+        places.begin()?;
         places.prepare(&self.recipe, wit.as_deref()).map_err(not_prepared(&places.work))?;
         match (self.recipe.bindings, &mut self.wit) {
             (Some(Bindings::C), Some(wit)) => encode::write_c_bindings(wit, self.recipe.style(), &places.bindings),

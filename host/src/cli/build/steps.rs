@@ -1,14 +1,19 @@
 //! The commands of a recipe, with the places filled in that they name.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use lp_base::own_dir::OwnDir;
 use lp_wit::NODE_WORLD;
 
 use super::super::screen::{Failure, Task, exit_code};
 use super::languages;
 use super::recipe::{Recipe, Step};
 use super::shell::{Shell, quoted};
+
+/// What the mark in the folder of a build says that it is for.
+const WORK_PURPOSE: &str = "the build of a component";
 
 /// What the words in braces of a recipe stand for.
 pub(super) struct Places {
@@ -38,10 +43,20 @@ impl Places {
         }
     }
 
+    /// Makes the folder of the build, empty. One that the user has by that name stays, and the build fails.
+    pub(super) fn begin(&self) -> Result<(), Failure> {
+        // What was left here by a build from other inputs could be taken for a part of this one.
+        OwnDir::create_anew(&self.work, WORK_PURPOSE).map(drop).map_err(|error| {
+            let message = format!("failed to build in `{}`: {error}", self.work.display());
+            match error.kind() {
+                ErrorKind::AlreadyExists => Failure::new(exit_code::WRONG_PROGRAM, message),
+                _ => Failure::new(exit_code::NOT_LAUNCHED, message),
+            }
+        })
+    }
+
     /// Writes what the steps read: the WIT, if they do, and the SDK.
     pub(super) fn prepare(&self, recipe: &Recipe, wit: Option<&str>) -> io::Result<()> {
-        // What was left here by a build from other inputs could be taken for a part of this one.
-        let _ = fs::remove_dir_all(&self.work);
         fs::create_dir_all(self.work.join("wit"))?;
         fs::create_dir_all(&self.bindings)?;
         fs::create_dir_all(self.work.join("sdk"))?;

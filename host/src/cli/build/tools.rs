@@ -1,15 +1,20 @@
 //! The packages that recipes need, installed once per version into a folder that all programs of the user share.
 
-use std::fs::{self, File};
+use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use lp_base::own_dir::OwnDir;
+
 use super::super::screen::{Failure, Screen, exit_code};
 use super::recipe::{Need, Recipe};
-use super::shell::{Shell, quoted};
+use super::shell::{Shell, lock_file, quoted};
 
 /// Written last, so that an installation that was cut off is begun anew.
 const READY: &str = "ready";
+
+/// What the mark in the folder of an installation says that it is for.
+const PURPOSE: &str = "the tools of a language";
 
 /// Where tools are kept: `$LP_HOST_TOOLS`, or `lp-host/tools` in the user's cache directory.
 fn tools_dir() -> Option<PathBuf> {
@@ -64,7 +69,7 @@ pub(in crate::cli) fn install(recipe: &Recipe, shell: &Shell<'_>, screen: &Scree
     let parent = dir.parent().expect("it was joined to one");
     // Whoever could write here could run programs as this user.
     fs::DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(failed)?;
-    let lock = File::create(dir.with_added_extension("lock")).map_err(failed)?;
+    let lock = lock_file(&dir.with_added_extension("lock")).map_err(failed)?;
     let what = format!("the installation of {}", packages(recipe));
     if lock.try_lock().is_err() {
         let _task = screen.task(&format!("waiting for another build, which installs {}", packages(recipe)));
@@ -74,10 +79,8 @@ pub(in crate::cli) fn install(recipe: &Recipe, shell: &Shell<'_>, screen: &Scree
         return Ok(dir);
     }
     let task = screen.task(&format!("installing {} for {}, once", packages(recipe), recipe.title));
-    if dir.exists() {
-        fs::remove_dir_all(&dir).map_err(failed)?;
-    }
-    fs::create_dir_all(&dir).map_err(failed)?;
+    // An installation that was cut off makes way; a folder of the user's by that name does not.
+    OwnDir::create_anew(&dir, PURPOSE).map_err(failed)?;
     if !recipe.npm_overrides.is_empty() {
         let package = serde_json::json!({ "overrides": recipe.npm_overrides });
         fs::write(dir.join("package.json"), package.to_string()).map_err(failed)?;

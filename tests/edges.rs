@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lp_host::calls::ReplicaIndex;
-use lp_host::courier::grpc::{Address, Connection, ConnectionOptions, Credential, Passes, Remote};
-use lp_host::courier::{CallContext, CallError, CallOptions, Exchange, Message};
+use lp_host::courier::grpc::{Address, Connection};
+use lp_host::courier::{
+    CallContext, CallError, CallOptions, Credential, Exchange, Message, Passes, Remote, RemoteLimits, RemoteProcess,
+};
 use lp_host::launch::{Credentials, LaunchSetting, Launched, ProcessSetting, WorkerFiles, Workers, launch};
 use lp_host::lower;
 use lp_host::plan::{LaunchType, NodeId, Plan, ReplicaId};
@@ -89,13 +91,13 @@ impl Launch {
         let replica = ReplicaId { node, index: 0 };
         let worker = self.plan.workers.iter().position(|worker| worker.replicas.contains(&replica));
         let socket = WorkerFiles::of(self.dir.path()).socket(worker.expect("every replica has a worker"));
-        let options = ConnectionOptions { in_flight_max: 1, message_bytes_max: 1 << 20 };
-        let connection = Connection::new(Address::Unix(socket), options);
+        let limits = RemoteLimits { in_flight_max: 1, message_bytes_max: 1 << 20 };
+        let process = RemoteProcess::new(Connection::new(Address::Unix(socket)), limits);
         let caller = caller.map(|node| ReplicaIndex(node.0));
         let passes = Arc::new(shown.into_iter().map(|credential| (caller, credential)).collect::<Passes>());
         let methods = Arc::from(["/test.probe.Probe/Echo".parse().expect("it is a path")]);
         let exchange = Exchange::new(0);
-        let remote = Remote::new(label.to_owned(), ReplicaIndex(0), exchange, connection, passes, methods);
+        let remote = Remote::new(label.to_owned(), ReplicaIndex(0), exchange, process, passes, methods);
         let context = CallContext { origin: None, caller, kept: None, options: within_a_minute() };
         remote.call(0, Message::from(ECHOED), context).await.map(|response| response.to_vec())
     }

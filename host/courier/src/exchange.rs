@@ -3,10 +3,9 @@
 //! A ring is seen when its last call is made, as far as one process knows of all its calls. Those that go through several
 //! processes are found by the launcher, which hears of the holds that last.
 
-use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use futures::task::AtomicWaker;
 use lp_base::calls::{Origin, ReplicaIndex};
@@ -147,7 +146,7 @@ impl Exchange {
         holds.map(|(caller, (number, callee))| Blocked { caller, callee: ReplicaIndex(callee), number }).collect()
     }
 
-    /// Ends a hold that is part of a ring of `calls` calls, unless it has ended: see [`Hold::broken`].
+    /// Ends a hold that is part of a ring of `calls` calls, unless it has ended: see [`Hold::poll_broken`].
     pub fn break_hold(&self, blocked: Blocked, calls: u32) {
         if let Some(caller) = self.callers.get(blocked.caller.0 as usize) {
             caller.broken.store(word(blocked.number, calls), Ordering::SeqCst);
@@ -165,17 +164,16 @@ fn waits_for_itself(label: &str, calls: usize) -> CallError {
 }
 
 impl Hold {
-    /// Waits until somebody finds that the call, which is to `label`, waits for itself; mostly for ever.
-    pub async fn broken(&self, label: &str) -> CallError {
+    /// Ready when somebody has found that the call, which is to `label`, waits for itself; mostly never.
+    pub fn poll_broken(&self, label: &str, cx: &Context<'_>) -> Poll<CallError> {
         let caller = self.exchange.caller(self.caller);
-        let calls = poll_fn(|cx| {
-            caller.waker.register(cx.waker());
-            match halves(caller.broken.load(Ordering::SeqCst)) {
-                (number, calls) if calls > 0 && number == halves(self.word).0 => Poll::Ready(calls),
-                _ => Poll::Pending,
+        caller.waker.register(cx.waker());
+        match halves(caller.broken.load(Ordering::SeqCst)) {
+            (number, calls) if calls > 0 && number == halves(self.word).0 => {
+                Poll::Ready(waits_for_itself(label, calls as usize))
             }
-        });
-        waits_for_itself(label, calls.await as usize)
+            _ => Poll::Pending,
+        }
     }
 }
 
@@ -190,14 +188,19 @@ impl Drop for Hold {
 
 #[cfg(test)]
 mod tests {
-    use futures::FutureExt;
+    use std::task::{Context, Poll, Waker};
+
     use lp_base::calls::{Origin, ReplicaIndex};
 
-    use super::Exchange;
+    use super::{CallError, Exchange, Hold};
 
     const A: ReplicaIndex = ReplicaIndex(0);
     const B: ReplicaIndex = ReplicaIndex(1);
     const C: ReplicaIndex = ReplicaIndex(2);
+
+    fn broken(hold: &Hold) -> Poll<CallError> {
+        hold.poll_broken("b/0", &Context::from_waker(Waker::noop()))
+    }
 
     #[test]
     fn a_chain_that_comes_back_to_a_held_replica_is_a_ring() {
@@ -239,11 +242,11 @@ mod tests {
         let exchange = Exchange::new(2);
         let first = exchange.hold(A, B);
         let [seen] = exchange.blocked()[..] else { panic!("there is one") };
-        assert!(first.broken("b/0").now_or_never().is_none());
+        assert!(broken(&first).is_pending());
         exchange.break_hold(seen, 3);
-        let error = first.broken("b/0").now_or_never().expect("it is broken");
+        let Poll::Ready(error) = broken(&first) else { panic!("it is broken") };
         assert!(error.to_string().contains("`b/0` waits for this caller, 3 call(s) up the chain"), "{error}");
         drop(first);
-        assert!(exchange.hold(A, B).broken("b/0").now_or_never().is_none());
+        assert!(broken(&exchange.hold(A, B)).is_pending());
     }
 }

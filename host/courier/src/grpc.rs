@@ -1,27 +1,32 @@
-//! Calls between processes: the courier's edge to gRPC, on both sides.
+//! gRPC between processes, on both sides: a [`Carrier`](crate::Carrier) of calls, and the server in front of replicas.
 //!
 //! The bytes of a message are those that pass within a process, so that neither side knows a type: a request goes from
 //! the caller's memory to the wire as it is, and every node is a gRPC service to anyone else. What a call carries beside
-//! its message, and how its failures are told, is in `metadata` and `status`.
+//! its message, and how its failures are told, is in `metadata` and `status`. Unix sockets and TCP are in `socket`.
 
 mod client;
 mod codec;
 mod connection;
-mod credential;
 mod metadata;
+mod outside;
 mod public;
 mod server;
+mod service;
+mod socket;
 mod status;
 mod stream;
 mod workers;
 
-pub use client::{Presence, Remote, RemoteMethod};
-pub use connection::{Address, Connection, ConnectionOptions};
-pub use credential::{Bearer, Credential, Passes, Permits};
+pub use connection::Connection;
 use http::HeaderValue;
-pub use public::{GET_WIT_PATH, Public, PublicSchema, ReflectionError, TYPES_SERVICE};
-pub use server::{Check, Listener, ServedReplica, Service, Services, is_own_user, serve, serve_client};
+pub use outside::serve_client;
+pub use public::{Check, GET_WIT_PATH, Public, PublicSchema, ReflectionError, TYPES_SERVICE};
+pub use server::{Audience, serve};
+pub use service::{ServedReplica, Service, Services};
+pub use socket::{Address, Listener, is_own_user};
 pub use workers::serve_worker;
+
+pub use crate::{Bearer, Credential, Passes, Permits, Presence};
 
 /// The `content-type` of gRPC messages.
 const CONTENT_TYPE_GRPC: HeaderValue = HeaderValue::from_static("application/grpc");

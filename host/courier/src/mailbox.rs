@@ -18,7 +18,7 @@ use queue::Queue;
 pub use queue::Room;
 use tokio::sync::{Notify, oneshot, watch};
 
-use super::peer::Pending;
+use super::pending::Pending;
 use super::{CallContext, CallError, CallOptions, Callers, Exchange, Message, Pump, Urgency};
 
 /// What a replica has served.

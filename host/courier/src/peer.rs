@@ -1,11 +1,9 @@
 //! The replicas that a caller can reach, wherever they run.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::grpc::Remote;
-use super::{CallContext, CallError, Mailbox, Message};
+use crate::{CallContext, CallError, Mailbox, Message, Remote};
 
 /// How often a call by an idempotent handle is made before its failure is its caller's.
 const ATTEMPTS_MAX: u32 = 4;
@@ -49,10 +47,11 @@ impl Peer {
     /// Calls a method and returns its response.
     pub async fn call(&self, method: usize, request: Message, context: CallContext) -> Result<Message, CallError> {
         match self {
-            // The rare ways are boxed, so that a call within the process stays small.
+            // The rare way is boxed, so that a call within the process stays small. A call to another process boxes its
+            // carrier's part alone.
             _ if context.options.idempotent => Box::pin(self.call_again(method, request, context)).await,
             Self::Local(mailbox) => mailbox.call(method, request, context).await,
-            Self::Remote(remote) => Box::pin(remote.call(method, request, context)).await,
+            Self::Remote(remote) => remote.call(method, request, context).await,
         }
     }
 
@@ -85,18 +84,30 @@ impl Peer {
     }
 }
 
-/// Counts a call for as long as it lives.
-pub(super) struct Pending<'a>(&'a AtomicUsize);
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
 
-impl<'a> Pending<'a> {
-    pub(super) fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
-    }
-}
+    use lp_base::calls::ReplicaIndex;
 
-impl Drop for Pending<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+    use crate::grpc::{Address, Connection};
+    use crate::{
+        CallContext, CallOptions, Callers, Exchange, Mailbox, Message, Passes, Remote, RemoteLimits, RemoteProcess,
+        Room,
+    };
+
+    #[test]
+    fn a_call_within_the_process_is_no_larger_for_those_that_leave_it() {
+        let (exchange, replica) = (Exchange::new(1), ReplicaIndex(0));
+        let context = || CallContext { origin: None, caller: None, kept: None, options: CallOptions::default() };
+        let room = Room { calls: 1, bytes: 1 };
+        let mailbox = Mailbox::new("a/0".to_owned(), replica, Callers::default(), room, exchange.clone());
+        let limits = RemoteLimits { in_flight_max: 1, message_bytes_max: 1 };
+        let process = RemoteProcess::new(Connection::new(Address::Tcp(String::new())), limits);
+        let passes = Arc::<Passes>::default();
+        let remote = Remote::new("a/0".to_owned(), replica, exchange, process, passes, Arc::default());
+        let local = size_of_val(&mailbox.call(0, Message::default(), context()));
+        let remote = size_of_val(&remote.call(0, Message::default(), context()));
+        assert!(remote <= local, "{remote} bytes of a call to another process, {local} of one within this one");
     }
 }

@@ -53,7 +53,7 @@ pub struct Pump {
     /// wasmtime can't start an instance from within another one's event loop.
     taking_calls: AtomicBool,
     bell: Arc<Bell>,
-    clock: Clock,
+    busy: BusyTime,
 }
 
 /// What the loop's futures wake.
@@ -110,20 +110,15 @@ enum Polled {
 
 /// How long a replica's loop has been on a thread.
 #[derive(Default)]
-pub struct Clock {
-    busy_ns: AtomicU64,
+struct BusyTime {
+    total_ns: AtomicU64,
     average_ns: AtomicU64,
 }
 
-impl Clock {
-    /// The time that the loop has spent being polled, without what it spent polling others: its use of a processor.
-    pub fn busy(&self) -> Duration {
-        Duration::from_nanos(self.busy_ns.load(Ordering::Relaxed))
-    }
-
+impl BusyTime {
     fn add(&self, spent: Duration) {
         let spent = spent.as_nanos() as u64;
-        self.busy_ns.fetch_add(spent, Ordering::Relaxed);
+        self.total_ns.fetch_add(spent, Ordering::Relaxed);
         let average = self.average_ns.load(Ordering::Relaxed);
         self.average_ns.store(average - average / 8 + spent / 8, Ordering::Relaxed);
     }
@@ -135,9 +130,9 @@ impl Clock {
 }
 
 impl Pump {
-    /// How long the loop has been on a thread.
-    pub fn clock(&self) -> &Clock {
-        &self.clock
+    /// The time that the loop has spent being polled, without what it spent polling others: its use of a processor.
+    pub fn busy(&self) -> Duration {
+        Duration::from_nanos(self.busy.total_ns.load(Ordering::Relaxed))
     }
 
     /// Runs `future` to its end on the task that awaits this, sharing the work with callers. A loop that has ended may
@@ -176,7 +171,7 @@ impl Pump {
     /// measured by the `block_bytes` that the call leaves in its caller's memory.
     pub fn assist(&self, urgency: Urgency, block_bytes: usize, queue: impl FnOnce()) -> bool {
         let depth = NESTING.get();
-        let worthwhile = depth < NESTING_MAX && (urgency == Urgency::Blocked || self.clock.is_short(block_bytes));
+        let worthwhile = depth < NESTING_MAX && (urgency == Urgency::Blocked || self.busy.is_short(block_bytes));
         let body = worthwhile.then(|| self.try_lock()).flatten();
         queue();
         let Some(mut body) = body else { return false };
@@ -236,7 +231,7 @@ impl Pump {
         let start = Instant::now();
         let result = poll();
         let spent = start.elapsed();
-        self.clock.add(spent.saturating_sub(NESTED_TIME.get()));
+        self.busy.add(spent.saturating_sub(NESTED_TIME.get()));
         NESTED_TIME.set(outer + spent);
         result
     }

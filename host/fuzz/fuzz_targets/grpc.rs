@@ -10,10 +10,9 @@ use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::{Arc, LazyLock};
 
-use lp_host::courier::grpc::{
-    Bearer, Credential, Permits, Public, PublicSchema, ServedReplica, Service, Services, serve_client, serve_worker,
-};
-use lp_host::courier::{Callers, Exchange, Mailbox, Peer, ReplicaIndex, Room};
+use lp_host::calls::ReplicaIndex;
+use lp_host::courier::grpc::{Public, PublicSchema, ServedReplica, Service, Services, serve_client, serve_worker};
+use lp_host::courier::{Bearer, Callers, Credential, Exchange, Mailbox, Peer, Permits, Room};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;

@@ -315,7 +315,7 @@ impl Worker {
         let mailbox = self.mailbox(replica)?;
         let memory_bytes =
             self.replicas.get(&replica).map_or(0, |local| local.spec.memory_bytes.load(Ordering::Relaxed));
-        Some(ReplicaStats { served: mailbox.served(), busy: mailbox.pump().clock().busy(), memory_bytes })
+        Some(ReplicaStats { served: mailbox.served(), busy: mailbox.pump().busy(), memory_bytes })
     }
 
     /// Every replica that is blocked on another one, as far as one of the two is this worker's.

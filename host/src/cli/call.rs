@@ -9,8 +9,8 @@ use lp_base::plan::{NodeId, NodeKind, Plan, ReplicaId};
 use lp_base::words::parse_duration;
 use lp_component::component::{Component, Interface, Method, MethodTypes, described};
 use lp_component::proto::{method_name, service_name, wit_of_response};
-use lp_courier::grpc::{Address, Connection, ConnectionOptions, GET_WIT_PATH, Passes, Remote};
-use lp_courier::{CallContext, CallError, CallOptions, Exchange, Message};
+use lp_courier::grpc::{Address, Connection, GET_WIT_PATH};
+use lp_courier::{CallContext, CallError, CallOptions, Exchange, Message, Passes, Remote, RemoteLimits, RemoteProcess};
 use lp_run::launch::WorkerFiles;
 use serde_json::Value;
 
@@ -63,11 +63,11 @@ const MESSAGE_BYTES_MAX: usize = 1 << 30;
 impl Callee {
     /// Calls the method at `path`.
     async fn call(&self, path: &str, request: &[u8], timeout: Duration) -> Result<Vec<u8>, CallError> {
-        let options = ConnectionOptions { in_flight_max: 1, message_bytes_max: self.message_bytes_max };
-        let connection = Connection::new(self.address.clone(), options);
+        let limits = RemoteLimits { in_flight_max: 1, message_bytes_max: self.message_bytes_max };
+        let process = RemoteProcess::new(Connection::new(self.address.clone()), limits);
         let path = path.parse().expect("names of WIT are ASCII words, and so are those made of them");
         let (label, exchange, passes) = (self.label.clone(), Exchange::new(0), self.passes.clone());
-        let remote = Remote::new(label, ReplicaIndex(0), exchange, connection, passes, Arc::from([path]));
+        let remote = Remote::new(label, ReplicaIndex(0), exchange, process, passes, Arc::from([path]));
         let options = CallOptions { timeout: Some(timeout), ..CallOptions::default() };
         let context = CallContext { origin: None, caller: None, kept: None, options };
         Ok(remote.call(0, Message::from(request), context).await?.to_vec())

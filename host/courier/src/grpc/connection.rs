@@ -1,82 +1,38 @@
-//! The one connection from this process to a worker, made when it is needed and made again when it was lost.
+//! The one connection from this process to a server, made when it is needed and made again when it was lost.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::{Builder, SendRequest};
-use lp_base::words::WhenFull;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::socket::Address;
 use super::stream::{FRAME_BYTES, WINDOW_BYTES};
-use crate::CallError;
 
 /// The wait before the second attempt to connect; it doubles up to [`BACKOFF_MAX`].
 const BACKOFF_MIN: Duration = Duration::from_millis(5);
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
-/// How a process talks to the workers of its program.
-#[derive(Clone, Copy, Debug)]
-pub struct ConnectionOptions {
-    /// The most calls that may be under way to one worker at the same time; more wait, or are refused.
-    pub in_flight_max: u32,
-    /// The largest request or response in bytes.
-    pub message_bytes_max: usize,
-}
-
-/// Where a server listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Address {
-    /// A Unix socket, as workers have it.
-    Unix(PathBuf),
-    /// A host and a port, as a node has it that listens.
-    Tcp(String),
-}
-
-/// A way to one worker.
+/// A way to one server, which is a worker or a node that listens.
 #[derive(Debug)]
 pub struct Connection {
     address: Address,
-    options: ConnectionOptions,
     current: Mutex<Option<Sender>>,
     /// Held by the one who connects.
     connecting: tokio::sync::Mutex<()>,
-    in_flight: Arc<Semaphore>,
 }
 
 impl Connection {
     /// A way to what listens at `address`. Nothing is connected yet.
-    pub fn new(address: Address, options: ConnectionOptions) -> Arc<Self> {
-        Arc::new(Self {
-            address,
-            options,
-            current: Mutex::new(None),
-            connecting: tokio::sync::Mutex::new(()),
-            in_flight: Arc::new(Semaphore::new(options.in_flight_max as usize)),
-        })
+    pub fn new(address: Address) -> Self {
+        Self { address, current: Mutex::new(None), connecting: tokio::sync::Mutex::new(()) }
     }
 
-    /// The limits of the connection.
-    pub fn options(&self) -> ConnectionOptions {
-        self.options
-    }
-
-    /// Room for one more call.
-    pub(super) async fn room(&self, when_full: WhenFull) -> Result<OwnedSemaphorePermit, CallError> {
-        let room = match when_full {
-            WhenFull::Fail => self.in_flight.clone().try_acquire_owned().ok(),
-            WhenFull::Wait => self.in_flight.clone().acquire_owned().await.ok(),
-        };
-        room.ok_or(CallError::Overloaded)
-    }
-
-    /// The sender of an open connection. Connecting is tried until it works; the caller knows when to give up.
-    pub(super) async fn sender(&self) -> Sender {
+    /// The sender of an open connection, for so many calls at the same time. Connecting is tried until it works; the caller
+    /// knows when to give up.
+    pub(super) async fn sender(&self, in_flight_max: u32) -> Sender {
         if let Some(sender) = self.open() {
             return sender;
         }
@@ -86,7 +42,7 @@ impl Connection {
             if let Some(sender) = self.open() {
                 return sender;
             }
-            match self.connect().await {
+            match self.connect(in_flight_max).await {
                 Ok(sender) => {
                     *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender.clone());
                     return sender;
@@ -105,29 +61,15 @@ impl Connection {
         current.as_ref().filter(|sender| !sender.closed.load(Ordering::Relaxed)).cloned()
     }
 
-    async fn connect(&self) -> io::Result<Sender> {
-        match &self.address {
-            Address::Unix(socket) => self.handshake(UnixStream::connect(socket).await?).await,
-            Address::Tcp(address) => {
-                let stream = TcpStream::connect(address).await?;
-                // Without it, calls are only slower.
-                let _ = stream.set_nodelay(true);
-                self.handshake(stream).await
-            }
-        }
-    }
-
-    async fn handshake<S>(&self, stream: S) -> io::Result<Sender>
-    where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    {
+    async fn connect(&self, in_flight_max: u32) -> io::Result<Sender> {
+        let stream = self.address.connect().await?;
         let mut builder = Builder::new();
         builder
             .initial_window_size(WINDOW_BYTES)
             .initial_connection_window_size(WINDOW_BYTES)
             .max_frame_size(FRAME_BYTES)
             .max_send_buffer_size(WINDOW_BYTES as usize)
-            .initial_max_send_streams(self.options.in_flight_max as usize)
+            .initial_max_send_streams(in_flight_max as usize)
             .enable_push(false);
         let (sender, connection) = builder.handshake(stream).await.map_err(io::Error::other)?;
         let closed = Arc::new(AtomicBool::new(false));

@@ -12,6 +12,9 @@ use crate::{CallContext, CallOptions, Urgency};
 
 /// The replica that is called, where the endpoint serves several: `producer/1`, or `1` among those of one node.
 pub const REPLICA: &str = "lp-replica";
+/// What the caller shows to prove who it is. It has the same bytes in every call over a connection, so that HTTP/2 sends an
+/// index of it after the first.
+pub const CREDENTIAL: &str = "lp-credential";
 /// The index of the calling replica in the plan.
 const CALLER: &str = "lp-caller";
 /// Present if the caller can take no call meanwhile.
@@ -74,6 +77,11 @@ pub fn read(headers: &HeaderMap, trusted: bool) -> CallContext {
         ..CallOptions::default()
     };
     CallContext { origin, caller, kept: None, options }
+}
+
+/// The credential that a caller shows.
+pub fn credential(headers: &HeaderMap) -> Option<&str> {
+    headers.get(CREDENTIAL)?.to_str().ok()
 }
 
 /// The `grpc-timeout` header: in the smallest unit of which eight digits are enough.

@@ -15,7 +15,6 @@ use tonic_health::ServingStatus;
 use tonic_health::server::health_reporter;
 
 use super::codec::MessageCodec;
-use super::server::Check;
 use crate::Message;
 
 type Handler = Box<dyn Fn(http::Request<Body>) -> BoxFuture<'static, http::Response<Body>> + Send + Sync>;
@@ -25,6 +24,9 @@ pub const TYPES_SERVICE: &str = "lp.host.v1.Types";
 
 /// The path of its only method, which takes an empty message.
 pub const GET_WIT_PATH: &str = "/lp.host.v1.Types/GetWit";
+
+/// Says what is wrong with a request of method number `method` from outside of the program.
+pub type Check = dyn Fn(usize, &[u8]) -> Result<(), String> + Send + Sync;
 
 /// The parts of an endpoint that only outside clients use.
 pub struct Public {

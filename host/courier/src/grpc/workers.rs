@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tonic::Status;
 
 use super::CONTENT_TYPE_GRPC;
-use super::server::{Service, Services};
+use super::service::{Service, Services};
 use super::status::to_status;
 use super::stream::{FRAME_BYTES, ReceiveError, WINDOW_BYTES, frame, receive};
 use crate::{CallError, Message};

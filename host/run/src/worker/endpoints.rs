@@ -9,7 +9,7 @@ use std::sync::Arc;
 use lp_base::plan::{NodeId, NodeKind, NodePlan, Plan, ReplicaId};
 use lp_component::component::{Component, MethodTypes, describe};
 use lp_component::{proto, value};
-use lp_courier::grpc::{Check, Listener, Public, PublicSchema, ServedReplica, Service, serve};
+use lp_courier::grpc::{Audience, Check, Listener, Public, PublicSchema, ServedReplica, Service, serve};
 use prost::Message as _;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -65,7 +65,8 @@ impl Servers {
             let in_flight_max = peers.local().map(|replica| plan.node(replica.node).limits.calls_per_connection).max();
             let (sender, services) = watch::channel(Arc::new(internal(plan, peers, &credentials)));
             workers = Some(sender);
-            tasks.spawn(serve(Listener::Unix(listener), services, in_flight_max.unwrap_or(u32::MAX)));
+            let in_flight_max = in_flight_max.unwrap_or(u32::MAX);
+            tasks.spawn(serve(Listener::Unix(listener), Audience::Workers, services, in_flight_max));
         }
         let mut nodes = Vec::new();
         for (id, listener) in endpoints.nodes {
@@ -74,7 +75,8 @@ impl Servers {
             let listener = listener.map_err(|source| WorkerError::Listen { name: node.name.clone(), source })?;
             let (sender, services) = watch::channel(Arc::new(public(plan, id, peers, components)?));
             nodes.push((id, sender));
-            tasks.spawn(serve(Listener::Tcp(listener), services, node.limits.calls_per_connection));
+            let in_flight_max = node.limits.calls_per_connection;
+            tasks.spawn(serve(Listener::Tcp(listener), Audience::Outside, services, in_flight_max));
         }
         Ok(Self { credentials, workers, nodes, _tasks: tasks })
     }

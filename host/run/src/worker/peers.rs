@@ -8,8 +8,10 @@ use lp_base::calls::ReplicaIndex;
 use lp_base::plan::{Edge, NodeId, NodePlan, Plan, ReplicaId};
 use lp_base::words::Retry;
 use lp_component::proto::{method_name, service_name};
-use lp_courier::grpc::{Address, Connection, ConnectionOptions, Remote, RemoteMethod};
-use lp_courier::{CallOptions, Callers, Exchange, Mailbox, Peer, Room};
+use lp_courier::grpc::{Address, Connection};
+use lp_courier::{
+    CallOptions, Callers, Exchange, Mailbox, Peer, Remote, RemoteLimits, RemoteMethod, RemoteProcess, Room,
+};
 use lp_runtime::{EdgeSpec, HandleSpec, MethodSpec, TargetSpec};
 
 use super::endpoints::WorkerSockets;
@@ -42,16 +44,16 @@ impl Peers {
             let others = worker.replicas.iter().filter(|replica| !peers.mailboxes.contains_key(replica));
             let others: Vec<_> = others.copied().collect();
             let Some(first) = others.first() else { continue };
-            let options = ConnectionOptions {
+            let limits = RemoteLimits {
                 in_flight_max: plan.node(first.node).limits.calls_per_connection,
                 message_bytes_max: usize::try_from(plan.message_bytes_max).unwrap_or(usize::MAX),
             };
-            let connection = Connection::new(Address::Unix(socket.clone()), options);
+            let process = RemoteProcess::new(Connection::new(Address::Unix(socket.clone())), limits);
             for replica in others {
                 let methods = paths(plan.node(replica.node));
-                let (index, exchange, connection) = (indices[&replica], exchange.clone(), connection.clone());
+                let (index, exchange, process) = (indices[&replica], exchange.clone(), process.clone());
                 let passes = passes.get(&replica.node).cloned().unwrap_or_default();
-                let remote = Remote::new(plan.label(replica), index, exchange, connection, passes, methods.into());
+                let remote = Remote::new(plan.label(replica), index, exchange, process, passes, methods.into());
                 peers.remotes.insert(replica, Arc::new(remote));
             }
         }

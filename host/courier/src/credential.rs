@@ -1,7 +1,7 @@
 //! What a caller shows a callee in another process to prove which node it is of, and how the callee knows it.
 //!
 //! The launcher makes a credential for every edge of a run. The caller's host sends it with each call; guests never see
-//! one. It has the same bytes in every call over a connection, so that HTTP/2 sends an index of it after the first.
+//! one.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -9,14 +9,11 @@ use std::ops::Range;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use http::{HeaderMap, HeaderValue};
+use http::HeaderValue;
 use lp_base::calls::ReplicaIndex;
 use serde::{Deserialize, Serialize};
 
-/// The metadata in which a credential is sent.
-pub const CREDENTIAL: &str = "lp-credential";
-
-/// As many random bytes as nobody guesses.
+/// Enough random bytes that guessing is hopeless.
 const CREDENTIAL_BYTES: usize = 32;
 
 /// A secret that stands for one edge of a run, as base64url.
@@ -70,9 +67,8 @@ impl Bearer {
 pub struct Permits(HashMap<Credential, Bearer>);
 
 impl Permits {
-    /// The bearer of the credential in `headers`, if there is one that is accepted.
-    pub(super) fn bearer(&self, headers: &HeaderMap) -> Option<&Bearer> {
-        let shown = headers.get(CREDENTIAL)?.to_str().ok()?;
+    /// The bearer of the credential that a caller has `shown`, if it is accepted.
+    pub(crate) fn bearer(&self, shown: &str) -> Option<&Bearer> {
         self.0.get(shown)
     }
 }
@@ -94,11 +90,9 @@ impl std::borrow::Borrow<str> for Credential {
 pub struct Passes(HashMap<Option<ReplicaIndex>, HeaderValue>);
 
 impl Passes {
-    /// Adds what `caller` shows to the metadata of its call. One that has nothing to show is left to the callee.
-    pub(super) fn show(&self, caller: Option<ReplicaIndex>, metadata: &mut HeaderMap) {
-        if let Some(credential) = self.0.get(&caller) {
-            metadata.insert(CREDENTIAL, credential.clone());
-        }
+    /// The credential that `caller` shows. A call of one that has none goes out without, and the callee judges it.
+    pub(crate) fn shown_by(&self, caller: Option<ReplicaIndex>) -> Option<&HeaderValue> {
+        self.0.get(&caller)
     }
 }
 
@@ -120,9 +114,9 @@ mod tests {
         let permits: Permits = [(edge.clone(), Bearer::Node(3..5))].into_iter().collect();
         let shown = |caller: Option<u32>| {
             let passes = [(Some(ReplicaIndex(3)), edge.clone()), (Some(ReplicaIndex(7)), other.clone())];
-            let mut metadata = HeaderMap::new();
-            passes.into_iter().collect::<Passes>().show(caller.map(ReplicaIndex), &mut metadata);
-            permits.bearer(&metadata).cloned()
+            let passes: Passes = passes.into_iter().collect();
+            let shown = passes.shown_by(caller.map(ReplicaIndex))?.to_str().ok()?;
+            permits.bearer(shown).cloned()
         };
         assert_eq!(shown(Some(3)), Some(Bearer::Node(3..5)));
         assert_eq!(shown(Some(7)), None);

@@ -182,7 +182,7 @@ impl Component {
             uses_async: scan.uses_async,
             memory_bytes: scan.memory_bytes,
             table_elements: scan.table_elements,
-            run: scan.exports.iter().find_map(|name| run_export(name)),
+            run: RunExport::among(scan.exports.iter().map(String::as_str)),
             couriers: scan.exports.iter().filter_map(|name| shapes.courier(name)).collect(),
             imports: scan
                 .imports
@@ -212,14 +212,4 @@ fn read_bytes(path: &Path) -> Result<Vec<u8>, ReadError> {
     let mut bytes = Vec::with_capacity(metadata.len() as usize);
     file.take(COMPONENT_BYTES_MAX).read_to_end(&mut bytes).map_err(ReadError::Io)?;
     Ok(bytes)
-}
-
-/// The entry point that an export of this name is. Pre-releases of 0.3 had other types, so they are none.
-fn run_export(name: &str) -> Option<RunExport> {
-    let version = semver::Version::parse(name.strip_prefix("wasi:cli/run@")?).ok()?;
-    match (version.major, version.minor) {
-        (0, 2) => Some(RunExport::V0_2),
-        (0, 3) if version.pre.is_empty() => Some(RunExport::V0_3),
-        _ => None,
-    }
 }

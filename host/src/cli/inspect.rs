@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use lp_base::words::RunExport;
 use lp_component::component::{Component, Import, ImportKind, Interface};
 use serde_json::{Value, json};
 
@@ -78,14 +77,6 @@ fn refused(interface: &Interface) -> Option<(&str, &str)> {
     methods.find_map(|method| Some((method.name.as_str(), method.refused.as_deref()?)))
 }
 
-/// The name of the entry point.
-fn entry_point(run: RunExport) -> &'static str {
-    match run {
-        RunExport::V0_2 => "wasi:cli/run@0.2",
-        RunExport::V0_3 => "wasi:cli/run@0.3",
-    }
-}
-
 fn text(component: &Component) -> String {
     let language = component.language.as_deref().unwrap_or("language not recorded");
     let kind = if component.uses_async { "async" } else { "not async" };
@@ -93,7 +84,7 @@ fn text(component: &Component) -> String {
     out.push_str(&format!("sha256: {}\n", component.sha256));
     out.push_str("\nruns: ");
     match component.run {
-        Some(run) => out.push_str(entry_point(run)),
+        Some(run) => out.push_str(&run.to_string()),
         None if component.couriers.is_empty() => out.push_str("nothing, and serves no calls: it can't be a node"),
         None => out.push_str("nothing; it only serves calls"),
     }
@@ -159,7 +150,7 @@ fn to_json(component: &Component) -> Value {
         "sha256": component.sha256,
         "language": component.language,
         "async": component.uses_async,
-        "run": component.run.map(entry_point),
+        "run": component.run.map(|run| run.to_string()),
         "exports": component.exports,
         "couriers": component.couriers.iter().map(courier_to_json).collect::<Vec<_>>(),
         "imports": component.imports.iter().map(import_to_json).collect::<Vec<_>>(),

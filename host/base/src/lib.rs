@@ -4,10 +4,14 @@
 //! * [`plan`]: the program lowered for a launch type, which is all that a worker gets
 //! * [`replica`]: what is true of a replica of any kind
 //! * [`calls`]: what a caller's store and the courier both have to know of a call
+//! * [`interfaces`]: the interfaces that the host itself serves to guests
 //! * [`protobuf`]: fields of protobuf messages, read without a schema
+//! * [`suggest`]: what a mistyped name was meant to be
 
 pub mod calls;
+pub mod interfaces;
 pub mod plan;
 pub mod protobuf;
 pub mod replica;
+pub mod suggest;
 pub mod words;

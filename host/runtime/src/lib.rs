@@ -13,6 +13,8 @@ mod peers;
 mod replica;
 mod signature;
 mod stack;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::collections::HashMap;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use lp_component::component::{Component, Import, ImportKind, Interface};
+use lp_component::component::{Component, HostInterface, Import, ImportKind, Interface};
 use serde_json::{Value, json};
 
 use super::screen::{Failure, Screen, exit_code};
@@ -41,7 +41,7 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
 
 /// Who serves an import.
 enum Server {
-    Host,
+    Host(&'static HostInterface),
     /// It only names types.
     Nobody,
     /// A node that exports this interface; `None` for a plain name, which any interface with the functions serves.
@@ -49,25 +49,25 @@ enum Server {
         interface: Option<String>,
         style: &'static str,
     },
-    /// Nothing can, for this reason.
-    Nothing(String),
+    /// Nothing can, for this reason; then what to do instead, if there is more to say.
+    Nothing(String, Option<String>),
 }
 
 fn server(import: &Import) -> Server {
     if let ImportKind::Courier(interface) | ImportKind::Handles { interface, .. } = &import.kind
         && let Some((method, reason)) = refused(interface)
     {
-        return Server::Nothing(format!("calls can't carry its `{method}`: {reason}"));
+        return Server::Nothing(format!("calls can't carry its `{method}`: {reason}"), None);
     }
     match &import.kind {
         ImportKind::Types => Server::Nobody,
-        ImportKind::Wasi | ImportKind::Lp if lp_sandbox::serves(&import.name) => Server::Host,
-        ImportKind::Wasi | ImportKind::Lp => Server::Nothing("is no interface that the host offers".to_owned()),
+        ImportKind::Host(interface) => Server::Host(interface),
+        ImportKind::Unserved(unserved) => Server::Nothing(unserved.reason.to_owned(), Some(unserved.help.clone())),
         ImportKind::Courier(_) => {
             Server::Node { interface: import.name.contains(':').then(|| import.name.clone()), style: "plain" }
         }
         ImportKind::Handles { base, .. } => Server::Node { interface: Some(base.clone()), style: "handles" },
-        ImportKind::Unsupported(reason) => Server::Nothing(reason.clone()),
+        ImportKind::Unsupported(reason) => Server::Nothing(reason.clone(), None),
     }
 }
 
@@ -114,7 +114,7 @@ fn imports(component: &Component) -> [(&'static str, Vec<String>); 3] {
     for import in &component.imports {
         let name = &import.name;
         match server(import) {
-            Server::Host => host.push(name.clone()),
+            Server::Host(interface) => host.push(format!("{name}: {}", purpose(interface))),
             Server::Nobody => {}
             Server::Node { interface: Some(interface), style: "plain" } => {
                 nodes.push(format!("{name}: a handle of a node that serves {interface}"));
@@ -125,10 +125,19 @@ fn imports(component: &Component) -> [(&'static str, Vec<String>); 3] {
             Server::Node { interface: None, .. } => {
                 nodes.push(format!("{name}: a handle named `{name}` of a node that serves these functions"));
             }
-            Server::Nothing(reason) => nothing.push(format!("{name}: {reason}")),
+            Server::Nothing(reason, None) => nothing.push(format!("{name}: {reason}")),
+            Server::Nothing(reason, Some(help)) => nothing.push(format!("{name}: {reason}; {help}")),
         }
     }
     [("needs of other nodes:", nodes), ("needs of the host:", host), ("can't be served:", nothing)]
+}
+
+/// What a component does with an interface of the host, and the keys of program.toml that govern it.
+fn purpose(interface: &HostInterface) -> String {
+    match interface.keys {
+        [] => interface.purpose.to_owned(),
+        keys => format!("{} (see `{}`)", interface.purpose, keys.join("`, `")),
+    }
 }
 
 fn indented(text: &str) -> String {
@@ -172,11 +181,13 @@ fn courier_to_json(courier: &Interface) -> Value {
 fn import_to_json(import: &Import) -> Value {
     let name = &import.name;
     match server(import) {
-        Server::Host => json!({ "name": name, "served-by": "host" }),
+        Server::Host(interface) => {
+            json!({ "name": name, "served-by": "host", "purpose": interface.purpose, "keys": interface.keys })
+        }
         Server::Nobody => json!({ "name": name, "served-by": "types" }),
         Server::Node { interface, style } => {
             json!({ "name": name, "served-by": "node", "interface": interface, "style": style })
         }
-        Server::Nothing(reason) => json!({ "name": name, "served-by": null, "reason": reason }),
+        Server::Nothing(reason, help) => json!({ "name": name, "served-by": null, "reason": reason, "help": help }),
     }
 }

@@ -25,6 +25,8 @@ fn describe(component: &Component) -> String {
             ImportKind::Handles { base, interface } => {
                 line(format!("handles {} of {base}\n{}", import.name, describe_interface(interface)));
             }
+            ImportKind::Host(interface) => line(format!("import {} of the host: {}", import.name, interface.name)),
+            ImportKind::Unserved(unserved) => line(format!("unserved {}: {:?}", import.name, unserved.candidates)),
             other => line(format!("import {}: {other:?}", import.name)),
         }
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use lp_host::plan::LaunchType;
 use tempfile::TempDir;
 
+use crate::config::{folder, sandbox};
 use crate::host;
 
 /// A program file in a directory of its own. `ASYNC` and `PLAIN` in it are the two probe components.
@@ -396,4 +397,16 @@ fn a_thousand_replicas_start_and_end() {
     let run = Program::new(toml).run();
     assert_eq!(run.code(), Some(0), "{}", run.stderr());
     assert_eq!(run.stdout().matches("Ok(())").count(), 1000);
+}
+
+#[test]
+fn of_two_entry_points_the_newer_is_run_and_either_may_import_wasi_0_3() {
+    let dir = sandbox();
+    let file = dir.path().join("program.toml");
+    std::fs::copy(folder("valid/entry-points.toml"), &file).expect("the file is part of the tests");
+    for (launch_type, _) in LaunchType::NAMES {
+        let mut command = Command::new(host::BINARY);
+        let output = command.arg("run").arg(&file).args(["--launch-type", &launch_type.to_string()]).output();
+        Run(output.expect("the binary runs")).check(0, &[], &[]);
+    }
 }

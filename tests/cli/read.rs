@@ -104,11 +104,23 @@ fn inspect_tells_who_serves_each_import() {
         (import \"lp:node/program@0.1.0\" (instance (export \"stop\" (func)))))";
     let wasm = wat::parse_str(host).expect("a component that compiles");
     fs::write(dir.path().join("host.wasm"), wasm).expect("a writable directory");
-    let names = ["counter", "types", "client", "plain-client", "group-client", "world-client", "stream-server", "host"];
+    let names = [
+        "counter",
+        "types",
+        "client",
+        "plain-client",
+        "group-client",
+        "world-client",
+        "stream-server",
+        "host",
+        "absent-client",
+        "mistaken-client",
+        "two-runs",
+    ];
     let lines: Vec<_> = names.iter().map(|name| format!("inspect {name}.wasm")).collect();
     check(dir.path(), "inspect", &lines.iter().map(String::as_str).collect::<Vec<_>>());
-    let lines =
-        ["relay", "group-client", "host", "world-client"].map(|name| format!("inspect --format json {name}.wasm"));
+    let lines = ["relay", "group-client", "host", "world-client", "two-runs"]
+        .map(|name| format!("inspect --format json {name}.wasm"));
     check(dir.path(), "inspect-json", &lines.each_ref().map(String::as_str));
 }
 

@@ -4,12 +4,16 @@
 //! * [`plan`]: the program lowered for a launch type, which is all that a worker gets
 //! * [`replica`]: what is true of a replica of any kind
 //! * [`calls`]: what a caller's store and the courier both have to know of a call
+//! * [`interfaces`]: the interfaces that the host itself serves to guests
 //! * [`protobuf`]: fields of protobuf messages, read without a schema
+//! * [`suggest`]: what a mistyped name was meant to be
 //! * [`own_dir`]: folders that are deleted again, told apart from the user's
 
 pub mod calls;
+pub mod interfaces;
 pub mod own_dir;
 pub mod plan;
 pub mod protobuf;
 pub mod replica;
+pub mod suggest;
 pub mod words;

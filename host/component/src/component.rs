@@ -14,8 +14,10 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-pub use compat::{Mismatch, handles_mismatch, mismatch, serves};
+pub use compat::{Mismatch, handles_mismatch, mismatch};
 pub use description::{DescriptionError, describe, described};
+use lp_base::interfaces;
+pub use lp_base::interfaces::{HostInterface, Unserved, serves};
 pub use lp_base::words::{Digest, NotADigest, RunExport};
 use scan::Scan;
 use shape::Shapes;
@@ -37,7 +39,8 @@ pub struct Component {
     /// The language that the component was written in and the tool that says so, such as `Rust (rustc 1.95.0)`, if its
     /// producers section records one.
     pub language: Option<String>,
-    /// Whether the component needs an engine with the component model's async feature.
+    /// Whether the component needs an engine with the component model's async feature: for its own types or code, or for
+    /// an interface of the host that only such an engine can link.
     pub uses_async: bool,
     /// The largest memory that any of its modules starts with, in bytes.
     pub memory_bytes: u64,
@@ -65,10 +68,10 @@ pub struct Import {
 /// What an import asks the host for.
 #[derive(Debug, Clone)]
 pub enum ImportKind {
-    /// A `wasi:` interface, served by the runtime.
-    Wasi,
-    /// An `lp:` interface, served by the runtime.
-    Lp,
+    /// An interface that the host serves.
+    Host(&'static HostInterface),
+    /// An interface of a `wasi:` or `lp:` package that the host does not serve, and no node can.
+    Unserved(Unserved),
     /// An interface, or a type of the world, that only names types: there is nothing to call.
     Types,
     /// An interface of another node, called through a handle of one node.
@@ -179,10 +182,10 @@ impl Component {
             bytes_len: bytes.len() as u64,
             sha256: Digest::of(bytes),
             language: scan.language.clone(),
-            uses_async: scan.uses_async,
+            uses_async: scan.uses_async || scan.imports.iter().any(|name| is_linked_with_async(name)),
             memory_bytes: scan.memory_bytes,
             table_elements: scan.table_elements,
-            run: scan.exports.iter().find_map(|name| run_export(name)),
+            run: RunExport::among(scan.exports.iter().map(String::as_str)),
             couriers: scan.exports.iter().filter_map(|name| shapes.courier(name)).collect(),
             imports: scan
                 .imports
@@ -192,6 +195,11 @@ impl Component {
             exports: scan.exports.clone(),
         })
     }
+}
+
+/// Whether the host serves the import, and only to components on an engine with async.
+fn is_linked_with_async(import: &str) -> bool {
+    interfaces::find(import).is_ok_and(|(_, version)| version.bundle.needs_async())
 }
 
 fn read_bytes(path: &Path) -> Result<Vec<u8>, ReadError> {
@@ -212,14 +220,4 @@ fn read_bytes(path: &Path) -> Result<Vec<u8>, ReadError> {
     let mut bytes = Vec::with_capacity(metadata.len() as usize);
     file.take(COMPONENT_BYTES_MAX).read_to_end(&mut bytes).map_err(ReadError::Io)?;
     Ok(bytes)
-}
-
-/// The entry point that an export of this name is. Pre-releases of 0.3 had other types, so they are none.
-fn run_export(name: &str) -> Option<RunExport> {
-    let version = semver::Version::parse(name.strip_prefix("wasi:cli/run@")?).ok()?;
-    match (version.major, version.minor) {
-        (0, 2) => Some(RunExport::V0_2),
-        (0, 3) if version.pre.is_empty() => Some(RunExport::V0_3),
-        _ => None,
-    }
 }

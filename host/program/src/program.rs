@@ -35,7 +35,6 @@ mod overrides;
 mod parse;
 mod problem;
 mod source;
-mod suggest;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

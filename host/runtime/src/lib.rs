@@ -13,6 +13,8 @@ mod peers;
 mod replica;
 mod signature;
 mod stack;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::collections::HashMap;
@@ -143,10 +145,7 @@ impl Runtime {
         };
         let reason = |error| LoadError::Compile { path: path.to_owned(), reason: format!("{error:#}") };
         let component = compiled.map_err(reason)?;
-        let exports = component.component_type();
-        let run_export = exports.exports(engine).map(|(name, _)| name).find(|name| name.starts_with("wasi:cli/run@"));
-        let run_export = run_export.map(str::to_owned);
-        Ok(Code { component, kind: key.kind, run_export, ticks: self.ticker.ticks().clone() })
+        Ok(Code { component, kind: key.kind, ticks: self.ticker.ticks().clone() })
     }
 }
 
@@ -154,7 +153,6 @@ impl Runtime {
 pub struct Code {
     component: Component,
     kind: Kind,
-    run_export: Option<String>,
     ticks: Ticks,
 }
 
@@ -168,7 +166,7 @@ impl Code {
             .and_then(|()| linker.instantiate_pre(&self.component));
         let reason = |error| LoadError::Link { node: node.to_owned(), reason: format!("{error:#}") };
         let pre = linked.map_err(reason)?;
-        Ok(Linked { pre, kind: self.kind, run_export: self.run_export.clone(), ticks: self.ticks.clone() })
+        Ok(Linked { pre, kind: self.kind, ticks: self.ticks.clone() })
     }
 }
 
@@ -176,7 +174,6 @@ impl Code {
 pub struct Linked {
     pre: InstancePre<State>,
     kind: Kind,
-    run_export: Option<String>,
     ticks: Ticks,
 }
 

@@ -8,6 +8,7 @@ use std::task::Poll;
 
 use futures::stream::{FuturesUnordered, StreamExt};
 use lp_base::replica::{Ended, Failure, ReplicaSpec};
+use lp_base::words::RunExport;
 use lp_courier::{Answering, CallError, Mailbox, Message};
 use lp_sandbox::{Alarm, CallKey, Kind, LimitHit, LineWriter, Meter, State, Turns};
 use wasmtime::component::{Accessor, Instance, TypedFunc};
@@ -72,7 +73,6 @@ impl Replica {
         linked: &Linked,
         spec: &ReplicaSpec,
     ) -> wasmtime::Result<(Vec<Method>, Option<Run>)> {
-        let missing = |name: &str| wasmtime::format_err!("the component has no export `{name}`");
         let mut methods = Vec::new();
         for courier in &spec.node.couriers {
             let interface = instance.get_export_index(&mut *store, None, &courier.interface);
@@ -83,16 +83,26 @@ impl Replica {
                 methods.push(func.map(|func| exported(func, &Signature::of(&func.ty(&*store)))));
             }
         }
-        let run = match (&linked.run_export, spec.node.has_run()) {
-            (Some(name), true) => {
-                let interface = instance.get_export_index(&mut *store, None, name).ok_or_else(|| missing(name))?;
-                let index = instance.get_export_index(&mut *store, Some(&interface), "run");
-                let index = index.ok_or_else(|| missing("run"))?;
-                Some(instance.get_typed_func(&mut *store, index)?)
-            }
-            _ => None,
-        };
+        let run = spec.node.component().and_then(|component| component.run);
+        let run = run.map(|run| Self::find_run(store, instance, linked, run)).transpose()?;
         Ok((methods, run))
+    }
+
+    /// The `run` of the entry point that the plan names: a component may have two.
+    fn find_run(
+        store: &mut Store<State>,
+        instance: &Instance,
+        linked: &Linked,
+        run: RunExport,
+    ) -> wasmtime::Result<Run> {
+        let component = linked.pre.component();
+        let ty = component.component_type();
+        let mut names = ty.exports(component.engine()).map(|(name, _)| name);
+        let interface = names.find(|name| RunExport::of(name) == Some(run));
+        let interface = interface.and_then(|name| instance.get_export_index(&mut *store, None, name));
+        let index = interface.and_then(|interface| instance.get_export_index(&mut *store, Some(&interface), "run"));
+        let index = index.ok_or_else(|| wasmtime::format_err!("the component has no entry point `{run}`"))?;
+        instance.get_typed_func(&mut *store, index)
     }
 
     /// Runs the guest's `run`, if it has one, and answers calls until the mailbox is closed or the guest fails.

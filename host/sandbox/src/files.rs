@@ -10,20 +10,23 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use lp_base::interfaces::DIRS;
 use lp_base::words::{Access, Sandbox};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 use rustix::io::Errno;
-use wasmtime::component::{Linker, Resource, ResourceTable};
+use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::filesystem::{Descriptor, Dir, File};
 use wasmtime_wasi::{FsPerms, OpenMode};
 
+use super::GrantError;
 use super::state::State;
-use super::{GrantError, Kind};
 
 /// What both versions of `wasi:filesystem` have in common but for the types, which each has in scope: the functions, which it
 /// links by its own `metadata!`, `other!` and `add_open`, and how a single file is opened. The result is the version's.
 macro_rules! in_both {
     ($version:literal, $result:ident) => {
+        /// Has the functions that take a path tell of denials and find single files. The other functions are as
+        /// wasmtime-wasi has them: what they are called on was opened by these.
         pub fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
             let mut preopens = linker.instance(concat!("wasi:filesystem/preopens@", $version))?;
             preopens.func_wrap("get-directories", |mut store: StoreContextMut<'_, State>, ()| {
@@ -67,11 +70,8 @@ macro_rules! in_both {
     };
 }
 
-mod p2;
-mod p3;
-
-/// The keys of program.toml that grant files.
-const KEY: &str = "sandbox.dirs";
+pub mod p2;
+pub mod p3;
 
 /// A descriptor as a guest holds it.
 type Fd = Resource<Descriptor>;
@@ -197,18 +197,8 @@ fn open_single(file: File, wanted: Wanted) -> io::Result<File> {
     Ok(file)
 }
 
-/// Has the functions that take a path tell of denials and find single files. The other functions are as wasmtime-wasi
-/// has them: what they are called on was opened by these.
-pub fn add_to_linker(linker: &mut Linker<State>, kind: Kind) -> wasmtime::Result<()> {
-    p2::add_to_linker(linker)?;
-    if kind == Kind::Concurrent {
-        p3::add_to_linker(linker)?;
-    }
-    Ok(())
-}
-
 /// Tells of a path that the guest may not use as it tried to.
 fn tell(state: &State, method: &str, path: &str) {
     let tried = method.trim_end_matches("-at").replace('-', " ");
-    state.denials.tell(format_args!("{tried} `{path}`"), KEY);
+    state.denials.tell(format_args!("{tried} `{path}`"), DIRS);
 }

@@ -1,61 +1,62 @@
-//! The interfaces that the host itself serves to guests: WASI, `wasi:config`, `wasi:logging` and `lp:node/program`.
+//! Links the interfaces that the host itself serves to guests; [`interfaces::ALL`] lists them.
 
 mod stopping;
 
+use lp_base::interfaces::{self, Bundle};
 use wasmtime::component::{Component, ComponentType, Lift, Linker};
 use wasmtime::{Result, StoreContextMut};
 use wasmtime_wasi_config::WasiConfig;
 
 use super::state::State;
-use super::{Kind, files, http, sockets};
+use super::{Kind, files, sockets};
 
-/// Adds everything that `component`, which is of this kind, may import from the host.
+/// Adds functions to a linker.
+type Add = fn(&mut Linker<State>) -> Result<()>;
+
+/// Adds every bundle of interfaces that `component`, which is of this kind, imports one of.
+///
+/// # Errors
+/// If wasmtime refuses one of them, which is a mistake of the host.
 pub fn add_to_linker(linker: &mut Linker<State>, component: &Component, kind: Kind) -> Result<()> {
-    wasmtime_wasi::p2::add_to_linker_async(linker)?;
-    if kind == Kind::Concurrent {
-        wasmtime_wasi::p3::add_to_linker(linker)?;
+    let ty = component.component_type();
+    let imports = ty.imports(component.engine()).filter_map(|(name, _)| interfaces::find(name).ok());
+    let imported: Vec<_> = imports.map(|(_, version)| version.bundle).collect();
+    let fits = |bundle: &Bundle| kind == Kind::Concurrent || !bundle.needs_async();
+    for bundle in Bundle::ALL.into_iter().filter(|bundle| imported.contains(bundle)).filter(fits) {
+        add_bundle(linker, bundle, component, kind)?;
     }
-    // What follows takes the place of single functions of these.
-    linker.allow_shadowing(true);
-    files::add_to_linker(linker, kind)?;
-    sockets::add_to_linker(linker, kind)?;
-    linker.allow_shadowing(false);
-    // Few have use for it, and it is by far the largest.
-    let engine = component.engine();
-    if component.component_type().imports(engine).any(|(name, _)| name.starts_with("wasi:http/")) {
-        http::add_to_linker(linker, kind)?;
-    }
-    wasmtime_wasi_config::add_to_linker(linker, |state: &mut State| WasiConfig::from(&state.config))?;
-    add_logging(linker)?;
-    add_program(linker)?;
-    stopping::add_to_linker(linker, component, kind)
+    Ok(())
 }
 
-/// Whether the host itself serves an import of this name, to guests with `async` or to those without.
-pub fn serves(import: &str) -> bool {
-    let Some((interface, version)) = import.split_once('@') else { return false };
-    let Ok(version) = semver::Version::parse(version) else { return false };
-    let package = interface.split_once('/').map_or(interface, |(package, _)| package);
-    match package {
-        "wasi:cli" | "wasi:clocks" | "wasi:filesystem" | "wasi:random" | "wasi:sockets" => {
-            version.pre.is_empty() && version.major == 0 && matches!(version.minor, 2 | 3)
+fn add_bundle(linker: &mut Linker<State>, bundle: Bundle, component: &Component, kind: Kind) -> Result<()> {
+    match bundle {
+        Bundle::Wasi02 => {
+            wasmtime_wasi::p2::add_to_linker_async(linker)?;
+            replace(linker, &[files::p2::add_to_linker, sockets::add_p2_to_linker])
         }
-        "wasi:io" => version.pre.is_empty() && version.major == 0 && version.minor == 2,
-        "wasi:http" => {
-            version.pre.is_empty()
-                && version.major == 0
-                && matches!(
-                    (interface, version.minor),
-                    ("wasi:http/types", 2 | 3) | ("wasi:http/outgoing-handler", 2) | ("wasi:http/client", 3)
-                )
+        Bundle::Wasi03 => {
+            wasmtime_wasi::p3::add_to_linker(linker)?;
+            replace(linker, &[files::p3::add_to_linker, sockets::add_p3_to_linker])
         }
-        "wasi:config" => import == "wasi:config/store@0.2.0-rc.1",
-        "wasi:logging" => import == "wasi:logging/logging@0.1.0-draft",
-        "lp:node" => import == "lp:node/program@0.1.0",
-        // It has nothing but types, which need nobody to serve them.
-        "lp:courier" => import == "lp:courier/types@0.1.0",
-        _ => false,
+        Bundle::Http02 => wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker),
+        Bundle::Http03 => wasmtime_wasi_http::p3::add_to_linker(linker),
+        Bundle::Config => {
+            wasmtime_wasi_config::add_to_linker(linker, |state: &mut State| WasiConfig::from(&state.config))
+        }
+        Bundle::Logging => add_logging(linker),
+        Bundle::Program => {
+            add_program(linker)?;
+            stopping::add_to_linker(linker, component, kind)
+        }
     }
+}
+
+/// Adds functions that take the place of some of wasmtime's.
+fn replace(linker: &mut Linker<State>, added: &[Add]) -> Result<()> {
+    linker.allow_shadowing(true);
+    added.iter().try_for_each(|add| add(linker))?;
+    linker.allow_shadowing(false);
+    Ok(())
 }
 
 fn add_program(linker: &mut Linker<State>) -> Result<()> {

@@ -9,19 +9,15 @@ use std::sync::Arc;
 use body::BodyLimit;
 use connection::Connector;
 use http::{HeaderValue, Method, Request, Response, header};
+use lp_base::interfaces::HTTP;
 use lp_base::plan::NodePlan;
 use lp_base::words::{HttpGrant, Limit, Origin};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use wasmtime::component::Linker;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
-use super::Kind;
 use super::denials::Denials;
 use super::limits::{Breach, Headers};
 use super::state::State;
-
-/// The key of program.toml that grants requests.
-const KEY: &str = "sandbox.http";
 
 /// Drives a connection to its end.
 type Drive = Box<dyn Future<Output = Result<(), Error>> + Send>;
@@ -60,15 +56,6 @@ impl HttpClient {
     }
 }
 
-/// Adds the client of `wasi:http`, of both versions where the guest can use both.
-pub fn add_to_linker(linker: &mut Linker<State>, kind: Kind) -> wasmtime::Result<()> {
-    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
-    if kind == Kind::Concurrent {
-        wasmtime_wasi_http::p3::add_to_linker(linker)?;
-    }
-    Ok(())
-}
-
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
         let HttpClient { ctx, hooks, headers } = &mut self.http;
@@ -101,13 +88,13 @@ impl Hooks {
         let origin = match origin {
             Ok(origin) if granted => origin,
             Ok(origin) => {
-                self.denials.tell(format_args!("request `{origin}`"), KEY);
+                self.denials.tell(format_args!("request `{origin}`"), HTTP);
                 return Err(Error::HttpRequestDenied);
             }
             Err(error) => {
                 let scheme = uri.scheme_str().unwrap_or_default();
                 self.denials
-                    .tell(format_args!("request `{scheme}://{authority}`, which no grant is for: {error}"), KEY);
+                    .tell(format_args!("request `{scheme}://{authority}`, which no grant is for: {error}"), HTTP);
                 return Err(Error::HttpRequestDenied);
             }
         };

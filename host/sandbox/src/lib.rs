@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use denials::Denials;
-pub use host::{add_to_linker, serves};
+pub use host::add_to_linker;
 pub use limits::{Breach, LimitHit, apply};
 pub use meter::{Alarm, CallKey, Meter, Ticks, Turns};
 pub use output::LineWriter;

@@ -3,6 +3,7 @@
 use std::future::ready;
 use std::net::{Ipv6Addr, SocketAddr};
 
+use lp_base::interfaces::NETWORK;
 use lp_base::words::{Host, NetworkGrant, NetworkUse};
 use wasmtime::component::{Linker, Resource};
 use wasmtime::{Result, StoreContextMut};
@@ -12,12 +13,8 @@ use wasmtime_wasi::p2::bindings::sockets as p2;
 use wasmtime_wasi::p3::bindings::sockets as p3;
 use wasmtime_wasi::sockets::{SocketAddrUse, WasiSockets, WasiSocketsView};
 
-use super::Kind;
 use super::denials::Denials;
 use super::state::State;
-
-/// The key of program.toml that grants sockets and lookups.
-const KEY: &str = "sandbox.network";
 
 /// Has every use of an address by a guest judged by `grants`. Sockets themselves can always be made: they reach nothing
 /// by that, and so a denial names what was to be reached.
@@ -27,7 +24,7 @@ pub fn judge(wasi: &mut WasiCtxBuilder, grants: &[NetworkGrant], denials: &Denia
     wasi.socket_addr_check(move |address, used| {
         let allowed = is_allowed(&grants, used, address);
         if !allowed && let Some(tried) = tried(used, address) {
-            denials.tell(tried, KEY);
+            denials.tell(tried, NETWORK);
         }
         Box::pin(ready(allowed))
     });
@@ -65,8 +62,8 @@ fn tried(used: SocketAddrUse, address: SocketAddr) -> Option<String> {
     }
 }
 
-/// Has lookups of names judged before wasmtime makes them: of itself it allows all or none.
-pub fn add_to_linker(linker: &mut Linker<State>, kind: Kind) -> Result<()> {
+/// Has lookups of names by WASI 0.2 judged before wasmtime makes them: of itself it allows all or none.
+pub fn add_p2_to_linker(linker: &mut Linker<State>) -> Result<()> {
     let mut lookup = linker.instance("wasi:sockets/ip-name-lookup@0.2.12")?;
     lookup.func_wrap(
         "resolve-addresses",
@@ -80,22 +77,22 @@ pub fn add_to_linker(linker: &mut Linker<State>, kind: Kind) -> Result<()> {
                 Err(error) => Err(error.downcast()?),
             },))
         },
-    )?;
-    if kind == Kind::Concurrent {
-        let mut lookup = linker.instance("wasi:sockets/ip-name-lookup@0.3.0")?;
-        lookup.func_wrap_concurrent("resolve-addresses", |accessor, (name,): (String,)| {
-            Box::pin(async move {
-                let Some(name) = accessor.with(|mut access| judged(access.get(), name)) else {
-                    return Ok((Err(p3::ip_name_lookup::ErrorCode::AccessDenied),));
-                };
-                let sockets = accessor.with_getter::<WasiSockets>(State::sockets);
-                let found =
-                    <WasiSockets as p3::ip_name_lookup::HostWithStore<State>>::resolve_addresses(&sockets, name);
-                Ok((found.await?,))
-            })
-        })?;
-    }
-    Ok(())
+    )
+}
+
+/// The same for WASI 0.3.
+pub fn add_p3_to_linker(linker: &mut Linker<State>) -> Result<()> {
+    let mut lookup = linker.instance("wasi:sockets/ip-name-lookup@0.3.0")?;
+    lookup.func_wrap_concurrent("resolve-addresses", |accessor, (name,): (String,)| {
+        Box::pin(async move {
+            let Some(name) = accessor.with(|mut access| judged(access.get(), name)) else {
+                return Ok((Err(p3::ip_name_lookup::ErrorCode::AccessDenied),));
+            };
+            let sockets = accessor.with_getter::<WasiSockets>(State::sockets);
+            let found = <WasiSockets as p3::ip_name_lookup::HostWithStore<State>>::resolve_addresses(&sockets, name);
+            Ok((found.await?,))
+        })
+    })
 }
 
 /// The name as it is to be looked up, if that is granted. An address stands for itself and needs no grant.
@@ -104,7 +101,7 @@ fn judged(state: &State, name: String) -> Option<String> {
         Ok(host) => host,
         Err(_) if name.parse::<Ipv6Addr>().is_ok() => return Some(name),
         Err(error) => {
-            state.denials.tell(format_args!("look up what is no name: {error}"), KEY);
+            state.denials.tell(format_args!("look up what is no name: {error}"), NETWORK);
             return None;
         }
     };
@@ -112,6 +109,6 @@ fn judged(state: &State, name: String) -> Option<String> {
     if matches!(host, Host::Address(_)) || grants.iter().any(|grant| grant.allows_lookup(&host)) {
         return Some(host.to_string());
     }
-    state.denials.tell(format_args!("look up `{host}`"), KEY);
+    state.denials.tell(format_args!("look up `{host}`"), NETWORK);
     None
 }

@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use lp_base::words::RunExport;
-use lp_component::component::{Component, Import, ImportKind, Interface};
+use lp_component::component::{Component, HostInterface, Import, ImportKind, Interface};
 use serde_json::{Value, json};
 
 use super::screen::{Failure, Screen, exit_code};
@@ -42,7 +41,7 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
 
 /// Who serves an import.
 enum Server {
-    Host,
+    Host(&'static HostInterface),
     /// It only names types.
     Nobody,
     /// A node that exports this interface; `None` for a plain name, which any interface with the functions serves.
@@ -50,25 +49,25 @@ enum Server {
         interface: Option<String>,
         style: &'static str,
     },
-    /// Nothing can, for this reason.
-    Nothing(String),
+    /// Nothing can, for this reason; then what to do instead, if there is more to say.
+    Nothing(String, Option<String>),
 }
 
 fn server(import: &Import) -> Server {
     if let ImportKind::Courier(interface) | ImportKind::Handles { interface, .. } = &import.kind
         && let Some((method, reason)) = refused(interface)
     {
-        return Server::Nothing(format!("calls can't carry its `{method}`: {reason}"));
+        return Server::Nothing(format!("calls can't carry its `{method}`: {reason}"), None);
     }
     match &import.kind {
         ImportKind::Types => Server::Nobody,
-        ImportKind::Wasi | ImportKind::Lp if lp_sandbox::serves(&import.name) => Server::Host,
-        ImportKind::Wasi | ImportKind::Lp => Server::Nothing("is no interface that the host offers".to_owned()),
+        ImportKind::Host(interface) => Server::Host(interface),
+        ImportKind::Unserved(unserved) => Server::Nothing(unserved.reason.to_owned(), Some(unserved.help.clone())),
         ImportKind::Courier(_) => {
             Server::Node { interface: import.name.contains(':').then(|| import.name.clone()), style: "plain" }
         }
         ImportKind::Handles { base, .. } => Server::Node { interface: Some(base.clone()), style: "handles" },
-        ImportKind::Unsupported(reason) => Server::Nothing(reason.clone()),
+        ImportKind::Unsupported(reason) => Server::Nothing(reason.clone(), None),
     }
 }
 
@@ -78,14 +77,6 @@ fn refused(interface: &Interface) -> Option<(&str, &str)> {
     methods.find_map(|method| Some((method.name.as_str(), method.refused.as_deref()?)))
 }
 
-/// The name of the entry point.
-fn entry_point(run: RunExport) -> &'static str {
-    match run {
-        RunExport::V0_2 => "wasi:cli/run@0.2",
-        RunExport::V0_3 => "wasi:cli/run@0.3",
-    }
-}
-
 fn text(component: &Component) -> String {
     let language = component.language.as_deref().unwrap_or("language not recorded");
     let kind = if component.uses_async { "async" } else { "not async" };
@@ -93,7 +84,7 @@ fn text(component: &Component) -> String {
     out.push_str(&format!("sha256: {}\n", component.sha256));
     out.push_str("\nruns: ");
     match component.run {
-        Some(run) => out.push_str(entry_point(run)),
+        Some(run) => out.push_str(&run.to_string()),
         None if component.couriers.is_empty() => out.push_str("nothing, and serves no calls: it can't be a node"),
         None => out.push_str("nothing; it only serves calls"),
     }
@@ -123,7 +114,7 @@ fn imports(component: &Component) -> [(&'static str, Vec<String>); 3] {
     for import in &component.imports {
         let name = &import.name;
         match server(import) {
-            Server::Host => host.push(name.clone()),
+            Server::Host(interface) => host.push(format!("{name}: {}", purpose(interface))),
             Server::Nobody => {}
             Server::Node { interface: Some(interface), style: "plain" } => {
                 nodes.push(format!("{name}: a handle of a node that serves {interface}"));
@@ -134,10 +125,19 @@ fn imports(component: &Component) -> [(&'static str, Vec<String>); 3] {
             Server::Node { interface: None, .. } => {
                 nodes.push(format!("{name}: a handle named `{name}` of a node that serves these functions"));
             }
-            Server::Nothing(reason) => nothing.push(format!("{name}: {reason}")),
+            Server::Nothing(reason, None) => nothing.push(format!("{name}: {reason}")),
+            Server::Nothing(reason, Some(help)) => nothing.push(format!("{name}: {reason}; {help}")),
         }
     }
     [("needs of other nodes:", nodes), ("needs of the host:", host), ("can't be served:", nothing)]
+}
+
+/// What a component does with an interface of the host, and the keys of program.toml that govern it.
+fn purpose(interface: &HostInterface) -> String {
+    match interface.keys {
+        [] => interface.purpose.to_owned(),
+        keys => format!("{} (see `{}`)", interface.purpose, keys.join("`, `")),
+    }
 }
 
 fn indented(text: &str) -> String {
@@ -159,7 +159,7 @@ fn to_json(component: &Component) -> Value {
         "sha256": component.sha256,
         "language": component.language,
         "async": component.uses_async,
-        "run": component.run.map(entry_point),
+        "run": component.run.map(|run| run.to_string()),
         "exports": component.exports,
         "couriers": component.couriers.iter().map(courier_to_json).collect::<Vec<_>>(),
         "imports": component.imports.iter().map(import_to_json).collect::<Vec<_>>(),
@@ -181,11 +181,13 @@ fn courier_to_json(courier: &Interface) -> Value {
 fn import_to_json(import: &Import) -> Value {
     let name = &import.name;
     match server(import) {
-        Server::Host => json!({ "name": name, "served-by": "host" }),
+        Server::Host(interface) => {
+            json!({ "name": name, "served-by": "host", "purpose": interface.purpose, "keys": interface.keys })
+        }
         Server::Nobody => json!({ "name": name, "served-by": "types" }),
         Server::Node { interface, style } => {
             json!({ "name": name, "served-by": "node", "interface": interface, "style": style })
         }
-        Server::Nothing(reason) => json!({ "name": name, "served-by": null, "reason": reason }),
+        Server::Nothing(reason, help) => json!({ "name": name, "served-by": null, "reason": reason, "help": help }),
     }
 }

@@ -1,5 +1,6 @@
 //! Turns the validated types of a component into [`Interface`]s, and sorts its imports by who serves them.
 
+use lp_base::interfaces;
 use wasmparser::component_types::{
     ComponentAnyTypeId, ComponentDefinedType, ComponentEntityType, ComponentFuncType, ComponentFuncTypeId,
     ComponentInstanceType, ComponentValType, ResourceId,
@@ -63,7 +64,7 @@ impl<'a> Shapes<'a> {
 
     /// The courier interface that the export of this name is, if it is one.
     pub fn courier(&self, name: &str) -> Option<Interface> {
-        if name.starts_with("wasi:") || name.starts_with("lp:") {
+        if is_of_host(name) {
             return None;
         }
         let ComponentEntityType::Instance(id) = self.types.component_item_for_export(name)?.ty else { return None };
@@ -83,16 +84,19 @@ impl<'a> Shapes<'a> {
         };
         match ComponentName::new(name, 0).as_ref().map(ComponentName::kind) {
             Ok(ComponentNameKind::Label(_)) => {}
-            Ok(ComponentNameKind::Interface(id)) => match id.namespace().as_str() {
-                "wasi" => return ImportKind::Wasi,
-                "lp" => return ImportKind::Lp,
-                _ => {}
-            },
+            Ok(ComponentNameKind::Interface(_)) => {}
             _ => return unsupported("names a file or an address instead of an interface"),
+        }
+        let found = is_of_host(name).then(|| interfaces::find(name));
+        if let Some(Ok((interface, _))) = found {
+            return ImportKind::Host(interface);
         }
         let members = members(instance);
         if members.funcs.is_empty() && members.resources.is_empty() {
             return ImportKind::Types;
+        }
+        if let Some(Err(unserved)) = found {
+            return ImportKind::Unserved(unserved);
         }
         if let Some(base) = handles::base_name(name, &members) {
             return self.handles(name, base, instance);
@@ -164,6 +168,11 @@ impl<'a> Shapes<'a> {
 enum Side {
     Import,
     Export,
+}
+
+/// Whether an interface is of a package that only the host serves.
+fn is_of_host(name: &str) -> bool {
+    name.starts_with("wasi:") || name.starts_with("lp:")
 }
 
 /// The part of an interface's name that names the interface itself: `counter` of `example:counting/counter@1.0.0`.

@@ -9,9 +9,11 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::Duration;
 
+use lp_base::suggest;
+
 use super::problem::{Problem, Problems};
 use super::source::{NodePlace, Place};
-use super::{Handle, NAME_BYTES_MAX, Node, Program, REPLICAS_MAX, suggest};
+use super::{Handle, NAME_BYTES_MAX, Node, Program, REPLICAS_MAX};
 
 /// Adds what breaks a rule to `problems`.
 pub(super) fn check(program: &Program, problems: &mut Problems) {

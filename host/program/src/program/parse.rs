@@ -9,6 +9,7 @@ use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 
+use lp_base::suggest;
 use serde::Deserialize;
 use serde_json::Value as Schema;
 use toml::Spanned;
@@ -18,7 +19,6 @@ use super::file::{ProgramFile, schema};
 use super::overrides::Override;
 use super::problem::{Problem, Problems};
 use super::source::Source;
-use super::suggest;
 
 /// The largest program file. A thousand nodes, written out by a script, are some 200 KiB.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;

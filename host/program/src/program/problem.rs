@@ -56,6 +56,7 @@ pub const RULES: &[(&str, &str)] = &[
     ("two-restarts", "a node has one restart policy"),
     ("type-mismatch", "caller and callee agree on the types of a function"),
     ("unbound-import", "every import is served by a handle"),
+    ("unknown-import", "an import of a `wasi:` or `lp:` package is an interface that the host serves"),
     ("unknown-key", "a key is one that the schema knows"),
     ("unknown-node", "a node that is referred to exists"),
     ("unsupported-import", "an import is an interface"),

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use lp_base::suggest;
 use lp_base::words::{ColocationMode, RESTARTS_MAX, Restart, RestartPolicy};
 
 use super::name_problem;
 use crate::program::problem::{Problem, Problems};
 use crate::program::source::{ColocationPlace, NodePlace, Place, RestartPlace};
-use crate::program::{Colocation, Program, suggest};
+use crate::program::{Colocation, Program};
 
 /// Adds what is wrong with the colocations of `program` to `problems`.
 pub(super) fn check(program: &Program, problems: &mut Problems) {

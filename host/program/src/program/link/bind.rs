@@ -45,7 +45,12 @@ impl<'a> Binder<'a> {
         let mut fitting = BTreeSet::new();
         for import in &component.imports {
             let wanted = match &import.kind {
-                ImportKind::Wasi | ImportKind::Lp | ImportKind::Types => continue,
+                ImportKind::Host(_) | ImportKind::Types => continue,
+                ImportKind::Unserved(unserved) => {
+                    let message = format!("the import `{}` {}", import.name, unserved.reason);
+                    self.report_import(node, "unknown-import", message, Some(unserved.help.clone()));
+                    continue;
+                }
                 ImportKind::Unsupported(reason) => {
                     self.report_import(
                         node,

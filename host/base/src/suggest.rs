@@ -1,7 +1,7 @@
 //! Guesses what a mistyped name was meant to be.
 
 /// The candidate nearest to `name`, if one is near enough to have been meant.
-pub(super) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // One edit in three letters still reads as the same word; more suggests nonsense.
     let edits_max = name.chars().count().div_ceil(3);
     candidates
@@ -13,6 +13,6 @@ pub(super) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a s
 }
 
 /// The hint ``did you mean `x`?`` for [`nearest`].
-pub(super) fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     nearest(name, candidates).map(|candidate| format!("did you mean `{candidate}`?"))
 }

@@ -1,6 +1,7 @@
 //! The command line: one verb a file. Nothing below this module prints, exits or reads the environment.
 
 mod build;
+mod caches;
 mod call;
 mod check;
 mod compile;

@@ -6,7 +6,7 @@ use super::source::{CRATES, sources};
 use crate::host;
 
 /// The crates of the host that each one may use.
-const USES: [(&str, &[&str]); 9] = [
+const USES: [(&str, &[&str]); 10] = [
     ("features", &[]),
     ("base", &["lp-features"]),
     ("component", &["lp-base"]),
@@ -16,7 +16,21 @@ const USES: [(&str, &[&str]); 9] = [
     // The component crate is for the fuzz target alone.
     ("runtime", &["lp-base", "lp-component", "lp-courier", "lp-sandbox"]),
     ("run", &["lp-base", "lp-component", "lp-courier", "lp-runtime", "lp-sandbox"]),
-    (".", &["lp-base", "lp-component", "lp-courier", "lp-program", "lp-run", "lp-runtime", "lp-sandbox", "lp-wit"]),
+    ("build", &["lp-base", "lp-component", "lp-program", "lp-run", "lp-runtime", "lp-wit"]),
+    (
+        ".",
+        &[
+            "lp-base",
+            "lp-build",
+            "lp-component",
+            "lp-courier",
+            "lp-program",
+            "lp-run",
+            "lp-runtime",
+            "lp-sandbox",
+            "lp-wit",
+        ],
+    ),
 ];
 
 /// The modules of crates that have layers, from the top down: a module may use those after its own.
@@ -28,8 +42,12 @@ const LAYERS: [(&str, &[&str]); 4] = [
 ];
 
 /// The crates that may use these dependencies.
-const ONLY: [(&str, &[&str]); 4] =
-    [("wasmtime", &["sandbox", "runtime"]), ("tonic", &["courier"]), ("toml", &["program", "."]), ("clap", &["."])];
+const ONLY: [(&str, &[&str]); 4] = [
+    ("wasmtime", &["sandbox", "runtime"]),
+    ("tonic", &["courier"]),
+    ("toml", &["program", "build", "."]),
+    ("clap", &["."]),
+];
 
 /// The names of a crate's dependencies, without those for its tests and benchmarks.
 fn dependencies(dir: &str) -> Vec<String> {

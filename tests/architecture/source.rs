@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::host;
 
 /// The crates of the host: the folder below `host/` and the name in code.
-pub const CRATES: [(&str, &str); 9] = [
+pub const CRATES: [(&str, &str); 10] = [
     ("base", "lp_base"),
     ("component", "lp_component"),
     ("program", "lp_program"),
@@ -13,6 +13,7 @@ pub const CRATES: [(&str, &str); 9] = [
     ("sandbox", "lp_sandbox"),
     ("runtime", "lp_runtime"),
     ("run", "lp_run"),
+    ("build", "lp_build"),
     ("features", "lp_features"),
     (".", "lp_host"),
 ];

@@ -1,16 +1,12 @@
-//! The compile cache: where it is, how `lp-host build` fills it, and what is shown while a component is compiled.
+//! The compile cache, and what is shown while a component is compiled.
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use lp_base::plan::LaunchType;
-use lp_program::program::{Linked, Node, Program};
-use lp_run::worker::{Compiling, Worker};
-use lp_runtime::CompileCache;
-use tokio::sync::mpsc;
+use lp_run::worker::Compiling;
+use lp_runtime::{CacheError, CompileCache};
 
-use super::build::shell::Shell;
-use super::screen::{Failure, Screen, Task, exit_code};
+use super::screen::{Screen, Task};
 
 /// The smallest component whose compilation is shown on a terminal: one of this size takes up to a second.
 const SHOWN_BYTES_MIN: u64 = 1 << 20;
@@ -56,46 +52,18 @@ fn name(component: &Path) -> String {
     format!("`{}`", component.file_name().unwrap_or(OsStr::new("the component")).display())
 }
 
-/// Compiles the components of these nodes, as far as the cache does not have them.
-pub(super) fn fill_cache(
-    program: &Program,
-    nodes: &[&Node],
-    shell: &Shell<'_>,
-    screen: &Screen,
-) -> Result<(), Failure> {
-    let mut program = program.clone();
-    program.nodes = nodes.iter().copied().cloned().collect();
-    // They need not fit together, nor do the others have to be built yet.
-    let plan = lp_program::lower(&Linked::unbound(program)?, LaunchType::Threads);
-    let Some(cache) = cache_dir().and_then(|dir| open_cache(&dir, screen)) else { return Ok(()) };
-    let (tx, mut rx) = mpsc::unbounded_channel();
-    let mut compilation = Compilation::default();
-    let work = move || Worker::compile(&plan, cache, &tx);
-    let compiled = shell.work(work, "the compilation", || {
-        while let Ok(event) = rx.try_recv() {
-            compilation.on(&event, screen);
-        }
-    })?;
-    compiled.map_err(|error| Failure::new(exit_code::WRONG_PROGRAM, error))
-}
-
-/// Where compiled components are kept: `$LP_HOST_CACHE`, or `lp-host` in the user's cache directory.
-pub(super) fn cache_dir() -> Option<PathBuf> {
-    let dir = |name, below: &str| {
-        std::env::var_os(name).filter(|dir| !dir.is_empty()).map(|dir| PathBuf::from(dir).join(below))
-    };
-    dir("LP_HOST_CACHE", "")
-        .or_else(|| dir("XDG_CACHE_HOME", "lp-host/compiled"))
-        .or_else(|| dir("HOME", ".cache/lp-host/compiled"))
-}
-
 /// The compile cache in `dir`. Without one, components are compiled every time.
 pub(super) fn open_cache(dir: &Path, screen: &Screen) -> Option<CompileCache> {
     match CompileCache::open(dir) {
         Ok(cache) => Some(cache),
         Err(error) => {
-            screen.warning(&format!("components are compiled anew at every start: {error}"));
+            warn_of_no_cache(&error, screen);
             None
         }
     }
+}
+
+/// Says that there is no cache, and why.
+pub(super) fn warn_of_no_cache(error: &CacheError, screen: &Screen) {
+    screen.warning(&format!("components are compiled anew at every start: {error}"));
 }

@@ -4,12 +4,10 @@ use std::path::Path;
 
 use clap::ValueEnum;
 use comfy_table::Table;
+use lp_build::{LANGUAGES, Language, Readiness, Shell};
 use serde_json::json;
 
-use super::build::languages::{self, LANGUAGES};
-use super::build::recipe::{Recipe, language_names};
-use super::build::shell::Shell;
-use super::build::{toolchain, tools};
+use super::build::{self, Builds};
 use super::screen::{Failure, Screen, exit_code};
 
 /// Lists the languages for nodes: ready, or what is missing and what mends it
@@ -60,15 +58,15 @@ impl State {
 }
 
 pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
-    let shell = Shell::new(Path::new("."), screen).map_err(|error| Failure::new(exit_code::NOT_LAUNCHED, error))?;
+    let (environment, builds) = (build::environment(screen), Builds::new(screen));
+    let shell = Shell::new(Path::new("."), &environment, &builds);
+    let shell = shell.map_err(|error| Failure::new(exit_code::NOT_LAUNCHED, error))?;
     for name in &args.install {
-        let Some(language) = languages::find(name) else {
+        let Some(language) = Language::find(name) else {
             let failure = Failure::new(exit_code::WRONG_USAGE, format!("there is no recipe for `{name}`"));
-            return Err(failure.hint(format!("the languages are {}", language_names())));
+            return Err(failure.hint(format!("the languages are {}", build::language_names())));
         };
-        let recipe = Recipe::of_language(language);
-        tools::install(&recipe, &shell, screen)?;
-        recipe.targets().iter().try_for_each(|target| toolchain::add_if_missing(target, &shell, screen))?;
+        lp_build::install(language, &shell)?;
     }
     let diagnoses: Vec<_> = LANGUAGES.iter().map(|language| diagnosis(language, &shell)).collect();
     match args.format {
@@ -79,18 +77,13 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
     Ok(if missing { exit_code::NOT_LAUNCHED } else { 0 })
 }
 
-fn diagnosis(language: &languages::Language, shell: &Shell<'_>) -> Diagnosis {
-    let recipe = Recipe::of_language(language);
-    let (state, mend) = match tools::missing(&recipe, shell) {
-        Some(need) => (State::Missing(need.name.clone()), Some(need.mend.clone())),
-        None if is_ready(&recipe, shell) => (State::Ready, None),
-        None => (State::Installable, Some(format!("lp-host doctor --install {}", language.name))),
+fn diagnosis(language: &Language, shell: &Shell<'_>) -> Diagnosis {
+    let (state, mend) = match lp_build::readiness(language, shell) {
+        Readiness::Missing(need) => (State::Missing(need.name), Some(need.mend)),
+        Readiness::Ready => (State::Ready, None),
+        Readiness::Installable => (State::Installable, Some(format!("lp-host doctor --install {}", language.name))),
     };
     Diagnosis { language: language.name, state, mend }
-}
-
-fn is_ready(recipe: &Recipe, shell: &Shell<'_>) -> bool {
-    tools::are_ready(recipe) && !recipe.targets().iter().any(|target| toolchain::is_missing(target, shell))
 }
 
 fn table(diagnoses: &[Diagnosis]) -> String {

@@ -5,11 +5,11 @@ mod template;
 
 use std::path::{Path, PathBuf};
 
+use lp_build::Language;
 use lp_program::program::{NAME_RULE, is_name};
 use template::{Files, Names};
 
-use super::build::languages;
-use super::build::recipe::language_names;
+use super::build::language_names;
 use super::screen::{Failure, Screen, exit_code};
 
 /// The language whose template is a workspace of crates.
@@ -54,7 +54,7 @@ fn make(name: &str, lang: &str, dir: &Path, screen: &Screen) -> Result<(), Failu
         return Err(failure.hint("choose another name, or another directory by `--path`"));
     }
     let mut files = Files::default();
-    match languages::find(lang) {
+    match Language::find(lang) {
         Some(_) if lang == RUST => {
             files.add_template("template/program", &Names::new(name));
             files.add_sdk("sdk");

@@ -16,18 +16,19 @@ use std::thread::Scope;
 use announced::Announced;
 use clap::ValueEnum;
 use lp_base::plan::{LaunchType, Plan, Secrets};
+use lp_build::Compile;
+use lp_build::watch::{Replacing, Watch};
 use lp_run::launch::{Credentials, LaunchSetting, ProcessSetting};
 use lp_run::observe::{LineFormat, LineOutputs, RecentLines, Recorded, report_json, report_table};
 use lp_run::supervise::{Outcome, RunReport, Setting, supervise};
 use notes::Notes;
 use tokio::sync::mpsc;
-use watch::{Replacing, Watch};
+use watch::Watching;
 
-use super::ProgramArgs;
-use super::build::{self, Compile};
 use super::compile::{self, Compilation};
 use super::screen::{Failure, Screen, exit_code, with_causes};
 use super::signals::forward_signals;
+use super::{ProgramArgs, build, caches};
 
 /// Runs a program until it has finished or is stopped
 ///
@@ -90,7 +91,7 @@ const STATUS_REQUESTS_MAX: usize = 16;
 pub(super) fn run(args: Args, screen: &mut Screen) -> Result<u8, Failure> {
     let (watch, linked) = match args.watch {
         true => {
-            let (watch, linked) = Watch::build(&args.program, args.log_dir.as_deref(), screen)?;
+            let (watch, linked) = watch::build(&args.program, args.log_dir.as_deref(), screen)?;
             (Some(watch), linked)
         }
         false => {
@@ -153,7 +154,7 @@ async fn launch<'s>(
         _ => None,
     };
     let outputs = Arc::new(Recorded { outputs, recent });
-    let cache_dir = compile::cache_dir();
+    let cache_dir = caches::compiled();
     let processes = announced.as_ref().map(|run| run.dir().path());
     if processes.is_none() && plan.launch_type == LaunchType::Processes {
         return Err(not_launched("workers need a directory for their sockets"));
@@ -164,8 +165,9 @@ async fn launch<'s>(
     let mut stopper = None;
     if let Some((watch, threads)) = watch {
         let Some(run) = &announced else { return Err(not_launched("a watched program needs a directory for its run")) };
-        let (launch_type, cache, outputs) = (args.launch_type, cache.clone(), outputs.clone());
-        let replacing = Replacing { launch_type, cache, rebuilds: rebuilds_tx, screen, outputs };
+        let observer = Box::new(Watching::of_run(screen, outputs.clone()));
+        let (launch_type, cache) = (args.launch_type, cache.clone());
+        let replacing = Replacing { launch_type, cache, rebuilds: rebuilds_tx, observer };
         let (watched, rebuilding, stop) = watch.begin(&plan, run.dir().path(), replacing)?;
         plan = watched;
         threads.spawn(move || rebuilding.run());

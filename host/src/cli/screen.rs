@@ -125,11 +125,6 @@ impl Screen {
         Self { color: args.color, quiet: args.quiet, progress }
     }
 
-    /// The same, with notes in place of lines that vanish.
-    pub(super) fn without_progress(&self) -> Self {
-        Self { color: self.color, quiet: self.quiet, progress: Progress::new(false) }
-    }
-
     fn coloured(&self, is_terminal: bool) -> bool {
         match self.color {
             ColorWhen::Always => true,

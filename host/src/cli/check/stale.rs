@@ -6,7 +6,7 @@ use lp_program::program::Program;
 use lp_wit::Folder;
 use serde_json::{Value, json};
 
-use super::super::{build, wit};
+use super::super::wit;
 
 /// A file that is stale.
 pub(super) struct Stale {
@@ -19,9 +19,9 @@ pub(super) struct Stale {
 
 /// Looks into the folders of WIT that are known: those that the builds of nodes read, and `wit` beside the program file.
 pub(super) fn find(program: &Program) -> Vec<Stale> {
-    let mut folders = build::wit_folders(program);
+    let mut folders = lp_build::wit_folders(program);
     folders.extend(program.dir.join("wit").canonicalize().ok());
-    let shown = |path: &Path| build::shown(program, path);
+    let shown = |path: &Path| lp_build::shown(program, path);
     let mut found = Vec::new();
     for folder in folders {
         // Whether the WIT is valid is for those to say who build from it.

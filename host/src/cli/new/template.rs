@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, DirEntry, include_dir};
+use lp_build::Language;
 
-use super::super::build::languages;
 use super::super::screen::{Failure, exit_code};
 
 static WIT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../wit");
@@ -16,7 +16,7 @@ const WIT_PARTS: [&str; 5] = ["Cargo.toml", "courier", "node", "src", "wasi"];
 
 /// The SDK of Rust.
 fn sdk() -> &'static Dir<'static> {
-    &languages::find("rust").expect("Rust is one of the languages").dir
+    &Language::find("rust").expect("Rust is one of the languages").dir
 }
 
 /// What the names in a template stand for.

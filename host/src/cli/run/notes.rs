@@ -30,16 +30,21 @@ impl Severity {
             Self::Error => "error",
         }
     }
+
+    /// Shows a message, with details below it if it is an error.
+    pub(super) fn show(self, text: &str, details: Option<&str>, screen: &Screen) {
+        match self {
+            Self::Note => screen.note(text),
+            Self::Warning => screen.warning(text),
+            Self::Error => screen.error(text, details),
+        }
+    }
 }
 
 impl Notes<'_> {
     /// Shows and records a message about a replica or node, or about none (empty), with details below it.
     pub(super) fn say(&self, severity: Severity, about: &str, text: &str, details: Option<&str>) {
-        match severity {
-            Severity::Note => self.screen.note(text),
-            Severity::Warning => self.screen.warning(text),
-            Severity::Error => self.screen.error(text, details),
-        }
+        severity.show(text, details, self.screen);
         let details = details.map(|details| format!("\n{}", details.trim_end())).unwrap_or_default();
         self.outputs.host_message(about, &format!("{}: {text}{details}", severity.name()));
     }

@@ -15,23 +15,29 @@ use wit_component::ComponentEncoder;
 
 /// Why bindings or a component could not be made.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum EncodeError {
+pub enum EncodeError {
+    /// The world has something that the language can't say.
     #[error("failed to write bindings: {0}")]
     Bindings(String),
+    /// The `go.mod` of a node in Go, which is missing or names its module otherwise.
     #[error("a node in Go is a module of the name `node`, which `{}` has to say: `module node`", .0.display())]
     GoModule(PathBuf),
+    /// A world of a node in Go has what only `async` could wait for.
     #[error("a node in Go can't have the types `future` and `stream`, which its world names")]
     GoAsync,
+    /// A node that waits for many calls has an entry point that can't.
     #[error("a node in the style `async` can't wait in `{0}`: export `wasi:cli/run@0.3.0` instead")]
     EntryPoint(String),
+    /// The core module does not fit its world, or the types of the world do not fit into it.
     #[error("failed to make a component: {0}")]
     Component(String),
+    /// A file of the build can't be read or written.
     #[error("failed to write what was built: {0}")]
     Write(#[from] std::io::Error),
 }
 
 /// Writes `lp_node.h`, `lp_node.c` and the object file that carries the types of the world into `dir`.
-pub(super) fn write_c_bindings(wit: &mut Folder, style: Style, dir: &Path) -> Result<(), EncodeError> {
+pub(crate) fn write_c_bindings(wit: &mut Folder, style: Style, dir: &Path) -> Result<(), EncodeError> {
     let world = wit.resolve.packages[wit.package].worlds[NODE_WORLD];
     let mut options = wit_bindgen_c::Opts::default();
     match entry_point(&wit.resolve, world) {
@@ -71,7 +77,7 @@ fn callbacks(header: &str) -> String {
 }
 
 /// Makes a component of the core module at `core`, whose WASI is that of preview 1, and has it say its language.
-pub(super) fn write_component(core: &Path, language: &str, component: &Path) -> Result<(), EncodeError> {
+pub(crate) fn write_component(core: &Path, language: &str, component: &Path) -> Result<(), EncodeError> {
     let module = fs::read(core)?;
     let encoded = ComponentEncoder::default()
         .validate(true)

@@ -9,8 +9,8 @@ use wit_bindgen_core::{AsyncFilterSet, Files};
 use wit_bindgen_go::{Format, Opts};
 use wit_component::StringEncoding;
 
-use super::encode::EncodeError;
-use super::steps::Places;
+use crate::encode::EncodeError;
+use crate::places::Places;
 
 /// The `go` line of all modules that the node's is built with.
 const GO_VERSION: &str = "1.25";
@@ -22,7 +22,7 @@ const NODE_MODULE: &str = "node";
 const ASYNC: [&str; 3] = ["pkg/wit/async\"", "witTypes.FutureReader[", "witTypes.StreamReader["];
 
 /// Writes the module `bindings`, and the `go.work` that joins it with the module `lp` of the SDK and the node's own.
-pub(super) fn write_bindings(wit: &Folder, source: &Path, places: &Places) -> Result<(), EncodeError> {
+pub(crate) fn write_bindings(wit: &Folder, source: &Path, places: &Places) -> Result<(), EncodeError> {
     let is_module = fs::read_to_string(source.join("go.mod"))
         .is_ok_and(|text| text.lines().any(|line| line.split_whitespace().eq(["module", NODE_MODULE])));
     if !is_module {
@@ -98,7 +98,7 @@ fn adapted(text: &str, source: &Path) -> String {
 }
 
 /// Puts the types of the world into the core module, which Go's linker has no place for.
-pub(super) fn embed_types(wit: &Folder, core: &Path) -> Result<(), EncodeError> {
+pub(crate) fn embed_types(wit: &Folder, core: &Path) -> Result<(), EncodeError> {
     let world = wit.resolve.packages[wit.package].worlds[NODE_WORLD];
     let mut module = fs::read(core)?;
     wit_component::embed_component_metadata(&mut module, &wit.resolve, world, StringEncoding::UTF8)

@@ -22,15 +22,17 @@ const DEALLOC: &str = "wit_dylib_dealloc_bytes";
 
 /// Why a component could not be rewritten.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum BytesError {
+pub enum BytesError {
+    /// The file can't be read or written.
     #[error("failed to rewrite the component: {0}")]
     File(#[from] std::io::Error),
+    /// The file is no component.
     #[error("failed to have the component free its lists of bytes: {0}")]
     Component(#[from] reencode::Error),
 }
 
 /// Rewrites the component so that the copies are freed.
-pub(super) fn free_after_calls(component: &Path) -> Result<(), BytesError> {
+pub(crate) fn free_after_calls(component: &Path) -> Result<(), BytesError> {
     let mut rewritten = Component::new();
     Modules.parse_component(&mut rewritten, Parser::new(0), &fs::read(component)?)?;
     fs::write(component, rewritten.finish())?;

@@ -7,11 +7,22 @@ use serde::Deserialize;
 
 /// Why there is no component.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ArtifactError {
+pub enum ArtifactError {
+    /// Cargo made none.
     #[error("the package in `{}` has no binary and no library of the crate type `cdylib`", .package.display())]
-    Missing { package: PathBuf },
+    Missing {
+        /// The folder of the package.
+        package: PathBuf,
+    },
+    /// Cargo made several.
     #[error("the package in `{}` makes several components: {names}", .package.display())]
-    Several { package: PathBuf, names: String },
+    Several {
+        /// The folder of the package.
+        package: PathBuf,
+        /// The components.
+        names: String,
+    },
+    /// The one that Cargo made can't be read, or not written to where the program has it.
     #[error("failed to copy the component that Cargo has made: {0}")]
     Copy(#[from] io::Error),
 }
@@ -26,7 +37,7 @@ struct Message {
 }
 
 /// Copies the component of the package in `source` to `component`, by what Cargo wrote to `messages`.
-pub(super) fn copy(messages: &Path, source: &Path, component: &Path) -> Result<(), ArtifactError> {
+pub(crate) fn copy(messages: &Path, source: &Path, component: &Path) -> Result<(), ArtifactError> {
     let manifest = source.join("Cargo.toml").canonicalize()?;
     let text = fs::read_to_string(messages)?;
     let messages = text.lines().filter_map(|line| serde_json::from_str::<Message>(line).ok());

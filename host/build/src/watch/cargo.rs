@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::real;
-use crate::cli::build::shell::{Shell, quoted};
+use crate::shell::{Shell, quoted};
 
 /// The packages that a line of Cargo's asks for.
 #[derive(Debug, Default, PartialEq, Eq)]

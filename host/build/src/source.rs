@@ -5,15 +5,17 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use lp_program::program::Program;
-use lp_wit::{Folder, FolderError};
+use lp_wit::Folder;
 use sha2::{Digest, Sha256};
 
-use super::super::screen::{Failure, Screen, exit_code};
-use super::jobs::built;
-use super::recipe::{Bindings, Recipe, RecipeError, language_names};
-use super::shell::{Shell, lock_file};
-use super::steps::{self, Places};
-use super::{artifact, bytes, encode, go, js, languages, shown, tools};
+use crate::error::BuildError;
+use crate::languages::Language;
+use crate::observe::{Note, Work};
+use crate::paths::shown;
+use crate::places::Places;
+use crate::recipe::{Bindings, Recipe};
+use crate::shell::{Shell, lock_file};
+use crate::{artifact, bytes, encode, go, js, steps, tools};
 
 /// What every node may ask the host, whatever its language.
 const IMPORTS: [&str; 3] =
@@ -23,19 +25,11 @@ const IMPORTS: [&str; 3] =
 const FILES_MAX: usize = 10_000;
 
 /// Folders that no source is in, but what tools made of it.
-pub(in crate::cli) const LEFT_OUT: [&str; 5] = ["__pycache__", "build", "dist", "node_modules", "target"];
-
-/// Reads the recipe at `path`, relative to the program's directory.
-pub(super) fn recipe(dir: &Path, path: &str) -> Result<Recipe, Failure> {
-    Recipe::read(dir, Path::new(path)).map_err(|error| match error {
-        RecipeError::Language { .. } => wrong(error).hint(format!("the languages are {}", language_names())),
-        error => wrong(error),
-    })
-}
+pub(crate) const LEFT_OUT: [&str; 5] = ["__pycache__", "build", "dist", "node_modules", "target"];
 
 /// The source of a node and all that its build goes by.
-pub(super) struct Source {
-    pub(super) recipe: Recipe,
+pub(crate) struct Source {
+    pub(crate) recipe: Recipe,
     /// The WIT that the node's toolchain sees, if it does not read the user's own.
     wit: Option<Folder>,
     /// Where the language's packages are.
@@ -44,15 +38,15 @@ pub(super) struct Source {
 
 impl Source {
     /// Reads the recipe at `path`, relative to the program's directory, and the WIT that it names.
-    pub(super) fn read(program: &Program, path: &str, screen: &Screen) -> Result<Source, Failure> {
-        let recipe = recipe(&program.dir, path)?;
+    pub(crate) fn read(program: &Program, path: &str, shell: &Shell<'_>) -> Result<Source, BuildError> {
+        let recipe = Recipe::read(&program.dir, Path::new(path))?;
         let wit = match recipe.reads_wit() {
             true => {
-                refresh_handles(&recipe.wit, program, screen)?;
+                refresh_handles(&recipe.wit, program, shell)?;
                 let imports: Vec<_> = IMPORTS.into_iter().chain(recipe.imports.iter().map(String::as_str)).collect();
                 let world = recipe.world.as_deref();
                 let folder = Folder::read_node(&recipe.wit, world, &imports, recipe.style());
-                Some(folder.map_err(|error| unread(path, &error))?)
+                Some(folder.map_err(|error| BuildError::Wit { path: path.to_owned(), error })?)
             }
             false => None,
         };
@@ -60,26 +54,20 @@ impl Source {
     }
 
     /// Installs what the build needs and this machine does not have.
-    pub(super) fn install(&mut self, shell: &Shell<'_>, screen: &Screen) -> Result<(), Failure> {
-        self.tools = tools::install(&self.recipe, shell, screen)?;
+    pub(crate) fn install(&mut self, shell: &Shell<'_>) -> Result<(), BuildError> {
+        self.tools = tools::packages(&self.recipe, shell)?;
         Ok(())
     }
 
-    /// Builds `component`, unless it was built from the same before. `names` are the nodes that it is for.
-    pub(super) fn build(
-        &mut self,
-        component: &Path,
-        names: &str,
-        shell: &Shell<'_>,
-        screen: &Screen,
-    ) -> Result<(), Failure> {
-        let what = format!("the build of {names}");
+    /// Builds `component` for these nodes, unless it was built from the same before.
+    pub(crate) fn build(&mut self, component: &Path, nodes: &[String], shell: &Shell<'_>) -> Result<(), BuildError> {
+        let work = Work::Build { nodes: nodes.to_vec(), by: self.recipe.title.clone() };
         let places = Places::new(&self.recipe, component, self.tools.clone());
         // Of two builds at once, the second finds what the first has made.
         let lock = component.with_extension("lock");
         let parent = component.parent().unwrap_or(Path::new(""));
         let lock = fs::create_dir_all(parent).and_then(|()| lock_file(&lock)).map_err(not_prepared(parent))?;
-        shell.lock(&lock, &what)?;
+        shell.lock(&lock, &work)?;
         let wit = self.wit.as_ref().map(Folder::text);
         let inputs = match self.recipe.cargo {
             true => None,
@@ -90,7 +78,7 @@ impl Source {
             return Ok(());
         }
         let started = Instant::now();
-        let task = screen.task(&format!("building {names}: {}", self.recipe.title));
+        let task = shell.observer().begun(&work);
         places.begin()?;
         places.prepare(&self.recipe, wit.as_deref()).map_err(not_prepared(&places.work))?;
         match (self.recipe.bindings, &mut self.wit) {
@@ -98,67 +86,48 @@ impl Source {
             (Some(Bindings::Go), Some(wit)) => go::write_bindings(wit, &self.recipe.source, &places),
             (Some(Bindings::Js), Some(wit)) => js::write_exports(wit, &places.work.join("sdk")).map_err(Into::into),
             _ => Ok(()),
-        }
-        .map_err(wrong)?;
+        }?;
         for step in &self.recipe.steps {
-            steps::run(step, &places, &what, shell, &task)?;
+            steps::run(step, &places, &work, shell, &*task)?;
         }
         if let (Some(Bindings::Go), Some(wit)) = (self.recipe.bindings, &self.wit) {
-            go::embed_types(wit, &places.core).map_err(wrong)?;
+            go::embed_types(wit, &places.core)?;
         }
         if self.recipe.core_module {
-            encode::write_component(&places.core, &self.recipe.title, component).map_err(wrong)?;
+            encode::write_component(&places.core, &self.recipe.title, component)?;
         }
         if self.recipe.leaks_bytes() {
-            bytes::free_after_calls(component).map_err(wrong)?;
+            bytes::free_after_calls(component)?;
         }
         if self.recipe.cargo {
-            artifact::copy(&places.messages, &self.recipe.source, component).map_err(wrong)?;
+            artifact::copy(&places.messages, &self.recipe.source, component)?;
         }
         if let (Some(inputs), Ok(output)) = (inputs, fs::read(component)) {
             fs::write(&seal, format!("{inputs}\n{}\n", hex(&Sha256::digest(output)))).map_err(not_prepared(&seal))?;
         }
         drop(task);
-        screen.note(&built(names, started));
+        shell.observer().note(Note::Built { nodes, elapsed: started.elapsed() });
         Ok(())
     }
 }
 
 /// Writes the interfaces of handles anew that are kept as files and are stale.
-fn refresh_handles(wit: &Path, program: &Program, screen: &Screen) -> Result<(), Failure> {
-    // What is wrong with the WIT is told when it is read for the build.
+fn refresh_handles(wit: &Path, program: &Program, shell: &Shell<'_>) -> Result<(), BuildError> {
+    // The build reports what is wrong with the WIT when it reads that.
     for kept in Folder::kept_handles(wit).unwrap_or_default().iter().filter(|kept| kept.is_stale()) {
-        let (file, interface) = (shown(program, &kept.file), &kept.interface);
+        let (file, interface) = (shown(program, &kept.file), kept.interface.as_str());
         if !kept.is_alone() {
-            screen.warning(&format!(
-                "`{file}` is stale, and has more than the handles of `{interface}`: mend it by hand"
-            ));
+            shell.observer().note(Note::HandlesStale { file, interface });
             continue;
         }
         fs::write(&kept.file, &kept.text).map_err(not_prepared(&kept.file))?;
-        screen.note(&format!("wrote `{file}` anew, since `{interface}` has changed"));
+        shell.observer().note(Note::HandlesWritten { file, interface });
     }
     Ok(())
 }
 
-/// The failure to read the WIT that the `build.toml` at `path` names.
-fn unread(path: &str, error: &FolderError) -> Failure {
-    let failure = wrong(format!("`{path}`: {error}"));
-    match error {
-        FolderError::World { .. } => failure.hint(format!("set `world` in `{path}`")),
-        _ => failure,
-    }
-}
-
-fn wrong(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
-    Failure::new(exit_code::WRONG_PROGRAM, error)
-}
-
-fn not_prepared(path: &Path) -> impl Fn(std::io::Error) -> Failure {
-    move |error| {
-        let message = format!("failed to prepare the build in `{}`: {error}", path.display());
-        Failure::new(exit_code::NOT_LAUNCHED, message)
-    }
+fn not_prepared(path: &Path) -> impl Fn(std::io::Error) -> BuildError {
+    move |source| BuildError::NotPrepared { path: path.to_owned(), source }
 }
 
 /// Whether the component is the one that was built from these inputs.
@@ -180,7 +149,7 @@ fn digest(recipe: &Recipe, wit: Option<&str>) -> std::io::Result<String> {
     add("version", env!("CARGO_PKG_VERSION").as_bytes());
     add("recipe", &serde_json::to_vec(recipe).expect("a recipe has text for keys"));
     add("wit", wit.unwrap_or_default().as_bytes());
-    if let Some(language) = languages::find(&recipe.sdk) {
+    if let Some(language) = Language::find(&recipe.sdk) {
         for (path, contents) in language.files("sdk") {
             add(&path.display().to_string(), contents);
         }

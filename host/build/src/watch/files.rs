@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, Metadata};
-use std::io::{stderr, stdout};
+use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -11,7 +12,7 @@ use std::time::Duration;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use rustix::fs::fstat;
 
-use crate::cli::build::source::LEFT_OUT;
+use crate::source::LEFT_OUT;
 
 /// How long nothing must have changed for a burst to be over. Editors write a file in several steps.
 const QUIET: Duration = Duration::from_millis(150);
@@ -49,26 +50,48 @@ pub(super) struct Files {
     stamps: HashMap<PathBuf, Stamp>,
     watched: usize,
     /// Where this process itself writes to: its output may be sent to a file among the source.
-    own: Vec<(u64, u64)>,
+    own: Vec<FileId>,
 }
 
 /// Why not everything can be watched.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum WatchError {
+pub enum FilesError {
     /// There are more folders than is sensible.
     #[error("`{}` has more than {FOLDERS_MAX} folders below it, which are too many to be watched", .0.display())]
     TooManyFolders(PathBuf),
     /// The system has a limit too.
     #[error("`{}` can't be watched, since the system watches no more files for this user", .0.display())]
     Refused(PathBuf),
+    /// The system watches nothing at all.
+    #[error(transparent)]
+    System(notify::Error),
+}
+
+/// A file, whatever it is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    /// The file that `file` is open at.
+    ///
+    /// # Errors
+    ///
+    /// If it is not open.
+    pub fn of(file: impl AsFd) -> io::Result<FileId> {
+        let stat = fstat(file)?;
+        Ok(FileId { device: stat.st_dev, inode: stat.st_ino })
+    }
 }
 
 /// There is nothing more to watch for.
 pub(super) struct Stopped;
 
 impl Files {
-    /// Watches nothing yet.
-    pub(super) fn new() -> notify::Result<Files> {
+    /// Watches nothing yet. This process writes to its `own` files, which are left out.
+    pub(super) fn new(own: Vec<FileId>) -> Result<Files, FilesError> {
         let (sender, messages) = channel();
         let told = sender.clone();
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
@@ -80,10 +103,9 @@ impl Files {
             };
             // Nobody listens any more when the program ends.
             let _ = told.send(message);
-        })?;
+        });
+        let watcher = watcher.map_err(FilesError::System)?;
         let (folders, files, left_out, stamps) = Default::default();
-        let own =
-            [fstat(stdout()), fstat(stderr())].into_iter().flatten().map(|file| (file.st_dev, file.st_ino)).collect();
         Ok(Files { watcher, messages, sender, folders, files, left_out, stamps, watched: 0, own })
     }
 
@@ -98,7 +120,7 @@ impl Files {
         folders: BTreeSet<PathBuf>,
         files: BTreeSet<PathBuf>,
         left_out: BTreeSet<PathBuf>,
-    ) -> Result<(), WatchError> {
+    ) -> Result<(), FilesError> {
         self.left_out = left_out;
         let new: Vec<_> = files.difference(&self.files).cloned().collect();
         for file in new {
@@ -163,12 +185,12 @@ impl Files {
     }
 
     /// Watches a folder and those below it, and adds the files in them that were not known to `changed`.
-    fn add(&mut self, dir: &Path, changed: &mut BTreeSet<PathBuf>) -> Result<(), WatchError> {
+    fn add(&mut self, dir: &Path, changed: &mut BTreeSet<PathBuf>) -> Result<(), FilesError> {
         let mut folders = vec![dir.to_owned()];
         while let Some(folder) = folders.pop() {
             self.watched += 1;
             if self.watched > FOLDERS_MAX {
-                return Err(WatchError::TooManyFolders(dir.to_owned()));
+                return Err(FilesError::TooManyFolders(dir.to_owned()));
             }
             // Watched before it is listed, so that no file comes in between.
             self.watch_folder(&folder)?;
@@ -185,10 +207,10 @@ impl Files {
         Ok(())
     }
 
-    fn watch_folder(&mut self, folder: &Path) -> Result<(), WatchError> {
+    fn watch_folder(&mut self, folder: &Path) -> Result<(), FilesError> {
         match self.watcher.watch(folder, RecursiveMode::NonRecursive) {
             Err(error) if matches!(error.kind, notify::ErrorKind::MaxFilesWatch) => {
-                Err(WatchError::Refused(folder.to_owned()))
+                Err(FilesError::Refused(folder.to_owned()))
             }
             // One that has gone is watched no more.
             _ => Ok(()),
@@ -213,7 +235,7 @@ impl Files {
     /// Takes note of what a file is now, and whether it was another one.
     fn notice(&mut self, path: &Path) -> bool {
         match fs::metadata(path).ok().filter(Metadata::is_file) {
-            Some(file) if self.own.contains(&(file.dev(), file.ino())) => false,
+            Some(file) if self.own.contains(&FileId { device: file.dev(), inode: file.ino() }) => false,
             Some(file) => {
                 let stamp = Stamp { modified: (file.mtime(), file.mtime_nsec()), inode: file.ino(), bytes: file.len() };
                 self.stamps.insert(path.to_owned(), stamp) != Some(stamp)

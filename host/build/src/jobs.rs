@@ -6,10 +6,12 @@ use std::time::Instant;
 
 use lp_program::program::{Node, Program};
 
-use super::super::screen::{Failure, Screen, exit_code};
-use super::shell::Shell;
-use super::source::Source;
-use super::{is_build_file, toolchain};
+use crate::error::BuildError;
+use crate::observe::{Note, Work};
+use crate::recipe::is_build_file;
+use crate::shell::Shell;
+use crate::source::Source;
+use crate::{toolchain, tools};
 
 /// A build line or a recipe, and the nodes that it builds.
 pub(super) struct Job<'a> {
@@ -20,7 +22,7 @@ pub(super) struct Job<'a> {
 }
 
 /// The jobs that build these nodes; those of several nodes with the same line are one.
-pub(super) fn jobs<'a>(program: &Program, nodes: &[&'a Node], screen: &Screen) -> Result<Vec<Job<'a>>, Failure> {
+pub(super) fn jobs<'a>(program: &Program, nodes: &[&'a Node], shell: &Shell<'_>) -> Result<Vec<Job<'a>>, BuildError> {
     let mut jobs: Vec<Job<'a>> = Vec::new();
     for node in nodes {
         let Some(line) = node.build.as_deref() else { continue };
@@ -29,7 +31,7 @@ pub(super) fn jobs<'a>(program: &Program, nodes: &[&'a Node], screen: &Screen) -
             continue;
         }
         let source = match is_build_file(line) {
-            true => Some(Source::read(program, line, screen)?),
+            true => Some(Source::read(program, line, shell)?),
             false => None,
         };
         jobs.push(Job { line, source, nodes: vec![node] });
@@ -38,11 +40,11 @@ pub(super) fn jobs<'a>(program: &Program, nodes: &[&'a Node], screen: &Screen) -
 }
 
 /// Runs the jobs. When one fails, the others are ended, and nothing is said of them.
-pub(super) fn run(mut jobs: Vec<Job<'_>>, shell: &Shell<'_>, screen: &Screen) -> Result<(), Failure> {
+pub(super) fn run(mut jobs: Vec<Job<'_>>, shell: &Shell<'_>) -> Result<(), BuildError> {
     let targets: BTreeSet<_> = jobs.iter().flat_map(Job::targets).collect();
-    targets.iter().try_for_each(|target| toolchain::add_if_missing(target, shell, screen))?;
+    targets.iter().try_for_each(|target| tools::add_target(target, shell))?;
     // Before the jobs, which would wait for each other where they need the same.
-    jobs.iter_mut().filter_map(|job| job.source.as_mut()).try_for_each(|source| source.install(shell, screen))?;
+    jobs.iter_mut().filter_map(|job| job.source.as_mut()).try_for_each(|source| source.install(shell))?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let queues = queues(jobs);
     let threads = cores.min(queues.len());
@@ -53,7 +55,7 @@ pub(super) fn run(mut jobs: Vec<Job<'_>>, shell: &Shell<'_>, screen: &Screen) ->
         for _ in 0..threads {
             scope.spawn(|| {
                 while let Some(queue) = next() {
-                    if let Err(failed) = queue.into_iter().try_for_each(|job| job.run(shell, screen)) {
+                    if let Err(failed) = queue.into_iter().try_for_each(|job| job.run(shell)) {
                         lock(&failure).get_or_insert(failed);
                         shell.give_up();
                         return;
@@ -78,8 +80,8 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Job<'_> {
-    fn names(&self) -> String {
-        self.nodes.iter().map(|node| format!("`{}`", node.name)).collect::<Vec<_>>().join(", ")
+    fn names(&self) -> Vec<String> {
+        self.nodes.iter().map(|node| node.name.clone()).collect()
     }
 
     fn targets(&self) -> Vec<toolchain::Target> {
@@ -90,22 +92,18 @@ impl Job<'_> {
         self.source.as_ref().map_or_else(|| toolchain::runs_cargo(self.line), |source| source.recipe.cargo)
     }
 
-    fn run(mut self, shell: &Shell<'_>, screen: &Screen) -> Result<(), Failure> {
-        let names = self.names();
+    fn run(mut self, shell: &Shell<'_>) -> Result<(), BuildError> {
+        let nodes = self.names();
         if let Some(source) = &mut self.source {
             let components: BTreeSet<_> = self.nodes.iter().map(|node| &node.component).collect();
-            return components.into_iter().try_for_each(|component| source.build(component, &names, shell, screen));
+            return components.into_iter().try_for_each(|component| source.build(component, &nodes, shell));
         }
         let started = Instant::now();
-        let task = screen.task(&format!("building {names}: {}", self.line));
-        shell.run(self.line, &format!("the build of {names}"), exit_code::WRONG_PROGRAM, &task)?;
+        let work = Work::Build { nodes: nodes.clone(), by: self.line.to_owned() };
+        let task = shell.observer().begun(&work);
+        shell.run(self.line, &work, &*task)?;
         drop(task);
-        screen.note(&built(&names, started));
+        shell.observer().note(Note::Built { nodes: &nodes, elapsed: started.elapsed() });
         Ok(())
     }
-}
-
-/// What is said when a build has ended well.
-pub(super) fn built(names: &str, started: Instant) -> String {
-    format!("built {names} in {:.1} s", started.elapsed().as_secs_f64())
 }

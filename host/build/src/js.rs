@@ -8,7 +8,7 @@ use lp_wit::wit_parser::{Function, FunctionKind, WorldItem, WorldKey};
 use lp_wit::{Folder, NODE_WORLD};
 
 /// Writes `lp_exports.js` into `dir`, with the path of each function within what the node's module exports.
-pub(super) fn write_exports(wit: &Folder, dir: &Path) -> io::Result<()> {
+pub(crate) fn write_exports(wit: &Folder, dir: &Path) -> io::Result<()> {
     let mut paths: Vec<Vec<String>> = Vec::new();
     let world = &wit.resolve.worlds[wit.resolve.packages[wit.package].worlds[NODE_WORLD]];
     for (key, item) in &world.exports {

@@ -6,38 +6,38 @@ use include_dir::{Dir, include_dir};
 
 /// A folder of `guest-sdk`. `build.toml` in it says how source becomes a component, `sdk` has what nodes may import, and
 /// `template` is what `lp-host new` copies.
-pub(in crate::cli) struct Language {
+pub struct Language {
     /// The name in a node's `build.toml` and on the command line, which is also that of the folder.
-    pub(in crate::cli) name: &'static str,
+    pub name: &'static str,
     /// The files.
-    pub(in crate::cli) dir: Dir<'static>,
+    pub dir: Dir<'static>,
 }
 
 /// Every language.
-pub(in crate::cli) static LANGUAGES: [Language; 7] = [
-    Language { name: "rust", dir: include_dir!("$CARGO_MANIFEST_DIR/../guest-sdk/rust") },
-    Language { name: "python", dir: include_dir!("$CARGO_MANIFEST_DIR/../guest-sdk/python") },
-    Language { name: "js", dir: include_dir!("$CARGO_MANIFEST_DIR/../guest-sdk/js") },
-    Language { name: "c", dir: include_dir!("$CARGO_MANIFEST_DIR/../guest-sdk/c") },
-    Language { name: "cpp", dir: include_dir!("$CARGO_MANIFEST_DIR/../guest-sdk/cpp") },
-    Language { name: "zig", dir: include_dir!("$CARGO_MANIFEST_DIR/../guest-sdk/zig") },
-    Language { name: "go", dir: include_dir!("$CARGO_MANIFEST_DIR/../guest-sdk/go") },
+pub static LANGUAGES: [Language; 7] = [
+    Language { name: "rust", dir: include_dir!("$CARGO_MANIFEST_DIR/../../guest-sdk/rust") },
+    Language { name: "python", dir: include_dir!("$CARGO_MANIFEST_DIR/../../guest-sdk/python") },
+    Language { name: "js", dir: include_dir!("$CARGO_MANIFEST_DIR/../../guest-sdk/js") },
+    Language { name: "c", dir: include_dir!("$CARGO_MANIFEST_DIR/../../guest-sdk/c") },
+    Language { name: "cpp", dir: include_dir!("$CARGO_MANIFEST_DIR/../../guest-sdk/cpp") },
+    Language { name: "zig", dir: include_dir!("$CARGO_MANIFEST_DIR/../../guest-sdk/zig") },
+    Language { name: "go", dir: include_dir!("$CARGO_MANIFEST_DIR/../../guest-sdk/go") },
 ];
 
-/// The language of that name.
-pub(in crate::cli) fn find(name: &str) -> Option<&'static Language> {
-    LANGUAGES.iter().find(|language| language.name == name)
-}
-
 impl Language {
+    /// The language of that name.
+    pub fn find(name: &str) -> Option<&'static Language> {
+        LANGUAGES.iter().find(|language| language.name == name)
+    }
+
     /// The text of its `build.toml`.
-    pub(in crate::cli) fn recipe(&self) -> &'static str {
+    pub(crate) fn recipe(&self) -> &'static str {
         let file = self.dir.get_file("build.toml").expect("every language has a recipe");
         file.contents_utf8().expect("a recipe is text")
     }
 
     /// The folder of that name with all its files, by their paths below it; empty if there is none.
-    pub(in crate::cli) fn files(&self, folder: &str) -> Vec<(&'static Path, &'static [u8])> {
+    pub fn files(&self, folder: &str) -> Vec<(&'static Path, &'static [u8])> {
         let mut files = Vec::new();
         if let Some(dir) = self.dir.get_dir(folder) {
             collect(dir, dir.path(), &mut files);

@@ -13,8 +13,8 @@ use tokio::runtime::Runtime;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, timeout};
 
-use super::super::screen::{Failure, Screen, Task, exit_code};
-use super::super::signals::signals;
+use crate::environment::Environment;
+use crate::observe::{Observer, Task, Work};
 
 /// Variables that say where Cargo builds to, and for what. They would move the component away from the path that the
 /// program file gives, or break it: flags for the machine's own processor are no flags for WebAssembly.
@@ -40,10 +40,11 @@ const LOCK_INTERVAL: Duration = Duration::from_millis(50);
 /// How often it is looked at what work has done so far.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Where lines run, each in a process group of its own.
-pub(in crate::cli) struct Shell<'a> {
+/// Where lines run, each in a process group of its own, and the observer of what they do.
+pub struct Shell<'a> {
     dir: &'a Path,
-    coloured: bool,
+    environment: &'a Environment,
+    observer: &'a dyn Observer,
     runtime: Runtime,
     given_up: watch::Sender<Option<GivenUp>>,
 }
@@ -57,6 +58,64 @@ enum GivenUp {
     Stopped(Signal),
 }
 
+/// Why a line, or something else that others can end, did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum ShellError {
+    /// No process was started.
+    #[error("failed to start {work}")]
+    Start {
+        /// The work that the line is for.
+        work: Work,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The line ended with another status than 0.
+    #[error("{work} failed: {status}")]
+    Failed {
+        /// The work that the line is for.
+        work: Work,
+        /// How it ended.
+        status: ExitStatus,
+        /// The end of what it printed, on both streams.
+        output: Vec<u8>,
+    },
+    /// The file that keeps two processes from the same work can't be locked.
+    #[error("failed to prepare {work}")]
+    Lock {
+        /// The work that has to wait for it.
+        work: Work,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A signal stopped it.
+    #[error("{work} was stopped by {signal}")]
+    Stopped {
+        /// The work that was stopped.
+        work: Work,
+        /// The signal.
+        signal: Signal,
+    },
+    /// It was ended because another line failed.
+    #[error("{work} was given up")]
+    GivenUp {
+        /// The work that was ended.
+        work: Work,
+    },
+}
+
+impl ShellError {
+    /// The work that did not end well.
+    pub fn work(&self) -> &Work {
+        match self {
+            Self::Start { work, .. }
+            | Self::Failed { work, .. }
+            | Self::Lock { work, .. }
+            | Self::Stopped { work, .. }
+            | Self::GivenUp { work } => work,
+        }
+    }
+}
+
 /// How a line ended.
 enum Exit {
     Status(ExitStatus, Vec<u8>),
@@ -64,27 +123,41 @@ enum Exit {
 }
 
 impl<'a> Shell<'a> {
-    /// A shell in `dir`, until it is dropped: as long as it is there, signals that stop this process end its lines instead.
-    pub(in crate::cli) fn new(dir: &'a Path, screen: &Screen) -> std::io::Result<Shell<'a>> {
+    /// A shell in `dir`, until it is dropped: as long as it is there, the signals of `environment` end its lines.
+    ///
+    /// # Errors
+    ///
+    /// If no thread can be started, or the signals can't be received.
+    pub fn new(dir: &'a Path, environment: &'a Environment, observer: &'a dyn Observer) -> std::io::Result<Shell<'a>> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let given_up = watch::Sender::new(None);
-        let mut signals = runtime.block_on(async { signals() })?;
+        let mut signals = runtime.block_on(async { (environment.signals)() })?;
         let stop = given_up.clone();
         runtime.spawn(async move {
             if let Some(signal) = signals.recv().await {
                 stop.send_replace(Some(GivenUp::Stopped(signal)));
             }
         });
-        Ok(Shell { dir, coloured: screen.stderr_coloured(), runtime, given_up })
+        Ok(Shell { dir, environment, observer, runtime, given_up })
     }
 
     /// The folder that lines run in.
-    pub(super) fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         self.dir
     }
 
+    /// The environment that its lines run in.
+    pub(crate) fn environment(&self) -> &Environment {
+        self.environment
+    }
+
+    /// The observer of what its lines do.
+    pub(crate) fn observer(&self) -> &dyn Observer {
+        self.observer
+    }
+
     /// Has all that runs end when `stopped` becomes true, as by SIGTERM.
-    pub(in crate::cli) fn stop_with(&self, mut stopped: watch::Receiver<bool>) {
+    pub(crate) fn stop_with(&self, mut stopped: watch::Receiver<bool>) {
         let stop = self.given_up.clone();
         self.runtime.spawn(async move {
             if stopped.wait_for(|stopped| *stopped).await.is_ok() {
@@ -94,26 +167,25 @@ impl<'a> Shell<'a> {
     }
 
     /// Ends every line that runs, and starts no more.
-    pub(super) fn give_up(&self) {
+    pub(crate) fn give_up(&self) {
         self.given_up.send_if_modified(|reason| reason.is_none() && reason.replace(GivenUp::Failed).is_none());
     }
 
-    /// Runs a line to its end. `task` shows what it prints, and so does the failure if it fails. `what` names it in
-    /// messages, and `code` is the exit code if it fails.
-    pub(super) fn run(&self, line: &str, what: &str, code: u8, task: &Task) -> Result<(), Failure> {
+    /// Runs a line to its end, as a part of `work`. `task` learns what it prints, and so does the error if it fails.
+    pub(crate) fn run(&self, line: &str, work: &Work, task: &dyn Task) -> Result<(), ShellError> {
         // One pipe for both streams keeps what the line prints in its order.
         let mut command = self.command(&format!("exec 2>&1\n{line}"));
         command.stdout(Stdio::piped());
-        let failed = |error| Failure::new(exit_code::NOT_LAUNCHED, format!("failed to start {what}: {error}"));
-        match self.runtime.block_on(self.wait(command, |printed| task.says(printed))).map_err(failed)? {
+        let failed = |source| ShellError::Start { work: work.clone(), source };
+        match self.runtime.block_on(self.wait(command, |printed| task.printed(printed))).map_err(failed)? {
             Exit::Status(status, _) if status.success() => Ok(()),
-            Exit::Status(status, output) => Err(Failure::new(code, format!("{what} failed: {status}")).output(output)),
-            Exit::GivenUp(reason) => Err(given_up(reason, what)),
+            Exit::Status(status, output) => Err(ShellError::Failed { work: work.clone(), status, output }),
+            Exit::GivenUp(reason) => Err(given_up(reason, work)),
         }
     }
 
     /// What a line prints on stdout, if it ends well.
-    pub(in crate::cli) fn answer(&self, line: &str) -> Option<String> {
+    pub(crate) fn answer(&self, line: &str) -> Option<String> {
         let mut command = self.command(line);
         command.stdout(Stdio::piped()).stderr(Stdio::null());
         match self.runtime.block_on(self.wait(command, |_| {})) {
@@ -122,8 +194,8 @@ impl<'a> Shell<'a> {
         }
     }
 
-    /// Locks a file, which another process may have locked. `what` names what has to wait for it.
-    pub(super) fn lock(&self, file: &File, what: &str) -> Result<(), Failure> {
+    /// Locks a file, which another process may have locked. `work` has to wait for it.
+    pub(crate) fn lock(&self, file: &File, work: &Work) -> Result<(), ShellError> {
         let mut reasons = self.given_up.subscribe();
         let locked = async {
             loop {
@@ -136,26 +208,24 @@ impl<'a> Shell<'a> {
         };
         self.runtime.block_on(async {
             tokio::select! {
-                locked = locked => locked.map_err(|error| {
-                    Failure::new(exit_code::NOT_LAUNCHED, format!("failed to prepare {what}: {error}"))
-                }),
-                reason = reason(&mut reasons) => Err(given_up(reason, what)),
+                locked = locked => locked.map_err(|source| ShellError::Lock { work: work.clone(), source }),
+                reason = reason(&mut reasons) => Err(given_up(reason, work)),
             }
         })
     }
 
     /// Does work that waits for nothing, on another thread; a signal leaves it there, to end with this process. `look` is
     /// called time and again meanwhile.
-    pub(in crate::cli) fn work<T: Send + 'static>(
+    pub(crate) fn work<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> T + Send + 'static,
-        what: &str,
+        doing: impl FnOnce() -> T + Send + 'static,
+        work: &Work,
         mut look: impl FnMut(),
-    ) -> Result<T, Failure> {
+    ) -> Result<T, ShellError> {
         let mut reasons = self.given_up.subscribe();
         let (tx, mut rx) = oneshot::channel();
         // Not one of the runtime's threads, which would be waited for.
-        std::thread::spawn(move || tx.send(work()));
+        std::thread::spawn(move || tx.send(doing()));
         self.runtime.block_on(async {
             loop {
                 tokio::select! {
@@ -163,7 +233,7 @@ impl<'a> Shell<'a> {
                         look();
                         return Ok(done.expect("the work does not panic"));
                     }
-                    reason = reason(&mut reasons) => return Err(given_up(reason, what)),
+                    reason = reason(&mut reasons) => return Err(given_up(reason, work)),
                     () = sleep(LOOK_INTERVAL) => look(),
                 }
             }
@@ -179,18 +249,18 @@ impl<'a> Shell<'a> {
             command.env_remove(name);
         }
         // What Cargo prints goes through a pipe, where it would leave out colours.
-        if self.coloured && std::env::var_os("CARGO_TERM_COLOR").is_none() {
+        if self.environment.cargo_coloured {
             command.env("CARGO_TERM_COLOR", "always");
         }
         // Under `cargo run` the toolchain is the one that built this binary, while the program's directory may ask for
         // another one. Without Cargo around, it is the user's choice.
-        if std::env::var_os("CARGO").is_some() {
+        if self.environment.under_cargo {
             command.env_remove("RUSTUP_TOOLCHAIN");
         }
         command
     }
 
-    /// Waits for a command, and ends it if everything is given up. What it prints is told to `says` too.
+    /// Waits for a command, and ends it if everything is given up. `says` gets what it prints, too.
     async fn wait(&self, mut command: Command, says: impl FnMut(&[u8])) -> std::io::Result<Exit> {
         let mut reasons = self.given_up.subscribe();
         if let Some(reason) = *reasons.borrow_and_update() {
@@ -233,10 +303,10 @@ async fn reason(reasons: &mut watch::Receiver<Option<GivenUp>>) -> GivenUp {
     }
 }
 
-fn given_up(reason: GivenUp, what: &str) -> Failure {
+fn given_up(reason: GivenUp, work: &Work) -> ShellError {
     match reason {
-        GivenUp::Stopped(signal) => Failure::new(128 + signal.number(), format!("{what} was stopped by {signal}")),
-        GivenUp::Failed => Failure::new(exit_code::WRONG_PROGRAM, format!("{what} was given up")),
+        GivenUp::Stopped(signal) => ShellError::Stopped { work: work.clone(), signal },
+        GivenUp::Failed => ShellError::GivenUp { work: work.clone() },
     }
 }
 
@@ -256,12 +326,12 @@ async fn end_of(mut stream: impl AsyncRead + Unpin, mut says: impl FnMut(&[u8]))
 }
 
 /// Opens a file to be locked, and makes it if it is missing. One of the user's by that name keeps what is in it.
-pub(super) fn lock_file(path: &Path) -> std::io::Result<File> {
+pub(crate) fn lock_file(path: &Path) -> std::io::Result<File> {
     File::options().create(true).truncate(false).write(true).open(path)
 }
 
 /// A word as the shell takes it.
-pub(in crate::cli) fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
     match !word.is_empty() && word.chars().all(is_plain) {
         true => word.to_owned(),

@@ -1,17 +1,16 @@
-//! The targets of Rust that build lines need, and how a missing one is had.
+//! The targets of Rust that build lines need, and whether Rust has them.
 
 use std::path::Path;
 
-use super::super::screen::{Failure, Screen, exit_code};
-use super::shell::Shell;
+use crate::shell::Shell;
 
 /// A target that a line of Cargo's builds for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::cli) struct Target {
+pub(crate) struct Target {
     /// The toolchain that the line asks for, such as `+nightly`; else it is that of the program's directory.
     toolchain: Option<String>,
     /// The target, such as `wasm32-wasip2`.
-    name: String,
+    pub(crate) name: String,
 }
 
 impl Target {
@@ -22,7 +21,7 @@ impl Target {
 }
 
 /// Whether a line runs Cargo.
-pub(super) fn runs_cargo(line: &str) -> bool {
+pub(crate) fn runs_cargo(line: &str) -> bool {
     words(line).any(is_cargo_itself)
 }
 
@@ -35,7 +34,7 @@ fn is_cargo_itself(word: &str) -> bool {
 }
 
 /// The targets of WebAssembly in the options `--target` of a line that runs Cargo.
-pub(super) fn targets(line: &str) -> Vec<Target> {
+pub(crate) fn targets(line: &str) -> Vec<Target> {
     let mut words = words(line);
     let (mut targets, mut is_cargo, mut toolchain) = (Vec::new(), false, None);
     while let Some(word) = words.next() {
@@ -56,30 +55,14 @@ fn is_name(word: &str) -> bool {
 }
 
 /// Whether the compiler lacks the target. It is asked in the program's directory, whose toolchain may be one of its own.
-pub(in crate::cli) fn is_missing(target: &Target, shell: &Shell<'_>) -> bool {
+pub(crate) fn is_missing(target: &Target, shell: &Shell<'_>) -> bool {
     let line = format!("rustc {}--print target-libdir --target {}", target.toolchain(), target.name);
     !shell.answer(&line).is_some_and(|dir| Path::new(dir.trim()).is_dir())
 }
 
 /// The line that has rustup add the target.
-pub(in crate::cli) fn add_line(target: &Target) -> String {
+pub(crate) fn add_line(target: &Target) -> String {
     format!("rustup {}target add {}", target.toolchain(), target.name)
-}
-
-/// Adds the target if the compiler lacks it.
-pub(in crate::cli) fn add_if_missing(target: &Target, shell: &Shell<'_>, screen: &Screen) -> Result<(), Failure> {
-    if !is_missing(target, shell) {
-        return Ok(());
-    }
-    let name = &target.name;
-    if shell.answer("command -v rustup").is_none() {
-        let message = format!("Rust lacks the target `{name}`, and there is no `rustup` to add it");
-        let hint = "install Rust by rustup, from https://rustup.rs, or the target by your system's packages";
-        return Err(Failure::new(exit_code::NOT_LAUNCHED, message).hint(hint));
-    }
-    let add = add_line(target);
-    let task = screen.task(&format!("adding the target `{name}` to Rust, since a build needs it: {add}"));
-    shell.run(&add, &format!("`{add}`"), exit_code::NOT_LAUNCHED, &task)
 }
 
 #[cfg(test)]

@@ -8,9 +8,9 @@ use lp_program::program::Program;
 
 use super::cargo::Packages;
 use super::real;
-use crate::cli::build;
-use crate::cli::build::shell::Shell;
-use crate::cli::screen::Failure;
+use crate::error::BuildError;
+use crate::recipe::{Recipe, is_build_file};
+use crate::shell::Shell;
 
 /// The files and folders that matter for a program.
 pub(super) struct Inputs {
@@ -42,7 +42,7 @@ impl Inputs {
         program_file: &Path,
         log_dir: Option<&Path>,
         shell: &Shell<'_>,
-    ) -> Result<Inputs, Failure> {
+    ) -> Result<Inputs, BuildError> {
         let mut lines: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         let mut components: BTreeMap<_, Vec<String>> = BTreeMap::new();
         for node in &program.nodes {
@@ -54,14 +54,15 @@ impl Inputs {
         let dir = real(&program.dir);
         let mut builds = Vec::new();
         for (line, nodes) in lines {
-            builds.push(match build::source_folders(program, line)? {
-                Some(folders) => Build {
-                    nodes,
-                    packages: Packages::in_folder(&folders[0], shell),
-                    folders: folders.iter().map(|folder| real(folder)).collect(),
-                    is_recipe: true,
-                },
-                None => {
+            builds.push(match is_build_file(line) {
+                true => {
+                    let recipe = Recipe::read(&program.dir, Path::new(line))?;
+                    let packages = Packages::in_folder(&recipe.source, shell);
+                    let folders = vec![real(&recipe.source), real(&recipe.wit)];
+                    Build { nodes, packages, folders, is_recipe: true }
+                }
+                // A line of the shell's may read anything.
+                false => {
                     let packages = Packages::of_line(line, shell);
                     Build { nodes, packages, folders: vec![dir.clone()], is_recipe: false }
                 }
@@ -127,8 +128,8 @@ impl Inputs {
     }
 
     /// A path as the user knows it.
-    pub(super) fn shown<'a>(&self, path: &'a Path) -> std::path::Display<'a> {
-        path.strip_prefix(&self.dir).unwrap_or(path).display()
+    pub(super) fn shown(&self, path: &Path) -> String {
+        path.strip_prefix(&self.dir).unwrap_or(path).display().to_string()
     }
 }
 

@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 use lp_wit::Style;
 use serde::{Deserialize, Serialize};
 
-use super::languages::{self, LANGUAGES};
-use super::toolchain::{self, Target};
+use crate::languages::Language;
+use crate::toolchain::{self, Target};
+
+/// The name of the files that say how a node's source becomes a component.
+const BUILD_FILE: &str = "build.toml";
 
 /// The largest `build.toml`.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
@@ -21,7 +24,7 @@ const FILE_BYTES_MAX: u64 = 64 * 1024;
 /// ```
 #[derive(Debug, Default, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(in crate::cli) struct RecipeFile {
+pub(crate) struct RecipeFile {
     /// The language, by its folder of `guest-sdk`.
     language: Option<String>,
     /// The engine, where a language has another one than its usual.
@@ -119,28 +122,28 @@ impl RecipeFile {
 /// A program that a language needs beside its packages.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(in crate::cli) struct Need {
+pub struct Need {
     /// A line of the shell's that fails if it is missing.
-    pub(in crate::cli) check: String,
+    pub check: String,
     /// What it is.
-    pub(in crate::cli) name: String,
+    pub name: String,
     /// How it is had: a command, or a place to get it from.
-    pub(in crate::cli) mend: String,
+    pub mend: String,
 }
 
 /// A command of a recipe.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Step {
+pub(crate) struct Step {
     /// The program and its arguments. A word with `*` stands for the files that it matches, of which there must be one.
-    pub(super) run: Vec<String>,
+    pub(crate) run: Vec<String>,
     /// The file that its output goes to, if it is what the step makes.
-    pub(super) stdout: Option<String>,
+    pub(crate) stdout: Option<String>,
     /// Variables for the program.
     #[serde(default)]
-    pub(super) env: BTreeMap<String, String>,
+    pub(crate) env: BTreeMap<String, String>,
     /// A file of the source without which the step is left out, such as `tsconfig.json`.
-    pub(super) when: Option<String>,
+    pub(crate) when: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
@@ -154,7 +157,7 @@ enum StyleName {
 /// Bindings that this program writes itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Bindings {
+pub(crate) enum Bindings {
     /// By wit-bindgen, for C and what can use its headers.
     C,
     /// By wit-bindgen, as a module of a workspace of Go modules, `{work}/go.work`. It is Go's main package, of which a core
@@ -166,52 +169,72 @@ pub(super) enum Bindings {
 
 /// A recipe with everything said.
 #[derive(Debug, Clone, Serialize)]
-pub(in crate::cli) struct Recipe {
+pub(crate) struct Recipe {
     /// The name of the language.
-    pub(in crate::cli) language: String,
+    pub(crate) language: String,
     /// The language as people call it.
-    pub(in crate::cli) title: String,
+    pub(crate) title: String,
     /// The folder of the source.
     #[serde(skip)]
-    pub(super) source: PathBuf,
+    pub(crate) source: PathBuf,
     #[serde(skip)]
-    pub(super) wit: PathBuf,
-    pub(super) world: Option<String>,
-    pub(super) imports: Vec<String>,
+    pub(crate) wit: PathBuf,
+    pub(crate) world: Option<String>,
+    pub(crate) imports: Vec<String>,
     style: StyleName,
-    pub(in crate::cli) needs: Vec<Need>,
-    pub(in crate::cli) pypi: Vec<String>,
-    pub(in crate::cli) npm: Vec<String>,
-    pub(super) npm_overrides: BTreeMap<String, toml::Value>,
+    pub(crate) needs: Vec<Need>,
+    pub(crate) pypi: Vec<String>,
+    pub(crate) npm: Vec<String>,
+    pub(crate) npm_overrides: BTreeMap<String, toml::Value>,
     leaks_bytes: Vec<String>,
-    pub(super) sdk: String,
-    pub(super) bindings: Option<Bindings>,
-    pub(super) core_module: bool,
-    pub(super) cargo: bool,
-    pub(super) steps: Vec<Step>,
+    pub(crate) sdk: String,
+    pub(crate) bindings: Option<Bindings>,
+    pub(crate) core_module: bool,
+    pub(crate) cargo: bool,
+    pub(crate) steps: Vec<Step>,
 }
 
 /// Why a `build.toml` can't be followed.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::cli) enum RecipeError {
+pub enum RecipeError {
+    /// The file can't be read.
     #[error("failed to read `{}`", .path.display())]
-    Read { path: PathBuf, source: std::io::Error },
+    Read {
+        /// The file, as the node names it.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is probably something else.
     #[error("`{}` is larger than a `build.toml` may be", .path.display())]
-    TooLarge { path: PathBuf },
+    TooLarge {
+        /// The file, as the node names it.
+        path: PathBuf,
+    },
+    /// The file is not TOML, or a key of it is wrong.
     #[error("`{}` is not a build file: {reason}", .path.display())]
-    Invalid { path: PathBuf, reason: String },
+    Invalid {
+        /// The file, as the node names it.
+        path: PathBuf,
+        /// What is wrong, with its line if it is known.
+        reason: String,
+    },
+    /// The file names none of [`LANGUAGES`](crate::LANGUAGES).
     #[error("`{}` names no language that there is a recipe for", .path.display())]
-    Language { path: PathBuf },
+    Language {
+        /// The file, as the node names it.
+        path: PathBuf,
+    },
 }
 
 impl Recipe {
     /// The recipe of a language alone.
-    pub(in crate::cli) fn of_language(language: &languages::Language) -> Recipe {
+    pub(crate) fn of_language(language: &Language) -> Recipe {
         complete(language.name.to_owned(), of_language(language), PathBuf::new())
     }
 
     /// Reads the `build.toml` at `path`, relative to `dir`; messages name it by `path`.
-    pub(super) fn read(dir: &Path, path: &Path) -> Result<Recipe, RecipeError> {
+    pub(crate) fn read(dir: &Path, path: &Path) -> Result<Recipe, RecipeError> {
         let read = |source| RecipeError::Read { path: path.to_owned(), source };
         let invalid = |reason| RecipeError::Invalid { path: path.to_owned(), reason };
         if std::fs::metadata(dir.join(path)).map_err(read)?.len() > FILE_BYTES_MAX {
@@ -220,7 +243,7 @@ impl Recipe {
         let text = std::fs::read_to_string(dir.join(path)).map_err(read)?;
         let own: RecipeFile =
             toml::from_str(&text).map_err(|error| invalid(error.to_string().trim_end().to_owned()))?;
-        let language = own.language.as_deref().and_then(languages::find);
+        let language = own.language.as_deref().and_then(Language::find);
         let language = language.ok_or_else(|| RecipeError::Language { path: path.to_owned() })?;
         let first_key_of_wit = own.first_key_of_wit();
         let file = own.over_language(of_language(language)).map_err(invalid)?;
@@ -237,22 +260,22 @@ impl Recipe {
     }
 
     /// Whether its steps read WIT that this program prepares; Rust's crates read their own.
-    pub(super) fn reads_wit(&self) -> bool {
+    pub(crate) fn reads_wit(&self) -> bool {
         !self.cargo
     }
 
     /// Whether its steps make components that never free the lists of bytes which they pass.
-    pub(super) fn leaks_bytes(&self) -> bool {
+    pub(crate) fn leaks_bytes(&self) -> bool {
         self.leaks_bytes.iter().any(|package| self.pypi.contains(package))
     }
 
     /// The targets of Rust that its steps build for.
-    pub(in crate::cli) fn targets(&self) -> Vec<Target> {
+    pub(crate) fn targets(&self) -> Vec<Target> {
         self.steps.iter().flat_map(|step| toolchain::targets(&step.run.join(" "))).collect()
     }
 
     /// How calls wait in the node.
-    pub(super) fn style(&self) -> Style {
+    pub(crate) fn style(&self) -> Style {
         match self.style {
             StyleName::Async => Style::Async,
             StyleName::Future => Style::Future,
@@ -261,12 +284,12 @@ impl Recipe {
     }
 }
 
-/// The languages, as a hint.
-pub(in crate::cli) fn language_names() -> String {
-    LANGUAGES.iter().map(|language| format!("`{}`", language.name)).collect::<Vec<_>>().join(", ")
+/// Whether a node's `build` names a `build.toml` instead of being a line of the shell's.
+pub(crate) fn is_build_file(line: &str) -> bool {
+    line == BUILD_FILE || (line.ends_with(&format!("/{BUILD_FILE}")) && !line.contains(char::is_whitespace))
 }
 
-fn of_language(language: &languages::Language) -> RecipeFile {
+fn of_language(language: &Language) -> RecipeFile {
     toml::from_str(language.recipe()).expect("the recipes of the SDK are tested")
 }
 

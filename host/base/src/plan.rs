@@ -93,6 +93,8 @@ pub struct NodePlan {
     pub kind: NodeKind,
     /// How many replicas there are.
     pub replicas: u32,
+    /// The group that they are of, by its index in the plan's groups.
+    pub group: Option<u32>,
     /// The interfaces that other nodes can call.
     pub couriers: Vec<CourierPlan>,
     /// What serves the node's imports from other nodes.
@@ -272,7 +274,11 @@ impl Plan {
     }
 
     /// The place of the group that a replica is of among the plan's groups.
+    ///
+    /// # Panics
+    ///
+    /// If the replica is of another plan.
     pub fn group_of(&self, replica: ReplicaId) -> Option<usize> {
-        self.groups.iter().position(|group| group.replicas.contains(&replica))
+        self.node(replica.node).group.map(|group| group as usize)
     }
 }

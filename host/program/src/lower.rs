@@ -1,6 +1,6 @@
 //! From a linked program to its plan, without any input or output.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use lp_base::plan::{
@@ -9,31 +9,31 @@ use lp_base::plan::{
 };
 use lp_base::words::ColocationMode;
 
-use crate::program::{Binding, BoundHandle, BoundTarget, Colocation, Handle, Linked, Node, Program};
+use crate::program::{Binding, BoundHandle, BoundTarget, Colocation, Handle, Linked, Node};
 use lp_component::component::{Interface, Method};
+
+/// The nodes of a program by their names.
+type NodeIds<'p> = HashMap<&'p str, NodeId>;
 
 /// Lowers a linked program for a launch type.
 pub fn lower(linked: &Linked, launch_type: LaunchType) -> Plan {
     let program = &linked.program;
-    let nodes = (0..program.nodes.len()).map(|index| node_plan(linked, index));
+    let ids: NodeIds<'_> = program.nodes.iter().map(|node| node.name.as_str()).zip((0..).map(NodeId)).collect();
+    let mut nodes: Vec<_> = (0..program.nodes.len()).map(|index| node_plan(linked, index, &ids)).collect();
+    let groups =
+        (0..).zip(&program.colocations).map(|(number, colocation)| group(number, colocation, &ids, &mut nodes));
+    let groups = groups.collect();
     let mut plan = Plan {
         program: program.name.clone(),
         launch_type,
-        nodes: nodes.collect(),
+        nodes,
         workers: Vec::new(),
-        groups: Vec::new(),
+        groups,
         grace_ms: millis(program.grace),
         message_bytes_max: program.message_bytes_max,
         hardening: program.hardening,
         watched: false,
     };
-    plan.groups = program.colocations.iter().map(|colocation| group(&plan, colocation)).collect();
-    for group in &plan.groups {
-        let Some(restart) = group.restart else { continue };
-        for replica in &group.replicas {
-            plan.nodes[replica.node.0 as usize].restart = restart;
-        }
-    }
     plan.workers = match launch_type {
         LaunchType::Threads => {
             vec![WorkerPlan { name: plan.program.clone(), replicas: plan.replicas().collect(), group: None }]
@@ -43,13 +43,22 @@ pub fn lower(linked: &Linked, launch_type: LaunchType) -> Plan {
     plan
 }
 
-fn group(plan: &Plan, colocation: &Colocation) -> GroupPlan {
-    let colocated = |replica: &ReplicaId| colocation.nodes.contains(&plan.node(replica.node).name);
+/// The group of that number, which its nodes are told of, and of the restarts that it gives them.
+fn group(number: u32, colocation: &Colocation, ids: &NodeIds<'_>, nodes: &mut [NodePlan]) -> GroupPlan {
+    let restart = colocation.restart.map(RestartPlan::from);
+    let members: BTreeSet<_> = colocation.nodes.iter().filter_map(|name| ids.get(name.as_str()).copied()).collect();
+    let mut replicas = Vec::new();
+    for id in members {
+        let node = &mut nodes[id.0 as usize];
+        node.group = Some(number);
+        node.restart = restart.unwrap_or(node.restart);
+        replicas.extend((0..node.replicas).map(|index| ReplicaId { node: id, index }));
+    }
     GroupPlan {
         name: colocation.name.clone(),
         mode: colocation.mode,
-        replicas: plan.replicas().filter(colocated).collect(),
-        restart: colocation.restart.map(RestartPlan::from),
+        replicas,
+        restart,
         return_on_first_completed: colocation.return_on_first_completed,
     }
 }
@@ -57,24 +66,31 @@ fn group(plan: &Plan, colocation: &Colocation) -> GroupPlan {
 /// A worker for each group of threads and for each other replica, in the order of their first replicas.
 fn process_workers(plan: &Plan) -> Vec<WorkerPlan> {
     let mut workers: Vec<WorkerPlan> = Vec::new();
+    // The place of the worker of each group of threads, once it has one.
+    let mut places: Vec<Option<usize>> = vec![None; plan.groups.len()];
     for replica in plan.replicas() {
-        let group = plan.group_of(replica);
-        let number = group.map(|index| u32::try_from(index).expect("a program has fewer colocations than nodes"));
-        let shared = group.map(|index| &plan.groups[index]).filter(|group| group.mode == ColocationMode::Threads);
-        match (shared, workers.iter_mut().find(|worker| shared.is_some() && worker.group == number)) {
-            (Some(_), Some(worker)) => worker.replicas.push(replica),
-            (shared, _) => {
-                let name = shared.map_or_else(|| plan.label(replica), |group| group.name.clone());
-                workers.push(WorkerPlan { name, replicas: vec![replica], group: number });
-            }
+        let is_threads = |&group: &usize| plan.groups[group].mode == ColocationMode::Threads;
+        let shared = plan.group_of(replica).filter(is_threads);
+        if let Some(place) = shared.and_then(|group| places[group]) {
+            workers[place].replicas.push(replica);
+            continue;
         }
+        let name = match shared {
+            Some(group) => {
+                places[group] = Some(workers.len());
+                plan.groups[group].name.clone()
+            }
+            None => plan.label(replica),
+        };
+        workers.push(WorkerPlan { name, replicas: vec![replica], group: plan.node(replica.node).group });
     }
     workers
 }
 
-fn node_plan(linked: &Linked, index: usize) -> NodePlan {
+fn node_plan(linked: &Linked, index: usize, ids: &NodeIds<'_>) -> NodePlan {
     let Linked { program, components, bindings, authorities, sandboxes, warnings: _ } = linked;
     let (node, component) = (&program.nodes[index], &components[index]);
+    let handles = node.handles.iter().map(|handle| (handle.name.as_str(), handle)).collect();
     NodePlan {
         name: node.name.clone(),
         kind: NodeKind::Component(ComponentPlan {
@@ -84,13 +100,14 @@ fn node_plan(linked: &Linked, index: usize) -> NodePlan {
             run: component.run.filter(|_| node.run),
         }),
         replicas: node.replicas,
+        group: None,
         couriers: component
             .couriers
             .iter()
             .map(|courier| CourierPlan { interface: courier.name.clone(), methods: methods(courier) })
             .collect(),
-        edges: bindings[index].iter().map(|binding| edge(node, binding)).collect(),
-        callees: callees(program, node),
+        edges: bindings[index].iter().map(|binding| edge(&handles, binding)).collect(),
+        callees: callees(node, ids),
         args: node.args.clone(),
         env: node.env.clone(),
         config: node.config.clone(),
@@ -102,10 +119,9 @@ fn node_plan(linked: &Linked, index: usize) -> NodePlan {
     }
 }
 
-fn callees(program: &Program, node: &Node) -> BTreeSet<NodeId> {
-    let held: BTreeSet<_> = node.handles.iter().flat_map(|handle| &handle.nodes).collect();
-    let callees = (0..).map(NodeId).zip(&program.nodes).filter(|(_, node)| held.contains(&node.name));
-    callees.map(|(id, _)| id).collect()
+fn callees(node: &Node, ids: &NodeIds<'_>) -> BTreeSet<NodeId> {
+    let held = node.handles.iter().flat_map(|handle| &handle.nodes);
+    held.filter_map(|name| ids.get(name.as_str()).copied()).collect()
 }
 
 fn methods(interface: &Interface) -> Vec<MethodPlan> {
@@ -117,7 +133,7 @@ fn methods(interface: &Interface) -> Vec<MethodPlan> {
     interface.methods.iter().map(method).collect()
 }
 
-fn edge(node: &Node, binding: &Binding) -> Edge {
+fn edge(handles: &HashMap<&str, &Handle>, binding: &Binding) -> Edge {
     Edge {
         import: binding.import.clone(),
         style: binding.style,
@@ -126,7 +142,7 @@ fn edge(node: &Node, binding: &Binding) -> Edge {
             .handles
             .iter()
             .map(|bound| {
-                let handle = node.handles.iter().find(|handle| handle.name == bound.handle);
+                let handle = handles.get(bound.handle.as_str());
                 edge_handle(handle.expect("a binding names a handle of its node"), bound)
             })
             .collect(),

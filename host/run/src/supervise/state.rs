@@ -3,6 +3,7 @@
 mod group;
 mod rebuild;
 mod replica;
+mod replicas;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use group::Group;
 use lp_base::plan::{NodeId, Plan, ReplicaId};
 use rebuild::Rebuild;
 pub(super) use replica::Replica;
+use replicas::Replicas;
 
 use super::Note;
 use super::budget::{Attempt, Budget};
@@ -88,7 +90,7 @@ pub(super) struct Supervision {
     phase: Phase,
     outcome: Outcome,
     grace: Duration,
-    replicas: BTreeMap<ReplicaId, Replica>,
+    replicas: Replicas,
     groups: Vec<Group>,
     budgets: Vec<Budget>,
     jitter: fn() -> f64,
@@ -106,16 +108,17 @@ impl Supervision {
     pub(super) fn new(plan: &Plan, jitter: fn() -> f64) -> Self {
         let shared = plan.groups.iter().map(|group| group.restart);
         let mut budgets: Vec<_> = shared.map(|restart| Budget::new(restart.unwrap_or_default())).collect();
-        let mut replicas = BTreeMap::new();
-        for id in plan.replicas() {
+        let replicas = plan.replicas().map(|id| {
             let node = plan.node(id.node);
             let group = plan.group_of(id);
             let budget = group.filter(|group| plan.groups[*group].restart.is_some()).unwrap_or_else(|| {
                 budgets.push(Budget::new(node.restart));
                 budgets.len() - 1
             });
-            replicas.insert(id, Replica::new(plan.label(id), node.has_run(), group, budget));
-        }
+            let repeats = budgets[budget].restart().follows_return();
+            (id, Replica::new(plan.label(id), node.has_run(), repeats, group, budget))
+        });
+        let replicas = Replicas::new(replicas, plan.groups.len());
         Self {
             phase: Phase::Running,
             outcome: Outcome::Finished,
@@ -135,7 +138,7 @@ impl Supervision {
     /// The state of `plan` after its end.
     pub(super) fn ended(plan: &Plan) -> Self {
         let mut supervision = Self::new(plan, || 0.0);
-        supervision.replicas.values_mut().for_each(|replica| replica.state = ReplicaState::Ended);
+        supervision.replicas.change_all(|_, replica| replica.state = ReplicaState::Ended);
         supervision
     }
 
@@ -146,16 +149,16 @@ impl Supervision {
     /// Ends a program that is not up yet.
     pub(super) fn cancel(&mut self, signal: Signal) {
         self.outcome = Outcome::Signalled(signal);
-        self.replicas.values_mut().for_each(|replica| replica.state = ReplicaState::Killed);
+        self.replicas.change_all(|_, replica| replica.state = ReplicaState::Killed);
     }
 
     /// Every replica and where it is in its life, in the order of the plan's nodes.
     pub(super) fn states(&self) -> impl Iterator<Item = (ReplicaId, &Replica)> {
-        self.replicas.iter().map(|(&id, replica)| (id, replica))
+        self.replicas.iter()
     }
 
     pub(super) fn into_parts(self) -> (Outcome, BTreeMap<ReplicaId, Replica>) {
-        (self.outcome, self.replicas)
+        (self.outcome, self.replicas.into_map())
     }
 
     /// What to do about `event`, at the time `now` since the launch.
@@ -188,36 +191,37 @@ impl Supervision {
     }
 
     fn on_change(&mut self, id: ReplicaId, change: Change, now: Duration, actions: &mut Vec<Action>) {
-        let Some(replica) = self.replicas.get_mut(&id).filter(|replica| !replica.is_gone()) else { return };
-        match change {
-            Change::Started => replica.state = ReplicaState::Running,
+        let Some(replica) = self.replicas.get(id).filter(|replica| !replica.is_gone()) else { return };
+        let (state, memory) = match change {
+            Change::Started => {
+                self.replicas.change(id, |replica| replica.state = ReplicaState::Running);
+                return;
+            }
             Change::Ran => {
-                replica.state = ReplicaState::Ran;
+                self.replicas.change(id, |replica| replica.state = ReplicaState::Ran);
                 self.pause_for_rebuild(id, actions);
                 self.complete_group(id, actions);
+                return;
             }
-            Change::Ended { memory_peak } => {
-                replica.memory_peak = replica.memory_peak.max(memory_peak);
-                if !self.ended_for_rebuild(id, ReplicaState::Ended, actions) {
-                    self.lose(id, ReplicaState::Ended, now, actions);
-                }
-            }
+            Change::Ended { memory_peak } => (ReplicaState::Ended, memory_peak),
             Change::Failed { failure, memory_peak } => {
-                replica.memory_peak = replica.memory_peak.max(memory_peak);
                 actions.push(Action::Note(Note::Failed { replica: replica.label.clone(), failure }));
-                if !self.ended_for_rebuild(id, ReplicaState::Failed, actions) {
-                    self.lose(id, ReplicaState::Failed, now, actions);
-                }
+                (ReplicaState::Failed, memory_peak)
             }
+        };
+        self.replicas.change(id, |replica| replica.memory_peak = replica.memory_peak.max(memory));
+        if !self.ended_for_rebuild(id, state, actions) {
+            self.lose(id, state, now, actions);
         }
     }
 
     /// A replica has ended in that state: for good, or to be restarted.
     fn lose(&mut self, id: ReplicaId, state: ReplicaState, now: Duration, actions: &mut Vec<Action>) {
-        let Some(replica) = self.replicas.get_mut(&id) else { return };
-        replica.state = state;
+        self.replicas.change(id, |replica| replica.state = state);
+        let Some(replica) = self.replicas.get(id) else { return };
         let budget = &mut self.budgets[replica.budget];
         let restart = *budget.restart();
+        let label = replica.label.clone();
         let mut failed = state == ReplicaState::Failed;
         let follows = match failed {
             true => restart.follows_failure(),
@@ -225,17 +229,17 @@ impl Supervision {
         };
         if follows {
             let restarts = !replica.ending && self.phase == Phase::Running;
-            let (label, max) = (replica.label.clone(), restart.max);
+            let max = restart.max;
             match budget.spend(now, (self.jitter)()) {
                 Some(Attempt { number: attempt, after }) if restarts => {
-                    (replica.state, replica.last) = (ReplicaState::Restarting, state);
+                    self.replicas.change(id, |replica| replica.await_restart(state));
                     actions.push(Action::Note(Note::Restarting { replica: label, after, attempt, max }));
                     actions.push(Action::Restart { replica: id, after });
                     return;
                 }
                 None if restarts || failed => {
                     let window = Duration::from_millis(restart.window_ms);
-                    actions.push(Action::Note(Note::GivenUp { replica: label, max, window }));
+                    actions.push(Action::Note(Note::GivenUp { replica: label.clone(), max, window }));
                     failed = true;
                 }
                 // What would be made good does not turn to failure because it comes late, amid the end.
@@ -246,8 +250,7 @@ impl Supervision {
             }
         }
         if failed && self.awaits_rebuild() {
-            let replica = self.replicas[&id].label.clone();
-            actions.push(Action::Note(Note::AwaitsRebuild { replica }));
+            actions.push(Action::Note(Note::AwaitsRebuild { replica: label }));
         } else if failed {
             // Of several causes the first one counts.
             if self.outcome == Outcome::Finished {
@@ -259,10 +262,13 @@ impl Supervision {
 
     fn restart(&mut self, id: ReplicaId, actions: &mut Vec<Action>) {
         // The program may have stopped meanwhile.
-        let waiting = |replica: &&mut Replica| replica.state == ReplicaState::Restarting;
-        let Some(replica) = self.replicas.get_mut(&id).filter(waiting) else { return };
-        replica.state = ReplicaState::Starting;
-        replica.restarts += 1;
+        if self.replicas.get(id).is_none_or(|replica| replica.state != ReplicaState::Restarting) {
+            return;
+        }
+        self.replicas.change(id, |replica| {
+            replica.state = ReplicaState::Starting;
+            replica.restarts += 1;
+        });
         actions.push(Action::Start(id));
     }
 
@@ -283,20 +289,19 @@ impl Supervision {
 
     /// Leaves the replicas that wait for a restart as they are.
     fn give_up_restarts(&mut self, actions: &mut Vec<Action>) {
-        for (id, replica) in &mut self.replicas {
-            replica.give_up_restart(*id, actions);
-        }
+        self.replicas.change_all(|id, replica| replica.give_up_restart(id, actions));
     }
 
     /// Gives up on the replicas that hold the program up. Those that only serve may still end by themselves.
     fn kill(&mut self, actions: &mut Vec<Action>) {
         let mut killed = Vec::new();
         let closing = self.phase == Phase::Closing;
-        let late = |replica: &Replica| !replica.is_gone() && (closing || replica.is_busy());
-        for replica in self.replicas.values_mut().filter(|replica| late(replica)) {
-            replica.state = ReplicaState::Killed;
-            killed.push(replica.label.clone());
-        }
+        self.replicas.change_all(|_, replica| {
+            if !replica.is_gone() && (closing || replica.is_busy()) {
+                replica.state = ReplicaState::Killed;
+                killed.push(replica.label.clone());
+            }
+        });
         if !killed.is_empty() {
             actions.push(Action::Note(Note::Killing { replicas: killed }));
         }
@@ -306,7 +311,7 @@ impl Supervision {
     /// Moves on to the next phase where nothing holds it up any more.
     fn advance(&mut self, actions: &mut Vec<Action>) {
         self.advance_groups(actions);
-        let busy = self.replicas.values().any(Replica::is_busy);
+        let busy = self.replicas.counts().busy > 0;
         if self.awaits_rebuild() {
             if self.is_finished() && self.rebuild.is_none() && !self.idle_told {
                 self.idle_told = true;
@@ -317,7 +322,7 @@ impl Supervision {
         } else if (self.phase == Phase::Running && self.is_finished()) || (self.phase == Phase::Stopping && !busy) {
             self.close(actions);
         }
-        if self.phase == Phase::Closing && self.replicas.values().all(Replica::is_gone) {
+        if self.phase == Phase::Closing && self.replicas.counts().present == 0 {
             self.phase = Phase::Over;
         }
     }
@@ -330,10 +335,8 @@ impl Supervision {
     /// Whether every `run` has finished that comes to an end: one that is started again whenever it does is not waited
     /// for.
     fn is_finished(&self) -> bool {
-        let comes_to_an_end =
-            |replica: &&Replica| replica.has_run && !self.budgets[replica.budget].restart().follows_return();
-        let mut waited_for = self.replicas.values().filter(comes_to_an_end).peekable();
-        waited_for.peek().is_some() && !waited_for.any(Replica::is_busy)
+        let counts = self.replicas.counts();
+        counts.awaited > 0 && counts.awaited_busy == 0
     }
 }
 

@@ -1,28 +1,32 @@
 //! The events that are due at a later time.
 
+use std::collections::BTreeMap;
+
 use tokio::time::{Instant, sleep_until};
 
-/// Values of `T`, each due at a time of its own. There are as many as replicas wait for a restart: few.
+/// Values of `T`, each due at a time of its own.
 pub(super) struct Timers<T> {
-    due: Vec<(Instant, T)>,
+    /// By when they are due and, of those due at once, by the order in which they were set.
+    due: BTreeMap<(Instant, u64), T>,
+    set: u64,
 }
 
 impl<T> Default for Timers<T> {
     fn default() -> Self {
-        Self { due: Vec::new() }
+        Self { due: BTreeMap::new(), set: 0 }
     }
 }
 
 impl<T> Timers<T> {
     pub(super) fn set(&mut self, at: Instant, value: T) {
-        self.due.push((at, value));
+        self.due.insert((at, self.set), value);
+        self.set += 1;
     }
 
     /// Waits for the first value that is due; for ever, if there is none. A wait that is dropped loses nothing.
     pub(super) async fn next(&mut self) -> T {
-        let first = self.due.iter().enumerate().min_by_key(|(_, (at, _))| *at).map(|(index, (at, _))| (index, *at));
-        let Some((index, at)) = first else { return std::future::pending().await };
+        let Some((&(at, _), _)) = self.due.first_key_value() else { return std::future::pending().await };
         sleep_until(at).await;
-        self.due.swap_remove(index).1
+        self.due.pop_first().expect("nothing else takes values out").1
     }
 }

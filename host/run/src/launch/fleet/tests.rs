@@ -23,6 +23,7 @@ fn plan() -> Plan {
             run: None,
         }),
         replicas: 1,
+        group: None,
         couriers: Vec::new(),
         edges: Vec::new(),
         callees,

@@ -11,7 +11,7 @@ pub(super) struct Group {
     replicas: Vec<ReplicaId>,
     /// Whether the first `run` that returns ends the other replicas.
     ends_with_first: bool,
-    phase: Phase,
+    pub(super) phase: Phase,
 }
 
 impl Group {
@@ -29,19 +29,20 @@ impl Group {
 impl Supervision {
     /// The `run` of `first` has returned: if its group ends with that, the other replicas are asked to stop.
     pub(super) fn complete_group(&mut self, first: ReplicaId, actions: &mut Vec<Action>) {
-        let Some(index) = self.replicas[&first].group else { return };
+        let Some(index) = self.replicas.get(first).and_then(|replica| replica.group) else { return };
         let group = &mut self.groups[index];
         if !group.ends_with_first || group.phase > Phase::Running || self.phase > Phase::Running {
             return;
         }
         group.phase = Phase::Stopping;
-        for id in &group.replicas {
-            let Some(replica) = self.replicas.get_mut(id) else { continue };
-            replica.ending = true;
-            replica.give_up_restart(*id, actions);
-            if replica.is_busy() {
-                actions.push(Action::StopReplica(*id));
-            }
+        for &id in &group.replicas {
+            self.replicas.change(id, |replica| {
+                replica.ending = true;
+                replica.give_up_restart(id, actions);
+                if replica.is_busy() {
+                    actions.push(Action::StopReplica(id));
+                }
+            });
         }
         actions.push(Action::GraceGroup(index));
     }
@@ -54,26 +55,28 @@ impl Supervision {
         }
         let group = &self.groups[index];
         let mut killed = Vec::new();
-        for id in &group.replicas {
-            let Some(replica) = self.replicas.get_mut(id) else { continue };
-            if !replica.is_gone() && (group.phase == Phase::Closing || replica.is_busy()) {
-                replica.state = ReplicaState::Killed;
-                killed.push(replica.label.clone());
-                actions.push(Action::KillReplica(*id));
-            }
+        for &id in &group.replicas {
+            self.replicas.change(id, |replica| {
+                if !replica.is_gone() && (group.phase == Phase::Closing || replica.is_busy()) {
+                    replica.state = ReplicaState::Killed;
+                    killed.push(replica.label.clone());
+                    actions.push(Action::KillReplica(id));
+                }
+            });
         }
         if !killed.is_empty() {
             actions.push(Action::Note(Note::Killing { replicas: killed }));
         }
     }
 
-    /// Closes the groups in which no `run` is left of those that were asked to stop.
+    /// Closes the groups in which no `run` is left of those that were asked to stop. Nothing can have become of a group
+    /// of which no replica changed.
     pub(super) fn advance_groups(&mut self, actions: &mut Vec<Action>) {
-        for (index, group) in self.groups.iter_mut().enumerate() {
-            let members = || group.replicas.iter().filter_map(|id| Some((*id, self.replicas.get(id)?)));
-            if group.phase == Phase::Stopping && !members().any(|(_, replica)| replica.is_busy()) {
-                let left = members().filter(|(_, replica)| !replica.is_gone());
-                actions.extend(left.map(|(id, _)| Action::CloseReplica(id)));
+        for index in self.replicas.take_changed_groups() {
+            let group = &mut self.groups[index];
+            if group.phase == Phase::Stopping && self.replicas.group_counts(index).busy == 0 {
+                let is_present = |id: &&ReplicaId| self.replicas.get(**id).is_some_and(|replica| !replica.is_gone());
+                actions.extend(group.replicas.iter().filter(is_present).map(|&id| Action::CloseReplica(id)));
                 group.phase = Phase::Closing;
                 actions.push(Action::GraceGroup(index));
             }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lp_base::plan::{NodeId, ReplicaId};
 
-use super::{Action, HasRun, Phase, Supervision};
+use super::{Action, HasRun, Phase, Replica, Supervision};
 use crate::supervise::Note;
 use crate::supervise::budget::Budget;
 use crate::supervise::outcome::ReplicaState;
@@ -17,6 +17,26 @@ pub(super) struct Rebuild {
     ending: BTreeSet<ReplicaId>,
 }
 
+impl Rebuild {
+    /// Asks a replica to stop, unless it has ended already.
+    fn end(&mut self, id: ReplicaId, replica: &mut Replica, actions: &mut Vec<Action>) {
+        // Its group may end, and what it was with it, but not what it will be.
+        replica.ending = false;
+        if replica.state == ReplicaState::Restarting {
+            return;
+        }
+        if replica.is_gone() {
+            replica.await_restart(replica.state);
+            return;
+        }
+        self.ending.insert(id);
+        actions.push(Action::StopReplica(id));
+        if !replica.is_busy() {
+            actions.push(Action::PauseReplica(id));
+        }
+    }
+}
+
 impl Supervision {
     /// Whether nodes can be rebuilt now. Elsewhere what they become waits: for the end of what is rebuilt, or for the
     /// next start of the program.
@@ -26,23 +46,11 @@ impl Supervision {
 
     /// Asks the replicas of rebuilt nodes to stop.
     pub(super) fn rebuild(&mut self, nodes: &BTreeMap<NodeId, HasRun>, actions: &mut Vec<Action>) {
-        let known = self.replicas.iter_mut().filter_map(|(id, replica)| Some((id, replica, *nodes.get(&id.node)?)));
         let mut rebuild = Rebuild { replicas: BTreeMap::new(), ending: BTreeSet::new() };
-        for (&id, replica, has_run) in known {
-            rebuild.replicas.insert(id, has_run);
-            // Its group may end, and what it was with it, but not what it will be.
-            replica.ending = false;
-            if replica.state == ReplicaState::Restarting {
-                continue;
-            }
-            if replica.is_gone() {
-                (replica.state, replica.last) = (ReplicaState::Restarting, replica.state);
-                continue;
-            }
-            rebuild.ending.insert(id);
-            actions.push(Action::StopReplica(id));
-            if !replica.is_busy() {
-                actions.push(Action::PauseReplica(id));
+        for (&node, &has_run) in nodes {
+            for id in self.replicas.of(node) {
+                rebuild.replicas.insert(id, has_run);
+                self.replicas.change(id, |replica| rebuild.end(id, replica, actions));
             }
         }
         self.rebuild = Some(rebuild);
@@ -61,8 +69,8 @@ impl Supervision {
     /// Takes note of the end of a replica, and whether it ended since it is rebuilt.
     pub(super) fn ended_for_rebuild(&mut self, id: ReplicaId, last: ReplicaState, actions: &mut Vec<Action>) -> bool {
         let is_ending = self.rebuild.as_mut().is_some_and(|rebuild| rebuild.ending.remove(&id));
-        if let Some(replica) = self.replicas.get_mut(&id).filter(|_| is_ending) {
-            (replica.state, replica.last) = (ReplicaState::Restarting, last);
+        if is_ending {
+            self.replicas.change(id, |replica| replica.await_restart(last));
             self.advance_rebuild(actions);
         }
         is_ending
@@ -74,9 +82,10 @@ impl Supervision {
         let late = std::mem::take(&mut rebuild.ending);
         let mut dropped = Vec::new();
         for id in late {
-            let Some(replica) = self.replicas.get_mut(&id) else { continue };
-            (replica.state, replica.last) = (ReplicaState::Restarting, ReplicaState::Killed);
-            dropped.push(replica.label.clone());
+            self.replicas.change(id, |replica| {
+                replica.await_restart(ReplicaState::Killed);
+                dropped.push(replica.label.clone());
+            });
             actions.push(Action::DropReplica(id));
         }
         actions.push(Action::Note(Note::Killing { replicas: dropped }));
@@ -89,9 +98,11 @@ impl Supervision {
         actions.push(Action::Replace);
         self.idle_told = false;
         for (id, has_run) in rebuild.replicas {
-            let Some(replica) = self.replicas.get_mut(&id) else { continue };
-            (replica.state, replica.has_run) = (ReplicaState::Starting, has_run);
-            replica.restarts += 1;
+            self.replicas.change(id, |replica| {
+                (replica.state, replica.has_run) = (ReplicaState::Starting, has_run);
+                replica.restarts += 1;
+            });
+            let Some(replica) = self.replicas.get(id) else { continue };
             // Its failures were those of other code.
             let budget = &mut self.budgets[replica.budget];
             *budget = Budget::new(*budget.restart());

@@ -14,6 +14,8 @@ pub(in crate::supervise) struct Replica {
     /// How it last ended, where it waits for a restart.
     pub(super) last: ReplicaState,
     pub(super) has_run: bool,
+    /// Whether its `run` starts again whenever it returns, so that the program does not wait for it.
+    pub(super) repeats: bool,
     /// Its group, by its place in the plan.
     pub(super) group: Option<usize>,
     /// The budget of its restarts, by its place among all.
@@ -27,19 +29,29 @@ pub(in crate::supervise) struct Replica {
 }
 
 impl Replica {
-    pub(super) fn new(label: String, has_run: bool, group: Option<usize>, budget: usize) -> Self {
+    pub(super) fn new(label: String, has_run: bool, repeats: bool, group: Option<usize>, budget: usize) -> Self {
         let (state, last) = (ReplicaState::Starting, ReplicaState::Ended);
-        Self { label, state, last, has_run, group, budget, ending: false, restarts: 0, memory_peak: 0 }
+        Self { label, state, last, has_run, repeats, group, budget, ending: false, restarts: 0, memory_peak: 0 }
     }
 
     pub(super) fn is_gone(&self) -> bool {
         matches!(self.state, ReplicaState::Ended | ReplicaState::Failed | ReplicaState::Killed)
     }
 
-    /// Whether the program has to wait for this replica's `run`.
+    /// Whether the replica's `run` comes to an end, so that the program waits for it.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.has_run && !self.repeats
+    }
+
+    /// Whether the replica has a `run` that has not finished.
     pub(super) fn is_busy(&self) -> bool {
         let runs = matches!(self.state, ReplicaState::Starting | ReplicaState::Running | ReplicaState::Restarting);
         self.has_run && runs
+    }
+
+    /// Has the replica, which ended as `last`, wait for a restart.
+    pub(super) fn await_restart(&mut self, last: ReplicaState) {
+        (self.state, self.last) = (ReplicaState::Restarting, last);
     }
 
     /// Leaves the replica as it is, if it waits for a restart.

@@ -1,5 +1,7 @@
 //! What supervision does about events, as tables: an event and the actions that follow from it.
 
+mod counts;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -34,6 +36,7 @@ fn plan(nodes: &[(Option<RunExport>, RestartPolicy)]) -> Plan {
             run: *run,
         }),
         replicas: 1,
+        group: None,
         couriers: Vec::new(),
         edges: Vec::new(),
         callees: BTreeSet::new(),
@@ -59,8 +62,10 @@ fn plan(nodes: &[(Option<RunExport>, RestartPolicy)]) -> Plan {
     }
 }
 
+/// Makes a group of all nodes.
 fn group(plan: &mut Plan, restart: Option<RestartPlan>, return_on_first_completed: bool) {
     let replicas = plan.replicas().collect();
+    plan.nodes.iter_mut().for_each(|node| node.group = Some(0));
     let (name, mode) = ("group".to_owned(), ColocationMode::Processes);
     plan.groups.push(GroupPlan { name, mode, replicas, restart, return_on_first_completed });
 }

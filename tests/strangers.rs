@@ -40,19 +40,20 @@ fn write(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) {
     fs::write(path, contents).expect("it can be written");
 }
 
-/// All that is below a folder, with what is in it.
+/// All that is below a folder, with what is in it. What goes meanwhile is left out.
 fn tree(dir: &Path) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
-    for entry in fs::read_dir(dir).expect("it can be listed") {
-        let path = entry.expect("the entry can be read").path();
-        let metadata = path.symlink_metadata().expect("it is there");
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let Ok(metadata) = path.symlink_metadata() else { continue };
         let contents = match () {
-            () if metadata.is_symlink() => format!("to {}", path.read_link().expect("it is a link").display()),
+            () if metadata.is_symlink() => format!("to {}", path.read_link().unwrap_or_default().display()),
             () if metadata.is_dir() => {
                 found.extend(tree(&path));
                 "a folder".to_owned()
             }
-            () => String::from_utf8_lossy(&fs::read(&path).expect("it can be read")).into_owned(),
+            () if metadata.is_file() => String::from_utf8_lossy(&fs::read(&path).unwrap_or_default()).into_owned(),
+            () => "neither a file nor a folder".to_owned(),
         };
         found.insert(path, contents);
     }
@@ -148,9 +149,10 @@ fn built(recipe: &str) -> TempDir {
     }
     let toml = "name = \"built\"\n[nodes.a]\ncomponent = \"build/a.wasm\"\nbuild = \"node/build.toml\"\n";
     write(dir.path().join("program.toml"), toml);
-    let steps = "language = \"rust\"\ncargo = false\nneeds = []\n\
+    let steps = "language = \"rust\"\ncargo = false\nneeds = []\nwit = \"node.wit\"\n\
         [[steps]]\nrun = [\"cp\", \"{source}/given.wasm\", \"{component}\"]\n";
     write(dir.path().join("node/build.toml"), format!("{recipe}{steps}"));
+    write(dir.path().join("node/node.wit"), "package a:b;\nworld w { export wasi:cli/run@0.2.0; }\n");
     write(dir.path().join("node/given.wasm"), ends());
     dir
 }
@@ -261,7 +263,7 @@ fn a_compile_cache_leaves_all_but_its_entries_alone() {
         assert!(code == Some(0) && !stderr.contains("key"), "{stderr}");
         let after = tree(&cache);
         // A key and one entry have come, and nothing else.
-        assert_eq!(after.len(), before.len().max(7), "{:?}", after.keys());
+        assert_eq!(after.len(), before.len().max(6), "{:?}", after.keys());
         before.retain(|path, contents| after.get(path) != Some(contents));
         assert!(before.is_empty(), "{before:?}");
         before = after;

@@ -195,7 +195,7 @@ mod tests {
             std::fs::create_dir(root.join(name)).expect("it can be made");
             std::fs::write(root.join(name).join("control.sock"), "theirs").expect("it can be written");
         }
-        std::fs::set_permissions(root.join("shut-2345"), std::fs::Permissions::from_mode(0)).expect("it is ours");
+        std::fs::set_permissions(root.join("shut-2345"), std::fs::Permissions::from_mode(0o000)).expect("it is ours");
         std::fs::write(root.join("file-2345"), "theirs").expect("it can be written");
         symlink("copy-2345", root.join("link-2345")).expect("it can be made");
         symlink("nowhere", root.join("lost-2345")).expect("it can be made");

@@ -8,6 +8,7 @@ mod component;
 mod config;
 mod edges;
 mod examples;
+mod forged;
 mod grpc;
 mod handles;
 mod hardening;

@@ -31,7 +31,7 @@
 //!
 #![doc = include_str!("../ARCHITECTURE.md")]
 
-pub use lp_base::{calls, interfaces, own_dir, plan, protobuf, replica, words};
+pub use lp_base::{calls, interfaces, own_dir, plan, protobuf, replica, shown, words};
 pub use lp_build as build;
 pub use lp_component::{component, proto, value};
 pub use lp_courier as courier;

@@ -6,6 +6,7 @@
 //! * [`calls`]: what a caller's store and the courier both have to know of a call
 //! * [`interfaces`]: the interfaces that the host itself serves to guests
 //! * [`protobuf`]: fields of protobuf messages, read without a schema
+//! * [`shown`]: text of others, as people can look at it
 //! * [`suggest`]: what a mistyped name was meant to be
 //! * [`own_dir`]: folders that are deleted again, told apart from the user's
 
@@ -15,5 +16,6 @@ pub mod own_dir;
 pub mod plan;
 pub mod protobuf;
 pub mod replica;
+pub mod shown;
 pub mod suggest;
 pub mod words;

@@ -286,7 +286,7 @@ fn run_result(result: wasmtime::Result<(Result<(), ()>,)>) -> wasmtime::Result<(
 
 /// What to say of a guest that failed with `error`.
 fn failure(error: &wasmtime::Error, store: &Store<State>) -> Failure {
-    let stack = error.downcast_ref::<wasmtime::WasmBacktrace>().and_then(stack::shown);
+    let stack = error.downcast_ref::<wasmtime::WasmBacktrace>().and_then(stack::of_guest);
     // Who exits says so.
     let stack = stack.filter(|_| !error.is::<I32Exit>());
     let mut summary = match (error.downcast_ref::<I32Exit>(), error.downcast_ref::<wasmtime::Trap>()) {

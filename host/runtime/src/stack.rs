@@ -1,6 +1,9 @@
 //! The stack of a guest that failed, as its user reads it: the guest's own functions, and none of what carries them.
 
-use wasmtime::WasmBacktrace;
+use std::borrow::Cow;
+
+use lp_base::shown;
+use wasmtime::{FrameInfo, WasmBacktrace};
 
 /// Modules that are a language's runtime: in what it interprets, the guest's own traceback tells where it was.
 const RUNTIMES: [&str; 3] = ["componentize_py_runtime.wasm", "libc.so", "libpython"];
@@ -11,7 +14,10 @@ const MACHINERY: [&str; 8] =
 const NAMELESS: &str = "<wasm function ";
 
 /// The frames that mean something to who wrote the guest, innermost first; `None` if there are none.
-pub(super) fn shown(trace: &WasmBacktrace) -> Option<String> {
+pub(super) fn of_guest(trace: &WasmBacktrace) -> Option<String> {
+    if names(trace).any(|name| matches!(shown::line(name), Cow::Owned(_))) {
+        return shown_raw(trace);
+    }
     let text = trace.to_string();
     let mut lines = Vec::new();
     let mut is_shown = false;
@@ -28,6 +34,25 @@ pub(super) fn shown(trace: &WasmBacktrace) -> Option<String> {
             None => {}
         }
     }
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+/// All that a component chose of what a stack names.
+fn names(trace: &WasmBacktrace) -> impl Iterator<Item = &str> {
+    trace.frames().iter().flat_map(|frame| {
+        let symbols = frame.symbols().iter().flat_map(|symbol| [symbol.name(), symbol.file()]);
+        [frame.module().name(), frame.func_name()].into_iter().chain(symbols).flatten()
+    })
+}
+
+/// The frames of a component with control characters in its names, which no compiler writes. What wasmtime makes of them has
+/// lines of the guest's own, so it can't be read line by line. The names are shown as they are in the file, but escaped.
+fn shown_raw(trace: &WasmBacktrace) -> Option<String> {
+    let line = |frame: &FrameInfo| {
+        let name = format!("{}!{}", frame.module().name().unwrap_or("<unknown>"), frame.func_name()?);
+        is_of_guest(&name).then(|| format!("    at {}", shown::line(name.strip_prefix("<unknown>!").unwrap_or(&name))))
+    };
+    let lines: Vec<_> = trace.frames().iter().filter_map(line).collect();
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
 

@@ -21,6 +21,9 @@ use super::limits::LimitHit;
 /// A longer prefix of log lines is cut, since it is written once for each of them.
 const PREFIX_BYTES_MAX: usize = 1024;
 
+/// The most bytes of a character in UTF-8.
+const CHAR_BYTES_MAX: usize = 4;
+
 /// One stream of one replica. Clones write to the same line.
 pub struct LineWriter {
     stream: Stream,
@@ -56,7 +59,12 @@ impl LineWriter {
             self.room().await;
             let line = format!("{prefix}{line}");
             self.budget.spend(line.len(), Instant::now())?;
-            line.as_bytes().chunks(LINE_BYTES_MAX).for_each(|piece| self.sink.line(self.stream, piece));
+            let mut rest = line.as_str();
+            while !rest.is_empty() {
+                let (piece, after) = rest.split_at(rest.floor_char_boundary(LINE_BYTES_MAX));
+                self.sink.line(self.stream, piece.as_bytes());
+                rest = after;
+            }
         }
         Ok(())
     }
@@ -83,8 +91,9 @@ impl LineWriter {
         while partial.len() + bytes.len() > LINE_BYTES_MAX {
             let (piece, rest) = bytes.split_at(LINE_BYTES_MAX - partial.len());
             partial.extend_from_slice(piece);
-            self.sink.line(self.stream, partial);
-            partial.clear();
+            let whole = whole_chars(partial);
+            self.sink.line(self.stream, &partial[..whole]);
+            partial.drain(..whole);
             bytes = rest;
         }
         partial.extend_from_slice(bytes);
@@ -98,6 +107,20 @@ impl LineWriter {
             partial.clear();
         }
     }
+}
+
+/// How many bytes there are without a character of UTF-8 that is cut at their end.
+fn whole_chars(bytes: &[u8]) -> usize {
+    let is_start = |byte: &u8| byte & 0b1100_0000 != 0b1000_0000;
+    let Some(last) = bytes.iter().rev().take(CHAR_BYTES_MAX).position(is_start) else { return bytes.len() };
+    let start = bytes.len() - 1 - last;
+    let char_bytes = match bytes[start] {
+        0xf0.. => 4,
+        0xe0.. => 3,
+        0xc0.. => 2,
+        _ => 1,
+    };
+    if start + char_bytes > bytes.len() { start } else { bytes.len() }
 }
 
 impl IsTerminal for LineWriter {
@@ -199,5 +222,37 @@ mod tests {
         let long = vec![b'x'; LINE_BYTES_MAX + 1];
         check_lines(&[&long], &[&long[1..], b"x"]);
         check_lines(&[&long[1..], b"\n"], &[&long[1..]]);
+    }
+
+    #[test]
+    fn a_long_line_is_cut_between_characters() {
+        for char in ["é", "│", "🦀"] {
+            for before in 0..char.len() {
+                let first = "x".repeat(LINE_BYTES_MAX - before);
+                let text = format!("{first}{char}y");
+                let rest = format!("{char}y");
+                let whole = if before == 0 { LINE_BYTES_MAX } else { first.len() };
+                check_lines(&[text.as_bytes()], &[&text.as_bytes()[..whole], rest.as_bytes()]);
+                // However the guest writes it.
+                let bytes: Vec<_> = text.as_bytes().chunks(1).collect();
+                check_lines(&bytes, &[&text.as_bytes()[..whole], rest.as_bytes()]);
+            }
+            let fits = format!("{}{char}", "x".repeat(LINE_BYTES_MAX - char.len()));
+            check_lines(&[fits.as_bytes(), b"y"], &[fits.as_bytes(), b"y"]);
+        }
+        // What is no text is cut at the length.
+        let bytes = [0x80; LINE_BYTES_MAX + 1];
+        check_lines(&[&bytes], &[&bytes[1..], &[0x80]]);
+    }
+
+    #[tokio::test]
+    async fn a_long_line_of_a_log_is_cut_between_characters() {
+        let lines = Arc::new(Lines::default());
+        let budget = Arc::new(Budget::new(&LimitsPlan::default(), Breach::default()));
+        let writer = LineWriter::new(Stream::Stderr, lines.clone(), budget);
+        writer.log("x", &"🦀".repeat(LINE_BYTES_MAX / 4)).await.expect("it is within the limits");
+        let lines = lines.0.lock().expect("no test panics with it");
+        assert_eq!(lines.iter().map(Vec::len).collect::<Vec<_>>(), [LINE_BYTES_MAX - 3, 4]);
+        assert!(lines.iter().all(|line| std::str::from_utf8(line).is_ok()));
     }
 }

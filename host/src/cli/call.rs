@@ -79,7 +79,7 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
     let timeout = timeout.ok_or_else(|| wrong(format!("`{}` is no duration, such as `5s`", args.timeout)))?;
     let callee = runs::block_on(callee(args, timeout))??;
     let Some(name) = &args.method else {
-        screen.data(&listed(&callee.couriers));
+        screen.shown_data(&listed(&callee.couriers));
         return Ok(0);
     };
     let (interface, method, types) = method(&callee.couriers, name)?;

@@ -43,7 +43,10 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
         screen.data(&format!("{:#}\n", to_json(&result, &stale, args.explain)));
         return Ok(if result.is_ok() { 0 } else { exit_code::WRONG_PROGRAM });
     }
-    stale.iter().for_each(|stale| screen.warning(&format!("{}\nhelp: {}", stale.message, stale.help)));
+    for stale in &stale {
+        screen.warning(&stale.message);
+        screen.help(&stale.help);
+    }
     let linked = result?;
     screen.warnings(&linked.warnings);
     if args.explain {

@@ -47,14 +47,24 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
             Graph::of(&program)
         }
     };
+    let of_shown = |write: fn(&Graph) -> String| write(&shown(graph.clone()));
     screen.data(&match args.format {
-        Format::Text => tree::tree(&graph),
-        Format::Dot => dot::dot(&graph),
-        Format::Mermaid => mermaid::mermaid(&graph),
+        Format::Text => of_shown(tree::tree),
+        Format::Dot => of_shown(dot::dot),
+        Format::Mermaid => of_shown(mermaid::mermaid),
         Format::Json => json(&graph),
-        Format::Svg => svg::svg(&graph),
+        Format::Svg => of_shown(svg::svg),
     });
     Ok(0)
+}
+
+/// The graph with the names of interfaces, which components chose, as people can look at them.
+fn shown(mut graph: Graph) -> Graph {
+    let couriers = graph.nodes.iter_mut().filter_map(|node| node.couriers.as_mut()).flatten();
+    for name in couriers.chain(graph.edges.iter_mut().filter_map(|edge| edge.interface.as_mut())) {
+        *name = lp_base::shown::line(name).into_owned();
+    }
+    graph
 }
 
 /// Says why the graph is not all that it could be.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use lp_base::shown;
 use lp_component::component::{Component, HostInterface, Import, ImportKind, Interface};
 use serde_json::{Value, json};
 
@@ -32,10 +33,10 @@ enum Format {
 pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
     let component = Component::read(&args.file)
         .map_err(|error| Failure::new(exit_code::WRONG_PROGRAM, format!("`{}` {error}", args.file.display())))?;
-    screen.data(&match args.format {
-        Format::Text => text(&component),
-        Format::Json => format!("{:#}\n", to_json(&component)),
-    });
+    match args.format {
+        Format::Text => screen.shown_data(&text(&component)),
+        Format::Json => screen.data(&format!("{:#}\n", to_json(&component))),
+    }
     Ok(0)
 }
 
@@ -77,10 +78,12 @@ fn refused(interface: &Interface) -> Option<(&str, &str)> {
     methods.find_map(|method| Some((method.name.as_str(), method.refused.as_deref()?)))
 }
 
+/// Each name is shown in one line: a component may have any in it, but begins no line of this text.
 fn text(component: &Component) -> String {
-    let language = component.language.as_deref().unwrap_or("language not recorded");
+    let language = shown::line(component.language.as_deref().unwrap_or("language not recorded"));
     let kind = if component.uses_async { "async" } else { "not async" };
-    let mut out = format!("{}: {}, {language}, {kind}\n", component.path.display(), size(component.bytes_len));
+    let path = component.path.display().to_string();
+    let mut out = format!("{}: {}, {language}, {kind}\n", shown::line(&path), size(component.bytes_len));
     out.push_str(&format!("sha256: {}\n", component.sha256));
     out.push_str("\nruns: ");
     match component.run {
@@ -90,10 +93,11 @@ fn text(component: &Component) -> String {
     }
     out.push('\n');
     for courier in &component.couriers {
-        out.push_str(&format!("\nserves: {}\n{}\n", courier.name, indented(&courier.wit)));
+        out.push_str(&format!("\nserves: {}\n{}\n", shown::line(&courier.name), indented(&courier.wit)));
         for method in &courier.methods {
             if let Some(reason) = &method.refused {
-                out.push_str(&format!("  calls can't carry `{}`: {reason}\n", method.name));
+                let line = format!("calls can't carry `{}`: {reason}", method.name);
+                out.push_str(&format!("  {}\n", shown::line(&line)));
             }
         }
     }
@@ -102,7 +106,7 @@ fn text(component: &Component) -> String {
             out.push_str(&format!("\n{title}\n"));
         }
         for line in lines {
-            out.push_str(&format!("  {line}\n"));
+            out.push_str(&format!("  {}\n", shown::line(&line)));
         }
     }
     out

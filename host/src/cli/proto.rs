@@ -45,7 +45,7 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
     let files: Vec<_> = set.file.iter().filter(|file| file.name() != EMPTY_PATH).collect();
     let Some(dir) = &args.out else {
         let texts: Vec<_> = files.iter().map(|file| format!("// file: {}\n{}", file.name(), print(file))).collect();
-        screen.data(&texts.join("\n"));
+        screen.shown_data(&texts.join("\n"));
         return Ok(0);
     };
     for file in &files {

@@ -7,6 +7,7 @@ use std::io::{IsTerminal, Write, stderr, stdout};
 
 use anstyle::{AnsiColor, Style};
 use clap::{Args, ValueEnum};
+use lp_base::shown;
 use lp_program::program::Problems;
 use progress::Progress;
 pub(super) use progress::Task;
@@ -148,14 +149,22 @@ impl Screen {
         let _ = self.progress.suspend(|| stderr().write_all(text.as_ref()));
     }
 
+    /// A message. What follows its first line is set in, so that nothing in it begins like another message, whoever chose
+    /// the names in it.
     fn stderr_line(&self, style: Style, tag: &str, text: &str) {
+        let text = shown::lines(text).replace('\n', "\n  ");
         self.stderr(match self.stderr_coloured() {
             true => format!("{style}{tag}{style:#}: {text}\n"),
             false => format!("{tag}: {text}\n"),
         });
     }
 
-    /// Data: what the user asked for.
+    /// Data for people, of which others have chosen a part: names in components, say.
+    pub(super) fn shown_data(&self, text: &str) {
+        self.data(&shown::lines(text));
+    }
+
+    /// Data as they are, for programs, or of this program alone.
     pub(super) fn data(&self, text: &str) {
         // A reader that has seen enough (`| head`) closes the pipe: no failure.
         let _ = self.next_data(text);
@@ -178,7 +187,7 @@ impl Screen {
     /// Text for people, such as a table, that `--quiet` leaves out.
     pub(super) fn text(&self, text: &str) {
         if !self.quiet {
-            self.stderr(format!("{text}\n"));
+            self.stderr(format!("{}\n", shown::lines(text)));
         }
     }
 
@@ -200,11 +209,16 @@ impl Screen {
         self.stderr_line(YELLOW, "warning", text);
     }
 
+    /// The line or command that mends what was told of just before.
+    pub(super) fn help(&self, text: &str) {
+        self.stderr_line(CYAN, "help", text);
+    }
+
     /// What went wrong, with details below it.
     pub(super) fn error(&self, text: &str, details: Option<&str>) {
         self.stderr_line(RED, "error", text);
         if let Some(details) = details {
-            self.stderr(format!("{}\n", details.trim_end()));
+            self.stderr(format!("{}\n", shown::lines(details.trim_end())));
         }
     }
 
@@ -225,13 +239,15 @@ impl Screen {
         match failure {
             Failure::Program(problems) => self.problems(problems),
             Failure::Other { error, hint, output, .. } => {
-                self.stderr(output);
+                // Compilers colour what they print; they have no other business with the terminal.
+                let printed = String::from_utf8_lossy(output).replace("\r\n", "\n");
+                self.stderr(&*shown::styled_lines(&printed));
                 if output.last().is_some_and(|last| *last != b'\n') {
                     self.stderr("\n");
                 }
                 self.error(&with_causes(&**error), None);
                 if let Some(hint) = hint {
-                    self.stderr_line(CYAN, "help", hint);
+                    self.help(hint);
                 }
             }
         }

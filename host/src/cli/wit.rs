@@ -87,7 +87,7 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
     let What::Handles(args) = &args.what;
     let text = derive(args)?;
     match &args.check {
-        None => screen.data(&text),
+        None => screen.shown_data(&text),
         Some(file) => check(file, &text, args)?,
     }
     Ok(0)

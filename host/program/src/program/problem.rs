@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use lp_base::shown;
 
 use super::source::Source;
 
@@ -210,11 +211,14 @@ impl Problems {
         })
     }
 
-    /// The problems as text for a person, with escape codes for colours if `color`. Ends without a line break.
+    /// The problems as text for a person, with escape codes for colours if `color`, and none from a component or the program
+    /// file. Ends without a line break.
     pub fn render(&self, color: bool) -> String {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         let texts: Vec<_> = self.problems.iter().map(|problem| self.render_one(problem, &renderer)).collect();
-        texts.join("\n\n")
+        // The renderer leaves some control characters in the text of a program file as they are.
+        let text = texts.join("\n\n");
+        if color { shown::styled_lines(&text).into_owned() } else { shown::lines(&text).into_owned() }
     }
 
     fn render_one(&self, problem: &Problem, renderer: &Renderer) -> String {
@@ -224,13 +228,13 @@ impl Problems {
         };
         let snippet = problem.span.as_ref().map(|span| {
             let part = self.source.part(span);
-            let annotation = AnnotationKind::Primary.span(part.span).label(problem.label.as_str());
+            let annotation = AnnotationKind::Primary.span(part.span).label(shown::line(&problem.label));
             Snippet::source(part.text).path(part.path).annotation(annotation)
         });
-        let title = level.primary_title(problem.message.as_str()).id(problem.code);
+        let title = level.primary_title(shown::line(&problem.message)).id(problem.code);
         let mut report = vec![title.elements(snippet)];
         if let Some(help) = &problem.help {
-            report.push(Group::with_title(Level::HELP.secondary_title(help.as_str())));
+            report.push(Group::with_title(Level::HELP.secondary_title(shown::line(help))));
         }
         renderer.render(&report)
     }

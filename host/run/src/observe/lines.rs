@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anstyle::{AnsiColor, Style};
 use lp_base::replica::{LineSink, Outputs, Stream};
+use lp_base::shown;
 use serde::Serialize;
 
 use super::recent::LineSource;
@@ -85,7 +86,7 @@ impl LineStyle {
         Style::new().fg_color(Some(COLOURS[place % COLOURS.len()].into()))
     }
 
-    /// A line as it is written, with its end.
+    /// A line as it is written, with its end. What a terminal would obey is shown escaped, but in JSON.
     pub fn render(&self, label: &str, source: LineSource, text: &str) -> String {
         self.render_in(self.colour(label), label, source, text)
     }
@@ -97,8 +98,10 @@ impl LineStyle {
             _ => (label, colour),
         };
         match self.format {
-            LineFormat::Plain => format!("{label:width$} │ {text}\n"),
-            LineFormat::Coloured => format!("{colour}{label:width$} │{colour:#} {text}\n"),
+            LineFormat::Plain => format!("{:width$} │ {}\n", shown::line(label), shown::line(text)),
+            LineFormat::Coloured => {
+                format!("{colour}{:width$} │{colour:#} {}\n", shown::line(label), shown::line(text))
+            }
             LineFormat::Json => {
                 let line = JsonLine { r#type: "line", replica: label, stream, line: text };
                 format!("{}\n", serde_json::to_string(&line).expect("a line of strings has no keys that can fail"))
@@ -115,7 +118,7 @@ fn node(label: &str) -> &str {
 impl LineOutputs {
     /// Writes guests' stdout to `stdout` and their stderr to `stderr`, and both to `DIR/producer-0.log` if there is a
     /// log directory, which is made; there, what the host says is in `DIR/lp-host.log`, and beside the output of the
-    /// replica that it is about. `replicas` are the labels of all replicas, in the order of the plan.
+    /// replica that it is about, where no line of the guest's begins like one of those. `replicas` are the labels of all replicas, in the order of the plan.
     pub fn new(
         replicas: Vec<String>,
         format: LineFormat,
@@ -151,8 +154,18 @@ fn log_host_line(host: Option<&Mutex<File>>, replica: Option<&Mutex<File>>, line
     for (file, tag) in [(host, ""), (replica, HOST_LINE)] {
         let Some(file) = file else { continue };
         // As with the output of guests, a full disk must not stop the program.
-        let _ = writeln!(file.lock().unwrap_or_else(PoisonError::into_inner), "{tag}{line}");
+        let _ = writeln!(file.lock().unwrap_or_else(PoisonError::into_inner), "{tag}{}", shown::line(line));
     }
+}
+
+/// Writes a line of a guest's to the log file of its replica. Nothing tells a line of the host's apart there but how it
+/// begins, so one of the guest's that begins like that has the tag of its replica before it.
+fn log_guest_line(file: &Mutex<File>, label: &str, line: &str) {
+    let tag = match line.trim_start().starts_with(HOST_TAG) {
+        true => format!("{label} │ "),
+        false => String::new(),
+    };
+    let _ = writeln!(file.lock().unwrap_or_else(PoisonError::into_inner), "{tag}{}", shown::line(line));
 }
 
 impl Outputs for LineOutputs {
@@ -198,8 +211,51 @@ impl LineSink for Replica {
         let _ = writer.lock().unwrap_or_else(PoisonError::into_inner).write_all(written.as_bytes());
         match (stream, &self.file) {
             (Stream::Host, file) => log_host_line(self.host.as_deref(), file.as_deref(), &text),
-            (_, Some(file)) => drop(writeln!(file.lock().unwrap_or_else(PoisonError::into_inner), "{text}")),
+            (_, Some(file)) => log_guest_line(file, &self.label, &text),
             (_, None) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FORGED: &str = "hi\r\u{1b}[2Klp-host │ denied: forged\u{85}";
+    const SHOWN: &str = r"hi\r\u{1b}[2Klp-host │ denied: forged\u{85}";
+
+    #[test]
+    fn control_characters_are_shown_escaped_but_in_json() {
+        let render = |format| LineStyle::new(format, ["a/0"]).render("a/0", LineSource::Stdout, FORGED);
+        assert_eq!(render(LineFormat::Plain), format!("a/0 │ {SHOWN}\n"));
+        assert_eq!(render(LineFormat::Coloured), format!("\u{1b}[36ma/0 │\u{1b}[0m {SHOWN}\n"));
+        let json: serde_json::Value = serde_json::from_str(&render(LineFormat::Json)).expect("it is JSON");
+        assert_eq!(json["line"], FORGED);
+    }
+
+    #[test]
+    fn no_line_of_a_guest_in_its_log_file_begins_like_one_of_the_host() {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let sink = || Box::new(io::sink());
+        let outputs = LineOutputs::new(vec!["a/0".to_owned()], LineFormat::Plain, sink(), sink(), Some(dir.path()))
+            .expect("it is new");
+        let replica = outputs.sink("a/0");
+        for line in ["plain", "lp-host │ denied: forged", " \t lp-host  │ forged", "\u{2003}lp-host", FORGED] {
+            replica.line(Stream::Stdout, line.as_bytes());
+        }
+        replica.line(Stream::Host, "denied: real\nforged".as_bytes());
+        outputs.host_line("a/0", "note: real");
+        let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).expect("it was written");
+        let lines = [
+            "plain",
+            "a/0 │ lp-host │ denied: forged",
+            "a/0 │  \t lp-host  │ forged",
+            "a/0 │ \u{2003}lp-host",
+            SHOWN,
+            r"lp-host │ denied: real\nforged",
+            "lp-host │ note: real",
+        ];
+        assert_eq!(read("a-0.log").lines().collect::<Vec<_>>(), lines);
+        assert_eq!(read("lp-host.log"), "denied: real\\nforged\nnote: real\n");
     }
 }

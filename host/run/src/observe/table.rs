@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
+use lp_base::shown;
 use serde_json::{Value, json};
 
 use super::RunStatus;
@@ -48,7 +49,7 @@ pub fn report_table(report: &RunReport) -> String {
         let figures = figures(replica);
         let latency = |ns: Option<u64>| ns.map_or("-".to_owned(), |ns| duration(Duration::from_nanos(ns)));
         table.add_row([
-            format!("{}/{}", replica.node, replica.index),
+            shown::line(&format!("{}/{}", replica.node, replica.index)).into_owned(),
             replica.state.name().to_owned(),
             replica.restarts.to_string(),
             figures.calls.to_string(),
@@ -72,8 +73,8 @@ pub fn status_table(runs: &[RunStatus]) -> String {
     }
     for (run, replica) in runs.iter().flat_map(|run| run.replicas.iter().map(move |replica| (run, replica))) {
         table.add_row([
-            run.id.clone(),
-            replica.label(),
+            shown::line(&run.id).into_owned(),
+            shown::line(&replica.label()).into_owned(),
             replica.state.name().to_owned(),
             replica.place.map_or("-".to_owned(), |place| place.to_string()),
             replica.hardening.as_ref().map_or("-", Hardened::word).to_owned(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
+use lp_base::shown;
 use lp_base::words::{Access, Clock, Limit, Random, SecretSource};
 use lp_program::program::{Node, Program};
 use serde_json::{Value, json};
@@ -19,6 +20,8 @@ pub(super) fn table(program: &Program) -> String {
     for node in &program.nodes {
         let mut name = node.name.as_str();
         for (what, which) in rows(program, node) {
+            // Whoever wrote the program file chose the words, and may not have meant well.
+            let which: Vec<_> = which.iter().map(|which| shown::line(which)).collect();
             let which = if which.is_empty() { "none".to_owned() } else { which.join("\n") };
             table.add_row([name, what, &which]);
             name = "";
@@ -44,7 +47,7 @@ fn rows(program: &Program, node: &Node) -> Vec<(&'static str, Vec<String>)> {
         ("config", node.config.keys().cloned().collect()),
         (
             "secrets",
-            sandbox.secrets.iter().map(|(name, source)| format!("{name} ({})", shown(program, source))).collect(),
+            sandbox.secrets.iter().map(|(name, source)| format!("{name} ({})", secret(program, source))).collect(),
         ),
         ("network", sandbox.network.iter().map(ToString::to_string).collect()),
         ("http", sandbox.http.iter().map(ToString::to_string).collect()),
@@ -79,7 +82,7 @@ fn access_name(access: Access) -> &'static str {
     }
 }
 
-fn shown(program: &Program, source: &SecretSource) -> String {
+fn secret(program: &Program, source: &SecretSource) -> String {
     match source {
         SecretSource::File(path) => format!("of the file {}", program.shown(path)),
         SecretSource::Env(name) => format!("of the variable {name}"),

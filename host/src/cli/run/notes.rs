@@ -1,5 +1,6 @@
 //! What happens to a program, as its user reads it: in the terminal, and among the output for those who look later.
 
+use lp_base::shown;
 use lp_run::observe::{LineOutputs, Recorded};
 use lp_run::supervise::{Note, Observer};
 use lp_run::worker::Compiling;
@@ -43,7 +44,10 @@ impl Severity {
 
 impl Notes<'_> {
     /// Shows and records a message about a replica or node, or about none (empty), with details below it.
+    ///
+    /// A guest may have chosen names in it, but no end of its line.
     pub(super) fn say(&self, severity: Severity, about: &str, text: &str, details: Option<&str>) {
+        let text = &shown::line(text);
         severity.show(text, details, self.screen);
         let details = details.map(|details| format!("\n{}", details.trim_end())).unwrap_or_default();
         self.outputs.host_message(about, &format!("{}: {text}{details}", severity.name()));

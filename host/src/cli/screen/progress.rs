@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use lp_base::shown;
 
 /// How often a line moves, so that one sees that work goes on.
 const TICK: Duration = Duration::from_millis(100);
@@ -32,11 +33,12 @@ impl Progress {
         let bar = self.0.add(ProgressBar::new_spinner());
         let style = ProgressStyle::with_template("{spinner} {elapsed:>4} {wide_msg}");
         bar.set_style(style.expect("the template is well-formed"));
-        bar.set_message(text.to_owned());
+        let text = shown::line(text).into_owned();
+        bar.set_message(text.clone());
         if !self.0.is_hidden() {
             bar.enable_steady_tick(TICK);
         }
-        Task { bar, text: text.to_owned() }
+        Task { bar, text }
     }
 
     /// Does what writes to the terminal while the lines are out of its way.
@@ -55,8 +57,7 @@ impl Task {
         let output = String::from_utf8_lossy(&output);
         let mut lines = output.split(['\n', '\r']).map(str::trim);
         if let Some(line) = lines.rfind(|line| !line.is_empty()) {
-            let line: String = line.chars().filter(|c| !c.is_control()).collect();
-            self.bar.set_message(format!("{} · {line}", self.text));
+            self.bar.set_message(format!("{} · {}", self.text, shown::line(line)));
         }
     }
 }

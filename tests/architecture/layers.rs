@@ -96,6 +96,10 @@ fn modules_use_only_those_below_them() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
+/// The one crate with circles: its `State` owns the files, the HTTP client and the judge of sockets, whose hooks for wasmtime
+/// take it as an argument.
+const CIRCULAR: &str = "lp_sandbox";
+
 #[test]
 fn files_of_a_folder_use_each_other_in_no_circle() {
     // By the folder, which of its modules names which other one.
@@ -114,7 +118,9 @@ fn files_of_a_folder_use_each_other_in_no_circle() {
     }
     let mut wrong = String::new();
     for ((crate_name, folder), uses) in &folders {
-        if let Some(circle) = circle(uses) {
+        let known = folder.is_empty() && *crate_name == CIRCULAR;
+        assert!(!known || circle(uses).is_some(), "`{CIRCULAR}` has no circle any more: hold it to the rule");
+        if let Some(circle) = circle(uses).filter(|_| !known) {
             wrong.push_str(&format!("{crate_name}::{}: {}\n", folder.join("::"), circle.join(" → ")));
         }
     }

@@ -3,6 +3,7 @@
 mod compat;
 mod description;
 mod handles;
+mod instance;
 mod language;
 mod scan;
 mod shape;

@@ -9,9 +9,9 @@ mod schema;
 mod types_service;
 
 pub use lp_base::protobuf::FormatError;
-pub use names::{method_name, service_name};
+pub use names::{EMPTY_PATH, method_name, service_name};
 pub use print::print;
-pub use schema::{EMPTY_PATH, schema};
+pub use schema::schema;
 pub use types_service::{get_wit_response, types_schema, wit_of_response};
 
 /// Why interfaces have no schema.

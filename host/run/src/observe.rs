@@ -2,12 +2,14 @@
 
 mod control;
 mod lines;
+mod log_line;
 mod recent;
 mod registry;
 mod table;
 
 pub use control::{Client, ClientError, Control, Reply, Request, RunStatus, serve};
 pub use lines::{LineFormat, LineOutputs, LineStyle, LogDirError};
-pub use recent::{Batch, LineReader, LineSource, LogLine, RECENT_BYTES_MAX, RecentLines, Recorded};
+pub use log_line::{LineSource, LogLine};
+pub use recent::{Batch, LineReader, RECENT_BYTES_MAX, RecentLines, Recorded};
 pub use registry::{CONTROL_SOCKET, Registry, RegistryError};
 pub use table::{report_json, report_table, status_table};

@@ -1,7 +1,7 @@
 //! Recognises the interface that is derived from a courier interface for handles of many nodes.
 
 use super::Method;
-use super::shape::{Members, last_segment};
+use super::instance::{Members, OF_RESOURCE, last_segment};
 
 /// What the name of a derived interface ends with.
 const SUFFIX: &str = "-handles";
@@ -35,7 +35,7 @@ pub(super) fn methods(base: &str, functions: Vec<Method>) -> Result<Vec<Method>,
                     return Err(format!("is derived from `{base}`, but has `{name}`, which is no method of a handle"));
                 };
                 function.name = method.to_owned();
-                function.refused = function.refused.filter(|reason| reason != super::shape::OF_RESOURCE);
+                function.refused = function.refused.filter(|reason| reason != OF_RESOURCE);
                 methods.push(function);
                 continue;
             }

@@ -3,19 +3,17 @@
 use lp_base::interfaces;
 use wasmparser::component_types::{
     ComponentAnyTypeId, ComponentDefinedType, ComponentEntityType, ComponentFuncType, ComponentFuncTypeId,
-    ComponentInstanceType, ComponentValType, ResourceId,
+    ComponentInstanceType, ComponentValType,
 };
 use wasmparser::names::{ComponentName, ComponentNameKind};
 use wasmparser::types::TypesRef;
 
+use super::instance::{OF_RESOURCE, members};
 use super::scan::Scan;
 use super::text::{Budget, Names, Writer};
 use super::types::Trees;
 use super::wit::{self, Owners};
 use super::{ImportKind, Interface, Method, handles};
-
-/// Why a call can't carry a constructor, method or static function of a resource.
-pub(super) const OF_RESOURCE: &str = "it belongs to a resource";
 
 /// A function type in the parts that are compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,12 +38,6 @@ pub(super) struct Shapes<'a> {
     types: TypesRef<'a>,
     owners: Owners,
     budget: Budget,
-}
-
-/// The functions and types of an instance type, sorted.
-pub(super) struct Members {
-    pub funcs: Vec<(String, ComponentFuncTypeId)>,
-    pub resources: Vec<(String, ResourceId)>,
 }
 
 impl<'a> Shapes<'a> {
@@ -173,26 +165,6 @@ enum Side {
 /// Whether an interface is of a package that only the host serves.
 fn is_of_host(name: &str) -> bool {
     name.starts_with("wasi:") || name.starts_with("lp:")
-}
-
-/// The part of an interface's name that names the interface itself: `counter` of `example:counting/counter@1.0.0`.
-pub(super) fn last_segment(name: &str) -> &str {
-    let unversioned = name.split_once('@').map_or(name, |(name, _)| name);
-    unversioned.rsplit_once('/').map_or(unversioned, |(_, last)| last)
-}
-
-pub(super) fn members(instance: &ComponentInstanceType) -> Members {
-    let mut members = Members { funcs: Vec::new(), resources: Vec::new() };
-    for (name, item) in &instance.exports {
-        match item.ty {
-            ComponentEntityType::Func(id) => members.funcs.push((name.clone(), id)),
-            ComponentEntityType::Type { created: ComponentAnyTypeId::Resource(id), .. } => {
-                members.resources.push((name.clone(), id.resource()));
-            }
-            _ => {}
-        }
-    }
-    members
 }
 
 fn unsupported(reason: &str) -> ImportKind {

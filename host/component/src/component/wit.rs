@@ -11,7 +11,7 @@ use wasmparser::component_types::{
 };
 use wasmparser::types::TypesRef;
 
-use super::shape::{Members, last_segment, members};
+use super::instance::{Members, last_segment, members};
 use super::text::{Budget, Names, Writer, spelled};
 
 /// The longest way from a name of a type to its definition that is followed.

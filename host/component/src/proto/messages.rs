@@ -8,8 +8,7 @@ use prost_types::{
     DescriptorProto, EnumDescriptorProto, EnumValueDescriptorProto, FieldDescriptorProto, OneofDescriptorProto,
 };
 
-use super::names::{Item, Place, Scope, TopNames, enum_cases, pascal_case, snake_case};
-use super::schema::EMPTY_PATH;
+use super::names::{EMPTY_PATH, Item, Place, Scope, TopNames, enum_cases, pascal_case, snake_case};
 use crate::component::{Field, Type, TypeKind};
 
 /// The numbers of descriptor fields that paths of comments are made of.

@@ -2,6 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+/// The file of `google.protobuf.Empty`. It is in a set if another file imports it, as reflection needs it, though every
+/// protobuf compiler brings it along.
+pub const EMPTY_PATH: &str = "google/protobuf/empty.proto";
+
 /// The full name of the service of an interface: `a.b.v1.Counter` for `a:b/counter@1.2.0`.
 pub fn service_name(interface: &str) -> String {
     let place = Place::of(interface);

@@ -10,12 +10,8 @@ use prost_types::{
 
 use super::SchemaError;
 use super::messages::{Commented, Definition, Member, Messages, leading, put, tag};
-use super::names::{Item, Place, TopNames, method_name};
+use super::names::{EMPTY_PATH, Item, Place, TopNames, method_name};
 use crate::component::{Interface, Method, MethodTypes, Type, TypeName};
-
-/// The file of `google.protobuf.Empty`. It is in a set if another file imports it, as reflection needs it, though every
-/// protobuf compiler brings it along.
-pub const EMPTY_PATH: &str = "google/protobuf/empty.proto";
 
 /// The schema of courier interfaces: one file for each, and for each interface whose types they use, every file after
 /// those that it imports.

@@ -8,7 +8,7 @@ use lp_courier::grpc::Credential;
 use serde::{Deserialize, Serialize};
 pub use server::{Control, serve};
 
-use super::recent::LogLine;
+use super::log_line::LogLine;
 use crate::supervise::ReplicaStatus;
 
 /// A question to a run: `{"request":"logs","node":"producer/1","follow":true}`.

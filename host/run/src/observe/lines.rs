@@ -10,7 +10,7 @@ use lp_base::replica::{LineSink, Outputs, Stream};
 use lp_base::shown;
 use serde::Serialize;
 
-use super::recent::LineSource;
+use super::log_line::LineSource;
 
 /// How a line of a replica's output is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use lp_base::replica::{LineSink, Outputs, Stream};
-use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::lines::LineOutputs;
+use super::log_line::{LineSource, LogLine};
 
 /// How much output is kept.
 pub const RECENT_BYTES_MAX: usize = 4 << 20;
@@ -18,44 +18,9 @@ const LINE_OVERHEAD_BYTES: usize = 128;
 /// How many lines are looked at under the lock that those who print wait for.
 const BATCH_LINES_MAX: usize = 1024;
 
-/// Where a line comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LineSource {
-    /// The stdout of a guest.
-    Stdout,
-    /// The stderr of a guest.
-    Stderr,
-    /// The host, which says what became of a replica or of the program.
-    Host,
-}
-
-impl From<Stream> for LineSource {
-    fn from(stream: Stream) -> Self {
-        match stream {
-            Stream::Stdout => Self::Stdout,
-            Stream::Stderr => Self::Stderr,
-            Stream::Host => Self::Host,
-        }
-    }
-}
-
-/// A line of a replica's output, or of what the host says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogLine {
-    /// The replica (`producer/0`). What the host says may be about a node (`producer`), or about none (empty).
-    pub replica: String,
-    /// Which of its two streams, or the host.
-    #[serde(rename = "stream")]
-    pub source: LineSource,
-    /// The text, without the end of the line.
-    pub line: String,
-}
-
-impl LogLine {
-    fn bytes(&self) -> usize {
-        self.replica.len() + self.line.len() + LINE_OVERHEAD_BYTES
-    }
+/// What a line takes.
+fn bytes(line: &LogLine) -> usize {
+    line.replica.len() + line.line.len() + LINE_OVERHEAD_BYTES
 }
 
 /// The last lines of a run. Clones are of the same run.
@@ -77,11 +42,11 @@ impl Ring {
     }
 
     fn push(&mut self, line: LogLine) {
-        self.bytes += line.bytes();
+        self.bytes += bytes(&line);
         self.lines.push_back(Arc::new(line));
         while self.bytes > RECENT_BYTES_MAX {
             let Some(oldest) = self.lines.pop_front() else { return };
-            self.bytes -= oldest.bytes();
+            self.bytes -= bytes(&oldest);
             self.first += 1;
         }
     }

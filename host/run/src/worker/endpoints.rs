@@ -1,9 +1,6 @@
 //! Where a worker is called from outside of its process: by other workers, and by any client at a node's own address.
 
 use std::collections::{BTreeSet, HashMap};
-use std::net::TcpListener;
-use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use lp_base::plan::{NodeId, NodeKind, NodePlan, Plan, ReplicaId};
@@ -18,25 +15,7 @@ use super::WorkerError;
 use super::components::Components;
 use super::credentials::WorkerCredentials;
 use super::peers::{Peers, paths};
-
-/// The listening sockets of a worker. Whoever launched it bound them, so that they outlive it and are never missed.
-#[derive(Default)]
-pub struct Endpoints {
-    /// How the workers of the program reach each other, if there are several.
-    pub workers: Option<WorkerSockets>,
-    /// The sockets of nodes that listen for clients outside of the program.
-    pub nodes: Vec<(NodeId, TcpListener)>,
-}
-
-/// How the workers of a program reach each other.
-pub struct WorkerSockets {
-    /// This worker's own socket.
-    pub listener: UnixListener,
-    /// The paths of all workers' sockets, by their index in the plan.
-    pub paths: Vec<PathBuf>,
-    /// By which they know each other.
-    pub credentials: WorkerCredentials,
-}
+use super::sockets::Endpoints;
 
 /// The servers behind a worker's endpoints. Dropping them ends the connections.
 pub(super) struct Servers {

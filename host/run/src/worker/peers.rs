@@ -14,7 +14,7 @@ use lp_courier::{
 };
 use lp_runtime::{EdgeSpec, HandleSpec, MethodSpec, TargetSpec};
 
-use super::endpoints::WorkerSockets;
+use super::sockets::WorkerSockets;
 
 pub(super) struct Peers {
     mailboxes: HashMap<ReplicaId, Arc<Mailbox>>,

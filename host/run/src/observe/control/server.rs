@@ -15,7 +15,8 @@ use tokio::time::{sleep, timeout};
 
 use super::{Reply, Request, RunStatus};
 use crate::launch::{Credentials, RunId};
-use crate::observe::recent::{LogLine, RecentLines};
+use crate::observe::log_line::LogLine;
+use crate::observe::recent::RecentLines;
 use crate::supervise::{Signal, StatusRequest};
 use crate::worker::Caller;
 

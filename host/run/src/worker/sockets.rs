@@ -1,0 +1,28 @@
+//! The sockets of a worker, which its launcher bound.
+
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+
+use lp_base::plan::NodeId;
+
+use super::credentials::WorkerCredentials;
+
+/// The listening sockets of a worker. Whoever launched it bound them, so that they outlive it and are never missed.
+#[derive(Default)]
+pub struct Endpoints {
+    /// How the workers of the program reach each other, if there are several.
+    pub workers: Option<WorkerSockets>,
+    /// The sockets of nodes that listen for clients outside of the program.
+    pub nodes: Vec<(NodeId, TcpListener)>,
+}
+
+/// How the workers of a program reach each other.
+pub struct WorkerSockets {
+    /// This worker's own socket.
+    pub listener: UnixListener,
+    /// The paths of all workers' sockets, by their index in the plan.
+    pub paths: Vec<PathBuf>,
+    /// By which they know each other.
+    pub credentials: WorkerCredentials,
+}

@@ -96,6 +96,9 @@ fn modules_use_only_those_below_them() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
+/// Which modules each module of a folder names.
+type Uses = BTreeMap<String, BTreeSet<String>>;
+
 /// The one crate with circles: its `State` owns the files, the HTTP client and the judge of sockets, whose hooks for wasmtime
 /// take it as an argument.
 const CIRCULAR: &str = "lp_sandbox";
@@ -103,7 +106,7 @@ const CIRCULAR: &str = "lp_sandbox";
 #[test]
 fn files_of_a_folder_use_each_other_in_no_circle() {
     // By the folder, which of its modules names which other one.
-    let mut folders: BTreeMap<(&str, Vec<String>), BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
+    let mut folders: BTreeMap<(&str, Vec<String>), Uses> = BTreeMap::new();
     let sources = sources();
     let modules: BTreeSet<_> = sources.iter().map(|source| (source.crate_name, source.module.clone())).collect();
     for source in sources.iter().filter(|source| !source.is_test()) {
@@ -128,8 +131,8 @@ fn files_of_a_folder_use_each_other_in_no_circle() {
 }
 
 /// A way from a module back to it.
-fn circle(uses: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
-    fn walk(uses: &BTreeMap<String, BTreeSet<String>>, way: &mut Vec<String>, done: &mut BTreeSet<String>) -> bool {
+fn circle(uses: &Uses) -> Option<Vec<String>> {
+    fn walk(uses: &Uses, way: &mut Vec<String>, done: &mut BTreeSet<String>) -> bool {
         let at = way.last().expect("a way starts somewhere").clone();
         for next in uses.get(&at).into_iter().flatten() {
             if way.contains(next) {
@@ -158,7 +161,7 @@ fn circle(uses: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
 #[test]
 fn a_circle_is_found_and_a_diamond_is_none() {
     let graph = |edges: &[(&str, &str)]| {
-        let mut uses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut uses = Uses::new();
         for (from, to) in edges {
             uses.entry((*from).to_owned()).or_default().insert((*to).to_owned());
         }

@@ -94,7 +94,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// If the bytes are not those of a field.
     #[inline]
-    pub fn next(&mut self) -> Result<Option<Field<'a>>, FormatError> {
+    pub fn next_field(&mut self) -> Result<Option<Field<'a>>, FormatError> {
         if self.0.is_empty() {
             return Ok(None);
         }
@@ -211,7 +211,7 @@ impl<'a> Occurrences<'a> {
         let mut reader = Reader(self.region);
         std::iter::from_fn(move || {
             while left > 0 {
-                match reader.next() {
+                match reader.next_field() {
                     Ok(Some(field)) if field.number == number => {
                         left -= 1;
                         return Some(Ok(field));
@@ -232,7 +232,7 @@ pub fn fields(message: &[u8], known: usize) -> Result<SmallVec<[Occurrences<'_>;
     let mut reader = Reader(message);
     loop {
         let start = message.len() - reader.0.len();
-        let Some(field) = reader.next()? else {
+        let Some(field) = reader.next_field()? else {
             return Ok(found);
         };
         let Some(slot) = found.get_mut(field.number as usize - 1) else {
@@ -261,7 +261,7 @@ pub fn oneof(message: &[u8], cases: usize) -> Result<Occurrences<'_>, FormatErro
     let mut reader = Reader(message);
     loop {
         let start = message.len() - reader.0.len();
-        let Some(field) = reader.next()? else { break };
+        let Some(field) = reader.next_field()? else { break };
         if field.number as usize > cases {
             continue;
         }

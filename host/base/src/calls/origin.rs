@@ -2,7 +2,7 @@
 //!
 //! A replica whose exports run one at a time is *held* by the call it works on. Two things can make such a replica
 //! wait for itself: a chain of calls that comes back to it, which the call carries along as its [`Origin`]; and replicas
-//! that are held by work of their own and call each other, which the [`Exchange`](super::Exchange) sees as a ring of holds.
+//! that are held by work of their own and call each other, which the courier's `Exchange` sees as a ring of holds.
 
 use std::sync::Arc;
 

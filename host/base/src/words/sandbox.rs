@@ -33,7 +33,7 @@ pub struct Sandbox {
     /// Where the guest's HTTP requests may go.
     pub http: Vec<HttpGrant>,
     /// A PEM file with the certificates of authorities that vouch for servers, beside Mozilla's; made absolute as
-    /// [`super::Node::component`] is. What is in it is in [`super::Linked::authorities`].
+    /// the path of a component is. What is in it is in the linked program's `authorities`.
     pub http_ca: Option<PathBuf>,
     /// What time the guest sees.
     pub clock: Clock,
@@ -44,7 +44,7 @@ pub struct Sandbox {
 /// A directory or a single file of the host that a guest sees.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PathGrant {
-    /// The path on the host; made absolute as [`super::Node::component`] is. A plan has it without symbolic links.
+    /// The path on the host; made absolute as the path of a component is. A plan has it without symbolic links.
     pub host: PathBuf,
     /// The absolute path under which the guest sees it.
     pub guest: String,
@@ -67,7 +67,7 @@ pub enum Access {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SecretSource {
-    /// In a file; made absolute as [`super::Node::component`] is.
+    /// In a file; made absolute as the path of a component is.
     File(PathBuf),
     /// In an environment variable of whoever starts the program.
     Env(String),

@@ -40,7 +40,7 @@ fn only_the_edges_of_grpc_name_tonic() {
 #[test]
 fn only_few_files_start_processes() {
     // Worker processes; the commands of builds; and what the command line runs: the guard of a run, terminals.
-    let files = ["run/src/launch/processes", "build/src/shell.rs"];
+    let files = ["run/src/launch/processes.rs", "build/src/shell.rs"];
     let starts = |source: &Source| is_cli(source) || files.iter().any(|file| source.path.starts_with(file));
     check_lines(|source, line| {
         (line.contains("Command::new(") && !starts(source)).then(|| "starts a process".to_owned())

@@ -79,7 +79,7 @@ pub enum BuildError {
         source: io::Error,
     },
     /// The folder for what a build makes on the way can't be made, or is the user's.
-    #[error("failed to build in `{}`: {source}", .path.display())]
+    #[error("failed to build in `{}`", .path.display())]
     WorkDir {
         /// The folder.
         path: PathBuf,

@@ -74,7 +74,6 @@ fn only_few_crates_name_what_is_theirs() {
         for (name, crates) in ONLY {
             let found =
                 dependencies(dir).into_iter().find(|used| used == name || used.starts_with(&format!("{name}-")));
-            // The front door of the workspace has no code of its own to name them in.
             assert!(found.is_none() || crates.contains(&dir), "host/{dir} uses `{}`", found.unwrap_or_default());
         }
     }

@@ -1,4 +1,4 @@
-//! What a caller's store and the courier both have to know of a call: where it came from, and what is kept for it.
+//! Facts about a call that both the caller's store and the courier need: where it came from, and the bytes kept for it.
 
 mod kept;
 mod origin;

@@ -1,12 +1,12 @@
-//! The ground floor of `lp-host`: what all other crates talk about, and nothing that runs.
+//! The ground floor of `lp-host`: the types that all other crates share. Nothing here runs.
 //!
 //! * [`words`]: the words of a program, such as its limits, grants and restart policies
 //! * [`plan`]: the program lowered for a launch type, which is all that a worker gets
-//! * [`replica`]: what is true of a replica of any kind
-//! * [`calls`]: what a caller's store and the courier both have to know of a call
+//! * [`replica`]: replicas of any kind of node
+//! * [`calls`]: where a call came from, and the bytes kept for it
 //! * [`interfaces`]: the interfaces that the host itself serves to guests
 //! * [`protobuf`]: fields of protobuf messages, read without a schema
-//! * [`shown`]: text of others, as people can look at it
+//! * [`shown`]: untrusted text with its control characters escaped
 //! * [`suggest`]: what a mistyped name was meant to be
 //! * [`own_dir`]: folders that are deleted again, told apart from the user's
 

@@ -1,5 +1,5 @@
-//! What is true of a replica, whatever kind of node it is of: what it is told, how it is stopped, how it fails, and where
-//! its output goes.
+//! Replicas of any kind of node: their specification, the request to stop, how they end or fail, and where their output
+//! goes.
 
 mod output;
 mod stop;
@@ -14,7 +14,7 @@ pub use stop::Stop;
 use crate::calls::ReplicaIndex;
 use crate::plan::{NodePlan, NodeSecrets};
 
-/// What the replicas of one program share.
+/// Facts and the stop request that all replicas of a program share.
 pub struct ProgramInfo {
     /// The program's name.
     pub name: String,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use lp_run::supervise::Signal;
 use tokio::sync::mpsc;
 
-/// What builds need to know of the process that they run in and of its user.
+/// Facts about the process that builds run in, and about its user.
 #[derive(Clone, Debug)]
 pub struct Environment {
     /// The folder that tools are installed into, which all programs of the user share; `None` if there is no place for it.

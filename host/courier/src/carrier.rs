@@ -1,4 +1,4 @@
-//! What takes a request to another process and brings back its answer: the seam below [`Remote`](crate::Remote).
+//! Carriers, which take a request to another process and bring back its answer: the seam below [`Remote`](crate::Remote).
 //!
 //! A second carrier is one file. It implements [`Carrier`], and it serves the other end: there it finds the replica by its
 //! label, checks the credential against the replica's [`Permits`](crate::Permits), and hands the call to its
@@ -70,9 +70,9 @@ pub struct Outgoing<'a> {
     pub method: &'a RemoteMethod,
     /// The parameters.
     pub message: &'a Message,
-    /// Who calls, through what, and how.
+    /// The caller, the calls that led to this one, and the options.
     pub context: &'a CallContext,
-    /// What the caller shows to prove who it is.
+    /// The proof of who the caller is.
     pub credential: Option<&'a HeaderValue>,
     /// When the call began, from which its timeout counts.
     pub start: Instant,

@@ -26,7 +26,5 @@ pub use service::{ServedReplica, Service, Services};
 pub use socket::{Address, Listener, is_own_user};
 pub use workers::serve_worker;
 
-pub use crate::{Bearer, Credential, Passes, Permits, Presence};
-
 /// The `content-type` of gRPC messages.
 const CONTENT_TYPE_GRPC: HeaderValue = HeaderValue::from_static("application/grpc");

@@ -8,6 +8,8 @@
 //! * [`supervise`]: the run as a whole: one loop over one kind of event
 //! * [`observe`]: what is shown of a run: output by line, the control socket, tables
 
+#[cfg(test)]
+mod fixture;
 pub mod launch;
 pub mod node;
 pub mod observe;

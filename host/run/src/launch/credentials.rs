@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lp_base::plan::{NodeId, Plan};
-use lp_courier::grpc::Credential;
+use lp_courier::Credential;
 
 use crate::worker::{Caller, EdgeCredential, WorkerCredentials};
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use lp_base::plan::{Plan, ReplicaId, Secrets};
 use lp_base::replica::{Failure, Outputs, Stop};
-use lp_courier::grpc::Presence;
+use lp_courier::Presence;
 use relay::{Relay, Relayed};
 use routes::Routes;
 use shared::Shared;
@@ -37,7 +37,7 @@ const EXIT_INTERVAL: Duration = Duration::from_millis(2);
 /// How long workers have to tell what their replicas have done.
 const STATS_TIME: Duration = Duration::from_millis(250);
 
-/// What workers are told that no file may hold.
+/// Secrets of a run, which workers get through their commands and no file may hold.
 pub struct Private {
     /// What the guests are given that the plan does not say.
     pub secrets: Secrets,
@@ -67,7 +67,7 @@ impl Fleet {
         events: mpsc::UnboundedSender<NodeEvent>,
     ) -> Result<Self, WorkerError> {
         let failed = |source| WorkerError::Launch { name: plan.program.clone(), source };
-        let (relay, _) = Relay::start(outputs, events).map_err(failed)?;
+        let relay = Relay::start(outputs, events).map_err(failed)?;
         let routes = Routes::new(&plan);
         let workers = plan.replicas().map(|replica| routes.worker_of(replica).unwrap_or_default());
         let state = Mutex::new(State::new(Rings::new(workers.collect())));
@@ -107,7 +107,7 @@ impl Fleet {
         }
     }
 
-    /// What a user should know of how the workers run.
+    /// Messages for the user about how the workers run.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -146,7 +146,11 @@ impl Fleet {
         match order {
             ReplicaOrder::Start => return self.start(index, replica),
             ReplicaOrder::Kill => kill_replica(&mut shared.lock(), index, replica),
-            order => drop(shared.lock().running.get(&index).map(|worker| worker.order(order.to(replica)))),
+            order => {
+                if let Some(worker) = shared.lock().running.get(&index) {
+                    worker.order(order.to(replica));
+                }
+            }
         }
         let presence = match order {
             ReplicaOrder::Kill | ReplicaOrder::Close => Presence::Gone,
@@ -179,7 +183,7 @@ impl Fleet {
         }
     }
 
-    /// What `replica` has done so far, over all lives of its worker.
+    /// The figures of `replica` so far, over all lives of its worker.
     pub fn stats(&self, replica: ReplicaId) -> Option<ReplicaStats> {
         let state = self.shared.lock();
         let earlier = state.earlier.get(&replica);
@@ -191,11 +195,8 @@ impl Fleet {
 
     /// Ends the workers: those that have nothing left to do by themselves, the others at once.
     pub async fn kill(&mut self) {
-        let workers: Vec<Running> = {
-            let mut state = self.shared.lock();
-            state.ending = true;
-            state.running.drain().map(|(_, worker)| worker).collect()
-        };
+        // Whatever becomes of a worker that is not among the running ones counts no more.
+        let workers: Vec<Running> = self.shared.lock().running.drain().map(|(_, worker)| worker).collect();
         let mut lives = Vec::new();
         for Running { commands, mut life, replicas, refusal: _ } in workers {
             // The end of its commands tells a worker to end, which one that runs no guest does.
@@ -210,6 +211,13 @@ impl Fleet {
             tokio::time::sleep(EXIT_INTERVAL).await;
         }
         lives.iter_mut().for_each(|life| life.kill());
+    }
+}
+
+impl Drop for Fleet {
+    /// A launch that is given up, or a run whose future is dropped, leaves no worker behind.
+    fn drop(&mut self) {
+        self.shared.lock().running.clear();
     }
 }
 

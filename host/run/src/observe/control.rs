@@ -4,7 +4,7 @@ mod client;
 mod server;
 
 pub use client::{Client, ClientError};
-use lp_courier::grpc::Credential;
+use lp_courier::Credential;
 use serde::{Deserialize, Serialize};
 pub use server::{Control, serve};
 

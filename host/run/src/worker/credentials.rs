@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use lp_base::calls::ReplicaIndex;
 use lp_base::plan::{NodeId, Plan};
-use lp_courier::grpc::{Bearer, Credential, Passes, Permits};
+use lp_courier::{Bearer, Credential, Passes, Permits};
 use serde::{Deserialize, Serialize};
 
 /// Who may call a node.

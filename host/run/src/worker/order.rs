@@ -1,13 +1,13 @@
-//! What a launcher tells a worker about its replicas: the same orders within a process and across processes.
+//! The orders of a launcher to a worker: the same within a process and across processes.
 
 use lp_base::plan::{NodeId, NodePlan, ReplicaId};
 use lp_courier::Blocked;
-use lp_courier::grpc::Presence;
+use lp_courier::Presence;
 use serde::{Deserialize, Serialize};
 
 use super::{Worker, WorkerError};
 
-/// What a launcher tells a worker.
+/// An order of a launcher to a worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Order {
@@ -15,7 +15,7 @@ pub enum Order {
     Replica {
         /// The replica.
         replica: ReplicaId,
-        /// What becomes of it.
+        /// The order.
         order: ReplicaOrder,
     },
     /// A replica of another worker has come or gone.
@@ -44,7 +44,7 @@ pub enum Order {
     Close,
 }
 
-/// What becomes of a replica.
+/// An order about one replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReplicaOrder {
@@ -77,8 +77,7 @@ impl ReplicaOrder {
 }
 
 impl Worker {
-    /// Does what the launcher says. Orders about replicas that the worker does not have are for others: they change at
-    /// most what it knows of those.
+    /// Obeys an order. One about a replica of another worker changes at most the presence that this worker knows of it.
     ///
     /// [`Order::Rebuild`] compiles what the cache does not have, on the calling thread.
     ///

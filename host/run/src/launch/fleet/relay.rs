@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
 use lp_base::replica::{LineSink, Outputs, Stream};
 use tokio::sync::mpsc;
@@ -15,14 +14,14 @@ const RELAYED_MAX: usize = 1024;
 
 /// Something that a worker reported.
 pub(super) enum Relayed {
-    /// A line of the output of a replica, or of what the host has to say of it.
+    /// A line of the output of a replica, or one of the host about it.
     Line { label: String, stream: Stream, line: String },
     /// Something happened to a replica.
     Event(NodeEvent),
 }
 
 impl Relayed {
-    /// What the host has to say of the worker or replica called `label`.
+    /// A line of the host about the worker or replica called `label`.
     pub fn host(label: String, line: String) -> Self {
         Self::Line { label, stream: Stream::Host, line }
     }
@@ -37,12 +36,9 @@ impl Relay {
     ///
     /// # Errors
     /// If the system has no thread left.
-    pub fn start(
-        outputs: Arc<dyn Outputs>,
-        events: mpsc::UnboundedSender<NodeEvent>,
-    ) -> std::io::Result<(Self, JoinHandle<()>)> {
+    pub fn start(outputs: Arc<dyn Outputs>, events: mpsc::UnboundedSender<NodeEvent>) -> std::io::Result<Self> {
         let (sender, mut relayed) = mpsc::channel(RELAYED_MAX);
-        let thread = std::thread::Builder::new().name("relay".to_owned()).spawn(move || {
+        std::thread::Builder::new().name("relay".to_owned()).spawn(move || {
             let mut sinks: HashMap<String, Arc<dyn LineSink>> = HashMap::new();
             while let Some(next) = relayed.blocking_recv() {
                 match next {
@@ -55,7 +51,7 @@ impl Relay {
                 }
             }
         })?;
-        Ok((Self(sender), thread))
+        Ok(Self(sender))
     }
 
     /// Passes something on, once there is room for it.

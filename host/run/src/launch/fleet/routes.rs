@@ -1,4 +1,4 @@
-//! Which worker has which replicas, and who has to know of them: read off the plan once.
+//! The worker of each replica and the workers of its callers, read off the plan once.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -6,7 +6,7 @@ use lp_base::plan::{NodeId, Plan, ReplicaId};
 
 use crate::launch::WorkerFiles;
 
-/// The ways of a plan's workers.
+/// The workers of each replica and of its callers.
 pub(super) struct Routes {
     /// The worker of each replica, by its index in the plan.
     worker_of: HashMap<ReplicaId, usize>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lp_base::plan::{Plan, ReplicaId};
 use lp_base::replica::{Failure, Stop};
-use lp_courier::grpc::Presence;
+use lp_courier::Presence;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -23,7 +23,7 @@ use crate::worker::{Order, WorkerError};
 /// How often a worker that closed its reports is asked whether it has ended.
 const END_INTERVAL: Duration = Duration::from_millis(1);
 
-/// What the tasks that listen to workers share.
+/// Everything that the tasks of a fleet share.
 pub(super) struct Shared {
     pub plan: Arc<Plan>,
     pub routes: Routes,
@@ -42,7 +42,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts worker number `index`, with its tasks among `tasks`. What it says first is given when it has said it.
+    /// Starts worker number `index`, with its tasks among `tasks`. Its first word arrives when it has said it.
     pub fn start(
         self: &Arc<Self>,
         index: usize,
@@ -171,9 +171,6 @@ impl Shared {
     fn lost(&self, index: usize, how: &str) -> Vec<NodeEvent> {
         let mut state = self.lock();
         let Some(worker) = state.running.remove(&index) else { return Vec::new() };
-        if state.ending {
-            return Vec::new();
-        }
         state.rings.forget(index);
         state.stats_told(Some(index));
         self.plan.workers[index].replicas.iter().for_each(|&replica| state.keep_stats(replica));

@@ -5,7 +5,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// Starts the workers of a plan, and starts one again that has ended. One launch type has one of these.
+/// Starts the workers of a plan, and starts one again that has ended. Each launch type whose workers run elsewhere has one.
 pub trait Start: Send + Sync {
     /// Starts worker number `index` of the plan.
     ///
@@ -20,11 +20,11 @@ pub struct Started {
     pub commands: Box<dyn AsyncWrite + Send + Unpin>,
     /// Gives reports, each a line of JSON, until the worker has ended.
     pub reports: Box<dyn AsyncRead + Send + Unpin>,
-    /// What else can be done with it.
+    /// The worker itself.
     pub life: Box<dyn Life>,
 }
 
-/// A started worker until its end.
+/// A started worker until its end. Dropping it ends the worker at once.
 pub trait Life: Send {
     /// Where it runs.
     fn place(&self) -> Place;

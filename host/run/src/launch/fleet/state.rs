@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use lp_base::plan::ReplicaId;
-use lp_courier::grpc::Presence;
+use lp_courier::Presence;
 use tokio::sync::{mpsc, oneshot};
 
 use super::start::Life;
@@ -25,8 +25,6 @@ pub(super) struct State {
     pub rings: Rings,
     /// Those who wait for the stats of this moment.
     askers: Vec<Asker>,
-    /// Set when the workers are to end: nothing that becomes of them counts from here on.
-    pub ending: bool,
 }
 
 /// A worker that runs.
@@ -68,7 +66,6 @@ impl State {
             latest: HashMap::new(),
             rings,
             askers: Vec::new(),
-            ending: false,
         }
     }
 

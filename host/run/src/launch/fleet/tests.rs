@@ -1,54 +1,22 @@
 //! A fleet whose workers are tasks of the test: another way to start them than forking is one [`Start`].
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use lp_base::plan::{ComponentPlan, LaunchType, LimitsPlan, NodeId, NodeKind, NodePlan, RestartPlan, WorkerPlan};
+use lp_base::plan::{LaunchType, NodeId, NodePlan, WorkerPlan};
 use lp_base::replica::Stream;
-use lp_base::words::{Digest, Sandbox};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
 use tokio::sync::Notify;
 
 use super::*;
+use crate::fixture;
 use crate::launch::protocol::{Command, Report};
 
 /// A program of nodes `a`, `b` and `c`, each with a worker, of which `a` may call `b`.
 fn plan() -> Plan {
-    let node = |(name, callees): (&str, BTreeSet<NodeId>)| NodePlan {
-        name: name.to_owned(),
-        kind: NodeKind::Component(ComponentPlan {
-            file: "a.wasm".into(),
-            sha256: Digest::of(b""),
-            uses_async: false,
-            run: None,
-        }),
-        replicas: 1,
-        group: None,
-        couriers: Vec::new(),
-        edges: Vec::new(),
-        callees,
-        args: Vec::new(),
-        env: BTreeMap::new(),
-        config: BTreeMap::new(),
-        sandbox: Sandbox::default(),
-        authorities: None,
-        restart: RestartPlan::default(),
-        listen: None,
-        limits: LimitsPlan::default(),
-    };
-    let nodes = [("a", [NodeId(1)].into()), ("b", BTreeSet::new()), ("c", BTreeSet::new())].map(node);
+    let caller = NodePlan { callees: [NodeId(1)].into(), ..fixture::node("a") };
     let worker = |id| WorkerPlan { name: format!("w{id}"), replicas: vec![replica(id)], group: None };
-    Plan {
-        program: "test".to_owned(),
-        launch_type: LaunchType::Processes,
-        nodes: nodes.into(),
-        workers: [0, 1, 2].map(worker).into(),
-        groups: Vec::new(),
-        grace_ms: 0,
-        message_bytes_max: 1,
-        hardening: Default::default(),
-        watched: false,
-    }
+    let plan = fixture::plan(vec![caller, fixture::node("b"), fixture::node("c")]);
+    Plan { launch_type: LaunchType::Processes, workers: [0, 1, 2].map(worker).into(), ..plan }
 }
 
 fn replica(node: u32) -> ReplicaId {
@@ -61,6 +29,8 @@ struct Tasks {
     orders: Arc<Mutex<Vec<(usize, Order)>>>,
     /// How many workers were started.
     started: Arc<AtomicUsize>,
+    /// Notified at the end of each.
+    ends: Arc<Mutex<Vec<Arc<Notify>>>>,
 }
 
 struct Task(Arc<Notify>, Arc<Mutex<bool>>);
@@ -79,6 +49,12 @@ impl Life for Task {
     }
 }
 
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
 impl Start for Tasks {
     fn start(&self, index: usize) -> std::io::Result<Started> {
         self.started.fetch_add(1, Ordering::Relaxed);
@@ -86,12 +62,15 @@ impl Start for Tasks {
         let (own_reports, reports) = tokio::io::duplex(1024);
         let task = Task(Arc::default(), Arc::default());
         let (killed, ended, orders) = (task.0.clone(), task.1.clone(), self.orders.clone());
+        let end = Arc::new(Notify::new());
+        self.ends.lock().expect("no test panics with it").push(end.clone());
         tokio::spawn(async move {
             tokio::select! {
                 () = killed.notified() => {}
                 () = work(index, own_commands, own_reports, orders) => {}
             }
             *ended.lock().expect("no test panics with it") = true;
+            end.notify_one();
         });
         Ok(Started { commands: Box::new(commands), reports: Box::new(reports), life: Box::new(task) })
     }
@@ -196,4 +175,16 @@ async fn a_worker_that_ends_fails_its_replicas_and_starts_again_with_them() {
     assert!(matches!(event.change, Change::Started) && event.replica == replica(1));
     assert_eq!(tasks.started.load(Ordering::Relaxed), 4);
     fleet.kill().await;
+}
+
+#[tokio::test]
+async fn a_fleet_that_is_dropped_leaves_no_worker_behind() {
+    let tasks = Tasks::default();
+    let (fleet, _events, _) = launch(&tasks).await;
+    drop(fleet);
+    let ends = tasks.ends.lock().expect("no test panics with it").clone();
+    assert_eq!(ends.len(), 3);
+    for ended in ends {
+        ended.notified().await;
+    }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use lp_courier::grpc::Credential;
+use lp_courier::Credential;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};

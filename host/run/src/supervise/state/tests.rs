@@ -2,17 +2,15 @@
 
 mod counts;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use RestartPolicy::{Always, Never, OnFailure};
-use lp_base::plan::{
-    ComponentPlan, GroupPlan, LaunchType, LimitsPlan, NodeId, NodeKind, NodePlan, Plan, ReplicaId, RestartPlan,
-};
+use lp_base::plan::{GroupPlan, NodeId, NodePlan, Plan, ReplicaId, RestartPlan};
 use lp_base::replica::Failure;
-use lp_base::words::{ColocationMode, Digest, Hardening, RestartPolicy, RunExport, Sandbox};
+use lp_base::words::{ColocationMode, RestartPolicy, RunExport};
 
 use super::{Action, Event, Supervision};
+use crate::fixture;
 use crate::node::Change;
 use crate::supervise::{Note, Signal};
 
@@ -28,38 +26,11 @@ fn restart(policy: RestartPolicy) -> RestartPlan {
 /// A program of nodes that are named `a`, `b`, … with one replica each.
 fn plan(nodes: &[(Option<RunExport>, RestartPolicy)]) -> Plan {
     let node = |(name, (run, policy)): (char, &(Option<RunExport>, RestartPolicy))| NodePlan {
-        name: name.to_string(),
-        kind: NodeKind::Component(ComponentPlan {
-            file: "a.wasm".into(),
-            sha256: Digest::of(b""),
-            uses_async: false,
-            run: *run,
-        }),
-        replicas: 1,
-        group: None,
-        couriers: Vec::new(),
-        edges: Vec::new(),
-        callees: BTreeSet::new(),
-        args: Vec::new(),
-        env: BTreeMap::new(),
-        config: BTreeMap::new(),
-        sandbox: Sandbox::default(),
-        authorities: None,
+        kind: fixture::kind(*run),
         restart: restart(*policy),
-        listen: None,
-        limits: LimitsPlan::default(),
+        ..fixture::node(&name.to_string())
     };
-    Plan {
-        program: "test".to_owned(),
-        launch_type: LaunchType::Threads,
-        nodes: ('a'..).zip(nodes).map(node).collect(),
-        workers: Vec::new(),
-        groups: Vec::new(),
-        grace_ms: 5000,
-        message_bytes_max: 1,
-        hardening: Hardening::Auto,
-        watched: false,
-    }
+    fixture::plan(('a'..).zip(nodes).map(node).collect())
 }
 
 /// Makes a group of all nodes.

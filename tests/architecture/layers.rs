@@ -38,7 +38,7 @@ const LAYERS: [(&str, &[&str]); 4] = [
     ("lp_base", &["replica", "plan", "calls", "protobuf", "interfaces", "suggest", "own_dir", "shown", "words"]),
     ("lp_component", &["value", "proto", "component"]),
     ("lp_program", &["lower", "program"]),
-    ("lp_run", &["run", "observe", "supervise", "launch", "worker", "node"]),
+    ("lp_run", &["run", "observe", "supervise", "launch", "worker", "node", "fixture"]),
 ];
 
 /// The crates that may use these dependencies.

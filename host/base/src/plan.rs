@@ -1,7 +1,9 @@
-//! The plan: a program lowered for one launch type, complete and serialisable, so that a worker needs nothing else.
+//! The plan: a program lowered for one launch type, complete and serialisable, so that a worker needs nothing else but the
+//! components, which the plan names by their digests: where they are, each machine's [`ComponentFiles`] say.
 //!
 //! It names no component types: everything a worker links is in the component files and in the edges.
 
+mod component_files;
 mod launch_type;
 mod limits;
 mod rebuilt;
@@ -11,8 +13,8 @@ mod secret;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::path::PathBuf;
 
+pub use component_files::{ComponentFiles, MissingComponent};
 pub use launch_type::{LaunchType, UnknownLaunchType};
 pub use limits::LimitsPlan;
 pub use restart::RestartPlan;
@@ -130,9 +132,7 @@ pub enum NodeKind {
 /// A node whose replicas are instances of a component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ComponentPlan {
-    /// The absolute path of the file.
-    pub file: PathBuf,
-    /// The digest of the file that was checked: no other one is run in its place.
+    /// The digest of its file, by which every machine finds it: no other one is run in its place.
     pub sha256: Digest,
     /// Whether the component needs an engine with the component model's async feature.
     pub uses_async: bool,
@@ -216,13 +216,6 @@ impl NodePlan {
     /// The component that the node's replicas are instances of, if they are.
     pub fn component(&self) -> Option<&ComponentPlan> {
         match &self.kind {
-            NodeKind::Component(component) => Some(component),
-        }
-    }
-
-    /// The same, to be changed.
-    pub fn component_mut(&mut self) -> Option<&mut ComponentPlan> {
-        match &mut self.kind {
             NodeKind::Component(component) => Some(component),
         }
     }

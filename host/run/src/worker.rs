@@ -19,7 +19,7 @@ pub use components::Compiling;
 use components::Components;
 pub use credentials::{Caller, EdgeCredential, WorkerCredentials};
 use endpoints::Servers;
-use lp_base::plan::{NodeId, NodeKind, NodePlan, Plan, ReplicaId, Secrets};
+use lp_base::plan::{ComponentFiles, MissingComponent, NodeId, NodeKind, NodePlan, Plan, ReplicaId, Secrets};
 use lp_base::replica::{Outputs, ProgramInfo, ReplicaSpec, Stop};
 use lp_base::words::Digest;
 use lp_component::component::ReadError;
@@ -37,6 +37,8 @@ use crate::node::{Node, NodeEvent, run_replica};
 
 /// Everything that a worker needs beside its plan.
 pub struct Surroundings {
+    /// Where this machine has the components of the plan.
+    pub components: ComponentFiles,
     /// What the guests are given that the plan does not say.
     pub secrets: Secrets,
     /// Where compiled components are kept, if anywhere.
@@ -58,6 +60,9 @@ pub struct Surroundings {
 /// Why a worker can't run its replicas.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
+    /// A component of the plan is not on this machine.
+    #[error(transparent)]
+    Missing(#[from] MissingComponent),
     /// A component file can't be read.
     #[error("`{}` {source}", .path.display())]
     Read {
@@ -189,29 +194,32 @@ impl Worker {
     /// This takes the calling thread, and further ones.
     pub fn compile(
         plan: &Plan,
+        files: &ComponentFiles,
         cache: CompileCache,
         compiling: &mpsc::UnboundedSender<Compiling>,
     ) -> Result<(), WorkerError> {
-        Self::compile_nodes(plan, &(0..).map(NodeId).take(plan.nodes.len()).collect(), cache, compiling)
+        Self::compile_nodes(plan, files, &(0..).map(NodeId).take(plan.nodes.len()).collect(), cache, compiling)
     }
 
     /// Compiles the components of `nodes` of `plan`, as far as `cache` does not have them.
     pub fn compile_nodes(
         plan: &Plan,
+        files: &ComponentFiles,
         nodes: &BTreeSet<NodeId>,
         cache: CompileCache,
         compiling: &mpsc::UnboundedSender<Compiling>,
     ) -> Result<(), WorkerError> {
         let one_each: Vec<_> = nodes.iter().map(|&node| ReplicaId { node, index: 0 }).collect();
-        Components::load(plan, &one_each, Some(cache), compiling).map(drop)
+        Components::load(plan, files, &one_each, Some(cache), compiling).map(drop)
     }
 
     /// Compiles and links the replicas of worker number `index` of `plan` without starting any. Calls from elsewhere
     /// are accepted from here on, and wait.
     pub fn load(plan: &Plan, index: usize, surroundings: Surroundings) -> Result<Self, WorkerError> {
-        let Surroundings { secrets, cache, outputs, stop, events, compiling, endpoints, run_dir } = surroundings;
+        let Surroundings { components, secrets, cache, outputs, stop, events, compiling, endpoints, run_dir } =
+            surroundings;
         let replicas = &plan.workers[index].replicas;
-        let components = Components::load(plan, replicas, cache.clone(), &compiling)?;
+        let components = Components::load(plan, &components, replicas, cache.clone(), &compiling)?;
         let peers = Peers::new(plan, index, endpoints.workers.as_ref());
         let program = Arc::new(ProgramInfo {
             name: plan.program.clone(),

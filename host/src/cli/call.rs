@@ -161,11 +161,13 @@ async fn of_run(run: &str, node: &str) -> Result<Callee, Failure> {
     let mut client = runs::connect(&registry, &id).await?.ok_or_else(|| runs::ended(&id))?;
     let credential = client.credential(name).await?;
     let NodeKind::Component(component) = &node.kind;
+    let components = files.read_components().map_err(|error| wrong(format!("`{id}` can't be asked: {error}")))?;
+    let file = components.of(component).map_err(wrong)?;
     Ok(Callee {
         label: plan.label(replica),
         address: Address::Unix(files.socket(worker)),
         passes: Arc::new(Passes::from_iter([(None, credential)])),
-        couriers: read(&component.file)?.couriers.into_iter().filter(served).collect(),
+        couriers: read(file)?.couriers.into_iter().filter(served).collect(),
         message_bytes_max: usize::try_from(plan.message_bytes_max).unwrap_or(usize::MAX),
     })
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use lp_base::plan::{Plan, ReplicaId};
+use lp_base::plan::{ComponentFiles, Plan, ReplicaId};
 use lp_base::replica::{LineSink, Outputs, Stop, Stream};
 use lp_base::words::Hardening;
 use lp_courier::Blocked;
@@ -28,6 +28,8 @@ const BLOCKED_INTERVAL: Duration = Duration::from_millis(150);
 pub struct WorkerSetting {
     /// The plan.
     pub plan: Arc<Plan>,
+    /// Where its components are.
+    pub components: ComponentFiles,
     /// Which of its workers this is.
     pub index: usize,
     /// The walls that were raised around the process.
@@ -46,7 +48,7 @@ pub async fn run_worker_process(
     commands: impl Read + Send + 'static,
     reports: impl Write + Send + 'static,
 ) {
-    let WorkerSetting { plan, index, hardened, mut endpoints, run_dir, cache } = setting;
+    let WorkerSetting { plan, components, index, hardened, mut endpoints, run_dir, cache } = setting;
     let reporter = Reporter(Arc::new(Mutex::new(Box::new(reports))));
     let (events_tx, events) = mpsc::unbounded_channel();
     let stop = Stop::default();
@@ -64,8 +66,17 @@ pub async fn run_worker_process(
     let run_dir = Some(run_dir);
     // The launcher has compiled what takes time, and told of it.
     let (compiling, _) = mpsc::unbounded_channel();
-    let surroundings =
-        Surroundings { secrets, cache, outputs, stop: stop.clone(), events: events_tx, compiling, endpoints, run_dir };
+    let surroundings = Surroundings {
+        components,
+        secrets,
+        cache,
+        outputs,
+        stop: stop.clone(),
+        events: events_tx,
+        compiling,
+        endpoints,
+        run_dir,
+    };
     let worker = match load(plan.clone(), index, surroundings).await {
         Ok(worker) => worker,
         Err(error) => {

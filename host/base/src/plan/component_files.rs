@@ -1,0 +1,66 @@
+//! Where a machine has the components of a plan, which names them by their digests alone.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{ComponentPlan, Plan};
+use crate::words::Digest;
+
+/// The files of the components of a plan on one machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ComponentFiles(BTreeMap<Digest, PathBuf>);
+
+/// A component is not among those that a machine has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("nothing says where the component with the digest {0} is")]
+pub struct MissingComponent(Digest);
+
+impl ComponentFiles {
+    /// The absolute path of the file of `component`.
+    ///
+    /// # Errors
+    /// If it is not among these.
+    pub fn of(&self, component: &ComponentPlan) -> Result<&Path, MissingComponent> {
+        self.0.get(&component.sha256).map(PathBuf::as_path).ok_or(MissingComponent(component.sha256))
+    }
+
+    /// The files of the components that worker number `index` of `plan` runs, as far as they are among these.
+    ///
+    /// # Panics
+    /// If the plan has no such worker.
+    pub fn of_worker<'a>(&'a self, plan: &'a Plan, index: usize) -> impl Iterator<Item = &'a Path> {
+        let nodes = plan.workers[index].replicas.iter().map(|replica| plan.node(replica.node));
+        nodes.filter_map(|node| self.of(node.component()?).ok())
+    }
+}
+
+impl FromIterator<(Digest, PathBuf)> for ComponentFiles {
+    fn from_iter<I: IntoIterator<Item = (Digest, PathBuf)>>(files: I) -> Self {
+        Self(files.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_component_is_found_by_its_digest_whatever_node_it_is_of() {
+        let component = |bytes: &[u8]| ComponentPlan { sha256: Digest::of(bytes), uses_async: false, run: None };
+        let files = ComponentFiles::from_iter([(Digest::of(b"a"), "a.wasm".into())]);
+        assert_eq!(files.of(&component(b"a")), Ok(Path::new("a.wasm")));
+        let missing = files.of(&component(b"b")).expect_err("there is only one").to_string();
+        assert_eq!(missing, format!("nothing says where the component with the digest {} is", Digest::of(b"b")));
+    }
+
+    #[test]
+    fn files_pass_between_processes() {
+        let files = ComponentFiles::from_iter([(Digest::of(b"a"), "/a/b.wasm".into())]);
+        let json = serde_json::to_string(&files).expect("it is JSON");
+        assert_eq!(json, format!("{{\"{}\":\"/a/b.wasm\"}}", Digest::of(b"a")));
+        assert_eq!(serde_json::from_str::<ComponentFiles>(&json).expect("it reads what it wrote"), files);
+    }
+}

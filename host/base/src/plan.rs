@@ -127,6 +127,8 @@ pub struct NodePlan {
 pub enum NodeKind {
     /// Instances of a WebAssembly component.
     Component(ComponentPlan),
+    /// Stand-ins for a component, which answer calls from a table.
+    Double(DoublePlan),
 }
 
 /// A node whose replicas are instances of a component.
@@ -138,6 +140,24 @@ pub struct ComponentPlan {
     pub uses_async: bool,
     /// The entry point to run; `None` if there is none or the program says `run = false`.
     pub run: Option<RunExport>,
+}
+
+/// A node of a program under test that serves the interfaces of a component without running it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DoublePlan {
+    /// The digest of the component's file, which says what types its calls have.
+    pub sha256: Digest,
+    /// The answers. A call gets the first one that is for it and not used up.
+    pub answers: Vec<AnswerPlan>,
+}
+
+/// An answer of a double.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnswerPlan {
+    /// The call and its answer, such as `get("a") -> some(1)` or `get(_) fails unavailable`.
+    pub line: String,
+    /// How many calls each replica must answer with it; any number if there is none.
+    pub times: Option<u32>,
 }
 
 /// An interface that a node serves.
@@ -217,6 +237,15 @@ impl NodePlan {
     pub fn component(&self) -> Option<&ComponentPlan> {
         match &self.kind {
             NodeKind::Component(component) => Some(component),
+            NodeKind::Double(_) => None,
+        }
+    }
+
+    /// The digest of the component that the node's replicas are instances of, or stand in for.
+    pub fn sha256(&self) -> Option<Digest> {
+        match &self.kind {
+            NodeKind::Component(component) => Some(component.sha256),
+            NodeKind::Double(double) => Some(double.sha256),
         }
     }
 
@@ -224,6 +253,7 @@ impl NodePlan {
     pub fn has_run(&self) -> bool {
         match &self.kind {
             NodeKind::Component(component) => component.run.is_some(),
+            NodeKind::Double(_) => false,
         }
     }
 }

@@ -5,7 +5,9 @@
 //! * [`component`]: what a component file imports and exports, with its types as text
 //! * [`proto`]: the protobuf schema of courier interfaces
 //! * [`value`]: values as JSON and WAVE to the bytes of a message and back
+//! * [`script`]: calls as lines of text, with what is expected of them
 
 pub mod component;
 pub mod proto;
+pub mod script;
 pub mod value;

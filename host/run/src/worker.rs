@@ -33,7 +33,7 @@ pub use temporary_dir::make_temporary_dirs;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::node::{Node, NodeEvent, run_replica};
+use crate::node::{Double, DoubleError, Node, NodeEvent, run_replica};
 
 /// Everything that a worker needs beside its plan.
 pub struct Surroundings {
@@ -118,6 +118,21 @@ pub enum WorkerError {
         /// What the system said.
         #[source]
         source: std::io::Error,
+    },
+    /// A node that listens is none that clients from outside can call.
+    #[error("`{node}` is a double, which can't listen")]
+    NotServed {
+        /// The node.
+        node: String,
+    },
+    /// The answers of a double are none of its component.
+    #[error("the double of `{node}`")]
+    Double {
+        /// The node.
+        node: String,
+        /// What is wrong with them.
+        #[source]
+        source: DoubleError,
     },
     /// A node that listens has no schema that can be served.
     #[error("failed to serve the schema of `{node}`")]
@@ -216,10 +231,10 @@ impl Worker {
     /// Compiles and links the replicas of worker number `index` of `plan` without starting any. Calls from elsewhere
     /// are accepted from here on, and wait.
     pub fn load(plan: &Plan, index: usize, surroundings: Surroundings) -> Result<Self, WorkerError> {
-        let Surroundings { components, secrets, cache, outputs, stop, events, compiling, endpoints, run_dir } =
+        let Surroundings { components: files, secrets, cache, outputs, stop, events, compiling, endpoints, run_dir } =
             surroundings;
         let replicas = &plan.workers[index].replicas;
-        let components = Components::load(plan, &components, replicas, cache.clone(), &compiling)?;
+        let components = Components::load(plan, &files, replicas, cache.clone(), &compiling)?;
         let peers = Peers::new(plan, index, endpoints.workers.as_ref());
         let program = Arc::new(ProgramInfo {
             name: plan.program.clone(),
@@ -234,7 +249,7 @@ impl Worker {
                 Some(known) => Clone::clone(known),
                 None => {
                     let node = plan.node(replica.node);
-                    let prepared = prepare(plan, node, &peers, &components)?;
+                    let prepared = prepare(plan, node, &peers, &components, &files)?;
                     nodes.entry(replica.node.0).or_insert((Arc::new(node.clone()), prepared)).clone()
                 }
             };
@@ -364,11 +379,22 @@ impl Worker {
 }
 
 /// Prepares a node for its replicas in this worker, by its kind.
-fn prepare(plan: &Plan, node: &NodePlan, peers: &Peers, components: &Components) -> Result<Node, WorkerError> {
+fn prepare(
+    plan: &Plan,
+    node: &NodePlan,
+    peers: &Peers,
+    components: &Components,
+    files: &ComponentFiles,
+) -> Result<Node, WorkerError> {
     match &node.kind {
         NodeKind::Component(component) => {
             let linked = components.code(node, component).link(&node.name, &peers.edges(plan, node))?;
             Ok(Node::Component(Arc::new(linked)))
+        }
+        NodeKind::Double(double) => {
+            let loaded = components::read(double.sha256, files)?;
+            let failed = |source| WorkerError::Double { node: node.name.clone(), source };
+            Ok(Node::Double(Arc::new(Double::new(double, node, &loaded.file, &loaded.bytes).map_err(failed)?)))
         }
     }
 }

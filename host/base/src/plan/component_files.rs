@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{ComponentPlan, Plan};
+use super::Plan;
 use crate::words::Digest;
 
 /// The files of the components of a plan on one machine.
@@ -19,21 +19,21 @@ pub struct ComponentFiles(BTreeMap<Digest, PathBuf>);
 pub struct MissingComponent(Digest);
 
 impl ComponentFiles {
-    /// The absolute path of the file of `component`.
+    /// The absolute path of the file of the component with that digest.
     ///
     /// # Errors
     /// If it is not among these.
-    pub fn of(&self, component: &ComponentPlan) -> Result<&Path, MissingComponent> {
-        self.0.get(&component.sha256).map(PathBuf::as_path).ok_or(MissingComponent(component.sha256))
+    pub fn of(&self, sha256: Digest) -> Result<&Path, MissingComponent> {
+        self.0.get(&sha256).map(PathBuf::as_path).ok_or(MissingComponent(sha256))
     }
 
-    /// The files of the components that worker number `index` of `plan` runs, as far as they are among these.
+    /// The files of the components that worker number `index` of `plan` reads, as far as they are among these.
     ///
     /// # Panics
     /// If the plan has no such worker.
     pub fn of_worker<'a>(&'a self, plan: &'a Plan, index: usize) -> impl Iterator<Item = &'a Path> {
         let nodes = plan.workers[index].replicas.iter().map(|replica| plan.node(replica.node));
-        nodes.filter_map(|node| self.of(node.component()?).ok())
+        nodes.filter_map(|node| self.of(node.sha256()?).ok())
     }
 }
 
@@ -48,11 +48,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_component_is_found_by_its_digest_whatever_node_it_is_of() {
-        let component = |bytes: &[u8]| ComponentPlan { sha256: Digest::of(bytes), uses_async: false, run: None };
+    fn a_component_is_found_by_its_digest() {
         let files = ComponentFiles::from_iter([(Digest::of(b"a"), "a.wasm".into())]);
-        assert_eq!(files.of(&component(b"a")), Ok(Path::new("a.wasm")));
-        let missing = files.of(&component(b"b")).expect_err("there is only one").to_string();
+        assert_eq!(files.of(Digest::of(b"a")), Ok(Path::new("a.wasm")));
+        let missing = files.of(Digest::of(b"b")).expect_err("there is only one").to_string();
         assert_eq!(missing, format!("nothing says where the component with the digest {} is", Digest::of(b"b")));
     }
 

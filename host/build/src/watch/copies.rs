@@ -52,7 +52,7 @@ impl Copies {
 }
 
 fn write(component: &ComponentPlan, files: &ComponentFiles, copy: &Path) -> io::Result<()> {
-    let file = files.of(component).map_err(io::Error::other)?;
+    let file = files.of(component.sha256).map_err(io::Error::other)?;
     let bytes = Component::read_bytes(file).map_err(io::Error::other)?;
     if Digest::of(&bytes) != component.sha256 {
         return Err(io::Error::other(format!("`{}` changed while it was read", file.display())));

@@ -181,7 +181,7 @@ impl<'a> Rebuilding<'a> {
         let mut program = self.watch.program.clone();
         for (node, running) in program.nodes.iter_mut().zip(&self.running.plan.nodes) {
             let running = running.component().filter(|_| !nodes.contains(&node.name));
-            if let Some(copy) = running.and_then(|running| self.running.components.of(running).ok()) {
+            if let Some(copy) = running.and_then(|running| self.running.components.of(running.sha256).ok()) {
                 node.component = copy.to_owned();
             }
         }

@@ -66,7 +66,7 @@ impl Components {
         let mut loaded: HashMap<Digest, Loaded> = HashMap::new();
         for (_, _, component) in &nodes {
             if let Entry::Vacant(entry) = loaded.entry(component.sha256) {
-                entry.insert(read(component, files)?);
+                entry.insert(read(component.sha256, files)?);
             }
         }
         let sources = nodes.iter().map(|(index, node, component)| Source {
@@ -102,15 +102,15 @@ impl Components {
 }
 
 /// Reads the component, if it is still the one that the program was checked with.
-fn read(component: &ComponentPlan, files: &ComponentFiles) -> Result<Loaded, WorkerError> {
-    let file = files.of(component)?.to_owned();
+pub(super) fn read(sha256: Digest, files: &ComponentFiles) -> Result<Loaded, WorkerError> {
+    let file = files.of(sha256)?.to_owned();
     let bytes = match Component::read_bytes(&file) {
         Ok(bytes) => bytes,
         Err(source) => return Err(WorkerError::Read { path: file, source }),
     };
     let found = Digest::of(&bytes);
-    if found != component.sha256 {
-        return Err(WorkerError::Changed { path: file, checked: component.sha256, found });
+    if found != sha256 {
+        return Err(WorkerError::Changed { path: file, checked: sha256, found });
     }
     Ok(Loaded { file, bytes })
 }

@@ -122,7 +122,10 @@ fn about(
     components: &Components,
     readiness: Vec<watch::Receiver<bool>>,
 ) -> Result<Public, WorkerError> {
-    let NodeKind::Component(planned) = &node.kind;
+    // The others have no address to listen at.
+    let NodeKind::Component(planned) = &node.kind else {
+        return Err(WorkerError::NotServed { node: node.name.clone() });
+    };
     let Loaded { file, bytes } = components.read(planned);
     let component = Component::parse(file, bytes).map_err(|error| WorkerError::schema(&node.name, error))?;
     let served = |name: &str| node.couriers.iter().any(|courier| courier.interface == name);

@@ -43,7 +43,7 @@ impl Worker {
         let mut linked = HashMap::new();
         for id in own.iter().map(|replica| replica.node).collect::<BTreeSet<_>>() {
             let node = plan.node(id);
-            linked.insert(id, (Arc::new(node.clone()), prepare(plan, node, &self.peers, &components)?));
+            linked.insert(id, (Arc::new(node.clone()), prepare(plan, node, &self.peers, &components, files)?));
         }
         self.servers.renew(plan, nodes, &self.peers, &components)?;
         for replica in own {

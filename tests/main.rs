@@ -29,4 +29,5 @@ mod run;
 mod runs;
 mod sandbox;
 mod strangers;
+mod testing;
 mod watch;

@@ -20,6 +20,7 @@ mod schema;
 mod screen;
 mod signals;
 mod stop;
+mod test;
 mod wit;
 mod worker;
 
@@ -47,6 +48,7 @@ enum Verb {
     Logs(logs::Args),
     Stop(stop::Args),
     Call(call::Args),
+    Test(test::Args),
     Check(check::Args),
     Build(build::Args),
     Graph(graph::Args),
@@ -98,6 +100,7 @@ pub fn main() -> ExitCode {
         Verb::Logs(args) => logs::run(args, &screen),
         Verb::Stop(args) => stop::run(&args, &screen),
         Verb::Call(args) => call::run(&args, &screen),
+        Verb::Test(args) => test::run(&args, &screen),
         Verb::Check(args) => check::run(&args, &screen),
         Verb::Build(args) => build::run(&args, &screen),
         Verb::Graph(args) => graph::run(&args, &screen),

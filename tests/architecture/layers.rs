@@ -6,7 +6,7 @@ use super::source::{CRATES, sources};
 use crate::host;
 
 /// The crates of the host that each one may use.
-const USES: [(&str, &[&str]); 10] = [
+const USES: [(&str, &[&str]); 11] = [
     ("features", &[]),
     ("base", &["lp-features"]),
     ("component", &["lp-base"]),
@@ -17,6 +17,7 @@ const USES: [(&str, &[&str]); 10] = [
     ("runtime", &["lp-base", "lp-component", "lp-courier", "lp-sandbox"]),
     ("run", &["lp-base", "lp-component", "lp-courier", "lp-runtime", "lp-sandbox"]),
     ("build", &["lp-base", "lp-component", "lp-program", "lp-run", "lp-runtime", "lp-wit"]),
+    ("testing", &["lp-base", "lp-component", "lp-courier", "lp-program", "lp-run", "lp-runtime"]),
     (
         ".",
         &[
@@ -28,6 +29,7 @@ const USES: [(&str, &[&str]); 10] = [
             "lp-run",
             "lp-runtime",
             "lp-sandbox",
+            "lp-testing",
             "lp-wit",
         ],
     ),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::host;
 
 /// The crates of the host: the folder below `host/` and the name in code.
-pub const CRATES: [(&str, &str); 10] = [
+pub const CRATES: [(&str, &str); 11] = [
     ("base", "lp_base"),
     ("component", "lp_component"),
     ("program", "lp_program"),
@@ -14,6 +14,7 @@ pub const CRATES: [(&str, &str); 10] = [
     ("runtime", "lp_runtime"),
     ("run", "lp_run"),
     ("build", "lp_build"),
+    ("testing", "lp_testing"),
     ("features", "lp_features"),
     (".", "lp_host"),
 ];

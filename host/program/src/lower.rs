@@ -4,13 +4,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use lp_base::plan::{
-    ComponentFiles, ComponentPlan, CourierPlan, Edge, EdgeHandle, GroupPlan, LaunchType, LimitsPlan, MethodPlan,
-    NodeId, NodeKind, NodePlan, Plan, ReplicaId, RestartPlan, Target, WorkerPlan,
+    AnswerPlan, ComponentFiles, ComponentPlan, CourierPlan, DoublePlan, Edge, EdgeHandle, GroupPlan, LaunchType,
+    LimitsPlan, MethodPlan, NodeId, NodeKind, NodePlan, Plan, ReplicaId, RestartPlan, Target, WorkerPlan,
 };
 use lp_base::words::ColocationMode;
 
-use crate::program::{Binding, BoundHandle, BoundTarget, Colocation, Handle, Linked, Node};
-use lp_component::component::{Interface, Method};
+use crate::program::{Answer, Binding, BoundHandle, BoundTarget, Colocation, Handle, Linked, Node};
+use lp_component::component::{Component, Interface, Method};
 
 /// The nodes of a program by their names.
 type NodeIds<'p> = HashMap<&'p str, NodeId>;
@@ -95,11 +95,7 @@ fn node_plan(linked: &Linked, index: usize, ids: &NodeIds<'_>) -> NodePlan {
     let handles = node.handles.iter().map(|handle| (handle.name.as_str(), handle)).collect();
     NodePlan {
         name: node.name.clone(),
-        kind: NodeKind::Component(ComponentPlan {
-            sha256: component.sha256,
-            uses_async: component.uses_async,
-            run: component.run.filter(|_| node.run),
-        }),
+        kind: kind(node, component),
         replicas: node.replicas,
         group: None,
         couriers: component
@@ -118,6 +114,16 @@ fn node_plan(linked: &Linked, index: usize, ids: &NodeIds<'_>) -> NodePlan {
         listen: node.listen,
         limits: LimitsPlan::of(|limit| program.limit(node, limit)),
     }
+}
+
+fn kind(node: &Node, component: &Component) -> NodeKind {
+    let sha256 = component.sha256;
+    let Some(double) = &node.double else {
+        let run = component.run.filter(|_| node.run);
+        return NodeKind::Component(ComponentPlan { sha256, uses_async: component.uses_async, run });
+    };
+    let answer = |answer: &Answer| AnswerPlan { line: answer.line.clone(), times: answer.times };
+    NodeKind::Double(DoublePlan { sha256, answers: double.answers.iter().map(answer).collect() })
 }
 
 fn callees(node: &Node, ids: &NodeIds<'_>) -> BTreeSet<NodeId> {

@@ -26,6 +26,7 @@
 mod builder;
 mod check;
 mod colocation;
+mod double;
 mod file;
 mod graph;
 mod handle;
@@ -35,6 +36,7 @@ mod overrides;
 mod parse;
 mod problem;
 mod source;
+mod tests;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -44,6 +46,7 @@ use std::time::Duration;
 pub use builder::NodeHandle;
 pub use check::{NAME_RULE, is_name};
 pub use colocation::Colocation;
+pub use double::{Answer, Double};
 pub use file::schema;
 pub use graph::{Graph, GraphEdge, GraphNode};
 pub use handle::Handle;
@@ -57,8 +60,12 @@ pub use lp_base::words::{
     format_bytes, parse_duration,
 };
 pub use overrides::{Override, OverrideError};
+use parse::Overlay;
 pub use problem::{Location, Problem, Problems, RULES, Severity};
 use source::Source;
+pub use tests::{
+    Expectation, Expected, Grant, NodeState, ProgramOutcome, ScriptCall, TESTS_SUFFIX, Test, TestFile, tests_schema,
+};
 
 /// The most replicas that one node may have.
 pub const REPLICAS_MAX: u32 = 10_000;
@@ -121,6 +128,8 @@ pub struct Node {
     pub limits: Limits,
     /// What each replica may use.
     pub sandbox: Sandbox,
+    /// What answers the node's calls in place of its component, in a test.
+    pub double: Option<Double>,
 }
 
 impl Program {
@@ -138,7 +147,7 @@ impl Program {
     /// The same under the limits in the file at `operator`: a table `[limits]` as a program has it, of someone who runs
     /// other people's programs.
     pub fn load_within(path: &Path, overrides: &[Override], operator: Option<&Path>) -> Result<Program, Problems> {
-        let draft = Draft::read(path, overrides, operator)?;
+        let draft = Draft::read(path, overrides, operator, None)?;
         draft.problems.into_result(draft.program)
     }
 
@@ -212,7 +221,7 @@ impl Linked {
 
     /// The same under the limits of an operator, as [`Program::load_within`].
     pub fn load_within(path: &Path, overrides: &[Override], operator: Option<&Path>) -> Result<Linked, Problems> {
-        let draft = Draft::read(path, overrides, operator)?;
+        let draft = Draft::read(path, overrides, operator, None)?;
         link::link(draft.program, draft.problems)
     }
 
@@ -230,8 +239,13 @@ struct Draft {
 }
 
 impl Draft {
-    fn read(path: &Path, overrides: &[Override], operator: Option<&Path>) -> Result<Draft, Problems> {
-        let (file, source, mut problems) = parse::parse(path, overrides, operator)?;
+    fn read(
+        path: &Path,
+        overrides: &[Override],
+        operator: Option<&Path>,
+        overlay: Option<&Overlay>,
+    ) -> Result<Draft, Problems> {
+        let (file, source, mut problems) = parse::parse(path, overrides, operator, overlay)?;
         let mut program = lower::lower(file, path, source, &mut problems);
         program.make_absolute();
         check::check(&program, &mut problems);

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
-use lp_base::plan::{ComponentFiles, NodeId, Plan};
+use lp_base::plan::{ComponentFiles, NodeId, Plan, ReplicaId};
 use lp_base::replica::{Failure, Stop};
 pub use outcome::{Outcome, ReplicaReport, ReplicaState, RunReport, Signal};
 use state::{Action, Event, Supervision};
@@ -25,7 +25,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use crate::launch::{LaunchSetting, Launched, Workers, launch, with_causes};
-use crate::node::NodeEvent;
+use crate::node::{Change, NodeEvent};
 use crate::worker::{Compiling, Order, ReplicaOrder, WorkerError};
 
 /// How long replicas that were told to end have before they are dropped, when the grace period does not apply.
@@ -35,6 +35,8 @@ const CLOSE_TIME: Duration = Duration::from_secs(1);
 pub trait Observer {
     /// Something that the user should know.
     fn note(&mut self, note: &Note);
+    /// A replica took a step in its life.
+    fn change(&mut self, _replica: ReplicaId, _change: &Change) {}
     /// A component is compiled before the program starts.
     fn compiling(&mut self, compiling: &Compiling);
 }
@@ -208,6 +210,7 @@ impl Run<'_> {
                 biased;
                 Some(NodeEvent { replica, change }) = events.recv() => {
                     starts.on(replica, &change);
+                    self.observer.change(replica, &change);
                     Event::Node { replica, change }
                 }
                 Some(signal) = self.setting.signals.recv() => Event::Signal(signal),

@@ -2,7 +2,7 @@
 
 mod announced;
 mod notes;
-mod secrets;
+pub(super) mod secrets;
 mod tmux;
 mod watch;
 
@@ -161,7 +161,11 @@ async fn launch<'s>(
     if processes.is_none() && plan.launch_type == LaunchType::Processes {
         return Err(not_launched("workers need a directory for their sockets"));
     }
-    let processes = processes.map(|dir| worker_processes(dir, cache_dir.as_deref())).transpose();
+    let processes = processes.map(|dir| {
+        let command = worker_command(cache_dir.as_deref())?;
+        io::Result::Ok(ProcessSetting { command, dir: dir.to_owned() })
+    });
+    let processes = processes.transpose();
     let cache = cache_dir.as_deref().and_then(|dir| compile::open_cache(dir, screen));
     let (rebuilds_tx, rebuilds) = mpsc::channel(1);
     let mut stopper = None;
@@ -231,11 +235,11 @@ fn exit_status(report: &RunReport) -> u8 {
     }
 }
 
-/// How this very program is started as a worker of the run in `dir`.
-fn worker_processes(dir: &Path, cache: Option<&Path>) -> io::Result<ProcessSetting> {
+/// How this very program is started as a worker process.
+pub(super) fn worker_command(cache: Option<&Path>) -> io::Result<(PathBuf, Vec<OsString>)> {
     let mut arguments = vec![OsString::from("worker")];
     if let Some(cache) = cache {
         arguments.extend(["--cache".into(), cache.into()]);
     }
-    Ok(ProcessSetting { command: (std::env::current_exe()?, arguments), dir: dir.to_owned() })
+    Ok((std::env::current_exe()?, arguments))
 }

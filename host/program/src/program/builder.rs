@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use lp_base::words::Digest;
 
+use super::Double;
 use super::source::Source;
 use super::{
     Access, Clock, Colocation, ColocationMode, Handle, Hardening, HttpGrant, Limit, Limits, NetworkGrant, Node,
@@ -80,6 +81,7 @@ impl Node {
             listen: None,
             limits: Limits::default(),
             sandbox: Sandbox::default(),
+            double: None,
         }
     }
 
@@ -122,6 +124,11 @@ impl Node {
     /// Runs that many instances.
     pub fn replicas(self, replicas: u32) -> Node {
         Node { replicas, ..self }
+    }
+
+    /// Has `double` answer the calls in place of the component, of which only the interfaces count.
+    pub fn double(self, double: Double) -> Node {
+        Node { double: Some(double), handles: Vec::new(), run: false, restart: Restart::default(), ..self }
     }
 
     /// Leaves the entry point of the component alone: the node only serves calls.

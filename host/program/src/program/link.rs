@@ -77,7 +77,12 @@ pub(super) fn link(program: Program, mut problems: Problems) -> Result<Linked, P
         }
     }
     let mut binder = Binder { program: &program, components: &components, problems: &mut problems };
-    let bindings = (0..program.nodes.len()).map(|node| binder.bind_node(node)).collect();
+    let bindings = (0..program.nodes.len())
+        .map(|node| match program.nodes[node].double {
+            Some(_) => Vec::new(),
+            None => binder.bind_node(node),
+        })
+        .collect();
     problems.into_result_with(|warnings| Linked {
         components: components.into_iter().flatten().collect(),
         sandboxes: program.nodes.iter().map(|node| resolved(&node.sandbox)).collect(),
@@ -152,8 +157,11 @@ fn read_problem(program: &Program, node: &Node, error: &ReadError) -> Problem {
     }
 }
 
-/// A node must do something: run, or serve calls.
+/// A node must do something: run, or serve calls. A double may stand for one that is to do nothing.
 fn check_role(program: &Program, node: &Node, component: &Component, problems: &mut Problems) {
+    if node.double.is_some() {
+        return;
+    }
     let shown = program.shown(&component.path);
     let run_true = program.source.node_span(&node.name, NodePlace::RunTrue);
     if run_true.is_some() && component.run.is_none() {

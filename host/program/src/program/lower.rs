@@ -113,6 +113,7 @@ impl Lowering<'_> {
             listen: file.listen.and_then(|listen| of_node.listen(listen)),
             limits: of_node.limits(file.limits, file.sandbox.memory.clone(), file.inbox),
             sandbox: of_node.sandbox(file.sandbox),
+            double: None,
             name,
         }
     }

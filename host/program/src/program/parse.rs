@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use lp_base::suggest;
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value as Schema;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -36,11 +36,23 @@ const TOML_WORDS: &[(&str, &str)] = &[
     ("missing field", "missing key"),
 ];
 
-/// Parses the file at `path` with `overrides` in place of its values. Fails if no part of it can be relied on.
+/// A table of another file whose values take the place of a program's, and whose nodes are added to it.
+#[derive(Debug, Clone)]
+pub(super) struct Overlay {
+    /// What messages call the file.
+    pub path: String,
+    /// Its whole text, which is TOML.
+    pub text: String,
+    /// The keys of the table in it; there may be none.
+    pub keys: Vec<String>,
+}
+
+/// Parses the file at `path` with `overrides` and `overlay` in place of its values. Fails if no part of it can be relied on.
 pub(super) fn parse(
     path: &Path,
     overrides: &[Override],
     operator: Option<&Path>,
+    overlay: Option<&Overlay>,
 ) -> Result<(ProgramFile, Source, Problems), Problems> {
     let shown = path.display().to_string();
     let text = read(path).map_err(|reason| {
@@ -51,23 +63,19 @@ pub(super) fn parse(
     let mut source = Source::new(shown, text.clone());
     let operator = operator.map(|path| operator::read(path, &mut source)).transpose()?;
     let starts: Vec<_> = overrides.iter().map(|setting| source.push("--set", &setting.toml)).collect();
+    let overlaid = overlay.map(|overlay| {
+        let start = source.push(&overlay.path, &overlay.text);
+        (format!("{}{}", " ".repeat(start), overlay.text), &overlay.keys)
+    });
     let mut problems = Problems::new(&source);
 
-    let (root, errors) = DeTable::parse_recoverable(&text);
-    let mut line = None;
-    for error in &errors {
-        // One slip makes the parser stumble on the same line again; only the first is of use.
-        let start = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count());
-        if start.is_none() || start != line {
-            problems.push(syntax_problem(error, &text));
+    let mut table = read_table(&text, &mut problems)?;
+    if let Some((text, keys)) = &overlaid {
+        let root = DeTable::parse(text).expect("an overlay is TOML").into_inner();
+        if let Some(overlay) = keys.iter().try_fold(root, |table, key| take_table(table, key)) {
+            merge(&mut table, overlay);
         }
-        line = start;
     }
-    // A table with a doubled key is whole but for that key; after any other error the rest of the text may be anything.
-    if problems.problems.iter().any(|problem| problem.code == "syntax") {
-        return Err(problems.in_order());
-    }
-    let mut table = root.into_inner();
 
     // Each override is parsed behind as many blanks as there is text before it, so that its spans need no shifting.
     let padded: Vec<_> = overrides
@@ -91,7 +99,33 @@ pub(super) fn parse(
     Ok((file, source, problems))
 }
 
-fn read(path: &Path) -> Result<String, String> {
+/// The table of a whole file, as far as its mistakes leave one that can be relied on.
+pub(super) fn read_table<'t>(text: &'t str, problems: &mut Problems) -> Result<DeTable<'t>, Problems> {
+    let (root, errors) = DeTable::parse_recoverable(text);
+    let mut line = None;
+    for error in &errors {
+        // One slip makes the parser stumble on the same line again; only the first is of use.
+        let start = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count());
+        if start.is_none() || start != line {
+            problems.push(syntax_problem(error, &text));
+        }
+        line = start;
+    }
+    // A table with a doubled key is whole but for that key; after any other error the rest of the text may be anything.
+    if problems.problems.iter().any(|problem| problem.code == "syntax") {
+        return Err(problems.clone().in_order());
+    }
+    Ok(root.into_inner())
+}
+
+fn take_table<'i>(mut table: DeTable<'i>, key: &str) -> Option<DeTable<'i>> {
+    match table.remove(key)?.into_inner() {
+        DeValue::Table(table) => Some(table),
+        _ => None,
+    }
+}
+
+pub(super) fn read(path: &Path) -> Result<String, String> {
     let file = std::fs::File::open(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => "does not exist".to_owned(),
         _ => format!("could not be read: {error}"),
@@ -148,14 +182,19 @@ fn merge<'i>(into: &mut DeTable<'i>, from: DeTable<'i>) {
 }
 
 /// Takes out the keys that `schema` doesn't know, and reports them.
-fn remove_unknown(table: &mut DeTable<'_>, schema: &Schema, path: &mut Vec<String>, problems: &mut Problems) {
+pub(super) fn remove_unknown(
+    table: &mut DeTable<'_>,
+    schema: &Schema,
+    path: &mut Vec<String>,
+    problems: &mut Problems,
+) {
     let known: Vec<&str> = properties(schema).map(|(name, _)| name.as_str()).collect();
     let mut unknown = Vec::new();
     for (key, value) in table.iter_mut() {
         let name = key.get_ref().to_string();
         path.push(name.clone());
         let inner = properties(schema).find(|(known, _)| **known == name).map(|(_, schema)| schema);
-        match inner.or_else(|| schema.get("additionalProperties").filter(|schema| schema.is_object())) {
+        match inner.or_else(|| schema.get("additionalProperties").filter(|schema| **schema != false)) {
             Some(schema) => remove_unknown_within(value.get_mut(), schema, path, problems),
             None => {
                 problems.mark_broken(path);
@@ -201,10 +240,15 @@ fn properties(schema: &Schema) -> impl Iterator<Item = (&String, &Schema)> {
     schema.get("properties").and_then(Schema::as_object).into_iter().flatten()
 }
 
-fn deserialize(mut table: DeTable<'_>, text_len: usize, problems: &mut Problems) -> ProgramFile {
+/// What the table says, but for the entries with wrong values, which are reported.
+pub(super) fn deserialize<T: DeserializeOwned + Default>(
+    mut table: DeTable<'_>,
+    text_len: usize,
+    problems: &mut Problems,
+) -> T {
     for _ in 0..WRONG_VALUES_MAX {
         let root = Spanned::new(0..text_len, table.clone());
-        let error = match ProgramFile::deserialize(toml::de::Deserializer::from(root)) {
+        let error = match T::deserialize(toml::de::Deserializer::from(root)) {
             Ok(file) => return file,
             Err(error) => error,
         };
@@ -218,7 +262,7 @@ fn deserialize(mut table: DeTable<'_>, text_len: usize, problems: &mut Problems)
     // What the file lacks now is not what its author left out.
     problems.mark_broken(&["name".to_owned()]);
     problems.mark_broken(&["nodes".to_owned()]);
-    ProgramFile::default()
+    T::default()
 }
 
 /// What serde says of a value, in the words of TOML.

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::path::Path;
 
 use lp_base::plan::{DoublePlan, NodePlan};
-use lp_base::replica::{Ended, Failure, LineSink, ReplicaSpec, Stream};
+use lp_base::replica::{Ended, Failure, ReplicaSpec, Stream};
 use lp_component::component::{Component, MethodTypes, ReadError};
 use lp_component::script::{Line, Outcome, ScriptError};
 use lp_component::value::{Pattern, decode_arguments, show_arguments};

@@ -1,0 +1,214 @@
+//! `lp-host test`: runs the tests of programs.
+
+mod files;
+mod report;
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::thread::available_parallelism;
+
+use clap::ValueEnum;
+use files::Suite;
+use futures::StreamExt;
+use lp_base::plan::LaunchType;
+use lp_build::Compile;
+use lp_program::program::{Override, Test};
+use lp_testing::{Options, Report};
+use report::{Done, Reporter};
+
+use super::run::{secrets, worker_command};
+use super::screen::{Failure, Screen, exit_code};
+use super::{build, caches, compile, signals};
+
+/// Runs the tests of programs, each in a sandbox of its own
+///
+/// The tests of `program.toml` are in `program.test.toml` beside it: calls with expected results, nodes that drive the
+/// program, doubles in place of nodes, and what must have become of it. A test has no sockets, no HTTP requests and no
+/// secrets unless it asks for them, and writes to copies. Exits with 0 if all tests passed, with 1 if one failed, with 3 if
+/// a program or a test is wrong.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Programs, files of tests, or folders in which every `*.test.toml` is looked for
+    #[arg(default_value = ".")]
+    paths: Vec<PathBuf>,
+    /// Run only the tests whose names have this text in them; may be given several times
+    #[arg(long = "name", short = 'n', value_name = "TEXT")]
+    names: Vec<String>,
+    /// Show the tests instead of running them
+    #[arg(long)]
+    list: bool,
+    /// Go on after a test has failed
+    #[arg(long)]
+    no_fail_fast: bool,
+    /// How many tests run at the same time [default: as many as there are cores]
+    #[arg(long, short, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// What the nodes of a test run as
+    #[arg(long, value_enum, value_name = "TYPE", default_value_t = Launch::TestThreads)]
+    launch_type: Launch,
+    /// Build the nodes first, as `lp-host build` does
+    #[arg(long)]
+    build: bool,
+    /// Change a value of the program file, such as `nodes.worker.replicas=8`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<Override>,
+    /// Hold every node to the `[limits]` of this file as well, whatever the program says
+    #[arg(long = "limits", value_name = "FILE")]
+    limits: Option<PathBuf>,
+    /// How to write what came of the tests
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Write a report in the format of JUnit to this file as well
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+}
+
+/// What the nodes of a test run as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Launch {
+    /// Threads of this process
+    #[value(alias = "test_mt")]
+    TestThreads,
+    /// Processes of their own
+    #[value(alias = "test_mp")]
+    TestProcesses,
+}
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// A line for each test, and what was wrong with those that failed
+    Text,
+    /// One JSON object a line on stdout: each test, then a summary
+    Json,
+    /// As text, with an annotation for GitHub for each test that failed
+    Github,
+}
+
+pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
+    let suites = files::find(&args.paths)?;
+    let wanted = |name: &str| args.names.is_empty() || args.names.iter().any(|text| name.contains(text.as_str()));
+    if args.list {
+        for suite in &suites {
+            suite.file.names().filter(|name| wanted(name)).for_each(|name| {
+                screen.shown_data(&format!("{} {name}\n", suite.shown()));
+            });
+        }
+        return Ok(0);
+    }
+    if args.build {
+        build_all(args, &suites, screen)?;
+    }
+    let mut tests = Vec::new();
+    let mut wrong = None;
+    for suite in &suites {
+        for name in suite.file.names().filter(|name| wanted(name)) {
+            match suite.file.test(name, &args.overrides, args.limits.as_deref()) {
+                Ok(test) => tests.push((suite, test)),
+                // What is wrong with one test says nothing of the others.
+                Err(problems) => {
+                    if let Some(before) = wrong.replace(Failure::from(problems)) {
+                        screen.failure(&before);
+                    }
+                }
+            }
+        }
+    }
+    if let Some(wrong) = wrong {
+        return Err(wrong);
+    }
+    if tests.is_empty() {
+        let failure = Failure::new(exit_code::WRONG_USAGE, "no test has such a name");
+        return Err(failure.hint("`lp-host test --list` shows the names"));
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(not_run)?;
+    let code = runtime.block_on(run_all(args, &tests, screen));
+    // Guests may still be on the runtime's threads for a tick; they are not waited for.
+    runtime.shutdown_background();
+    code
+}
+
+fn not_run(error: impl Into<Box<dyn Error + Send + Sync>>) -> Failure {
+    Failure::new(exit_code::NOT_LAUNCHED, error)
+}
+
+/// Builds the nodes of every program, those that only tests have among them, each once.
+fn build_all(args: &Args, suites: &[Suite], screen: &Screen) -> Result<(), Failure> {
+    let mut built: BTreeSet<(PathBuf, PathBuf, Option<String>)> = BTreeSet::new();
+    for suite in suites {
+        for name in suite.file.names() {
+            let program = suite.file.program_of(name, &args.overrides, args.limits.as_deref())?;
+            let key =
+                |node: &lp_program::program::Node| (program.dir.clone(), node.component.clone(), node.build.clone());
+            let nodes = program.nodes.iter().filter(|node| node.build.is_some() && !built.contains(&key(node)));
+            let names: Vec<_> = nodes.map(|node| node.name.clone()).collect();
+            if !names.is_empty() {
+                build::build(&program, &names, Compile::No, screen)?;
+            }
+            built.extend(program.nodes.iter().map(key));
+        }
+    }
+    Ok(())
+}
+
+async fn run_all(args: &Args, tests: &[(&Suite, Test)], screen: &Screen) -> Result<u8, Failure> {
+    let cache_dir = caches::compiled();
+    let options = Options {
+        launch_type: match args.launch_type {
+            Launch::TestThreads => LaunchType::Threads,
+            Launch::TestProcesses => LaunchType::Processes,
+        },
+        cache: cache_dir.as_deref().and_then(|dir| compile::open_cache(dir, screen)),
+        worker: worker_command(cache_dir.as_deref()).map_err(not_run)?,
+        secrets: &|plan| secrets::read(plan).map_err(|missing| missing.to_string()),
+    };
+    let jobs = args.jobs.map_or_else(|| available_parallelism().map_or(1, usize::from), usize::from);
+    let mut reporter = Reporter::new(args.format, screen, tests.len());
+    let mut signals = signals::signals().map_err(not_run)?;
+    let running = tests.iter().map(|(suite, test)| {
+        let options = &options;
+        async move { (*suite, test, lp_testing::run(test, options).await) }
+    });
+    let mut running = futures::stream::iter(running).buffer_unordered(jobs);
+    loop {
+        let done = tokio::select! {
+            done = running.next() => done,
+            Some(signal) = signals.recv() => {
+                reporter.stopped(signal);
+                return Ok(128 + signal.number());
+            }
+        };
+        let Some((suite, test, result)) = done else { break };
+        let report = result.unwrap_or_else(|error| unrun(test, &error));
+        let failed = !report.passed();
+        reporter.done(Done { suite: suite.shown(), report });
+        if failed && !args.no_fail_fast {
+            break;
+        }
+    }
+    // The others are dropped where they are.
+    drop(running);
+    reporter.finish();
+    if let Some(path) = &args.junit {
+        write_junit(path, &reporter)?;
+    }
+    Ok(if reporter.failed() == 0 { 0 } else { exit_code::NODE_FAILED })
+}
+
+fn write_junit(path: &Path, reporter: &Reporter<'_>) -> Result<(), Failure> {
+    std::fs::write(path, reporter.junit()).map_err(|error| {
+        Failure::new(exit_code::NOT_WRITTEN, format!("`{}` can't be written: {error}", path.display()))
+    })
+}
+
+/// The report of a test that could not be run: a failure like any other, and the next one may run.
+fn unrun(test: &Test, error: &lp_testing::Error) -> Report {
+    Report {
+        name: test.name.clone(),
+        problems: vec![super::screen::with_causes(error)],
+        output: Vec::new(),
+        calls: 0,
+        elapsed: std::time::Duration::ZERO,
+    }
+}

@@ -1,0 +1,256 @@
+//! One test from its launch to its report.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lp_base::plan::{LaunchType, NodeId, Plan, ReplicaId, Secrets};
+use lp_program::lower;
+use lp_program::program::{NodeState, ProgramOutcome, Test};
+use lp_run::launch::{Credentials, LaunchSetting, NoRandomness, ProcessSetting};
+use lp_run::supervise::{Outcome, ReplicaState, RunReport, Setting, Signal, supervise};
+use lp_run::worker::WorkerError;
+use lp_runtime::CompileCache;
+use tempfile::TempDir;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{sleep_until, timeout};
+
+use crate::isolation::isolate;
+use crate::observed::{Output, Progresses, Watching};
+use crate::report::Report;
+use crate::script::Script;
+
+/// How long a program has beyond its grace period before a test gives up on its end.
+const END_TIME: Duration = Duration::from_secs(10);
+
+/// How tests are run.
+pub struct Options<'a> {
+    /// Whether replicas are threads of this process, or processes of their own.
+    pub launch_type: LaunchType,
+    /// Where compiled components are kept, if anywhere.
+    pub cache: Option<CompileCache>,
+    /// The command that makes a worker process, for the launch type `processes`.
+    pub worker: (PathBuf, Vec<OsString>),
+    /// The secrets of a plan, of which a test without that grant asks for none.
+    pub secrets: &'a dyn Fn(&Plan) -> Result<Secrets, String>,
+}
+
+/// Why a test can't be run at all.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Its directory can't be made or filled.
+    #[error("the directory of the test: {0}")]
+    Dir(#[source] io::Error),
+    /// The edges can't be protected.
+    #[error(transparent)]
+    Credentials(#[from] NoRandomness),
+    /// A secret is missing.
+    #[error("{0}")]
+    Secrets(String),
+    /// The program can't be launched.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
+}
+
+/// Runs a test on the tokio runtime that this is called on, which must have several threads. Nothing of it is left.
+///
+/// Dropping the future drops every replica, wherever its guest is, and kills worker processes.
+///
+/// # Errors
+/// If the test can't be run. One that was run and failed is no error: its report says so.
+pub async fn run(test: &Test, options: &Options<'_>) -> Result<Report, Error> {
+    let started = Instant::now();
+    // A short name, because the sockets of workers are in it.
+    let dir = tempfile::Builder::new().prefix("lp-").tempdir().map_err(Error::Dir)?;
+    let (mut plan, components) = lower(&test.linked, options.launch_type);
+    isolate(&mut plan, &test.grants, dir.path()).map_err(Error::Dir)?;
+    let credentials = Arc::new(Credentials::random(&plan)?);
+    let output = Output::new(&test.expectation);
+    let run_dir = dir.path().join("run");
+    std::fs::create_dir(&run_dir).map_err(Error::Dir)?;
+    let launching = LaunchSetting {
+        components,
+        secrets: (options.secrets)(&plan).map_err(Error::Secrets)?,
+        cache: options.cache.clone(),
+        outputs: Arc::new(output.clone()),
+        credentials: credentials.clone(),
+        processes: Some(ProcessSetting { command: options.worker.clone(), dir: run_dir }),
+    };
+    let (stop, signals) = mpsc::unbounded_channel();
+    let setting = Setting { launching, signals, status_requests: mpsc::channel(1).1, rebuilds: mpsc::channel(1).1 };
+    let running = Running { test, plan: Arc::new(plan), credentials, dir, stop, until: started + test.timeout };
+    let (problems, calls) = running.run(setting, &output).await?;
+    let last_lines = if problems.is_empty() { Vec::new() } else { output.last_lines() };
+    Ok(Report { name: test.name.clone(), problems, output: last_lines, calls, elapsed: started.elapsed() })
+}
+
+struct Running<'a> {
+    test: &'a Test,
+    plan: Arc<Plan>,
+    credentials: Arc<Credentials>,
+    dir: TempDir,
+    /// Asks the program to stop.
+    stop: mpsc::UnboundedSender<Signal>,
+    until: Instant,
+}
+
+/// What the test itself has come to.
+#[derive(Default)]
+struct Steps {
+    problems: Vec<String>,
+    calls: usize,
+    /// What it waits for.
+    waiting: Option<String>,
+}
+
+impl Running<'_> {
+    async fn run(&self, setting: Setting, output: &Output) -> Result<(Vec<String>, usize), Error> {
+        let (progresses, changes) = watch::channel(Progresses::new());
+        let mut watching = Watching { progresses, output: output.clone() };
+        let mut steps = Steps::default();
+        let mut supervising = pin!(supervise(self.plan.clone(), setting, &mut watching));
+        let ended_by_itself = {
+            let mut going = pin!(self.steps(changes.clone(), &mut steps));
+            tokio::select! {
+                biased;
+                report = &mut supervising => Some(report?),
+                () = &mut going => None,
+                () = sleep_until(self.until.into()) => None,
+            }
+        };
+        if ended_by_itself.is_none() && Instant::now() >= self.until {
+            let waiting = steps.waiting.as_deref().unwrap_or("the end of the program");
+            steps
+                .problems
+                .push(format!("it took longer than its timeout of {:?}, waiting for {waiting}", self.test.timeout));
+        }
+        let report = match ended_by_itself {
+            Some(report) => {
+                self.judge_early_end(&changes, &mut steps);
+                report
+            }
+            None => {
+                // The receiver lives as long as the program.
+                let _ = self.stop.send(Signal::Terminate);
+                let grace = Duration::from_millis(self.plan.grace_ms);
+                match timeout(grace + END_TIME, supervising).await {
+                    Ok(report) => report?,
+                    Err(_) => {
+                        steps.problems.push("the program did not end".to_owned());
+                        return Ok((steps.problems, steps.calls));
+                    }
+                }
+            }
+        };
+        let Steps { mut problems, calls, .. } = steps;
+        problems.extend(self.judge(&report, output.failures()));
+        problems.extend(output.problems());
+        Ok((problems, calls))
+    }
+
+    /// Makes the calls of the test, then waits for the runs that it waits for. Never ends without either.
+    async fn steps(&self, mut changes: watch::Receiver<Progresses>, steps: &mut Steps) {
+        let mut script = Script::new(&self.plan, &self.credentials, &self.dir.path().join("run"));
+        for call in &self.test.calls {
+            let callee = Script::callee(call);
+            steps.waiting = Some(format!("`{}` to start", self.plan.label(callee)));
+            let is_up = |progresses: &Progresses| progresses.get(&callee).is_some_and(|progress| progress.started);
+            if changes.wait_for(is_up).await.is_err() {
+                return;
+            }
+            steps.waiting = Some(format!("`{}`", call.line));
+            let answered = script.call(call, self.until).await;
+            steps.calls += 1;
+            if let Err(problem) = answered {
+                steps.problems.push(problem);
+                return;
+            }
+        }
+        steps.waiting = None;
+        if self.test.calls.is_empty() && self.test.waits_for.is_empty() {
+            return std::future::pending().await;
+        }
+        for (node, replica) in self.waited_for() {
+            steps.waiting = Some(format!("the `run` of `{node}`"));
+            let has_run = |progresses: &Progresses| progresses.get(&replica).is_some_and(|progress| progress.ran);
+            if changes.wait_for(has_run).await.is_err() {
+                return;
+            }
+        }
+        steps.waiting = None;
+    }
+
+    /// The replicas whose `run` the test waits for, with their nodes.
+    fn waited_for(&self) -> impl Iterator<Item = (&str, ReplicaId)> {
+        let nodes = (0..).map(NodeId).zip(&self.plan.nodes);
+        let nodes = nodes.filter(|(_, node)| self.test.waits_for.contains(&node.name));
+        nodes.flat_map(|(id, node)| {
+            (0..node.replicas).map(move |index| (node.name.as_str(), ReplicaId { node: id, index }))
+        })
+    }
+
+    /// What a program that ended by itself has left undone.
+    fn judge_early_end(&self, changes: &watch::Receiver<Progresses>, steps: &mut Steps) {
+        if let Some(call) = self.test.calls.get(steps.calls).filter(|_| steps.problems.is_empty()) {
+            let line = &call.line;
+            steps.problems.push(format!(
+                "the program ended before `{line}` was answered: it ends when every `run` has returned, which \
+                 `program.nodes.NAME.run = false` leaves out"
+            ));
+        }
+        let progresses = changes.borrow();
+        let has_run = |replica: &ReplicaId| progresses.get(replica).is_some_and(|progress| progress.ran);
+        let missing = self.waited_for().find(|(_, replica)| !has_run(replica));
+        steps
+            .problems
+            .extend(missing.map(|(node, _)| format!("the program ended before the `run` of `{node}` returned")));
+    }
+
+    fn judge(&self, report: &RunReport, failures: Vec<String>) -> Vec<String> {
+        let expectation = &self.test.expectation;
+        let mut problems = Vec::new();
+        match (expectation.outcome, report.outcome == Outcome::Failed || !failures.is_empty()) {
+            (ProgramOutcome::Finished, true) if failures.is_empty() => problems.push("the program failed".to_owned()),
+            (ProgramOutcome::Finished, true) => problems.extend(failures),
+            (ProgramOutcome::Failed, false) => problems.push("the program was to fail, and did not".to_owned()),
+            _ => {}
+        }
+        problems.extend(wrong_states(report, &expectation.states));
+        problems
+    }
+}
+
+fn wrong_states(report: &RunReport, expected: &BTreeMap<String, NodeState>) -> Vec<String> {
+    let replicas = report.replicas.iter().filter_map(|replica| {
+        let expected = *expected.get(&replica.node)?;
+        let found = state(replica.state);
+        (found != Some(expected)).then(|| {
+            let (node, index, found) = (&replica.node, replica.index, replica.state.name());
+            format!("`{node}/{index}` was to be {}, and is {found}", name(expected))
+        })
+    });
+    replicas.collect()
+}
+
+fn state(state: ReplicaState) -> Option<NodeState> {
+    match state {
+        ReplicaState::Ran => Some(NodeState::Finished),
+        ReplicaState::Ended => Some(NodeState::Ended),
+        ReplicaState::Failed => Some(NodeState::Failed),
+        ReplicaState::Killed => Some(NodeState::Killed),
+        ReplicaState::Starting | ReplicaState::Running | ReplicaState::Restarting => None,
+    }
+}
+
+fn name(state: NodeState) -> &'static str {
+    match state {
+        NodeState::Finished => "finished",
+        NodeState::Ended => "ended",
+        NodeState::Failed => "failed",
+        NodeState::Killed => "killed",
+    }
+}

@@ -28,5 +28,6 @@ mod restart;
 mod run;
 mod runs;
 mod sandbox;
+mod simulation;
 mod strangers;
 mod watch;

@@ -6,6 +6,11 @@
 //! * [`proto`]: the protobuf schema of courier interfaces
 //! * [`value`]: values as JSON and WAVE to the bytes of a message and back
 
+#![cfg_attr(
+    not(test),
+    deny(clippy::disallowed_methods, clippy::disallowed_types, reason = "a run can be simulated: see `scheduler`")
+)]
+
 pub mod component;
 pub mod proto;
 pub mod value;

@@ -8,7 +8,7 @@ use wasmtime::{Result, StoreContextMut};
 use wasmtime_wasi_config::WasiConfig;
 
 use super::state::State;
-use super::{Kind, files, sockets};
+use super::{Kind, files, sleep, sockets};
 
 /// Adds functions to a linker.
 type Add = fn(&mut Linker<State>) -> Result<()>;
@@ -32,11 +32,11 @@ fn add_bundle(linker: &mut Linker<State>, bundle: Bundle, component: &Component,
     match bundle {
         Bundle::Wasi02 => {
             wasmtime_wasi::p2::add_to_linker_async(linker)?;
-            replace(linker, &[files::p2::add_to_linker, sockets::add_p2_to_linker])
+            replace(linker, &[files::p2::add_to_linker, sockets::add_p2_to_linker, sleep::add_p2_to_linker])
         }
         Bundle::Wasi03 => {
             wasmtime_wasi::p3::add_to_linker(linker)?;
-            replace(linker, &[files::p3::add_to_linker, sockets::add_p3_to_linker])
+            replace(linker, &[files::p3::add_to_linker, sockets::add_p3_to_linker, sleep::add_p3_to_linker])
         }
         Bundle::Http02 => wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker),
         Bundle::Http03 => wasmtime_wasi_http::p3::add_to_linker(linker),

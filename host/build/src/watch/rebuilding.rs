@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lp_base::plan::{NodeId, Plan};
+use lp_base::scheduler::Scheduler;
 use lp_base::words::Digest;
 use lp_component::component::Component;
 use lp_program::program::{Linked, Problems};
@@ -210,8 +211,9 @@ impl<'a> Rebuilding<'a> {
         let ids = (0..).map(NodeId).zip(&plan.nodes).filter(|(_, node)| nodes.contains(&node.name));
         let (ids, plan) = (ids.map(|(id, _)| id).collect(), plan.clone());
         // On a thread that is left behind when the program ends, because a compilation can't be stopped.
-        let compiling =
-            std::thread::spawn(move || Worker::compile_nodes(&plan, &ids, cache, &mpsc::unbounded_channel().0));
+        let (told, _) = mpsc::unbounded_channel();
+        let compile = move || Worker::compile_nodes(&plan, &ids, cache, &told, &Scheduler::default());
+        let compiling = std::thread::spawn(compile);
         while !compiling.is_finished() {
             if *self.stopped.borrow() {
                 return Err(Stopped);

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lp_base::plan::{ComponentPlan, NodePlan, Plan, ReplicaId};
+use lp_base::scheduler::Scheduler;
 use lp_base::words::Digest;
 use lp_component::component::Component;
 use lp_runtime::{Code, CompileCache, EngineKey, LoadError, Runtime, Source};
@@ -49,6 +50,7 @@ impl Components {
         replicas: &[ReplicaId],
         cache: Option<CompileCache>,
         compiling: &mpsc::UnboundedSender<Compiling>,
+        scheduler: &Scheduler,
     ) -> Result<Self, WorkerError> {
         let mut counts: HashMap<u32, u32> = HashMap::new();
         replicas.iter().for_each(|replica| *counts.entry(replica.node.0).or_default() += 1);
@@ -73,13 +75,13 @@ impl Components {
             replicas: counts[index],
             limits: &node.limits,
         });
-        let runtime = Runtime::new(sources, cache)?;
+        let runtime = Runtime::new(sources, cache, scheduler)?;
         let mut codes = HashMap::new();
         for (_, node, component) in &nodes {
             let engine = engine(node, component);
             if let Entry::Vacant(entry) = codes.entry((component.sha256, engine)) {
                 let (file, bytes) = (&component.file, &files[component.file.as_path()]);
-                entry.insert(load(&runtime, file, bytes, engine, compiling)?);
+                entry.insert(load(&runtime, file, bytes, engine, compiling, scheduler)?);
             }
         }
         let listens =
@@ -107,10 +109,11 @@ fn load(
     bytes: &[u8],
     engine: EngineKey,
     compiling: &mpsc::UnboundedSender<Compiling>,
+    scheduler: &Scheduler,
 ) -> Result<Code, LoadError> {
     let mut begun = None;
     let code = runtime.load(component, bytes, engine, || {
-        begun = Some(Instant::now());
+        begun = Some(scheduler.stopwatch());
         // Nobody has to listen.
         let _ = compiling.send(Compiling::Begun { component: component.to_owned(), bytes_len: bytes.len() as u64 });
     });

@@ -142,7 +142,7 @@ fn every_valid_program_becomes_its_plan() {
     for file in files("valid", "toml") {
         let linked = load(dir.path(), &file).unwrap_or_else(|problems| panic!("{}:\n{problems}", file.display()));
         let warnings = relative(dir.path(), &linked.warnings.render(false));
-        let plan = lower(&linked, launch_type(&file));
+        let (plan, _) = lower(&linked, launch_type(&file));
         let json = serde_json::to_string_pretty(&plan).expect("a plan is JSON");
         assert_eq!(plan, serde_json::from_str(&json).expect("a plan is read back"));
         let shown = relative(dir.path(), &json) + "\n" + &warnings;

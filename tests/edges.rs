@@ -58,12 +58,15 @@ struct Launch {
 impl Launch {
     async fn of(toml: &str, launch_type: LaunchType) -> Self {
         let program = Program::new(toml);
-        let plan = Arc::new(lower(&Linked::load(&program.path(), &[]).expect("a valid program"), launch_type));
+        let linked = Linked::load(&program.path(), &[]).expect("a valid program");
+        let (plan, components) = lower(&linked, launch_type);
+        let plan = Arc::new(plan);
         let credentials = Arc::new(Credentials::random(&plan, &Scheduler::default()).expect("there is randomness"));
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let processes =
             ProcessSetting { command: (host::BINARY.into(), vec!["worker".into()]), dir: dir.path().to_owned() };
         let setting = LaunchSetting {
+            components,
             secrets: lp_host::plan::Secrets::default(),
             cache: None,
             outputs: Arc::new(Silent),

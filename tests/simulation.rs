@@ -21,7 +21,7 @@ type Shown = Vec<String>;
 type Simulated = Result<Result<RunReport, RunError>, SimulationError>;
 
 fn simulated(program: &Program, launch_type: LaunchType, seed: u64) -> (Simulated, Shown) {
-    let plan = lower(&Linked::load(&program.path(), &[]).expect("a valid program"), launch_type);
+    let (plan, components) = lower(&Linked::load(&program.path(), &[]).expect("a valid program"), launch_type);
     let cache = CompileCache::open(&program.dir.path().join("cache"), &Scheduler::default()).expect("it can be made");
     let shown = Arc::new(Mutex::new(Shown::new()));
     let (lines, notes) = (shown.clone(), shown.clone());
@@ -37,6 +37,7 @@ fn simulated(program: &Program, launch_type: LaunchType, seed: u64) -> (Simulate
     };
     let simulated = simulate(seed, |scheduler| {
         let options = RunOptions {
+            components,
             outputs: Arc::new(line),
             notes: Box::new(note),
             cache: Some(cache),

@@ -13,14 +13,15 @@
 //! #   (export "wasi:cli/run@0.2.0" (instance $r)))"#;
 //! # let component = dir.path().join("hello.wasm");
 //! # std::fs::write(&component, wat::parse_str(text)?)?;
+//! use lp_host::RunOptions;
 //! use lp_host::plan::LaunchType;
 //! use lp_host::program::{Node, Program};
 //! use lp_host::supervise::Outcome;
 //!
 //! let mut program = Program::new("hello");
 //! program.add_node(Node::component("hello", component).replicas(2));
-//! let plan = lp_host::lower(&program.link()?, LaunchType::Threads);
-//! let run = lp_host::run(plan, lp_host::RunOptions::default());
+//! let (plan, components) = lp_host::lower(&program.link()?, LaunchType::Threads);
+//! let run = lp_host::run(plan, RunOptions { components, ..RunOptions::default() });
 //! let report = tokio::runtime::Runtime::new()?.block_on(run)?;
 //! # assert_eq!(report.replicas.len(), 2);
 //! assert_eq!(report.outcome, Outcome::Finished);

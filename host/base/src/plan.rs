@@ -1,7 +1,9 @@
-//! The plan: a program lowered for one launch type, complete and serialisable, so that a worker needs nothing else.
+//! The plan: a program lowered for one launch type, complete and serialisable, so that a worker needs nothing else but the
+//! components, which the plan names by their digests: where they are, each machine's [`ComponentFiles`] say.
 //!
 //! It names no component types: everything a worker links is in the component files and in the edges.
 
+mod component_files;
 mod launch_type;
 mod limits;
 mod rebuilt;
@@ -11,8 +13,8 @@ mod secret;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::path::PathBuf;
 
+pub use component_files::{ComponentFiles, MissingComponent};
 pub use launch_type::{LaunchType, UnknownLaunchType};
 pub use limits::LimitsPlan;
 pub use restart::RestartPlan;
@@ -125,19 +127,37 @@ pub struct NodePlan {
 pub enum NodeKind {
     /// Instances of a WebAssembly component.
     Component(ComponentPlan),
+    /// Stand-ins for a component, which answer calls from a table.
+    Double(DoublePlan),
 }
 
 /// A node whose replicas are instances of a component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ComponentPlan {
-    /// The absolute path of the file.
-    pub file: PathBuf,
-    /// The digest of the file that was checked: no other one is run in its place.
+    /// The digest of its file, by which every machine finds it: no other one is run in its place.
     pub sha256: Digest,
     /// Whether the component needs an engine with the component model's async feature.
     pub uses_async: bool,
     /// The entry point to run; `None` if there is none or the program says `run = false`.
     pub run: Option<RunExport>,
+}
+
+/// A node of a program under test that serves the interfaces of a component without running it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DoublePlan {
+    /// The digest of the component's file, which says what types its calls have.
+    pub sha256: Digest,
+    /// The answers. A call gets the first one that is for it and not used up.
+    pub answers: Vec<AnswerPlan>,
+}
+
+/// An answer of a double.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnswerPlan {
+    /// The call and its answer, such as `get("a") -> some(1)` or `get(_) fails unavailable`.
+    pub line: String,
+    /// How many calls each replica must answer with it; any number if there is none.
+    pub times: Option<u32>,
 }
 
 /// An interface that a node serves.
@@ -217,13 +237,15 @@ impl NodePlan {
     pub fn component(&self) -> Option<&ComponentPlan> {
         match &self.kind {
             NodeKind::Component(component) => Some(component),
+            NodeKind::Double(_) => None,
         }
     }
 
-    /// The same, to be changed.
-    pub fn component_mut(&mut self) -> Option<&mut ComponentPlan> {
-        match &mut self.kind {
-            NodeKind::Component(component) => Some(component),
+    /// The digest of the component that the node's replicas are instances of, or stand in for.
+    pub fn sha256(&self) -> Option<Digest> {
+        match &self.kind {
+            NodeKind::Component(component) => Some(component.sha256),
+            NodeKind::Double(double) => Some(double.sha256),
         }
     }
 
@@ -231,6 +253,7 @@ impl NodePlan {
     pub fn has_run(&self) -> bool {
         match &self.kind {
             NodeKind::Component(component) => component.run.is_some(),
+            NodeKind::Double(_) => false,
         }
     }
 }

@@ -103,7 +103,7 @@ impl Nodes {
 
     fn start_program(program: Program, flavour: Flavour) -> Self {
         let linked = program.link().unwrap_or_else(|problems| panic!("{problems}"));
-        let plan = lp_host::lower(&linked, LaunchType::Threads);
+        let (plan, components) = lp_host::lower(&linked, LaunchType::Threads);
         let uses_async = plan.nodes.iter().filter_map(|node| Some(node.component()?.uses_async));
         uses_async.for_each(|uses_async| assert_eq!(uses_async, flavour == Flavour::Async, "the wrong engine"));
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("threads can be started");
@@ -111,6 +111,7 @@ impl Nodes {
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
         let (compiling, _) = tokio::sync::mpsc::unbounded_channel();
         let surroundings = Surroundings {
+            components,
             compiling,
             secrets: Secrets::default(),
             cache: Some(CompileCache::open(&cache, &Scheduler::default()).expect("cargo's directory can be written")),

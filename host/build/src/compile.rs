@@ -16,10 +16,10 @@ pub(crate) fn fill_cache(program: &Program, nodes: &[&Node], shell: &Shell<'_>) 
     let mut program = program.clone();
     program.nodes = nodes.iter().copied().cloned().collect();
     // They need not fit together, nor do the others have to be built yet.
-    let plan = lp_program::lower(&Linked::unbound(program)?, LaunchType::Threads);
+    let (plan, files) = lp_program::lower(&Linked::unbound(program)?, LaunchType::Threads);
     let Some(cache) = open_cache(shell) else { return Ok(()) };
     let (tx, mut rx) = mpsc::unbounded_channel();
-    let work = move || Worker::compile(&plan, cache, &tx, &Scheduler::default());
+    let work = move || Worker::compile(&plan, &files, cache, &tx, &Scheduler::default());
     let compiled = shell.work(work, &Work::Compile, || {
         while let Ok(event) = rx.try_recv() {
             shell.observer().compiling(&event);

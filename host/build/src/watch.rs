@@ -13,17 +13,16 @@ mod rebuilding;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use copies::Copies;
 pub use files::{FileId, FilesError};
 use files::{Files, Message};
 use inputs::Inputs;
-use lp_base::plan::{LaunchType, Plan};
+use lp_base::plan::{ComponentFiles, LaunchType, Plan};
 use lp_program::program::{Linked, Override, Problems, Program};
 use lp_run::launch::WorkerFiles;
-use lp_run::supervise::Signal;
+use lp_run::supervise::{Rebuilt, Signal};
 use lp_runtime::CompileCache;
 pub use observe::{Event, Observer, Obstacle};
 pub use rebuilding::Rebuilding;
@@ -92,8 +91,8 @@ pub struct Replacing<'a> {
     pub launch_type: LaunchType,
     /// Where compiled components are kept, if anywhere.
     pub cache: Option<CompileCache>,
-    /// Takes the plans to run from then on.
-    pub rebuilds: mpsc::Sender<Plan>,
+    /// Takes what to run from then on.
+    pub rebuilds: mpsc::Sender<Rebuilt>,
     /// Learns what is rebuilt, and what goes on as it was.
     pub observer: Box<dyn Observer + Send + 'a>,
 }
@@ -133,8 +132,8 @@ impl Watch {
         self.files.watch(self.inputs.folders(), self.inputs.files(), self.inputs.left_out.clone())
     }
 
-    /// Puts copies of the components of `plan` into the directory of the run and has it run those. Returns that plan, what
-    /// to run on a thread of its own, and what ends that.
+    /// Puts copies of the components of `plan`, which are in `files`, into the directory of the run. Returns what to run:
+    /// that plan with those copies; what to run on a thread of its own, and what ends that.
     ///
     /// # Errors
     ///
@@ -142,17 +141,18 @@ impl Watch {
     pub fn begin<'a>(
         self,
         plan: &Plan,
+        files: &ComponentFiles,
         run_dir: &Path,
         replacing: Replacing<'a>,
-    ) -> Result<(Arc<Plan>, Rebuilding<'a>, Stopper), WatchError> {
-        let mut plan = Plan { watched: true, ..plan.clone() };
+    ) -> Result<(Rebuilt, Rebuilding<'a>, Stopper), WatchError> {
+        let plan = Plan { watched: true, ..plan.clone() };
         let mut copies = Copies::create(WorkerFiles::of(run_dir).components())?;
-        copies.take(&mut plan)?;
-        let plan = Arc::new(plan);
+        let components = copies.take(&plan, files)?;
+        let running = Rebuilt { plan, components };
         let (sender, stopped) = watch::channel(false);
         let stopper = Stopper { stopped: sender, files: self.files.sender() };
-        let rebuilding = Rebuilding::new(self, replacing, copies, plan.clone(), stopped);
-        Ok((plan, rebuilding, stopper))
+        let rebuilding = Rebuilding::new(self, replacing, copies, running.clone(), stopped);
+        Ok((running, rebuilding, stopper))
     }
 }
 

@@ -5,6 +5,7 @@
 //! * [`component`]: what a component file imports and exports, with its types as text
 //! * [`proto`]: the protobuf schema of courier interfaces
 //! * [`value`]: values as JSON and WAVE to the bytes of a message and back
+//! * [`script`]: calls as lines of text, with what is expected of them
 
 #![cfg_attr(
     not(test),
@@ -13,4 +14,5 @@
 
 pub mod component;
 pub mod proto;
+pub mod script;
 pub mod value;

@@ -25,6 +25,7 @@ mod encode;
 mod error;
 mod json;
 mod number;
+mod pattern;
 #[cfg(test)]
 mod tests;
 mod wave;
@@ -33,7 +34,8 @@ pub use check::check;
 pub use encode::encode_json;
 pub use error::{DecodeError, DecodeProblem, EncodeError, EncodeProblem};
 pub use json::decode_json;
-pub use wave::{WaveError, decode_wave, encode_wave};
+pub use pattern::{Pattern, decode_arguments};
+pub use wave::{WaveError, decode_wave, encode_wave, show_arguments};
 
 use crate::component::{Type, TypeKind};
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use lp_base::plan::{
-    ComponentPlan, CourierPlan, Edge, EdgeHandle, GroupPlan, LaunchType, LimitsPlan, MethodPlan, NodeId, NodeKind,
-    NodePlan, Plan, ReplicaId, RestartPlan, Target, WorkerPlan,
+    ComponentFiles, ComponentPlan, CourierPlan, Edge, EdgeHandle, GroupPlan, LaunchType, LimitsPlan, MethodPlan,
+    NodeId, NodeKind, NodePlan, Plan, ReplicaId, RestartPlan, Target, WorkerPlan,
 };
 use lp_base::words::ColocationMode;
 
@@ -15,8 +15,8 @@ use lp_component::component::{Interface, Method};
 /// The nodes of a program by their names.
 type NodeIds<'p> = HashMap<&'p str, NodeId>;
 
-/// Lowers a linked program for a launch type.
-pub fn lower(linked: &Linked, launch_type: LaunchType) -> Plan {
+/// Lowers a linked program for a launch type, and says where this machine has its components.
+pub fn lower(linked: &Linked, launch_type: LaunchType) -> (Plan, ComponentFiles) {
     let program = &linked.program;
     let ids: NodeIds<'_> = program.nodes.iter().map(|node| node.name.as_str()).zip((0..).map(NodeId)).collect();
     let mut nodes: Vec<_> = (0..program.nodes.len()).map(|index| node_plan(linked, index, &ids)).collect();
@@ -34,13 +34,15 @@ pub fn lower(linked: &Linked, launch_type: LaunchType) -> Plan {
         hardening: program.hardening,
         watched: false,
     };
+    let digests = linked.components.iter().map(|component| component.sha256);
+    let files = digests.zip(program.nodes.iter().map(|node| node.component.clone())).collect();
     plan.workers = match launch_type {
         LaunchType::Threads => {
             vec![WorkerPlan { name: plan.program.clone(), replicas: plan.replicas().collect(), group: None }]
         }
         LaunchType::Processes => process_workers(&plan),
     };
-    plan
+    (plan, files)
 }
 
 /// The group of that number, which its nodes are told of, and of the restarts that it gives them.
@@ -94,7 +96,6 @@ fn node_plan(linked: &Linked, index: usize, ids: &NodeIds<'_>) -> NodePlan {
     NodePlan {
         name: node.name.clone(),
         kind: NodeKind::Component(ComponentPlan {
-            file: node.component.clone(),
             sha256: component.sha256,
             uses_async: component.uses_async,
             run: component.run.filter(|_| node.run),

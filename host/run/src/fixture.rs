@@ -7,8 +7,7 @@ use lp_base::words::{Digest, Hardening, RunExport, Sandbox};
 
 /// A component that is never read, with that entry point.
 pub fn kind(run: Option<RunExport>) -> NodeKind {
-    let sha256 = Digest::of(b"");
-    NodeKind::Component(ComponentPlan { file: "a.wasm".into(), sha256, uses_async: false, run })
+    NodeKind::Component(ComponentPlan { sha256: Digest::of(b""), uses_async: false, run })
 }
 
 /// A node with one replica that calls nobody and is granted nothing.

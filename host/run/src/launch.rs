@@ -20,7 +20,7 @@ pub use fleet::{Fleet, Life, Place, Private, Start, Started};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 pub use hardening::{Granted, Hardened, harden};
-use lp_base::plan::{LaunchType, NodeId, Plan, ReplicaId, Secrets};
+use lp_base::plan::{ComponentFiles, LaunchType, NodeId, Plan, ReplicaId, Secrets};
 use lp_base::replica::{Outputs, Stop};
 use lp_base::scheduler::Scheduler;
 use lp_base::words::Hardening;
@@ -39,6 +39,8 @@ use crate::worker::{Compiling, Endpoints, Order, ReplicaStats, Surroundings, Wor
 /// What launching needs beside the plan.
 #[derive(Clone)]
 pub struct LaunchSetting {
+    /// Where this machine has the components of the plan.
+    pub components: ComponentFiles,
     /// What the guests are given that the plan does not say.
     pub secrets: Secrets,
     /// Where compiled components are kept, if anywhere.
@@ -56,10 +58,11 @@ pub struct LaunchSetting {
 impl LaunchSetting {
     /// Takes note of what a launched plan was replaced by: for workers that are started from here on, and for calls from a
     /// terminal.
-    pub fn note_plan(&self, plan: &Plan) -> Result<(), WorkerError> {
+    pub fn note_plan(&mut self, plan: &Plan, components: &ComponentFiles) -> Result<(), WorkerError> {
+        self.components.clone_from(components);
         let Some(setting) = &self.processes else { return Ok(()) };
         let failed = |source| WorkerError::Launch { name: plan.program.clone(), source };
-        setting.files().write_plan(plan).map_err(failed)
+        setting.files().write_plan(plan, components).map_err(failed)
     }
 }
 
@@ -92,29 +95,39 @@ pub async fn launch(
 ) -> Result<Launched, WorkerError> {
     let nodes = bind_nodes(&plan)?;
     let listening = nodes.iter().filter_map(|(node, listener)| Some((*node, listener.local_addr().ok()?))).collect();
-    let LaunchSetting { secrets, cache, outputs, credentials, processes, scheduler } = setting;
+    let LaunchSetting { components, secrets, cache, outputs, credentials, processes, scheduler } = setting;
     let workers = match plan.launch_type {
         LaunchType::Threads if plan.hardening == Hardening::Require => return Err(WorkerError::NoHardening),
         LaunchType::Processes if scheduler.is_simulated() => return Err(WorkerError::NotSimulated),
         LaunchType::Threads => {
             // The only worker has a socket too, for calls from a terminal.
             let workers = match &processes {
-                Some(setting) => Some(only_worker(&plan, &setting.files(), &credentials)?),
+                Some(setting) => Some(only_worker(&plan, &components, &setting.files(), &credentials)?),
                 None => None,
             };
             let endpoints = Endpoints { workers, nodes };
             let run_dir = processes.map(|setting| setting.dir);
-            let surroundings =
-                Surroundings { secrets, cache, outputs, stop, events, compiling, endpoints, run_dir, scheduler };
+            let surroundings = Surroundings {
+                components,
+                secrets,
+                cache,
+                outputs,
+                stop,
+                events,
+                compiling,
+                endpoints,
+                run_dir,
+                scheduler,
+            };
             Workers::Here(Box::new(launch_threads(plan, surroundings).await?))
         }
         LaunchType::Processes => {
             if let Some(cache) = cache {
-                warm(plan.clone(), cache, compiling, &scheduler).await?;
+                warm(plan.clone(), components.clone(), cache, compiling, &scheduler).await?;
             }
             let setting = processes.ok_or(WorkerError::NoProcesses)?;
             let failed = |source| WorkerError::Launch { name: plan.program.clone(), source };
-            let processes = Processes::new(plan.clone(), setting, nodes).map_err(failed)?;
+            let processes = Processes::new(plan.clone(), &components, setting, nodes).map_err(failed)?;
             let private = Private { secrets, credentials };
             Workers::Fleet(Fleet::launch(plan, Box::new(processes), private, outputs, stop, events, scheduler).await?)
         }
@@ -122,9 +135,14 @@ pub async fn launch(
     Ok(Launched { workers, listening })
 }
 
-fn only_worker(plan: &Plan, files: &WorkerFiles, credentials: &Credentials) -> Result<WorkerSockets, WorkerError> {
+fn only_worker(
+    plan: &Plan,
+    components: &ComponentFiles,
+    files: &WorkerFiles,
+    credentials: &Credentials,
+) -> Result<WorkerSockets, WorkerError> {
     let failed = |source| WorkerError::Listen { name: plan.program.clone(), source };
-    let mut listeners = files.create(plan).map_err(failed)?;
+    let mut listeners = files.create(plan, components).map_err(failed)?;
     let listener = listeners.pop().ok_or_else(|| failed(std::io::Error::other("the plan has no worker")))?;
     Ok(WorkerSockets { listener, paths: vec![files.socket(0)], credentials: credentials.of_worker(plan, 0) })
 }
@@ -143,12 +161,13 @@ fn bind_nodes(plan: &Plan) -> Result<Vec<(NodeId, TcpListener)>, WorkerError> {
 /// Compiles what is not in the cache, so that several processes don't compile the same component at the same time.
 async fn warm(
     plan: Arc<Plan>,
+    files: ComponentFiles,
     cache: CompileCache,
     compiling: mpsc::UnboundedSender<Compiling>,
     scheduler: &Scheduler,
 ) -> Result<(), WorkerError> {
     let own = scheduler.clone();
-    scheduler.blocking(move || Worker::compile(&plan, cache, &compiling, &own)).await
+    scheduler.blocking(move || Worker::compile(&plan, &files, cache, &compiling, &own)).await
 }
 
 /// An error and what led to it, for where only text can be passed on.

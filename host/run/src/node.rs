@@ -1,9 +1,11 @@
 //! The life of one replica, whatever kind of node it is of: what happens to it, as events.
 
 mod component;
+mod double;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub use double::{Double, DoubleError};
 use lp_base::plan::ReplicaId;
 use lp_base::replica::{Ended, Failure, ReplicaSpec};
 use lp_courier::{CallError, Mailbox};
@@ -46,6 +48,8 @@ pub enum Change {
 pub enum Node {
     /// A component, with its imports bound.
     Component(Arc<Linked>),
+    /// A stand-in for one.
+    Double(Arc<Double>),
 }
 
 impl Node {
@@ -53,6 +57,7 @@ impl Node {
     async fn live(self, spec: Arc<ReplicaSpec>, mailbox: Arc<Mailbox>, report: impl Fn(Change) + Send + Sync) -> Ended {
         match self {
             Node::Component(linked) => component::live(&linked, spec, mailbox, report).await,
+            Node::Double(double) => double::live(&double, &spec, &mailbox, report).await,
         }
     }
 }

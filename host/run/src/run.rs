@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lp_base::plan::{Plan, Secrets};
+use lp_base::plan::{ComponentFiles, Plan, Secrets};
 use lp_base::replica::{Outputs, Stream};
 use lp_base::scheduler::Scheduler;
 use lp_runtime::CompileCache;
@@ -12,8 +12,10 @@ use crate::launch::{Credentials, LaunchSetting, NoRandomness, ProcessSetting};
 use crate::supervise::{Note, Observer, RunReport, Setting, Signal, supervise};
 use crate::worker::{Compiling, WorkerError};
 
-/// What a run needs beside its plan. The default shows no output, caches nothing and ends by itself.
+/// What a run needs beside its plan. The default has no components, shows no output, caches nothing and ends by itself.
 pub struct RunOptions {
+    /// Where the components of the plan are.
+    pub components: ComponentFiles,
     /// Where the output of replicas goes: a closure takes each line with the label of its replica (`producer/0`).
     pub outputs: Arc<dyn Outputs>,
     /// Called with what a user should know, such as that a replica failed and restarts.
@@ -45,6 +47,7 @@ pub enum RunError {
 impl Default for RunOptions {
     fn default() -> Self {
         Self {
+            components: ComponentFiles::default(),
             outputs: Arc::new(|_: &str, _: Stream, _: &[u8]| {}),
             notes: Box::new(|_| {}),
             secrets: Secrets::default(),
@@ -64,9 +67,9 @@ impl Default for RunOptions {
 /// # Errors
 /// If the plan can't be launched. A program that was launched and failed is no error: its report says so.
 pub async fn run(plan: Plan, options: RunOptions) -> Result<RunReport, RunError> {
-    let RunOptions { outputs, notes, secrets, cache, processes, scheduler, signals } = options;
+    let RunOptions { components, outputs, notes, secrets, cache, processes, scheduler, signals } = options;
     let credentials = Arc::new(Credentials::random(&plan, &scheduler)?);
-    let launching = LaunchSetting { secrets, cache, outputs, credentials, processes, scheduler };
+    let launching = LaunchSetting { components, secrets, cache, outputs, credentials, processes, scheduler };
     let (status_requests, rebuilds) = (mpsc::channel(1).1, mpsc::channel(1).1);
     let setting = Setting { launching, signals, status_requests, rebuilds };
     Ok(supervise(Arc::new(plan), setting, &mut Notes(notes)).await?)

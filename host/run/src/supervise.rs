@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
-use lp_base::plan::{NodeId, Plan};
+use lp_base::plan::{ComponentFiles, NodeId, Plan};
 use lp_base::replica::{Failure, Stop};
 pub use outcome::{Outcome, ReplicaReport, ReplicaState, RunReport, Signal};
 use state::{Action, Event, Supervision};
@@ -120,8 +120,17 @@ pub struct Setting {
     pub signals: mpsc::UnboundedReceiver<Signal>,
     /// Asks for the state of the replicas, at any time; answered at once. May be closed from the start.
     pub status_requests: mpsc::Receiver<StatusRequest>,
-    /// The plan with other components, whenever nodes of a watched program were rebuilt. Closed for one that is not.
-    pub rebuilds: mpsc::Receiver<Plan>,
+    /// What to run from then on, whenever nodes of a watched program were rebuilt. Closed for one that is not.
+    pub rebuilds: mpsc::Receiver<Rebuilt>,
+}
+
+/// A plan with other components than the one that runs.
+#[derive(Debug, Clone)]
+pub struct Rebuilt {
+    /// The plan.
+    pub plan: Plan,
+    /// Where its components are.
+    pub components: ComponentFiles,
 }
 
 /// Launches `plan` and runs it until it has finished, failed or been stopped. A program that is watched starts again when
@@ -160,7 +169,7 @@ struct Live {
     /// When the time is over that the last action gave the whole program.
     deadline: Option<Instant>,
     /// What replaces the plan when the nodes that were rebuilt have ended.
-    next: Option<(Plan, BTreeSet<NodeId>)>,
+    next: Option<(Rebuilt, BTreeSet<NodeId>)>,
 }
 
 impl Run<'_> {
@@ -216,8 +225,8 @@ impl Run<'_> {
                     request.answer(replica_statuses(&self.plan, &live.supervision, &starts, Some(&live.workers)));
                     continue;
                 }
-                Some(plan) = self.setting.rebuilds.recv(), if live.supervision.takes_rebuilds() => {
-                    self.rebuilt(&mut live, plan)
+                Some(rebuilt) = self.setting.rebuilds.recv(), if live.supervision.takes_rebuilds() => {
+                    self.rebuilt(&mut live, rebuilt)
                 }
                 () = scheduler.sleep_until(live.deadline.unwrap_or_else(|| scheduler.now())), if live.deadline.is_some() => {
                     live.deadline = None;
@@ -230,18 +239,19 @@ impl Run<'_> {
             }
         }
         live.workers.kill().await;
-        if let Some((plan, _)) = live.next.take() {
-            self.plan = Arc::new(plan);
+        if let Some((next, _)) = live.next.take() {
+            self.plan = Arc::new(next.plan);
+            self.setting.launching.components = next.components;
         }
         Ok(report(&self.plan, live.supervision, Some(&live.workers), started.elapsed()))
     }
 
     /// Takes note of what is to run in place of the plan, and tells which nodes that concerns.
-    fn rebuilt(&mut self, live: &mut Live, plan: Plan) -> Event {
+    fn rebuilt(&mut self, live: &mut Live, Rebuilt { plan, components }: Rebuilt) -> Event {
         let (plan, nodes) = self.plan.rebuilt(plan);
         self.note_rebuilt(&plan, &nodes);
         let event = Event::Rebuilt(nodes.iter().map(|&node| (node, plan.node(node).has_run())).collect());
-        live.next = Some((plan, nodes));
+        live.next = Some((Rebuilt { plan, components }, nodes));
         event
     }
 
@@ -274,10 +284,10 @@ impl Run<'_> {
             Action::GraceGroup(group) => timers.set(grace, Event::GroupDeadline(group)),
             Action::GraceRebuild(number) => timers.set(grace, Event::RebuildDeadline(number)),
             Action::Replace => {
-                let (plan, nodes) = live.next.take().expect("a rebuild has a plan");
+                let (Rebuilt { plan, components }, nodes) = live.next.take().expect("a rebuild has a plan");
                 let nodes = nodes.iter().map(|&node| (node, plan.node(node).clone())).collect();
-                let noted = self.setting.launching.note_plan(&plan);
-                match noted.and_then(|()| workers.order(Order::Rebuild { nodes })) {
+                let noted = self.setting.launching.note_plan(&plan, &components);
+                match noted.and_then(|()| workers.order(Order::Rebuild { nodes, components })) {
                     Ok(()) => self.plan = Arc::new(plan),
                     Err(error) => self.observer.note(&Note::NotRebuilt { error: with_causes(&error) }),
                 }
@@ -292,7 +302,8 @@ impl Run<'_> {
             tokio::select! {
                 biased;
                 Some(signal) = self.setting.signals.recv() => return Some(signal),
-                Some(plan) = self.setting.rebuilds.recv() => {
+                Some(Rebuilt { plan, components }) = self.setting.rebuilds.recv() => {
+                    self.setting.launching.components = components;
                     let (plan, nodes) = self.plan.rebuilt(plan);
                     self.note_rebuilt(&plan, &nodes);
                     self.plan = Arc::new(plan);

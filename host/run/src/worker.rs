@@ -19,7 +19,7 @@ pub use components::Compiling;
 use components::Components;
 pub use credentials::{Caller, EdgeCredential, WorkerCredentials};
 use endpoints::Servers;
-use lp_base::plan::{NodeId, NodeKind, NodePlan, Plan, ReplicaId, Secrets};
+use lp_base::plan::{ComponentFiles, MissingComponent, NodeId, NodeKind, NodePlan, Plan, ReplicaId, Secrets};
 use lp_base::replica::{Outputs, ProgramInfo, ReplicaSpec, Stop};
 use lp_base::scheduler::Scheduler;
 use lp_base::words::Digest;
@@ -34,10 +34,12 @@ pub use temporary_dir::make_temporary_dirs;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::node::{Node, NodeEvent, run_replica};
+use crate::node::{Double, DoubleError, Node, NodeEvent, run_replica};
 
 /// Everything that a worker needs beside its plan.
 pub struct Surroundings {
+    /// Where this machine has the components of the plan.
+    pub components: ComponentFiles,
     /// What the guests are given that the plan does not say.
     pub secrets: Secrets,
     /// Where compiled components are kept, if anywhere.
@@ -61,6 +63,9 @@ pub struct Surroundings {
 /// Why a worker can't run its replicas.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
+    /// A component of the plan is not on this machine.
+    #[error(transparent)]
+    Missing(#[from] MissingComponent),
     /// A component file can't be read.
     #[error("`{}` {source}", .path.display())]
     Read {
@@ -119,6 +124,21 @@ pub enum WorkerError {
         /// What the system said.
         #[source]
         source: std::io::Error,
+    },
+    /// A node that listens is none that clients from outside can call.
+    #[error("`{node}` is a double, which can't listen")]
+    NotServed {
+        /// The node.
+        node: String,
+    },
+    /// The answers of a double are none of its component.
+    #[error("the double of `{node}`")]
+    Double {
+        /// The node.
+        node: String,
+        /// What is wrong with them.
+        #[source]
+        source: DoubleError,
     },
     /// A node that listens has no schema that can be served.
     #[error("failed to serve the schema of `{node}`")]
@@ -196,32 +216,41 @@ impl Worker {
     /// This takes the calling thread, and further ones.
     pub fn compile(
         plan: &Plan,
+        files: &ComponentFiles,
         cache: CompileCache,
         compiling: &mpsc::UnboundedSender<Compiling>,
         scheduler: &Scheduler,
     ) -> Result<(), WorkerError> {
-        Self::compile_nodes(plan, &(0..).map(NodeId).take(plan.nodes.len()).collect(), cache, compiling, scheduler)
+        Self::compile_nodes(
+            plan,
+            files,
+            &(0..).map(NodeId).take(plan.nodes.len()).collect(),
+            cache,
+            compiling,
+            scheduler,
+        )
     }
 
     /// Compiles the components of `nodes` of `plan`, as far as `cache` does not have them.
     pub fn compile_nodes(
         plan: &Plan,
+        files: &ComponentFiles,
         nodes: &BTreeSet<NodeId>,
         cache: CompileCache,
         compiling: &mpsc::UnboundedSender<Compiling>,
         scheduler: &Scheduler,
     ) -> Result<(), WorkerError> {
         let one_each: Vec<_> = nodes.iter().map(|&node| ReplicaId { node, index: 0 }).collect();
-        Components::load(plan, &one_each, Some(cache), compiling, scheduler).map(drop)
+        Components::load(plan, files, &one_each, Some(cache), compiling, scheduler).map(drop)
     }
 
     /// Compiles and links the replicas of worker number `index` of `plan` without starting any. Calls from elsewhere
     /// are accepted from here on, and wait.
     pub fn load(plan: &Plan, index: usize, surroundings: Surroundings) -> Result<Self, WorkerError> {
-        let Surroundings { secrets, cache, outputs, stop, events, compiling, endpoints, run_dir, scheduler } =
-            surroundings;
+        let Surroundings { components: files, secrets, cache, outputs, stop, events, compiling, .. } = surroundings;
+        let Surroundings { endpoints, run_dir, scheduler, .. } = surroundings;
         let replicas = &plan.workers[index].replicas;
-        let components = Components::load(plan, replicas, cache.clone(), &compiling, &scheduler)?;
+        let components = Components::load(plan, &files, replicas, cache.clone(), &compiling, &scheduler)?;
         let peers = Peers::new(plan, index, endpoints.workers.as_ref(), &scheduler);
         let program = Arc::new(ProgramInfo {
             name: plan.program.clone(),
@@ -236,7 +265,7 @@ impl Worker {
                 Some(known) => Clone::clone(known),
                 None => {
                     let node = plan.node(replica.node);
-                    let prepared = prepare(plan, node, &peers, &components)?;
+                    let prepared = prepare(plan, node, &peers, &components, &files)?;
                     nodes.entry(replica.node.0).or_insert((Arc::new(node.clone()), prepared)).clone()
                 }
             };
@@ -374,11 +403,22 @@ impl Worker {
 }
 
 /// Prepares a node for its replicas in this worker, by its kind.
-fn prepare(plan: &Plan, node: &NodePlan, peers: &Peers, components: &Components) -> Result<Node, WorkerError> {
+fn prepare(
+    plan: &Plan,
+    node: &NodePlan,
+    peers: &Peers,
+    components: &Components,
+    files: &ComponentFiles,
+) -> Result<Node, WorkerError> {
     match &node.kind {
         NodeKind::Component(component) => {
             let linked = components.code(node, component).link(&node.name, &peers.edges(plan, node))?;
             Ok(Node::Component(Arc::new(linked)))
+        }
+        NodeKind::Double(double) => {
+            let loaded = components::read(double.sha256, files)?;
+            let failed = |source| WorkerError::Double { node: node.name.clone(), source };
+            Ok(Node::Double(Arc::new(Double::new(double, node, &loaded.file, &loaded.bytes).map_err(failed)?)))
         }
     }
 }

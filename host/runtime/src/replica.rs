@@ -40,7 +40,7 @@ impl Replica {
     pub(super) async fn start(linked: &Linked, spec: Arc<ReplicaSpec>) -> Result<Self, StartError> {
         let turns = Turns::new(linked.ticks.clone());
         let mut store = Store::new(linked.pre.engine(), State::new(spec.clone(), linked.kind, turns.clone())?);
-        lp_sandbox::apply(&mut store, &spec.node.limits).map_err(StartError::Exports)?;
+        State::limit(&mut store, &spec.node.limits).map_err(StartError::Exports)?;
         store.set_epoch_deadline(1);
         let counts = store.data().meter.counts();
         store.epoch_deadline_callback(move |store| {

@@ -20,62 +20,10 @@ use wasmtime_wasi::filesystem::{Descriptor, Dir, File};
 use wasmtime_wasi::{FsPerms, OpenMode};
 
 use super::GrantError;
-use super::state::State;
-
-/// What both versions of `wasi:filesystem` have in common but for the types, which each has in scope: the functions, which it
-/// links by its own `metadata!`, `other!` and `add_open`, and how a single file is opened. The result is the version's.
-macro_rules! in_both {
-    ($version:literal, $result:ident) => {
-        /// Has the functions that take a path tell of denials and find single files. The other functions are as
-        /// wasmtime-wasi has them: what they are called on was opened by these.
-        pub fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
-            let mut preopens = linker.instance(concat!("wasi:filesystem/preopens@", $version))?;
-            preopens.func_wrap("get-directories", |mut store: StoreContextMut<'_, State>, ()| {
-                let State { files, table, .. } = store.data_mut();
-                Ok((files.preopens(table)?,))
-            })?;
-            let mut types = linker.instance(concat!("wasi:filesystem/types@", $version))?;
-            add_open(&mut types)?;
-            add_metadata(&mut types)?;
-            add_others(&mut types)
-        }
-
-        fn open_single(state: &mut State, file: File, open_flags: OpenFlags, flags: DescriptorFlags) -> $result<Fd> {
-            let wanted = Wanted {
-                directory: open_flags.contains(OpenFlags::DIRECTORY),
-                exclusive: open_flags.contains(OpenFlags::EXCLUSIVE),
-                truncate: open_flags.contains(OpenFlags::TRUNCATE),
-                write: open_flags.contains(OpenFlags::CREATE) || flags.contains(DescriptorFlags::WRITE),
-            };
-            let file = super::open_single(file, wanted).map_err(ErrorCode::from)?;
-            Ok(state.table.push(Descriptor::File(file))?)
-        }
-
-        fn add_metadata(types: &mut LinkerInstance<'_, State>) -> Result<()> {
-            metadata!(types, "stat-at", stat_at, stat());
-            metadata!(types, "metadata-hash-at", metadata_hash_at, metadata_hash());
-            metadata!(types, "set-times-at", set_times_at, set_times(accessed: NewTimestamp, modified: NewTimestamp));
-            Ok(())
-        }
-
-        fn add_others(types: &mut LinkerInstance<'_, State>) -> Result<()> {
-            other!(types, "create-directory-at", create_directory_at(path: String), path);
-            other!(types, "readlink-at", readlink_at(path: String), path);
-            other!(types, "remove-directory-at", remove_directory_at(path: String), path);
-            other!(types, "unlink-file-at", unlink_file_at(path: String), path);
-            other!(types, "symlink-at", symlink_at(target: String, path: String), target, path);
-            other!(types, "rename-at", rename_at(path: String, new_fd: Fd, new: String), path, new);
-            other!(types, "link-at", link_at(path_flags: PathFlags, path: String, new_fd: Fd, new: String), path, new);
-            Ok(())
-        }
-    };
-}
-
-pub mod p2;
-pub mod p3;
+use super::denials::Denials;
 
 /// A descriptor as a guest holds it.
-type Fd = Resource<Descriptor>;
+pub type Fd = Resource<Descriptor>;
 
 /// The files and directories of one replica.
 pub struct Files {
@@ -124,14 +72,14 @@ impl Files {
     }
 
     /// The directories, as `wasi:filesystem/preopens` gives them to the guest.
-    fn preopens(&self, table: &mut ResourceTable) -> wasmtime::Result<Vec<(Fd, String)>> {
+    pub fn preopens(&self, table: &mut ResourceTable) -> wasmtime::Result<Vec<(Fd, String)>> {
         let preopen =
             |granted: &Granted| Ok((table.push(Descriptor::Dir(granted.dir.clone()))?, granted.guest.clone()));
         self.dirs.iter().map(preopen).collect()
     }
 
     /// The granted file at `path` of `fd`, where that is a directory that is there for single files.
-    fn single_file(&self, table: &ResourceTable, fd: &Fd, path: &str) -> Option<File> {
+    pub fn single_file(&self, table: &ResourceTable, fd: &Fd, path: &str) -> Option<File> {
         let Ok(Descriptor::Dir(dir)) = table.get(fd) else { return None };
         let granted = self.dirs.iter().find(|granted| Arc::ptr_eq(&granted.dir.dir, &dir.dir))?;
         granted.files.get(path.strip_prefix("./").unwrap_or(path)).cloned()
@@ -173,16 +121,16 @@ fn failed(path: &Path) -> impl FnOnce(io::Error) -> GrantError {
 
 /// How a guest wants to open a single file.
 #[derive(Clone, Copy)]
-struct Wanted {
-    directory: bool,
-    exclusive: bool,
-    truncate: bool,
-    write: bool,
+pub struct Wanted {
+    pub directory: bool,
+    pub exclusive: bool,
+    pub truncate: bool,
+    pub write: bool,
 }
 
 /// Opens a single file for the guest. It is the file that was granted when the replica started, whatever its name stands for
 /// by now.
-fn open_single(file: File, wanted: Wanted) -> io::Result<File> {
+pub fn open_single(file: File, wanted: Wanted) -> io::Result<File> {
     if wanted.directory {
         return Err(Errno::NOTDIR.into());
     }
@@ -199,7 +147,7 @@ fn open_single(file: File, wanted: Wanted) -> io::Result<File> {
 }
 
 /// Tells of a path that the guest may not use as it tried to.
-fn tell(state: &State, method: &str, path: &str) {
+pub fn tell(denials: &Denials, method: &str, path: &str) {
     let tried = method.trim_end_matches("-at").replace('-', " ");
-    state.denials.tell(format_args!("{tried} `{path}`"), DIRS);
+    denials.tell(format_args!("{tried} `{path}`"), DIRS);
 }

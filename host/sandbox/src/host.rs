@@ -1,5 +1,8 @@
 //! Links the interfaces that the host itself serves to guests; [`interfaces::ALL`] lists them.
 
+mod files;
+mod sleep;
+mod sockets;
 mod stopping;
 
 use lp_base::interfaces::{self, Bundle};
@@ -7,8 +10,8 @@ use wasmtime::component::{Component, ComponentType, Lift, Linker};
 use wasmtime::{Result, StoreContextMut};
 use wasmtime_wasi_config::WasiConfig;
 
+use super::Kind;
 use super::state::State;
-use super::{Kind, files, sleep, sockets};
 
 /// Adds functions to a linker.
 type Add = fn(&mut Linker<State>) -> Result<()>;

@@ -14,11 +14,11 @@ use lp_base::plan::NodePlan;
 use lp_base::scheduler::Scheduler;
 use lp_base::words::{HttpGrant, Limit, Origin};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks};
 
 use super::denials::Denials;
 use super::limits::{Breach, Headers};
-use super::state::State;
 
 /// Drives a connection to its end.
 type Drive = Box<dyn Future<Output = Result<(), Error>> + Send>;
@@ -55,13 +55,11 @@ impl HttpClient {
         };
         Self { ctx, hooks, headers: Headers::new(limits, breach) }
     }
-}
 
-impl WasiHttpView for State {
-    fn http(&mut self) -> WasiHttpCtxView<'_> {
-        let HttpClient { ctx, hooks, headers } = &mut self.http;
-        headers.look(&mut self.table);
-        WasiHttpCtxView { hooks, ctx, table: &mut self.table }
+    /// The client as wasmtime-wasi-http takes it, with the table of the guest's resources.
+    pub fn view<'a>(&'a mut self, table: &'a mut ResourceTable) -> WasiHttpCtxView<'a> {
+        self.headers.look(table);
+        WasiHttpCtxView { hooks: &mut self.hooks, ctx: &mut self.ctx, table }
     }
 }
 

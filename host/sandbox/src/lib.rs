@@ -17,7 +17,6 @@ mod limits;
 mod meter;
 mod output;
 mod random;
-mod sleep;
 mod sockets;
 mod state;
 mod style;
@@ -27,7 +26,7 @@ use std::time::Duration;
 
 pub use denials::Denials;
 pub use host::add_to_linker;
-pub use limits::{Breach, LimitHit, apply};
+pub use limits::{Breach, LimitHit};
 pub use meter::{Alarm, CallKey, Meter, Ticks, Turns};
 pub use output::LineWriter;
 pub use state::State;

@@ -15,9 +15,7 @@ use lp_base::plan::LimitsPlan;
 use lp_base::words::Limit;
 pub use open::Open;
 use wasmtime::component::ResourceTableError;
-use wasmtime::{ResourceLimiter, Result, Store, Trap};
-
-use super::state::State;
+use wasmtime::{ResourceLimiter, Result, Trap};
 
 /// A limit that a guest went beyond, so that its replica fails.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -68,19 +66,6 @@ pub fn kept(limits: &LimitsPlan, breach: &Breach) -> Arc<Kept> {
     let (breach, max) = (breach.clone(), limits.made_bytes);
     // Results come while the guest waits or does something else, so that it can't be made to trap there.
     Kept::new(max, move || breach.note(LimitHit::new(Limit::MadeBytes, max)))
-}
-
-/// Sets the limits of a store that wasmtime itself keeps.
-pub fn apply(store: &mut Store<State>, limits: &LimitsPlan) -> Result<()> {
-    let handles = usize::try_from(limits.handles).unwrap_or(usize::MAX);
-    store.limiter(|state| &mut state.limits);
-    store.set_hostcall_fuel(usize::try_from(limits.message_bytes).unwrap_or(usize::MAX));
-    store.set_max_component_handles(handles);
-    store.data_mut().set_handles_max(handles);
-    if let Some(fuel) = limits.fuel {
-        store.set_fuel(fuel)?;
-    }
-    Ok(())
 }
 
 /// Counts the memories and the tables of a replica together and refuses growth past the node's limits.

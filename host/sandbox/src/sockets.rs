@@ -5,16 +5,10 @@ use std::net::{Ipv6Addr, SocketAddr};
 
 use lp_base::interfaces::NETWORK;
 use lp_base::words::{Host, NetworkGrant, NetworkUse};
-use wasmtime::component::{Linker, Resource};
-use wasmtime::{Result, StoreContextMut};
 use wasmtime_wasi::WasiCtxBuilder;
-use wasmtime_wasi::p2::Network;
-use wasmtime_wasi::p2::bindings::sockets as p2;
-use wasmtime_wasi::p3::bindings::sockets as p3;
-use wasmtime_wasi::sockets::{SocketAddrUse, WasiSockets, WasiSocketsView};
+use wasmtime_wasi::sockets::SocketAddrUse;
 
 use super::denials::Denials;
-use super::state::State;
 
 /// Has every use of an address by a guest judged by `grants`. Sockets themselves can always be made: they reach nothing
 /// by that, and so a denial names what was to be reached.
@@ -62,53 +56,19 @@ fn tried(used: SocketAddrUse, address: SocketAddr) -> Option<String> {
     }
 }
 
-/// Has lookups of names by WASI 0.2 judged before wasmtime makes them: of itself it allows all or none.
-pub fn add_p2_to_linker(linker: &mut Linker<State>) -> Result<()> {
-    let mut lookup = linker.instance("wasi:sockets/ip-name-lookup@0.2.12")?;
-    lookup.func_wrap(
-        "resolve-addresses",
-        |mut store: StoreContextMut<'_, State>, (network, name): (Resource<Network>, String)| {
-            let Some(name) = judged(store.data(), name) else {
-                return Ok((Err(p2::network::ErrorCode::AccessDenied),));
-            };
-            let stream = p2::ip_name_lookup::Host::resolve_addresses(&mut store.data_mut().sockets(), network, name);
-            Ok((match stream {
-                Ok(stream) => Ok(stream),
-                Err(error) => Err(error.downcast()?),
-            },))
-        },
-    )
-}
-
-/// The same for WASI 0.3.
-pub fn add_p3_to_linker(linker: &mut Linker<State>) -> Result<()> {
-    let mut lookup = linker.instance("wasi:sockets/ip-name-lookup@0.3.0")?;
-    lookup.func_wrap_concurrent("resolve-addresses", |accessor, (name,): (String,)| {
-        Box::pin(async move {
-            let Some(name) = accessor.with(|mut access| judged(access.get(), name)) else {
-                return Ok((Err(p3::ip_name_lookup::ErrorCode::AccessDenied),));
-            };
-            let sockets = accessor.with_getter::<WasiSockets>(State::sockets);
-            let found = <WasiSockets as p3::ip_name_lookup::HostWithStore<State>>::resolve_addresses(&sockets, name);
-            Ok((found.await?,))
-        })
-    })
-}
-
 /// The name as it is to be looked up, if that is granted. An address stands for itself and needs no grant.
-fn judged(state: &State, name: String) -> Option<String> {
+pub fn judged_name(grants: &[NetworkGrant], denials: &Denials, name: String) -> Option<String> {
     let host: Host = match name.parse() {
         Ok(host) => host,
         Err(_) if name.parse::<Ipv6Addr>().is_ok() => return Some(name),
         Err(error) => {
-            state.denials.tell(format_args!("look up what is no name: {error}"), NETWORK);
+            denials.tell(format_args!("look up what is no name: {error}"), NETWORK);
             return None;
         }
     };
-    let grants = &state.spec.node.sandbox.network;
     if matches!(host, Host::Address(_)) || grants.iter().any(|grant| grant.allows_lookup(&host)) {
         return Some(host.to_string());
     }
-    state.denials.tell(format_args!("look up `{host}`"), NETWORK);
+    denials.tell(format_args!("look up `{host}`"), NETWORK);
     None
 }

@@ -4,10 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use lp_base::calls::{Kept, Origin, ReplicaIndex};
+use lp_base::plan::LimitsPlan;
 use lp_base::replica::{ReplicaSpec, Stream};
+use wasmtime::Store;
 use wasmtime::component::{GuestTaskId, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_config::WasiConfigVariables;
+use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
 use super::denials::Denials;
 use super::files::Files;
@@ -93,9 +96,20 @@ impl State {
         })
     }
 
-    /// Sets how many resources the host keeps for the guest.
-    pub(crate) fn set_handles_max(&mut self, handles_max: usize) {
-        self.table.set_max_capacity(handles_max);
+    /// Sets the limits of a store that wasmtime itself keeps.
+    ///
+    /// # Errors
+    /// If `fuel` is limited and the engine counts none, which is a mistake of the host.
+    pub fn limit(store: &mut Store<Self>, limits: &LimitsPlan) -> wasmtime::Result<()> {
+        let handles = usize::try_from(limits.handles).unwrap_or(usize::MAX);
+        store.limiter(|state| &mut state.limits);
+        store.set_hostcall_fuel(usize::try_from(limits.message_bytes).unwrap_or(usize::MAX));
+        store.set_max_component_handles(handles);
+        store.data_mut().table.set_max_capacity(handles);
+        if let Some(fuel) = limits.fuel {
+            store.set_fuel(fuel)?;
+        }
+        Ok(())
     }
 
     /// Whether the store works on calls beside each other.
@@ -113,5 +127,11 @@ impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         self.open.look(&mut self.table);
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        self.http.view(&mut self.table)
     }
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lp_base::calls::ReplicaIndex;
-use lp_base::plan::{NodeId, NodeKind, Plan, ReplicaId};
+use lp_base::plan::{NodeId, Plan, ReplicaId};
 use lp_base::scheduler::Scheduler;
 use lp_base::words::parse_duration;
-use lp_component::component::{Component, Interface, Method, MethodTypes, described};
+use lp_component::component::{Component, Interface, MethodTypes, described};
 use lp_component::proto::{method_name, service_name, wit_of_response};
+use lp_component::script::{Line, Resolved, listed};
 use lp_courier::grpc::{Address, Connection, GET_WIT_PATH};
 use lp_courier::{CallContext, CallError, CallOptions, Exchange, Message, Passes, Remote, RemoteLimits, RemoteProcess};
 use lp_run::launch::WorkerFiles;
@@ -84,7 +85,7 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
         screen.shown_data(&listed(&callee.couriers));
         return Ok(0);
     };
-    let (interface, method, types) = method(&callee.couriers, name)?;
+    let Resolved { interface, method, types } = method(&callee.couriers, name)?;
     let request = request(args, types)?;
     let path = format!("/{}/{}", service_name(&interface.name), method_name(&method.name));
     let response = runs::block_on(callee.call(&path, &request, timeout))?;
@@ -162,12 +163,14 @@ async fn of_run(run: &str, node: &str) -> Result<Callee, Failure> {
     let served = |interface: &Interface| node.couriers.iter().any(|courier| courier.interface == interface.name);
     let mut client = runs::connect(&registry, &id).await?.ok_or_else(|| runs::ended(&id))?;
     let credential = client.credential(name).await?;
-    let NodeKind::Component(component) = &node.kind;
+    let components = files.read_components().map_err(|error| wrong(format!("`{id}` can't be asked: {error}")))?;
+    let sha256 = node.sha256().ok_or_else(|| wrong(format!("the types of `{name}` are not known")))?;
+    let file = components.of(sha256).map_err(wrong)?;
     Ok(Callee {
         label: plan.label(replica),
         address: Address::Unix(files.socket(worker)),
         passes: Arc::new(Passes::from_iter([(None, credential)])),
-        couriers: read(&component.file)?.couriers.into_iter().filter(served).collect(),
+        couriers: read(file)?.couriers.into_iter().filter(served).collect(),
         message_bytes_max: usize::try_from(plan.message_bytes_max).unwrap_or(usize::MAX),
     })
 }
@@ -178,29 +181,12 @@ fn read(file: &Path) -> Result<Component, Failure> {
 }
 
 /// The method called `name`, where there is exactly one, with its types.
-fn method<'c>(couriers: &'c [Interface], name: &str) -> Result<(&'c Interface, &'c Method, &'c MethodTypes), Failure> {
-    let (wanted, short) = name.rsplit_once('.').map_or((None, name), |(interface, method)| (Some(interface), method));
-    let fits =
-        |interface: &Interface| wanted.is_none_or(|wanted| interface.name == wanted || last(interface) == wanted);
-    let found = couriers.iter().filter(|interface| fits(interface));
-    let found: Vec<_> = found.filter_map(|interface| Some((interface, interface.method(short)?))).collect();
-    let hint = || format!("there are\n{}", listed(couriers).trim_end());
-    match found[..] {
-        [(interface, method)] => match (&method.types, &method.refused) {
-            (Some(types), None) => Ok((interface, method, types)),
-            (_, reason) => {
-                Err(wrong(format!("`{name}` can't be called: {}", reason.as_deref().unwrap_or("its types"))))
-            }
-        },
-        [] => Err(wrong(format!("the node has no method `{name}`")).hint(hint())),
-        [..] => Err(wrong(format!("more than one interface of the node has a method `{name}`")).hint(hint())),
-    }
-}
-
-/// The last segment of an interface's name, without its version.
-fn last(interface: &Interface) -> &str {
-    let name = interface.name.split('@').next().unwrap_or_default();
-    name.rsplit('/').next().unwrap_or_default()
+fn method<'c>(couriers: &'c [Interface], name: &str) -> Result<Resolved<'c>, Failure> {
+    Line::of_method(name).resolve(couriers).map_err(|error| {
+        let known = error.known().map(|known| format!("there are\n{}", known.trim_end()));
+        let failure = wrong(error);
+        known.into_iter().fold(failure, Failure::hint)
+    })
 }
 
 fn request(args: &Args, types: &MethodTypes) -> Result<Vec<u8>, Failure> {
@@ -212,15 +198,4 @@ fn request(args: &Args, types: &MethodTypes) -> Result<Vec<u8>, Failure> {
     let text = if text.is_empty() { "[]" } else { &text };
     let arguments: Value = serde_json::from_str(text).map_err(|error| wrong(format!("the arguments: {error}")))?;
     value::encode_json(&types.params, &arguments).map_err(|error| wrong(error).hint(format!("it takes {types}")))
-}
-
-/// Every method with its type, one a line.
-fn listed(couriers: &[Interface]) -> String {
-    let lines = couriers.iter().flat_map(|interface| {
-        interface.methods.iter().map(move |method| {
-            let types = method.types.as_ref().map_or("(…)".to_owned(), ToString::to_string);
-            format!("{}.{}{types}\n", last(interface), method.name)
-        })
-    });
-    lines.collect()
 }

@@ -15,7 +15,7 @@ use std::thread::Scope;
 
 use announced::Announced;
 use clap::ValueEnum;
-use lp_base::plan::{LaunchType, Plan, Secrets};
+use lp_base::plan::{ComponentFiles, LaunchType, Plan, Secrets};
 use lp_base::scheduler::Scheduler;
 use lp_build::Compile;
 use lp_build::watch::{Replacing, Watch};
@@ -103,7 +103,8 @@ pub(super) fn run(args: Args, screen: &mut Screen) -> Result<u8, Failure> {
         }
     };
     screen.warnings(&linked.warnings);
-    let plan = Arc::new(lp_program::lower(&linked, args.launch_type));
+    let (plan, components) = lp_program::lower(&linked, args.launch_type);
+    let plan = Arc::new(plan);
     if args.terminal == Terminal::Tmux {
         tmux::check().map_err(|error| {
             not_launched(error).hint("install tmux, or leave out `--terminal tmux`, for the output in this terminal")
@@ -114,7 +115,7 @@ pub(super) fn run(args: Args, screen: &mut Screen) -> Result<u8, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(not_launched)?;
     let launched = std::thread::scope(|threads| {
         let watch = watch.map(|watch| (watch, threads));
-        runtime.block_on(launch(&args, plan, secrets, outputs, watch, screen))
+        runtime.block_on(launch(&args, plan, components, secrets, outputs, watch, screen))
     });
     let (report, announced) = launched?;
     // Guests may still be on the runtime's threads for a tick; they are not waited for.
@@ -131,6 +132,7 @@ pub(super) fn run(args: Args, screen: &mut Screen) -> Result<u8, Failure> {
 async fn launch<'s>(
     args: &Args,
     mut plan: Arc<Plan>,
+    mut components: ComponentFiles,
     secrets: Secrets,
     outputs: LineOutputs,
     watch: Option<(Watch, &'s Scope<'s, '_>)>,
@@ -169,12 +171,13 @@ async fn launch<'s>(
         let observer = Box::new(Watching::of_run(screen, outputs.clone()));
         let (launch_type, cache) = (args.launch_type, cache.clone());
         let replacing = Replacing { launch_type, cache, rebuilds: rebuilds_tx, observer };
-        let (watched, rebuilding, stop) = watch.begin(&plan, run.dir().path(), replacing)?;
-        plan = watched;
+        let (watched, rebuilding, stop) = watch.begin(&plan, &components, run.dir().path(), replacing)?;
+        (plan, components) = (Arc::new(watched.plan), watched.components);
         threads.spawn(move || rebuilding.run());
         stopper = Some(stop);
     }
     let launching = LaunchSetting {
+        components,
         secrets,
         cache,
         outputs: outputs.clone(),

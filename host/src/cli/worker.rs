@@ -33,8 +33,9 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
     let failed = |error: std::io::Error| Failure::new(exit_code::NOT_LAUNCHED, error);
     // The end of stdin tells of the launcher's end too, but not to a process that is stopped.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| failed(error.into()))?;
-    let plan = std::fs::read(&args.plan).and_then(|file| serde_json::from_slice(&file).map_err(Into::into));
-    let plan: Arc<Plan> = plan.map(Arc::new).map_err(failed)?;
+    let files = WorkerFiles::beside(&args.plan);
+    let plan = Arc::new(files.read_plan().map_err(failed)?);
+    let components = files.read_components().map_err(failed)?;
     let endpoints = endpoints(&plan, args).map_err(failed)?;
     let cache = args.cache.as_deref().and_then(|dir| open_cache(dir, screen));
     let run_dir = args.plan.parent().map(PathBuf::from).unwrap_or_default();
@@ -43,14 +44,15 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
         Hardening::Auto | Hardening::Require => {
             let write = make_temporary_dirs(&plan, args.index, &run_dir);
             let mut granted = granted(args, &endpoints);
+            granted.read.extend(components.of_worker(&plan, args.index).map(PathBuf::from));
             // Those of rebuilt nodes come later.
-            granted.read.extend(plan.watched.then(|| WorkerFiles::of(&run_dir).components()));
+            granted.read.extend(plan.watched.then(|| files.components()));
             harden(&plan, args.index, &Granted { write, ..granted })
         }
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
     let (index, scheduler) = (args.index, Scheduler::default());
-    let setting = WorkerSetting { plan, index, hardened, endpoints, run_dir, cache, scheduler };
+    let setting = WorkerSetting { plan, components, index, hardened, endpoints, run_dir, cache, scheduler };
     let worker = run_worker_process(setting, std::io::stdin(), std::io::stdout());
     runtime.block_on(worker);
     // Guests may still be on the runtime's threads for a tick; they are not waited for.

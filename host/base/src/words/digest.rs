@@ -9,7 +9,7 @@ use sha2::Digest as _;
 const DIGEST_BYTES: usize = 32;
 
 /// The SHA-256 digest of a file, shown as 64 hexadecimal digits, as `sha256sum` does.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Digest([u8; DIGEST_BYTES]);
 

@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use lp_base::plan::{NodePlan, Plan};
+use lp_base::plan::{ComponentFiles, ComponentPlan, NodePlan, Plan};
 use lp_base::words::Digest;
 use lp_component::component::Component;
 
@@ -28,17 +28,18 @@ impl Copies {
         Ok(Copies { dir, plans: VecDeque::new() })
     }
 
-    /// Copies the components of `plan`, has it run the copies, and removes those that no plan needs any more.
-    pub(super) fn take(&mut self, plan: &mut Plan) -> io::Result<()> {
-        let mut taken = BTreeSet::new();
-        for component in plan.nodes.iter_mut().filter_map(NodePlan::component_mut) {
+    /// Copies the components of `plan`, which are in `files`, removes those that no plan needs any more, and returns where
+    /// the copies are.
+    pub(super) fn take(&mut self, plan: &Plan, files: &ComponentFiles) -> io::Result<ComponentFiles> {
+        let mut copies = Vec::new();
+        for component in plan.nodes.iter().filter_map(NodePlan::component) {
             let copy = self.dir.join(format!("{}.wasm", component.sha256));
             if !copy.exists() {
-                write(&component.file, &copy, component.sha256)?;
+                write(component, files, &copy)?;
             }
-            component.file.clone_from(&copy);
-            taken.insert(copy);
+            copies.push((component.sha256, copy));
         }
+        let taken = copies.iter().map(|(_, copy)| copy.clone()).collect();
         self.plans.push_back(taken);
         if self.plans.len() > PLANS_MAX {
             let oldest = self.plans.pop_front().unwrap_or_default();
@@ -46,14 +47,15 @@ impl Copies {
                 let _ = fs::remove_file(copy);
             }
         }
-        Ok(())
+        Ok(copies.into_iter().collect())
     }
 }
 
-fn write(component: &Path, copy: &Path, checked: Digest) -> io::Result<()> {
-    let bytes = Component::read_bytes(component).map_err(io::Error::other)?;
-    if Digest::of(&bytes) != checked {
-        return Err(io::Error::other(format!("`{}` changed while it was read", component.display())));
+fn write(component: &ComponentPlan, files: &ComponentFiles, copy: &Path) -> io::Result<()> {
+    let file = files.of(component.sha256).map_err(io::Error::other)?;
+    let bytes = Component::read_bytes(file).map_err(io::Error::other)?;
+    if Digest::of(&bytes) != component.sha256 {
+        return Err(io::Error::other(format!("`{}` changed while it was read", file.display())));
     }
     let written = copy.with_extension("new");
     fs::write(&written, bytes)?;

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use lp_base::plan::{NodeId, Plan};
@@ -10,6 +9,7 @@ use lp_base::scheduler::Scheduler;
 use lp_base::words::Digest;
 use lp_component::component::Component;
 use lp_program::program::{Linked, Problems};
+use lp_run::supervise::Rebuilt;
 use lp_run::worker::{Worker, WorkerError};
 use tokio::sync::{mpsc, watch};
 
@@ -33,8 +33,8 @@ pub struct Rebuilding<'a> {
     watch: Watch,
     replacing: Replacing<'a>,
     copies: Copies,
-    /// The plan that runs, or will in a moment.
-    running: Arc<Plan>,
+    /// What runs, or will in a moment.
+    running: Rebuilt,
     stopped: watch::Receiver<bool>,
     /// Files that builds write among the source.
     written: BTreeSet<PathBuf>,
@@ -45,7 +45,7 @@ impl<'a> Rebuilding<'a> {
         watch: Watch,
         replacing: Replacing<'a>,
         copies: Copies,
-        running: Arc<Plan>,
+        running: Rebuilt,
         stopped: watch::Receiver<bool>,
     ) -> Rebuilding<'a> {
         Rebuilding { watch, replacing, copies, running, stopped, written: BTreeSet::new() }
@@ -168,7 +168,7 @@ impl<'a> Rebuilding<'a> {
 
     /// The nodes whose components are others than those that run.
     fn others(&self) -> BTreeSet<String> {
-        let nodes = self.watch.program.nodes.iter().zip(&self.running.nodes);
+        let nodes = self.watch.program.nodes.iter().zip(&self.running.plan.nodes);
         let others = nodes.filter(|(node, running)| {
             // A file that is not there is about to be replaced.
             let found = Component::read_bytes(&node.component).ok().map(|bytes| Digest::of(&bytes));
@@ -180,40 +180,46 @@ impl<'a> Rebuilding<'a> {
     /// Links the program with the components of `nodes` as they are now, and with those of the others that run.
     fn link(&self, nodes: &BTreeSet<String>) -> Result<Linked, Problems> {
         let mut program = self.watch.program.clone();
-        for (node, running) in program.nodes.iter_mut().zip(&self.running.nodes) {
-            if let Some(running) = running.component().filter(|_| !nodes.contains(&node.name)) {
-                node.component.clone_from(&running.file);
+        for (node, running) in program.nodes.iter_mut().zip(&self.running.plan.nodes) {
+            let running = running.component().filter(|_| !nodes.contains(&node.name));
+            if let Some(copy) = running.and_then(|running| self.running.components.of(running.sha256).ok()) {
+                node.component = copy.to_owned();
             }
         }
         program.link()
     }
 
     fn hand_over(&mut self, linked: &Linked, nodes: &BTreeSet<String>) -> Result<(), Stopped> {
-        let lowered = lp_program::lower(linked, self.replacing.launch_type);
-        let mut plan = Plan { watched: true, ..lowered };
-        if let Err(error) = self.copies.take(&mut plan) {
-            self.tell(Event::NotCopied(error));
-            self.keep(nodes, Obstacle::Copy);
-            return Ok(());
-        }
-        if let Err(error) = self.compile(&plan, nodes)? {
+        let (lowered, files) = lp_program::lower(linked, self.replacing.launch_type);
+        let plan = Plan { watched: true, ..lowered };
+        let components = match self.copies.take(&plan, &files) {
+            Ok(copies) => copies,
+            Err(error) => {
+                self.tell(Event::NotCopied(error));
+                self.keep(nodes, Obstacle::Copy);
+                return Ok(());
+            }
+        };
+        let rebuilt = Rebuilt { plan, components };
+        if let Err(error) = self.compile(&rebuilt, nodes)? {
             self.tell(Event::NotCompiled(error));
             self.keep(nodes, Obstacle::Compile);
             return Ok(());
         }
-        self.running = Arc::new(plan.clone());
-        self.replacing.rebuilds.blocking_send(plan).map_err(|_| Stopped)
+        self.running = rebuilt.clone();
+        self.replacing.rebuilds.blocking_send(rebuilt).map_err(|_| Stopped)
     }
 
     /// Fills the cache, so that nodes don't stand still while they are compiled.
-    fn compile(&self, plan: &Plan, nodes: &BTreeSet<String>) -> Result<Result<(), WorkerError>, Stopped> {
+    fn compile(&self, rebuilt: &Rebuilt, nodes: &BTreeSet<String>) -> Result<Result<(), WorkerError>, Stopped> {
         let Some(cache) = self.replacing.cache.clone() else { return Ok(Ok(())) };
-        let ids = (0..).map(NodeId).zip(&plan.nodes).filter(|(_, node)| nodes.contains(&node.name));
-        let (ids, plan) = (ids.map(|(id, _)| id).collect(), plan.clone());
+        let ids = (0..).map(NodeId).zip(&rebuilt.plan.nodes).filter(|(_, node)| nodes.contains(&node.name));
+        let (ids, Rebuilt { plan, components }) = (ids.map(|(id, _)| id).collect(), rebuilt.clone());
         // On a thread that is left behind when the program ends, because a compilation can't be stopped.
         let (told, _) = mpsc::unbounded_channel();
-        let compile = move || Worker::compile_nodes(&plan, &ids, cache, &told, &Scheduler::default());
-        let compiling = std::thread::spawn(compile);
+        let compiling = std::thread::spawn(move || {
+            Worker::compile_nodes(&plan, &components, &ids, cache, &told, &Scheduler::default())
+        });
         while !compiling.is_finished() {
             if *self.stopped.borrow() {
                 return Err(Stopped);

@@ -5,6 +5,8 @@ mod write;
 
 use serde_json::Value;
 
+pub(super) use read::arguments;
+
 use super::{DecodeError, EncodeError, decode_json, encode_json};
 use crate::component::{Field, Type, TypeKind};
 
@@ -33,6 +35,12 @@ pub fn encode_wave(params: &[Field], arguments: &str) -> Result<Vec<u8>, WaveErr
     let left_out = params.iter().skip(values.len());
     values.extend(left_out.take_while(|param| matches!(param.ty.kind, TypeKind::Option(_))).map(|_| Value::Null));
     Ok(encode_json(params, &Value::Array(values))?)
+}
+
+/// Decoded arguments of a call, as JSON, as they stand between its parentheses in WAVE.
+pub fn show_arguments(params: &[Field], arguments: &[Value]) -> String {
+    let shown = params.iter().zip(arguments).map(|(param, value)| write::text(&param.ty, value));
+    shown.collect::<Vec<_>>().join(", ")
 }
 
 /// Decodes the response of a call whose result has the type `result`; nothing for a function without one.

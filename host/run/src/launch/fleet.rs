@@ -130,13 +130,13 @@ impl Fleet {
     pub fn order(&mut self, order: Order) {
         match order {
             Order::Replica { replica, order } => self.order_replica(replica, order),
-            Order::Rebuild { nodes } => {
+            Order::Rebuild { nodes, components } => {
                 let mut state = self.shared.lock();
                 let rebuilt = |id: ReplicaId| nodes.iter().any(|(node, _)| *node == id.node);
                 for replica in self.shared.plan.replicas().filter(|&id| rebuilt(id)) {
                     self.shared.set_presence(&mut state, replica, Presence::Starting);
                 }
-                state.order_all(Order::Rebuild { nodes });
+                state.order_all(Order::Rebuild { nodes, components });
             }
             order => self.shared.lock().order_all(order),
         }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use lp_base::plan::{Plan, ReplicaId};
+use lp_base::plan::{ComponentFiles, Plan, ReplicaId};
 use lp_base::replica::{LineSink, Outputs, Stop, Stream};
 use lp_base::scheduler::Scheduler;
 use lp_base::words::Hardening;
@@ -28,6 +28,8 @@ const BLOCKED_INTERVAL: Duration = Duration::from_millis(150);
 pub struct WorkerSetting {
     /// The plan.
     pub plan: Arc<Plan>,
+    /// Where its components are.
+    pub components: ComponentFiles,
     /// Which of its workers this is.
     pub index: usize,
     /// The walls that were raised around the process.
@@ -48,7 +50,7 @@ pub async fn run_worker_process(
     commands: impl Read + Send + 'static,
     reports: impl Write + Send + 'static,
 ) {
-    let WorkerSetting { plan, index, hardened, mut endpoints, run_dir, cache, scheduler } = setting;
+    let WorkerSetting { plan, components, index, hardened, mut endpoints, run_dir, cache, scheduler } = setting;
     let reporter = Reporter(Arc::new(Mutex::new(Box::new(reports))));
     let (events_tx, events) = mpsc::unbounded_channel();
     let stop = Stop::default();
@@ -67,6 +69,7 @@ pub async fn run_worker_process(
     // The launcher has compiled what takes time, and told of it.
     let (compiling, _) = mpsc::unbounded_channel();
     let surroundings = Surroundings {
+        components,
         secrets,
         cache,
         outputs,

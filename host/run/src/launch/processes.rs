@@ -14,7 +14,7 @@ use std::process::{Child, ExitStatus, Stdio};
 use std::sync::Arc;
 
 use command_fds::{CommandFdExt, FdMapping};
-use lp_base::plan::{NodeId, Plan};
+use lp_base::plan::{ComponentFiles, NodeId, Plan};
 use tokio::process::{ChildStdin, ChildStdout};
 
 use super::WorkerFiles;
@@ -45,8 +45,13 @@ pub(super) struct Processes {
 
 impl Processes {
     /// Writes the plan and binds the sockets of its workers. `nodes` are the sockets of nodes that listen.
-    pub fn new(plan: Arc<Plan>, setting: ProcessSetting, nodes: Vec<(NodeId, TcpListener)>) -> io::Result<Self> {
-        let sockets = setting.files().create(&plan)?;
+    pub fn new(
+        plan: Arc<Plan>,
+        components: &ComponentFiles,
+        setting: ProcessSetting,
+        nodes: Vec<(NodeId, TcpListener)>,
+    ) -> io::Result<Self> {
+        let sockets = setting.files().create(&plan, components)?;
         Ok(Self { plan, setting, sockets, nodes })
     }
 

@@ -5,7 +5,9 @@ use std::io;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use lp_base::plan::{NodeId, Plan};
+use lp_base::plan::{ComponentFiles, NodeId, Plan};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// What a launcher and its worker processes have to agree on.
 #[derive(Debug, Clone)]
@@ -26,12 +28,17 @@ impl WorkerFiles {
 
     /// The plan of the run.
     pub fn read_plan(&self) -> io::Result<Plan> {
-        serde_json::from_slice(&std::fs::read(self.plan())?).map_err(io::Error::other)
+        read(&self.plan())
+    }
+
+    /// Where the components of that plan are.
+    pub fn read_components(&self) -> io::Result<ComponentFiles> {
+        read(&self.component_files())
     }
 
     /// Writes the plan and binds the socket of every worker. Those of an earlier launch of the same run make way.
-    pub(super) fn create(&self, plan: &Plan) -> io::Result<Vec<UnixListener>> {
-        self.write_plan(plan)?;
+    pub(super) fn create(&self, plan: &Plan, components: &ComponentFiles) -> io::Result<Vec<UnixListener>> {
+        self.write_plan(plan, components)?;
         let bind = |index| {
             let _ = std::fs::remove_file(self.socket(index));
             UnixListener::bind(self.socket(index))
@@ -39,11 +46,11 @@ impl WorkerFiles {
         (0..plan.workers.len()).map(bind).collect()
     }
 
-    /// Writes the plan for the workers that are started from here on.
-    pub(super) fn write_plan(&self, plan: &Plan) -> io::Result<()> {
-        let written = self.plan().with_extension("new");
-        std::fs::write(&written, serde_json::to_vec(plan).map_err(io::Error::other)?)?;
-        std::fs::rename(written, self.plan())
+    /// Writes the plan for the workers that are started from here on, and where its components are.
+    pub(super) fn write_plan(&self, plan: &Plan, components: &ComponentFiles) -> io::Result<()> {
+        // A plan that is there has its components there.
+        write(&self.component_files(), components)?;
+        write(&self.plan(), plan)
     }
 
     /// The components of a program whose nodes are rebuilt: what runs must not change under it with the files that it
@@ -56,6 +63,10 @@ impl WorkerFiles {
         self.dir.join("plan.json")
     }
 
+    fn component_files(&self) -> PathBuf {
+        self.dir.join("components.json")
+    }
+
     /// The path of a worker's socket.
     pub fn socket(&self, index: usize) -> PathBuf {
         self.dir.join(format!("w{index}"))
@@ -66,4 +77,15 @@ impl WorkerFiles {
         let nodes: BTreeSet<_> = plan.workers[index].replicas.iter().map(|replica| replica.node).collect();
         nodes.into_iter().filter(|&node| plan.node(node).listen.is_some()).collect()
     }
+}
+
+fn read<T: DeserializeOwned>(file: &Path) -> io::Result<T> {
+    serde_json::from_slice(&std::fs::read(file)?).map_err(io::Error::other)
+}
+
+/// Has the file hold all of `value` or what it held before, whenever it is read.
+fn write(file: &Path, value: &impl Serialize) -> io::Result<()> {
+    let written = file.with_extension("new");
+    std::fs::write(&written, serde_json::to_vec(value).map_err(io::Error::other)?)?;
+    std::fs::rename(written, file)
 }

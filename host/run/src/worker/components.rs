@@ -1,12 +1,12 @@
 //! The compiled components of a worker, each once.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::path::{Path, PathBuf};
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lp_base::plan::{ComponentPlan, NodePlan, Plan, ReplicaId};
+use lp_base::plan::{ComponentFiles, ComponentPlan, NodePlan, Plan, ReplicaId};
 use lp_base::scheduler::Scheduler;
 use lp_base::words::Digest;
 use lp_component::component::Component;
@@ -35,18 +35,27 @@ pub enum Compiling {
     },
 }
 
+/// A component that was read.
+pub(super) struct Loaded {
+    /// Where from.
+    pub file: PathBuf,
+    /// The whole file.
+    pub bytes: Vec<u8>,
+}
+
 pub(super) struct Components {
     pub runtime: Arc<Runtime>,
     /// By what is compiled, since nodes may have the same component in different files.
     codes: HashMap<(Digest, EngineKey), Code>,
-    /// The files of the nodes that listen, whose types are read once more.
-    listening: HashMap<PathBuf, Vec<u8>>,
+    /// The components of the nodes that listen, whose types are read once more.
+    listening: HashMap<Digest, Loaded>,
 }
 
 impl Components {
     /// Loads the components of the nodes that `replicas` are of, and tells `compiling` of those that take time.
     pub fn load(
         plan: &Plan,
+        files: &ComponentFiles,
         replicas: &[ReplicaId],
         cache: Option<CompileCache>,
         compiling: &mpsc::UnboundedSender<Compiling>,
@@ -56,21 +65,14 @@ impl Components {
         replicas.iter().for_each(|replica| *counts.entry(replica.node.0).or_default() += 1);
         let own = (0..).zip(&plan.nodes).filter(|(index, _)| counts.contains_key(index));
         let nodes: Vec<_> = own.filter_map(|(index, node)| Some((index, node, node.component()?))).collect();
-        let mut files: HashMap<&Path, Vec<u8>> = HashMap::new();
+        let mut loaded: HashMap<Digest, Loaded> = HashMap::new();
         for (_, _, component) in &nodes {
-            if !files.contains_key(component.file.as_path()) {
-                let path = || component.file.clone();
-                let bytes = Component::read_bytes(&component.file)
-                    .map_err(|source| WorkerError::Read { path: path(), source })?;
-                let found = Digest::of(&bytes);
-                if found != component.sha256 {
-                    return Err(WorkerError::Changed { path: path(), checked: component.sha256, found });
-                }
-                files.insert(&component.file, bytes);
+            if let Entry::Vacant(entry) = loaded.entry(component.sha256) {
+                entry.insert(read(component.sha256, files)?);
             }
         }
         let sources = nodes.iter().map(|(index, node, component)| Source {
-            bytes: &files[component.file.as_path()],
+            bytes: &loaded[&component.sha256].bytes,
             engine: engine(node, component),
             replicas: counts[index],
             limits: &node.limits,
@@ -80,15 +82,13 @@ impl Components {
         for (_, node, component) in &nodes {
             let engine = engine(node, component);
             if let Entry::Vacant(entry) = codes.entry((component.sha256, engine)) {
-                let (file, bytes) = (&component.file, &files[component.file.as_path()]);
-                entry.insert(load(&runtime, file, bytes, engine, compiling, scheduler)?);
+                entry.insert(load(&runtime, &loaded[&component.sha256], engine, compiling, scheduler)?);
             }
         }
-        let listens =
-            |path: &Path| nodes.iter().any(|(_, node, component)| node.listen.is_some() && component.file == path);
-        files.retain(|path, _| listens(path));
-        let listening = files.into_iter().map(|(path, bytes)| (path.to_owned(), bytes)).collect();
-        Ok(Self { runtime: Arc::new(runtime), codes, listening })
+        let listening = nodes.iter().filter(|(_, node, _)| node.listen.is_some());
+        let listening: HashSet<_> = listening.map(|(_, _, component)| component.sha256).collect();
+        loaded.retain(|digest, _| listening.contains(digest));
+        Ok(Self { runtime: Arc::new(runtime), codes, listening: loaded })
     }
 
     /// The component of a node that a replica of this worker is of.
@@ -97,28 +97,41 @@ impl Components {
         self.codes.get(&key).expect("every component of the worker's nodes was loaded")
     }
 
-    /// The file of a node that listens.
-    pub fn bytes(&self, component: &ComponentPlan) -> &[u8] {
-        self.listening.get(&component.file).expect("the files of nodes that listen are kept")
+    /// The component of a node that listens, as it was read.
+    pub fn read(&self, component: &ComponentPlan) -> &Loaded {
+        self.listening.get(&component.sha256).expect("the components of nodes that listen are kept")
     }
+}
+
+/// Reads the component, if it is still the one that the program was checked with.
+pub(super) fn read(sha256: Digest, files: &ComponentFiles) -> Result<Loaded, WorkerError> {
+    let file = files.of(sha256)?.to_owned();
+    let bytes = match Component::read_bytes(&file) {
+        Ok(bytes) => bytes,
+        Err(source) => return Err(WorkerError::Read { path: file, source }),
+    };
+    let found = Digest::of(&bytes);
+    if found != sha256 {
+        return Err(WorkerError::Changed { path: file, checked: sha256, found });
+    }
+    Ok(Loaded { file, bytes })
 }
 
 fn load(
     runtime: &Runtime,
-    component: &Path,
-    bytes: &[u8],
+    Loaded { file, bytes }: &Loaded,
     engine: EngineKey,
     compiling: &mpsc::UnboundedSender<Compiling>,
     scheduler: &Scheduler,
 ) -> Result<Code, LoadError> {
     let mut begun = None;
-    let code = runtime.load(component, bytes, engine, || {
+    let code = runtime.load(file, bytes, engine, || {
         begun = Some(scheduler.stopwatch());
         // Nobody has to listen.
-        let _ = compiling.send(Compiling::Begun { component: component.to_owned(), bytes_len: bytes.len() as u64 });
+        let _ = compiling.send(Compiling::Begun { component: file.clone(), bytes_len: bytes.len() as u64 });
     });
     if let Some(begun) = begun {
-        let _ = compiling.send(Compiling::Ended { component: component.to_owned(), elapsed: begun.elapsed() });
+        let _ = compiling.send(Compiling::Ended { component: file.clone(), elapsed: begun.elapsed() });
     }
     code
 }

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::WorkerError;
-use super::components::Components;
+use super::components::{Components, Loaded};
 use super::credentials::WorkerCredentials;
 use super::peers::{Peers, paths};
 use super::sockets::Endpoints;
@@ -134,9 +134,12 @@ fn about(
     readiness: Vec<watch::Receiver<bool>>,
     scheduler: &Scheduler,
 ) -> Result<Public, WorkerError> {
-    let NodeKind::Component(planned) = &node.kind;
-    let bytes = components.bytes(planned);
-    let component = Component::parse(&planned.file, bytes).map_err(|error| WorkerError::schema(&node.name, error))?;
+    // The others have no address to listen at.
+    let NodeKind::Component(planned) = &node.kind else {
+        return Err(WorkerError::NotServed { node: node.name.clone() });
+    };
+    let Loaded { file, bytes } = components.read(planned);
+    let component = Component::parse(file, bytes).map_err(|error| WorkerError::schema(&node.name, error))?;
     let served = |name: &str| node.couriers.iter().any(|courier| courier.interface == name);
     let couriers: Vec<_> = component.couriers.iter().filter(|courier| served(&courier.name)).collect();
     let schema = proto::schema(couriers.iter().copied()).map_err(|error| WorkerError::schema(&node.name, error))?;

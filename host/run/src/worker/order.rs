@@ -1,6 +1,6 @@
 //! The orders of a launcher to a worker: the same within a process and across processes.
 
-use lp_base::plan::{NodeId, NodePlan, ReplicaId};
+use lp_base::plan::{ComponentFiles, NodeId, NodePlan, ReplicaId};
 use lp_courier::Blocked;
 use lp_courier::Presence;
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,8 @@ pub enum Order {
     Rebuild {
         /// The nodes.
         nodes: Vec<(NodeId, NodePlan)>,
+        /// Where the worker's machine has the components of the program.
+        components: ComponentFiles,
     },
     /// The program has been asked to stop.
     Stop,
@@ -95,7 +97,7 @@ impl Worker {
             },
             Order::Presence { replica, presence } => self.set_presence(replica, presence),
             Order::BreakHold { blocked, calls } => self.break_hold(blocked, calls),
-            Order::Rebuild { nodes } => self.rebuild(nodes)?,
+            Order::Rebuild { nodes, components } => self.rebuild(nodes, &components)?,
             Order::Stop => self.stop.request(),
             Order::Close => self.close(),
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use lp_base::plan::{NodeId, NodePlan, Plan, ReplicaId};
+use lp_base::plan::{ComponentFiles, NodeId, NodePlan, Plan, ReplicaId};
 use lp_base::replica::{ReplicaSpec, Stop};
 use tokio::sync::mpsc;
 
@@ -15,18 +15,22 @@ impl Worker {
     /// that they have then. They must have ended, or been dropped. After an error they are as they were.
     ///
     /// The new components get an engine of their own, because the pools of the others were sized without them.
-    pub(super) fn rebuild(&mut self, nodes: Vec<(NodeId, NodePlan)>) -> Result<(), WorkerError> {
+    pub(super) fn rebuild(
+        &mut self,
+        nodes: Vec<(NodeId, NodePlan)>,
+        files: &ComponentFiles,
+    ) -> Result<(), WorkerError> {
         let rebuilt = nodes.iter().map(|(id, _)| *id).collect();
         let mut plan = self.plan.clone();
         for (id, node) in nodes {
             plan.nodes[id.0 as usize] = node;
         }
-        self.replace(&plan, &rebuilt)?;
+        self.replace(&plan, files, &rebuilt)?;
         self.plan = plan;
         Ok(())
     }
 
-    fn replace(&mut self, plan: &Plan, nodes: &BTreeSet<NodeId>) -> Result<(), WorkerError> {
+    fn replace(&mut self, plan: &Plan, files: &ComponentFiles, nodes: &BTreeSet<NodeId>) -> Result<(), WorkerError> {
         self.peers.renew(plan, nodes);
         let own: Vec<ReplicaId> =
             self.replicas.keys().filter(|replica| nodes.contains(&replica.node)).copied().collect();
@@ -35,11 +39,11 @@ impl Worker {
         }
         // They are in the cache, where there is one.
         let (compiling, _) = mpsc::unbounded_channel();
-        let components = Components::load(plan, &own, self.cache.clone(), &compiling, &self.scheduler)?;
+        let components = Components::load(plan, files, &own, self.cache.clone(), &compiling, &self.scheduler)?;
         let mut linked = HashMap::new();
         for id in own.iter().map(|replica| replica.node).collect::<BTreeSet<_>>() {
             let node = plan.node(id);
-            linked.insert(id, (Arc::new(node.clone()), prepare(plan, node, &self.peers, &components)?));
+            linked.insert(id, (Arc::new(node.clone()), prepare(plan, node, &self.peers, &components, files)?));
         }
         self.servers.renew(plan, nodes, &self.peers, &components, &self.scheduler)?;
         for replica in own {

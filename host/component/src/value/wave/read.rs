@@ -11,7 +11,7 @@ use super::WaveError;
 use crate::component::{Field, Type, TypeKind};
 
 /// The values of arguments that are separated by commas.
-pub(super) fn arguments(params: &[Field], text: &str) -> Result<Vec<Value>, WaveError> {
+pub(in crate::value) fn arguments(params: &[Field], text: &str) -> Result<Vec<Value>, WaveError> {
     if text.trim().is_empty() {
         return Ok(Vec::new());
     }

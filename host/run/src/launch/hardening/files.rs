@@ -81,7 +81,6 @@ fn rules(plan: &Plan, index: usize, granted: &Granted) -> Result<landlock::Restr
     // Landlock knows ports and no addresses, so it has nothing to say of nodes that may use some.
     let uses_network = nodes.iter().any(|node| !node.sandbox.network.is_empty() || !node.sandbox.http.is_empty());
     let network = if uses_network { BitFlags::empty() } else { AccessNet::from_all(NEWEST) };
-    let components = nodes.iter().filter_map(|node| Some(node.component()?.file.as_path()));
     let own = granted.read.iter().map(PathBuf::as_path).chain(SYSTEM.iter().map(Path::new));
     let write = granted.write.iter().map(PathBuf::as_path);
     let rules = Ruleset::default().handle_access(AccessFs::from_all(NEWEST))?;
@@ -90,10 +89,7 @@ fn rules(plan: &Plan, index: usize, granted: &Granted) -> Result<landlock::Restr
     rules
         .scope(Scope::from_all(NEWEST))?
         .create()?
-        .add_rules(path_beneath_rules(
-            components.chain(own).chain(dirs(Access::Read)).chain(files(Access::Read)),
-            READ,
-        ))?
+        .add_rules(path_beneath_rules(own.chain(dirs(Access::Read)).chain(files(Access::Read)), READ))?
         .add_rules(path_beneath_rules(dirs(Access::ReadWrite).chain(files(Access::ReadWrite)).chain(write), WRITE))?
         .add_rules(path_beneath_rules(&granted.sockets, AccessFs::ResolveUnix))?
         .restrict_self()

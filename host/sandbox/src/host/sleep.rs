@@ -8,7 +8,7 @@ use wasmtime::{Result, StoreContextMut};
 use wasmtime_wasi::clocks::WasiClocksView;
 use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 
-use super::state::State;
+use crate::state::State;
 
 /// Adds what WASI 0.2 waits for.
 pub fn add_p2_to_linker(linker: &mut Linker<State>) -> Result<()> {

@@ -77,7 +77,7 @@ fn told<T>(state: &State, method: &str, path: &str, result: FsResult<T>) -> Resu
         Err(error) => error.downcast()?,
     };
     if matches!(code, ErrorCode::NotPermitted) {
-        super::tell(state, method, path);
+        crate::files::tell(&state.denials, method, path);
     }
     Ok(Err(code))
 }

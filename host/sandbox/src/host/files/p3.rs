@@ -89,7 +89,7 @@ fn told<T>(
         Err(error) => error.downcast()?,
     };
     if matches!(code, ErrorCode::NotPermitted) {
-        accessor.with(|mut access| super::tell(access.get(), method, path));
+        accessor.with(|mut access| crate::files::tell(&access.get().denials, method, path));
     }
     Ok(Err(code))
 }

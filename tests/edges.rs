@@ -14,6 +14,7 @@ use lp_host::lower;
 use lp_host::plan::{LaunchType, NodeId, Plan, ReplicaId};
 use lp_host::program::Linked;
 use lp_host::replica::{LineSink, Outputs, Stop, Stream};
+use lp_host::scheduler::Scheduler;
 use lp_host::worker::Caller;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -60,7 +61,7 @@ impl Launch {
         let linked = Linked::load(&program.path(), &[]).expect("a valid program");
         let (plan, components) = lower(&linked, launch_type);
         let plan = Arc::new(plan);
-        let credentials = Arc::new(Credentials::random(&plan).expect("there is randomness"));
+        let credentials = Arc::new(Credentials::random(&plan, &Scheduler::default()).expect("there is randomness"));
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let processes =
             ProcessSetting { command: (host::BINARY.into(), vec!["worker".into()]), dir: dir.path().to_owned() };
@@ -71,6 +72,7 @@ impl Launch {
             outputs: Arc::new(Silent),
             credentials: credentials.clone(),
             processes: Some(processes),
+            scheduler: Scheduler::default(),
         };
         let (events, _) = mpsc::unbounded_channel();
         let (compiling, _) = tokio::sync::mpsc::unbounded_channel();
@@ -95,7 +97,8 @@ impl Launch {
         let worker = self.plan.workers.iter().position(|worker| worker.replicas.contains(&replica));
         let socket = WorkerFiles::of(self.dir.path()).socket(worker.expect("every replica has a worker"));
         let limits = RemoteLimits { in_flight_max: 1, message_bytes_max: 1 << 20 };
-        let process = RemoteProcess::new(Connection::new(Address::Unix(socket)), limits);
+        let connection = Connection::new(Address::Unix(socket), Scheduler::default());
+        let process = RemoteProcess::new(connection, limits, Scheduler::default());
         let caller = caller.map(|node| ReplicaIndex(node.0));
         let passes = Arc::new(shown.into_iter().map(|credential| (caller, credential)).collect::<Passes>());
         let methods = Arc::from(["/test.probe.Probe/Echo".parse().expect("it is a path")]);
@@ -152,7 +155,7 @@ fn a_call_without_a_credential_or_with_a_made_up_one_is_denied() {
     for_each_launch(async |launch| {
         for caller in [None, Some(A), Some(B), Some(C)] {
             assert_eq!(launch.call(caller, None, B).await, Err(CallError::Denied), "{caller:?}");
-            let made_up = Some(Credential::random().expect("there is randomness"));
+            let made_up = Some(Credential::random(&Scheduler::default()).expect("there is randomness"));
             assert_eq!(launch.call(caller, made_up, B).await, Err(CallError::Denied), "{caller:?}");
         }
     });

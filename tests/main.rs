@@ -28,6 +28,7 @@ mod restart;
 mod run;
 mod runs;
 mod sandbox;
+mod simulation;
 mod strangers;
 mod testing;
 mod watch;

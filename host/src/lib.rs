@@ -28,11 +28,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`RunOptions`] says where output goes, what is kept and how the program is stopped.
+//! [`RunOptions`] says where output goes, what is kept and how the program is stopped. With [`scheduler::simulate`] a program runs
+//! in virtual time, as a seed decides.
 //!
 #![doc = include_str!("../ARCHITECTURE.md")]
 
-pub use lp_base::{calls, interfaces, own_dir, plan, protobuf, replica, shown, words};
+pub use lp_base::{calls, interfaces, own_dir, plan, protobuf, replica, scheduler, shown, words};
 pub use lp_build as build;
 pub use lp_component::{component, proto, value};
 pub use lp_courier as courier;

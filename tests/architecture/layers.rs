@@ -37,7 +37,10 @@ const USES: [(&str, &[&str]); 11] = [
 
 /// The modules of crates that have layers, from the top down: a module may use those after its own.
 const LAYERS: [(&str, &[&str]); 4] = [
-    ("lp_base", &["replica", "plan", "calls", "protobuf", "interfaces", "suggest", "own_dir", "shown", "words"]),
+    (
+        "lp_base",
+        &["replica", "scheduler", "plan", "calls", "protobuf", "interfaces", "suggest", "own_dir", "shown", "words"],
+    ),
     ("lp_component", &["script", "value", "proto", "component"]),
     ("lp_program", &["lower", "program"]),
     ("lp_run", &["run", "observe", "supervise", "launch", "worker", "node", "fixture"]),

@@ -47,6 +47,40 @@ fn only_few_files_start_processes() {
     });
 }
 
+/// The crates whose time, randomness and tasks are those of a `Scheduler`: all that a worker runs.
+const SCHEDULED: [&str; 7] =
+    ["lp_base", "lp_component", "lp_program", "lp_courier", "lp_sandbox", "lp_runtime", "lp_run"];
+
+#[test]
+fn only_the_scheduler_has_clocks_chance_tasks_and_threads() {
+    // clippy.toml has the whole list, which each of the crates denies.
+    for name in SCHEDULED {
+        let sources = sources();
+        let lib = sources.iter().find(|source| source.crate_name == name && source.path.ends_with("src/lib.rs"));
+        let text = &lib.expect("every crate has a lib.rs").text;
+        assert!(text.contains("deny(clippy::disallowed_methods, clippy::disallowed_types"), "{name} may use anything");
+    }
+    const BANNED: [&str; 5] =
+        ["tokio::spawn(", "thread::spawn(", "Instant::now(", "SystemTime::now(", "clippy::disallowed"];
+    check_lines(|source, line| {
+        let is_scheduler = source.module.first().is_some_and(|first| first == "scheduler");
+        let is_lib = source.path.ends_with("src/lib.rs");
+        let banned = BANNED.iter().find(|banned| line.contains(**banned))?;
+        (SCHEDULED.contains(&source.crate_name) && !is_scheduler && !is_lib)
+            .then(|| format!("`{banned}` is the scheduler's"))
+    });
+}
+
+#[test]
+fn no_branch_of_a_select_is_picked_by_chance() {
+    for source in sources().iter().filter(|source| SCHEDULED.contains(&source.crate_name) && !source.is_test()) {
+        for (at, _) in source.text.match_indices("tokio::select! {") {
+            let body = source.text[at..].lines().skip(1).map(str::trim).find(|line| !line.starts_with("//"));
+            assert_eq!(body, Some("biased;"), "{}: a `select!` without it draws a number", source.path.display());
+        }
+    }
+}
+
 #[test]
 fn nothing_is_unwrapped() {
     check_lines(|_, line| line.contains(".unwrap()").then(|| "`unwrap` says nothing of why it can't fail".to_owned()));

@@ -13,6 +13,7 @@ pub use stop::Stop;
 
 use crate::calls::ReplicaIndex;
 use crate::plan::{NodePlan, NodeSecrets};
+use crate::scheduler::Scheduler;
 
 /// Facts and the stop request that all replicas of a program share.
 pub struct ProgramInfo {
@@ -44,6 +45,8 @@ pub struct ReplicaSpec {
     pub stop: Stop,
     /// Where its output goes.
     pub sink: Arc<dyn LineSink>,
+    /// Where its time, its random numbers and its tasks come from.
+    pub scheduler: Scheduler,
     /// How large its memories are, in bytes: kept up to date for whoever wants to know.
     pub memory_bytes: Arc<AtomicU64>,
 }
@@ -57,6 +60,7 @@ impl ReplicaSpec {
     /// Waits until the replica has been asked to stop, alone or with the program.
     pub async fn stopping(&self) {
         tokio::select! {
+            biased;
             () = self.program.stop.requested() => {}
             () = self.stop.requested() => {}
         }

@@ -10,6 +10,7 @@ use lp_host::plan::{LaunchType, NodeId, Plan, ReplicaId, Secrets};
 use lp_host::program::{Node, Program};
 use lp_host::replica::{LineSink, Outputs, Stop, Stream};
 use lp_host::runtime::CompileCache;
+use lp_host::scheduler::Scheduler;
 use lp_host::worker::{Endpoints, Surroundings, Worker};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -113,12 +114,13 @@ impl Nodes {
             components,
             compiling,
             secrets: Secrets::default(),
-            cache: Some(CompileCache::open(&cache).expect("cargo's directory can be written")),
+            cache: Some(CompileCache::open(&cache, &Scheduler::default()).expect("cargo's directory can be written")),
             outputs: Arc::new(Stderr),
             stop: Stop::default(),
             events: events_tx,
             endpoints: Endpoints::default(),
             run_dir: None,
+            scheduler: Scheduler::default(),
         };
         let entered = runtime.enter();
         let worker = Worker::start(&plan, 0, surroundings).unwrap_or_else(|error| panic!("{error}"));

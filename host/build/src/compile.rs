@@ -1,6 +1,7 @@
 //! Fills the compile cache, so that the first run of a program starts at once.
 
 use lp_base::plan::LaunchType;
+use lp_base::scheduler::Scheduler;
 use lp_program::program::{Linked, Node, Program};
 use lp_run::worker::Worker;
 use lp_runtime::CompileCache;
@@ -18,7 +19,7 @@ pub(crate) fn fill_cache(program: &Program, nodes: &[&Node], shell: &Shell<'_>) 
     let (plan, files) = lp_program::lower(&Linked::unbound(program)?, LaunchType::Threads);
     let Some(cache) = open_cache(shell) else { return Ok(()) };
     let (tx, mut rx) = mpsc::unbounded_channel();
-    let work = move || Worker::compile(&plan, &files, cache, &tx);
+    let work = move || Worker::compile(&plan, &files, cache, &tx, &Scheduler::default());
     let compiled = shell.work(work, &Work::Compile, || {
         while let Ok(event) = rx.try_recv() {
             shell.observer().compiling(&event);
@@ -28,7 +29,7 @@ pub(crate) fn fill_cache(program: &Program, nodes: &[&Node], shell: &Shell<'_>) 
 }
 
 fn open_cache(shell: &Shell<'_>) -> Option<CompileCache> {
-    match CompileCache::open(shell.environment().cache_dir.as_deref()?) {
+    match CompileCache::open(shell.environment().cache_dir.as_deref()?, &Scheduler::default()) {
         Ok(cache) => Some(cache),
         Err(error) => {
             shell.observer().note(Note::NoCache(error));

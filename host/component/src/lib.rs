@@ -7,6 +7,11 @@
 //! * [`value`]: values as JSON and WAVE to the bytes of a message and back
 //! * [`script`]: calls as lines of text, with what is expected of them
 
+#![cfg_attr(
+    not(test),
+    deny(clippy::disallowed_methods, clippy::disallowed_types, reason = "a run can be simulated: see `scheduler`")
+)]
+
 pub mod component;
 pub mod proto;
 pub mod script;

@@ -18,11 +18,12 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use http::HeaderValue;
 use http::uri::PathAndQuery;
+use lp_base::scheduler::Stopwatch;
 
 use crate::{CallContext, CallError, Message};
 
@@ -74,8 +75,8 @@ pub struct Outgoing<'a> {
     pub context: &'a CallContext,
     /// The proof of who the caller is.
     pub credential: Option<&'a HeaderValue>,
-    /// When the call began, from which its timeout counts.
-    pub start: Instant,
+    /// The time since the call began, from which its timeout counts.
+    pub start: &'a Stopwatch,
     /// The limits of the callee's process.
     pub limits: RemoteLimits,
     handed_over: AtomicBool,
@@ -89,7 +90,7 @@ impl<'a> Outgoing<'a> {
         message: &'a Message,
         context: &'a CallContext,
         credential: Option<&'a HeaderValue>,
-        start: Instant,
+        start: &'a Stopwatch,
         limits: RemoteLimits,
     ) -> Self {
         let handed_over = AtomicBool::new(false);

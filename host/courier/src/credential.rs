@@ -4,17 +4,15 @@
 //! one.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::ops::Range;
+use std::{fmt, io};
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use http::HeaderValue;
 use lp_base::calls::ReplicaIndex;
+use lp_base::scheduler::Scheduler;
 use serde::{Deserialize, Serialize};
-
-/// Enough random bytes that guessing is hopeless.
-const CREDENTIAL_BYTES: usize = 32;
 
 /// A secret that stands for one edge of a run, as base64url.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -26,10 +24,8 @@ impl Credential {
     ///
     /// # Errors
     /// If the system has no randomness.
-    pub fn random() -> Result<Self, getrandom::Error> {
-        let mut bytes = [0; CREDENTIAL_BYTES];
-        getrandom::fill(&mut bytes)?;
-        Ok(Self(BASE64_URL_SAFE_NO_PAD.encode(bytes)))
+    pub fn random(scheduler: &Scheduler) -> io::Result<Self> {
+        Ok(Self(BASE64_URL_SAFE_NO_PAD.encode(scheduler.entropy("credentials")?)))
     }
 }
 
@@ -110,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_credential_is_known_to_those_who_accept_it_and_to_nobody_else() {
-        let [edge, other] = [0, 1].map(|_| Credential::random().expect("there is randomness"));
+        let [edge, other] = [0, 1].map(|_| Credential::random(&Scheduler::default()).expect("there is randomness"));
         let permits: Permits = [(edge.clone(), Bearer::Node(3..5))].into_iter().collect();
         let shown = |caller: Option<u32>| {
             let passes = [(Some(ReplicaIndex(3)), edge.clone()), (Some(ReplicaIndex(7)), other.clone())];

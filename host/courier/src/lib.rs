@@ -4,6 +4,11 @@
 //! where it queues [`Call`]s that the replica's event loop takes out one by one and answers; in another one it is a
 //! [`Remote`], whose [`Carrier`] takes the call there. Nothing here knows what runs a replica, or how.
 
+#![cfg_attr(
+    not(test),
+    deny(clippy::disallowed_methods, clippy::disallowed_types, reason = "a run can be simulated: see `scheduler`")
+)]
+
 mod block;
 mod callers;
 mod carrier;

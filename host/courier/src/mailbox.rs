@@ -13,6 +13,7 @@ pub use call::{Answering, Call};
 use futures::task::AtomicWaker;
 use hdrhistogram::Histogram;
 use lp_base::calls::ReplicaIndex;
+use lp_base::scheduler::Scheduler;
 use lp_base::words::WhenFull;
 use queue::Queue;
 pub use queue::Room;
@@ -38,6 +39,7 @@ pub struct Mailbox {
     replica: ReplicaIndex,
     callers: Callers,
     exchange: Arc<Exchange>,
+    scheduler: Scheduler,
     state: Mutex<State>,
     arrived: AtomicWaker,
     /// Told when a call leaves a queue that someone waits to get into.
@@ -70,14 +72,22 @@ impl Mailbox {
     /// The mailbox of a replica that has not started; calls wait in it until it has.
     ///
     /// `label` names the replica in messages (`producer/0`). Of the program's replicas, `callers` may call it; others are
-    /// denied. Calls beyond `room` wait for some.
-    pub fn new(label: String, replica: ReplicaIndex, callers: Callers, room: Room, exchange: Arc<Exchange>) -> Self {
+    /// denied. Calls beyond `room` wait for some. Deadlines go by the time of `scheduler`.
+    pub fn new(
+        label: String,
+        replica: ReplicaIndex,
+        callers: Callers,
+        room: Room,
+        exchange: Arc<Exchange>,
+        scheduler: Scheduler,
+    ) -> Self {
         let latency_ns = Histogram::new(2).expect("two significant digits are in the allowed range");
         Self {
             label,
             replica,
             callers,
             exchange,
+            scheduler: scheduler.clone(),
             state: Mutex::new(State {
                 queue: Queue::new(room),
                 outside: 0,
@@ -88,7 +98,7 @@ impl Mailbox {
             room: Notify::new(),
             ready: watch::Sender::new(false),
             pending: AtomicUsize::new(0),
-            pump: Pump::default(),
+            pump: Pump::new(scheduler),
         }
     }
 
@@ -112,6 +122,11 @@ impl Mailbox {
         &self.exchange
     }
 
+    /// Where the time of calls comes from.
+    pub(super) fn scheduler(&self) -> &Scheduler {
+        &self.scheduler
+    }
+
     /// What the replica has served so far.
     pub fn served(&self) -> Served {
         self.lock().served.clone()
@@ -129,7 +144,7 @@ impl Mailbox {
         let _pending = Pending::new(&self.pending);
         let _hold = self.exchange.enter(&context, self.replica, &self.label)?;
         let CallContext { origin, caller, kept, options } = context;
-        let deadline = options.timeout.map(|timeout| (Instant::now(), timeout));
+        let deadline = options.timeout.and_then(|timeout| self.scheduler.now().checked_add(timeout));
         let (reply, mut answer) = oneshot::channel();
         let blocked = caller.filter(|_| options.urgency == Urgency::Blocked);
         let mut call = Call {
@@ -139,7 +154,7 @@ impl Mailbox {
             reply,
             kept,
             blocked: blocked.map(|caller| (self.exchange.clone(), caller)),
-            queued_at: Instant::now(),
+            queued_at: self.scheduler.now(),
             wait_for_ready: options.wait_for_ready,
         };
         while let Some(refused) = self.deliver(call, options)? {
@@ -153,12 +168,10 @@ impl Mailbox {
         }
         match deadline {
             None => answer.await.unwrap_or_else(|_| Err(self.lost())),
-            Some((start, timeout)) => {
-                match tokio::time::timeout(timeout.saturating_sub(start.elapsed()), answer).await {
-                    Ok(result) => result.unwrap_or_else(|_| Err(self.lost())),
-                    Err(_) => Err(CallError::DeadlineExceeded),
-                }
-            }
+            Some(deadline) => match self.scheduler.timeout(self.left(deadline), answer).await {
+                Ok(result) => result.unwrap_or_else(|_| Err(self.lost())),
+                Err(_) => Err(CallError::DeadlineExceeded),
+            },
         }
     }
 
@@ -189,15 +202,18 @@ impl Mailbox {
         outcome
     }
 
+    fn left(&self, deadline: Instant) -> Duration {
+        deadline.saturating_duration_since(self.scheduler.now())
+    }
+
     /// Waits until a call has left the queue; to be tried again then.
-    async fn wait_for_room(&self, deadline: Option<(Instant, Duration)>) -> Result<(), CallError> {
-        let left = deadline.map(|(start, timeout)| timeout.saturating_sub(start.elapsed()));
-        let waited = match left {
+    async fn wait_for_room(&self, deadline: Option<Instant>) -> Result<(), CallError> {
+        let waited = match deadline {
             None => {
                 self.room.notified().await;
                 Ok(())
             }
-            Some(left) => tokio::time::timeout(left, self.room.notified()).await,
+            Some(deadline) => self.scheduler.timeout(self.left(deadline), self.room.notified()).await,
         };
         let mut state = self.lock();
         state.outside -= 1;
@@ -250,7 +266,7 @@ impl Mailbox {
                 Ok(_) => served.calls += 1,
                 Err(_) => served.errors += 1,
             }
-            let elapsed = call.queued_at.elapsed().as_nanos();
+            let elapsed = self.scheduler.now().saturating_duration_since(call.queued_at).as_nanos();
             // A histogram of 64-bit values has room for half a millennium of nanoseconds.
             let _ = served.latency_ns.record(u64::try_from(elapsed).unwrap_or(u64::MAX));
         }

@@ -1,7 +1,9 @@
 //! The replicas that a caller can reach, wherever they run.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use lp_base::scheduler::Scheduler;
 
 use crate::{CallContext, CallError, Mailbox, Message, Remote};
 
@@ -44,6 +46,13 @@ impl Peer {
         }
     }
 
+    fn scheduler(&self) -> &Scheduler {
+        match self {
+            Self::Local(mailbox) => mailbox.scheduler(),
+            Self::Remote(remote) => remote.scheduler(),
+        }
+    }
+
     /// Calls a method and returns its response.
     pub async fn call(&self, method: usize, request: Message, context: CallContext) -> Result<Message, CallError> {
         match self {
@@ -57,7 +66,7 @@ impl Peer {
 
     /// Makes a call that may be made more than once, until its callee does not fail in it.
     async fn call_again(&self, method: usize, request: Message, context: CallContext) -> Result<Message, CallError> {
-        let start = Instant::now();
+        let start = self.scheduler().stopwatch();
         let request = request.to_vec();
         let mut wait = RETRY_WAIT;
         let mut attempt = 1;
@@ -74,7 +83,7 @@ impl Peer {
             };
             match call.await {
                 Err(CallError::Failed(_)) if attempt < ATTEMPTS_MAX && timeout.is_none_or(|left| left > wait) => {
-                    tokio::time::sleep(wait).await;
+                    self.scheduler().sleep(wait).await;
                     wait *= 2;
                     attempt += 1;
                 }
@@ -89,6 +98,7 @@ mod tests {
     use std::sync::Arc;
 
     use lp_base::calls::ReplicaIndex;
+    use lp_base::scheduler::Scheduler;
 
     use crate::grpc::{Address, Connection};
     use crate::{
@@ -98,12 +108,14 @@ mod tests {
 
     #[test]
     fn a_call_within_the_process_is_no_larger_for_those_that_leave_it() {
-        let (exchange, replica) = (Exchange::new(1), ReplicaIndex(0));
+        let (exchange, replica, scheduler) = (Exchange::new(1), ReplicaIndex(0), Scheduler::default());
         let context = || CallContext { origin: None, caller: None, kept: None, options: CallOptions::default() };
         let room = Room { calls: 1, bytes: 1 };
-        let mailbox = Mailbox::new("a/0".to_owned(), replica, Callers::default(), room, exchange.clone());
+        let mailbox =
+            Mailbox::new("a/0".to_owned(), replica, Callers::default(), room, exchange.clone(), scheduler.clone());
         let limits = RemoteLimits { in_flight_max: 1, message_bytes_max: 1 };
-        let process = RemoteProcess::new(Connection::new(Address::Tcp(String::new())), limits);
+        let connection = Connection::new(Address::Tcp(String::new()), scheduler.clone());
+        let process = RemoteProcess::new(connection, limits, scheduler);
         let passes = Arc::<Passes>::default();
         let remote = Remote::new("a/0".to_owned(), replica, exchange, process, passes, Arc::default());
         let local = size_of_val(&mailbox.call(0, Message::default(), context()));

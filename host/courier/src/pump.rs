@@ -12,9 +12,10 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::task::AtomicWaker;
+use lp_base::scheduler::Scheduler;
 
 /// A poll that takes longer than this on average is not worth waiting for: other calls of the caller could run beside.
 const SHORT_POLL: Duration = Duration::from_micros(50);
@@ -54,6 +55,7 @@ pub struct Pump {
     taking_calls: AtomicBool,
     bell: Arc<Bell>,
     busy: BusyTime,
+    scheduler: Scheduler,
 }
 
 /// What the loop's futures wake.
@@ -130,6 +132,11 @@ impl BusyTime {
 }
 
 impl Pump {
+    /// A pump without a loop, which measures time by `scheduler`.
+    pub fn new(scheduler: Scheduler) -> Self {
+        Self { scheduler, ..Self::default() }
+    }
+
     /// The time that the loop has spent being polled, without what it spent polling others: its use of a processor.
     pub fn busy(&self) -> Duration {
         Duration::from_nanos(self.busy.total_ns.load(Ordering::Relaxed))
@@ -228,9 +235,9 @@ impl Pump {
 
     fn timed<R>(&self, poll: impl FnOnce() -> R) -> R {
         let outer = NESTED_TIME.replace(Duration::ZERO);
-        let start = Instant::now();
+        let start = self.scheduler.now();
         let result = poll();
-        let spent = start.elapsed();
+        let spent = self.scheduler.now().saturating_duration_since(start);
         self.busy.add(spent.saturating_sub(NESTED_TIME.get()));
         NESTED_TIME.set(outer + spent);
         result

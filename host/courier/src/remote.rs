@@ -5,10 +5,11 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::HeaderValue;
 use lp_base::calls::ReplicaIndex;
+use lp_base::scheduler::{Scheduler, Stopwatch};
 use lp_base::words::WhenFull;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
@@ -35,13 +36,14 @@ pub struct RemoteProcess {
     carrier: Box<dyn Carrier>,
     limits: RemoteLimits,
     in_flight: Semaphore,
+    scheduler: Scheduler,
 }
 
 impl RemoteProcess {
-    /// The process that `carrier` leads to.
-    pub fn new(carrier: impl Carrier + 'static, limits: RemoteLimits) -> Arc<Self> {
+    /// The process that `carrier` leads to. Deadlines go by the time of `scheduler`.
+    pub fn new(carrier: impl Carrier + 'static, limits: RemoteLimits, scheduler: Scheduler) -> Arc<Self> {
         let in_flight = Semaphore::new(limits.in_flight_max as usize);
-        Arc::new(Self { carrier: Box::new(carrier), limits, in_flight })
+        Arc::new(Self { carrier: Box::new(carrier), limits, in_flight, scheduler })
     }
 
     /// Room for one more call.
@@ -95,6 +97,11 @@ impl Remote {
         &self.label
     }
 
+    /// Where the time of calls comes from.
+    pub(super) fn scheduler(&self) -> &Scheduler {
+        &self.process.scheduler
+    }
+
     /// Notes that the node was rebuilt, so that there are methods behind those that were known.
     pub fn set_methods(&self, methods: Arc<[RemoteMethod]>) {
         *self.methods.write().unwrap_or_else(PoisonError::into_inner) = methods;
@@ -129,7 +136,7 @@ impl Remote {
         let _pending = Pending::new(&self.pending);
         let hold = self.exchange.enter(&context, self.replica, &self.label)?;
         let timeout = context.options.timeout;
-        let stage = Stage { start: Instant::now(), waiting_for_room: AtomicBool::new(false) };
+        let stage = Stage { start: self.scheduler().stopwatch(), waiting_for_room: AtomicBool::new(false) };
         // Pinned and awaited by reference: moving it would keep a place for it in this future for each move, and a call
         // within the process has to carry a future as large as this one.
         let mut attempt = pin!(self.attempt(method, &request, &context, &stage));
@@ -139,7 +146,7 @@ impl Remote {
         });
         let result = match timeout {
             None => attempt.await,
-            Some(timeout) => match tokio::time::timeout(timeout, attempt).await {
+            Some(timeout) => match self.scheduler().timeout(timeout, attempt).await {
                 Ok(result) => result,
                 Err(_) if stage.waits_for_room() => return Err(CallError::Overloaded),
                 Err(_) => return Err(CallError::DeadlineExceeded),
@@ -167,7 +174,7 @@ impl Remote {
         stage.waiting_for_room.store(false, Ordering::Relaxed);
         let credential = self.passes.shown_by(context.caller);
         let limits = self.process.limits;
-        let request = Outgoing::new(&self.label_value, path, message, context, credential, stage.start, limits);
+        let request = Outgoing::new(&self.label_value, path, message, context, credential, &stage.start, limits);
         loop {
             match self.send(&request).await {
                 Ok(response) => return Ok(response),
@@ -212,7 +219,7 @@ const CLOCK_SLACK: Duration = Duration::from_millis(3);
 
 /// When a call began and how far it has come, for the one who cuts it off.
 struct Stage {
-    start: Instant,
+    start: Stopwatch,
     waiting_for_room: AtomicBool,
 }
 

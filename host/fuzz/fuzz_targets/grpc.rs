@@ -13,6 +13,7 @@ use std::sync::{Arc, LazyLock};
 use lp_host::calls::ReplicaIndex;
 use lp_host::courier::grpc::{Public, PublicSchema, ServedReplica, Service, Services, serve_client, serve_worker};
 use lp_host::courier::{Bearer, Callers, Credential, Exchange, Mailbox, Peer, Permits, Room};
+use lp_host::scheduler::Scheduler;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -32,7 +33,7 @@ static ENDPOINTS: LazyLock<Endpoints> = LazyLock::new(|| {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
     let callers = Callers::new([1..3]);
     let room = Room { calls: CALLS_MAX, bytes: MESSAGE_BYTES_MAX as u64 };
-    let mailbox = Mailbox::new("a/0".to_owned(), ReplicaIndex(0), callers, room, Exchange::new(3));
+    let mailbox = Mailbox::new("a/0".to_owned(), ReplicaIndex(0), callers, room, Exchange::new(3), Scheduler::default());
     let mailbox = Arc::new(mailbox);
     mailbox.open();
     let (public, internal) = runtime.block_on(async {
@@ -42,7 +43,7 @@ static ENDPOINTS: LazyLock<Endpoints> = LazyLock::new(|| {
             _ => Err("too long for this node".to_owned()),
         });
         let schema = PublicSchema { descriptors: [Vec::new(), Vec::new()], types: Some(vec![0x0a, 0]) };
-        let public = Public::new(&schema, vec!["fuzz.Echo".to_owned()], vec![mailbox.readiness()], check);
+        let public = Public::new(&schema, vec!["fuzz.Echo".to_owned()], vec![mailbox.readiness()], check, &Scheduler::default());
         let credential: Credential = serde_json::from_value("A".repeat(43).into()).expect("any text could be one");
         let replica = || ServedReplica {
             peer: Peer::Local(mailbox.clone()),
@@ -76,8 +77,8 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         let (mut answers, mut requests) = tokio::io::split(client);
         let serving = async {
             match choice & 1 {
-                0 => serve_client(server, endpoints.public.clone(), CALLS_MAX).await,
-                _ => serve_worker(server, endpoints.internal.clone(), CALLS_MAX).await,
+                0 => serve_client(server, endpoints.public.clone(), CALLS_MAX, Scheduler::default()).await,
+                _ => serve_worker(server, endpoints.internal.clone(), CALLS_MAX, Scheduler::default()).await,
             }
         };
         let asking = async {

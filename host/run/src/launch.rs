@@ -22,6 +22,7 @@ use futures::future::BoxFuture;
 pub use hardening::{Granted, Hardened, harden};
 use lp_base::plan::{ComponentFiles, LaunchType, NodeId, Plan, ReplicaId, Secrets};
 use lp_base::replica::{Outputs, Stop};
+use lp_base::scheduler::Scheduler;
 use lp_base::words::Hardening;
 use lp_runtime::CompileCache;
 pub use process::{WorkerSetting, run_worker_process};
@@ -50,6 +51,8 @@ pub struct LaunchSetting {
     pub credentials: Arc<Credentials>,
     /// How worker processes are started, and where the sockets of workers are. Without it there are neither.
     pub processes: Option<ProcessSetting>,
+    /// Where the time, the random numbers and the tasks of the run come from.
+    pub scheduler: Scheduler,
 }
 
 impl LaunchSetting {
@@ -92,9 +95,10 @@ pub async fn launch(
 ) -> Result<Launched, WorkerError> {
     let nodes = bind_nodes(&plan)?;
     let listening = nodes.iter().filter_map(|(node, listener)| Some((*node, listener.local_addr().ok()?))).collect();
-    let LaunchSetting { components, secrets, cache, outputs, credentials, processes } = setting;
+    let LaunchSetting { components, secrets, cache, outputs, credentials, processes, scheduler } = setting;
     let workers = match plan.launch_type {
         LaunchType::Threads if plan.hardening == Hardening::Require => return Err(WorkerError::NoHardening),
+        LaunchType::Processes if scheduler.is_simulated() => return Err(WorkerError::NotSimulated),
         LaunchType::Threads => {
             // The only worker has a socket too, for calls from a terminal.
             let workers = match &processes {
@@ -103,19 +107,29 @@ pub async fn launch(
             };
             let endpoints = Endpoints { workers, nodes };
             let run_dir = processes.map(|setting| setting.dir);
-            let surroundings =
-                Surroundings { components, secrets, cache, outputs, stop, events, compiling, endpoints, run_dir };
+            let surroundings = Surroundings {
+                components,
+                secrets,
+                cache,
+                outputs,
+                stop,
+                events,
+                compiling,
+                endpoints,
+                run_dir,
+                scheduler,
+            };
             Workers::Here(Box::new(launch_threads(plan, surroundings).await?))
         }
         LaunchType::Processes => {
             if let Some(cache) = cache {
-                warm(plan.clone(), components.clone(), cache, compiling).await?;
+                warm(plan.clone(), components.clone(), cache, compiling, &scheduler).await?;
             }
             let setting = processes.ok_or(WorkerError::NoProcesses)?;
             let failed = |source| WorkerError::Launch { name: plan.program.clone(), source };
             let processes = Processes::new(plan.clone(), &components, setting, nodes).map_err(failed)?;
             let private = Private { secrets, credentials };
-            Workers::Fleet(Fleet::launch(plan, Box::new(processes), private, outputs, stop, events).await?)
+            Workers::Fleet(Fleet::launch(plan, Box::new(processes), private, outputs, stop, events, scheduler).await?)
         }
     };
     Ok(Launched { workers, listening })
@@ -150,9 +164,10 @@ async fn warm(
     files: ComponentFiles,
     cache: CompileCache,
     compiling: mpsc::UnboundedSender<Compiling>,
+    scheduler: &Scheduler,
 ) -> Result<(), WorkerError> {
-    let warmed = tokio::task::spawn_blocking(move || Worker::compile(&plan, &files, cache, &compiling));
-    warmed.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+    let own = scheduler.clone();
+    scheduler.blocking(move || Worker::compile(&plan, &files, cache, &compiling, &own)).await
 }
 
 /// An error and what led to it, for where only text can be passed on.
@@ -192,7 +207,10 @@ impl Workers {
     /// If rebuilt nodes can't be loaded here; workers elsewhere report that as they come to it.
     pub fn order(&mut self, order: Order) -> Result<(), WorkerError> {
         match self {
-            Self::Here(worker) if order.compiles() => tokio::task::block_in_place(|| worker.obey(order)),
+            Self::Here(worker) if order.compiles() => {
+                let scheduler = worker.scheduler().clone();
+                scheduler.block_in_place(|| worker.obey(order))
+            }
             Self::Here(worker) => worker.obey(order),
             Self::Fleet(fleet) => {
                 fleet.order(order);

@@ -8,6 +8,11 @@
 //! * [`supervise`]: the run as a whole: one loop over one kind of event
 //! * [`observe`]: what is shown of a run: output by line, the control socket, tables
 
+#![cfg_attr(
+    not(test),
+    deny(clippy::disallowed_methods, clippy::disallowed_types, reason = "a run can be simulated: see `scheduler`")
+)]
+
 #[cfg(test)]
 mod fixture;
 pub mod launch;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use lp_base::plan::{ComponentFiles, Plan, Secrets};
 use lp_base::replica::{Outputs, Stream};
+use lp_base::scheduler::Scheduler;
 use lp_runtime::CompileCache;
 use tokio::sync::mpsc;
 
@@ -25,6 +26,9 @@ pub struct RunOptions {
     pub cache: Option<CompileCache>,
     /// How worker processes are started; needed for launch type `processes` alone.
     pub processes: Option<ProcessSetting>,
+    /// Where the time, the random numbers and the tasks of the run come from. Runs of launch type `threads` can be
+    /// [simulated](lp_base::scheduler::simulate).
+    pub scheduler: Scheduler,
     /// Signals that ask the program to stop. It may be closed from the start, or never send any.
     pub signals: mpsc::UnboundedReceiver<Signal>,
 }
@@ -49,22 +53,23 @@ impl Default for RunOptions {
             secrets: Secrets::default(),
             cache: None,
             processes: None,
+            scheduler: Scheduler::default(),
             signals: mpsc::unbounded_channel().1,
         }
     }
 }
 
 /// Launches `plan` and runs it until it has finished, failed or been stopped, on the tokio runtime that this is called on,
-/// which must have several threads.
+/// which must have several threads unless it is that of a simulation.
 ///
 /// Dropping the future drops every replica, wherever its guest is, and kills worker processes.
 ///
 /// # Errors
 /// If the plan can't be launched. A program that was launched and failed is no error: its report says so.
 pub async fn run(plan: Plan, options: RunOptions) -> Result<RunReport, RunError> {
-    let RunOptions { components, outputs, notes, secrets, cache, processes, signals } = options;
-    let credentials = Arc::new(Credentials::random(&plan)?);
-    let launching = LaunchSetting { components, secrets, cache, outputs, credentials, processes };
+    let RunOptions { components, outputs, notes, secrets, cache, processes, scheduler, signals } = options;
+    let credentials = Arc::new(Credentials::random(&plan, &scheduler)?);
+    let launching = LaunchSetting { components, secrets, cache, outputs, credentials, processes, scheduler };
     let (status_requests, rebuilds) = (mpsc::channel(1).1, mpsc::channel(1).1);
     let setting = Setting { launching, signals, status_requests, rebuilds };
     Ok(supervise(Arc::new(plan), setting, &mut Notes(notes)).await?)

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
@@ -22,7 +22,6 @@ pub use status::{ReplicaStatus, StatusRequest};
 use status::{Starts, replica_statuses};
 use timers::Timers;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
 
 use crate::launch::{LaunchSetting, Launched, Workers, launch, with_causes};
 use crate::node::{Change, NodeEvent};
@@ -180,8 +179,10 @@ impl Run<'_> {
     async fn supervise(&mut self) -> Result<RunReport, WorkerError> {
         let stop = Stop::default();
         let (events_tx, mut events) = mpsc::unbounded_channel();
-        let started = Instant::now();
-        let mut supervision = Supervision::new(&self.plan, fastrand::f64);
+        let scheduler = self.setting.launching.scheduler.clone();
+        let started = scheduler.stopwatch();
+        let mut random = scheduler.random("backoff");
+        let mut supervision = Supervision::new(&self.plan, move || random.f64());
         let mut starts = Starts::default();
         let (compiling_tx, mut compiling) = mpsc::unbounded_channel();
         let launching =
@@ -201,7 +202,8 @@ impl Run<'_> {
             self.observer.note(&Note::Listening { node: self.plan.node(node).name.clone(), address });
         }
         workers.warnings().iter().for_each(|warning| self.observer.note(&Note::Warning(warning.clone())));
-        let mut live = Live { workers, supervision, stop, timers: Timers::default(), deadline: None, next: None };
+        let mut live =
+            Live { workers, supervision, stop, timers: Timers::new(scheduler.clone()), deadline: None, next: None };
         let mut stop_seen = false;
         let mut asking = FuturesUnordered::new();
         while !live.supervision.is_over() {
@@ -209,7 +211,7 @@ impl Run<'_> {
                 // Replicas first: what happened before a stop is told before it.
                 biased;
                 Some(NodeEvent { replica, change }) = events.recv() => {
-                    starts.on(replica, &change);
+                    starts.on(replica, &change, &scheduler);
                     self.observer.change(replica, &change);
                     Event::Node { replica, change }
                 }
@@ -229,7 +231,7 @@ impl Run<'_> {
                 Some(rebuilt) = self.setting.rebuilds.recv(), if live.supervision.takes_rebuilds() => {
                     self.rebuilt(&mut live, rebuilt)
                 }
-                () = sleep_until(live.deadline.unwrap_or_else(Instant::now)), if live.deadline.is_some() => {
+                () = scheduler.sleep_until(live.deadline.unwrap_or_else(|| scheduler.now())), if live.deadline.is_some() => {
                     live.deadline = None;
                     Event::Deadline
                 }
@@ -269,21 +271,21 @@ impl Run<'_> {
             Action::Note(note) => self.observer.note(&note),
             Action::RequestStop => {
                 live.stop.request();
-                live.deadline = Some(Instant::now() + grace);
+                live.deadline = Some(self.setting.launching.scheduler.now() + grace);
             }
             Action::Close => {
                 order(workers, Order::Close);
-                live.deadline = Some(Instant::now() + CLOSE_TIME);
+                live.deadline = Some(self.setting.launching.scheduler.now() + CLOSE_TIME);
             }
-            Action::Restart { replica, after } => timers.set(Instant::now() + after, Event::RestartDue(replica)),
+            Action::Restart { replica, after } => timers.set(after, Event::RestartDue(replica)),
             Action::Start(replica) => order(workers, ReplicaOrder::Start.to(replica)),
             Action::StopReplica(replica) => order(workers, ReplicaOrder::Stop.to(replica)),
             Action::PauseReplica(replica) => order(workers, ReplicaOrder::Pause.to(replica)),
             Action::CloseReplica(replica) => order(workers, ReplicaOrder::Close.to(replica)),
             Action::KillReplica(replica) => order(workers, ReplicaOrder::Kill.to(replica)),
             Action::DropReplica(replica) => order(workers, ReplicaOrder::Drop.to(replica)),
-            Action::GraceGroup(group) => timers.set(Instant::now() + grace, Event::GroupDeadline(group)),
-            Action::GraceRebuild(number) => timers.set(Instant::now() + grace, Event::RebuildDeadline(number)),
+            Action::GraceGroup(group) => timers.set(grace, Event::GroupDeadline(group)),
+            Action::GraceRebuild(number) => timers.set(grace, Event::RebuildDeadline(number)),
             Action::Replace => {
                 let (Rebuilt { plan, components }, nodes) = live.next.take().expect("a rebuild has a plan");
                 let nodes = nodes.iter().map(|&node| (node, plan.node(node).clone())).collect();
@@ -301,6 +303,7 @@ impl Run<'_> {
         let supervision = Supervision::ended(&self.plan);
         loop {
             tokio::select! {
+                biased;
                 Some(signal) = self.setting.signals.recv() => return Some(signal),
                 Some(Rebuilt { plan, components }) = self.setting.rebuilds.recv() => {
                     self.setting.launching.components = components;
@@ -349,6 +352,7 @@ async fn launched<L>(
     let mut launching = pin!(launching);
     loop {
         tokio::select! {
+            biased;
             launched = &mut launching => return Ok(launched),
             Some(signal) = signals.recv() => return Err(signal),
             Some(request) = status_requests.recv() => answer(request),

@@ -9,7 +9,7 @@ mod rebuild;
 mod sockets;
 mod temporary_dir;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -21,6 +21,7 @@ pub use credentials::{Caller, EdgeCredential, WorkerCredentials};
 use endpoints::Servers;
 use lp_base::plan::{ComponentFiles, MissingComponent, NodeId, NodeKind, NodePlan, Plan, ReplicaId, Secrets};
 use lp_base::replica::{Outputs, ProgramInfo, ReplicaSpec, Stop};
+use lp_base::scheduler::Scheduler;
 use lp_base::words::Digest;
 use lp_component::component::ReadError;
 use lp_courier::grpc::ReflectionError;
@@ -55,6 +56,8 @@ pub struct Surroundings {
     pub endpoints: Endpoints,
     /// The directory of the run, for what its replicas have of their own in it.
     pub run_dir: Option<PathBuf>,
+    /// Where the time, the random numbers and the tasks of the worker and its guests come from.
+    pub scheduler: Scheduler,
 }
 
 /// Why a worker can't run its replicas.
@@ -90,6 +93,9 @@ pub enum WorkerError {
     /// A component can't be compiled or linked.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// Worker processes can't be simulated.
+    #[error("only launch type `threads` can be simulated")]
+    NotSimulated,
     /// Worker processes are needed, and how to start them is not known.
     #[error("worker processes can't be started here")]
     NoProcesses,
@@ -170,7 +176,7 @@ pub struct ReplicaStats {
 pub struct Worker {
     plan: Plan,
     stop: Stop,
-    replicas: HashMap<ReplicaId, Local>,
+    replicas: BTreeMap<ReplicaId, Local>,
     peers: Peers,
     events: mpsc::UnboundedSender<NodeEvent>,
     tasks: JoinSet<()>,
@@ -178,6 +184,7 @@ pub struct Worker {
     cache: Option<CompileCache>,
     run_dir: Option<PathBuf>,
     servers: Servers,
+    scheduler: Scheduler,
 }
 
 /// A replica of this worker, running or not.
@@ -212,8 +219,16 @@ impl Worker {
         files: &ComponentFiles,
         cache: CompileCache,
         compiling: &mpsc::UnboundedSender<Compiling>,
+        scheduler: &Scheduler,
     ) -> Result<(), WorkerError> {
-        Self::compile_nodes(plan, files, &(0..).map(NodeId).take(plan.nodes.len()).collect(), cache, compiling)
+        Self::compile_nodes(
+            plan,
+            files,
+            &(0..).map(NodeId).take(plan.nodes.len()).collect(),
+            cache,
+            compiling,
+            scheduler,
+        )
     }
 
     /// Compiles the components of `nodes` of `plan`, as far as `cache` does not have them.
@@ -223,19 +238,20 @@ impl Worker {
         nodes: &BTreeSet<NodeId>,
         cache: CompileCache,
         compiling: &mpsc::UnboundedSender<Compiling>,
+        scheduler: &Scheduler,
     ) -> Result<(), WorkerError> {
         let one_each: Vec<_> = nodes.iter().map(|&node| ReplicaId { node, index: 0 }).collect();
-        Components::load(plan, files, &one_each, Some(cache), compiling).map(drop)
+        Components::load(plan, files, &one_each, Some(cache), compiling, scheduler).map(drop)
     }
 
     /// Compiles and links the replicas of worker number `index` of `plan` without starting any. Calls from elsewhere
     /// are accepted from here on, and wait.
     pub fn load(plan: &Plan, index: usize, surroundings: Surroundings) -> Result<Self, WorkerError> {
-        let Surroundings { components: files, secrets, cache, outputs, stop, events, compiling, endpoints, run_dir } =
-            surroundings;
+        let Surroundings { components: files, secrets, cache, outputs, stop, events, compiling, .. } = surroundings;
+        let Surroundings { endpoints, run_dir, scheduler, .. } = surroundings;
         let replicas = &plan.workers[index].replicas;
-        let components = Components::load(plan, &files, replicas, cache.clone(), &compiling)?;
-        let peers = Peers::new(plan, index, endpoints.workers.as_ref());
+        let components = Components::load(plan, &files, replicas, cache.clone(), &compiling, &scheduler)?;
+        let peers = Peers::new(plan, index, endpoints.workers.as_ref(), &scheduler);
         let program = Arc::new(ProgramInfo {
             name: plan.program.clone(),
             launch_type: plan.launch_type.to_string(),
@@ -243,7 +259,7 @@ impl Worker {
             watched: plan.watched,
         });
         let mut nodes = HashMap::new();
-        let mut locals = HashMap::new();
+        let mut locals = BTreeMap::new();
         for &replica in replicas {
             let (plan_of_node, node) = match nodes.get(&replica.node.0) {
                 Some(known) => Clone::clone(known),
@@ -265,12 +281,13 @@ impl Worker {
                 label: mailbox.label().to_owned(),
                 sink,
                 stop: Stop::default(),
+                scheduler: scheduler.clone(),
                 memory_bytes: Arc::default(),
             });
             let (runtime, alive) = (components.runtime.clone(), Arc::default());
             locals.insert(replica, Local { node, spec, mailbox, temporary_dir, task: None, runtime, alive });
         }
-        let servers = Servers::start(plan, endpoints, &peers, &components)?;
+        let servers = Servers::start(plan, endpoints, &peers, &components, &scheduler)?;
         let warnings = components.runtime.warnings().to_vec();
         Ok(Self {
             plan: plan.clone(),
@@ -283,6 +300,7 @@ impl Worker {
             cache,
             run_dir,
             servers,
+            scheduler,
         })
     }
 
@@ -301,12 +319,13 @@ impl Worker {
         let (node, spec, mailbox) = (local.node.clone(), local.spec.clone(), local.mailbox.clone());
         let events = self.events.clone();
         let (temporary_dir, runtime, alive) = (local.temporary_dir.clone(), local.runtime.clone(), local.alive.clone());
-        local.task = Some(self.tasks.spawn(async move {
+        let life = async move {
             let _runtime = runtime;
             let _alive = alive.lock_owned().await;
-            temporary_dir::make_anew(temporary_dir).await;
+            temporary_dir::make_anew(temporary_dir, &spec.scheduler).await;
             run_replica(replica, node, spec, mailbox, events).await;
-        }));
+        };
+        local.task = Some(self.scheduler.spawn_in(&mut self.tasks, life));
     }
 
     /// Asks `replica` alone to stop, while the program goes on.
@@ -322,6 +341,11 @@ impl Worker {
         if let Some(task) = self.replicas.get(&replica).and_then(|local| local.task.as_ref()) {
             task.abort();
         }
+    }
+
+    /// Where its time and its tasks come from.
+    pub fn scheduler(&self) -> &Scheduler {
+        &self.scheduler
     }
 
     /// What a user should know of how the worker runs.

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use key::{KeyFile, SEAL_BYTES, SealKey};
+use lp_base::scheduler::Scheduler;
 use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -60,15 +61,15 @@ pub enum CacheError {
 }
 
 impl CompileCache {
-    /// The cache in `dir`, which is made with mode 0700 if it is not there.
-    pub fn open(dir: &Path) -> Result<Self, CacheError> {
+    /// The cache in `dir`, which is made with mode 0700 if it is not there. A new one gets a random key.
+    pub fn open(dir: &Path, scheduler: &Scheduler) -> Result<Self, CacheError> {
         let opened = |source| CacheError::Open { dir: dir.to_owned(), source };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(opened)?;
         if !is_private(&fs::metadata(dir).map_err(opened)?) {
             return Err(CacheError::Shared { path: dir.to_owned() });
         }
         let path = dir.join("key");
-        match SealKey::read_or_make(&path).map_err(opened)? {
+        match SealKey::read_or_make(&path, scheduler).map_err(opened)? {
             KeyFile::Key(key) => Ok(Self { dir: dir.to_owned(), key }),
             KeyFile::Shared => Err(CacheError::Shared { path }),
             KeyFile::Other => Err(CacheError::NotAKey { path }),

@@ -1,8 +1,8 @@
 //! The two engines of a process, the memory they set aside, and the ticker that makes busy guests yield.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
+use lp_base::scheduler::{Scheduler, Ticking};
 use lp_sandbox::{EPOCH_TICK, Kind, Ticks};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Result};
 
@@ -94,36 +94,25 @@ fn pool(demand: &Demand) -> PoolingAllocationConfig {
     pool
 }
 
-/// A thread that advances the epochs of the engines until it is dropped.
+/// Advances the epochs of the engines as time passes, until it is dropped.
 pub(super) struct Ticker {
-    stopped: Arc<AtomicBool>,
+    _ticking: Ticking,
     ticks: Ticks,
 }
 
 impl Ticker {
-    pub(super) fn start(engines: Vec<Engine>) -> std::io::Result<Self> {
-        let stopped = Arc::new(AtomicBool::new(false));
-        let stop = stopped.clone();
+    pub(super) fn start(engines: Vec<Engine>, scheduler: &Scheduler) -> std::io::Result<Self> {
         let ticks = Ticks::default();
         let counted = ticks.clone();
-        std::thread::Builder::new().name("epochs".to_owned()).spawn(move || {
-            while !stop.load(Ordering::Relaxed) {
-                std::thread::sleep(EPOCH_TICK);
-                counted.fetch_add(1, Ordering::Relaxed);
-                engines.iter().for_each(Engine::increment_epoch);
-            }
+        let ticking = scheduler.every("epochs", EPOCH_TICK, move |periods| {
+            counted.fetch_add(periods, Ordering::Relaxed);
+            engines.iter().for_each(Engine::increment_epoch);
         })?;
-        Ok(Self { stopped, ticks })
+        Ok(Self { _ticking: ticking, ticks })
     }
 
     /// Its ticks so far.
     pub(super) fn ticks(&self) -> &Ticks {
         &self.ticks
-    }
-}
-
-impl Drop for Ticker {
-    fn drop(&mut self) {
-        self.stopped.store(true, Ordering::Relaxed);
     }
 }

@@ -4,9 +4,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use lp_base::scheduler::Scheduler;
 use lp_courier::{KeepOnDrop, Message};
 use lp_sandbox::CallStyle;
-use tokio::task::JoinSet;
 use wasmtime::component::{Accessor, FutureReader, Lift, LinkerInstance, Lower, Resource};
 use wasmtime::{AsContextMut, Result, StoreContextMut, format_err};
 
@@ -20,6 +20,9 @@ pub(super) type Outcome = Pin<Box<dyn Future<Output = Result<Payload>> + Send>>;
 pub(super) trait Imported<T: 'static, H: 'static>: Send + Sync + 'static {
     /// Starts the call; the future makes it. `handle` is given for the methods of a handle resource.
     fn call(&self, store: StoreContextMut<'_, T>, handle: Option<Resource<H>>, request: Message) -> Outcome;
+
+    /// Where the tasks of a store come from, for calls that go on by themselves.
+    fn scheduler<'a>(&self, data: &'a T) -> &'a Scheduler;
 }
 
 /// Links `name` to `imported`.
@@ -90,8 +93,9 @@ where
 {
     linker.func_wrap_async(name, move |mut store: StoreContextMut<'_, T>, args: Args<P, H>| {
         let (outcome, block) = begun(&*imported, store.as_context_mut(), args);
+        let scheduler = imported.scheduler(store.data()).clone();
         Box::new(async move {
-            let outcome = started(outcome, block).await;
+            let outcome = started(outcome, block, &scheduler).await;
             Ok((FutureReader::new(store, async move { outcome.await.map(value) })?,))
         })
     })
@@ -109,18 +113,16 @@ fn begun<T: 'static, H: 'static, const P: usize>(
 
 /// Starts a call whose outcome the guest asks for later, or never: it goes on by itself, until the guest drops its end
 /// of the future or the store ends.
-async fn started(mut outcome: Outcome, block: KeepOnDrop) -> Outcome {
+async fn started(mut outcome: Outcome, block: KeepOnDrop, scheduler: &Scheduler) -> Outcome {
     let first = futures::poll!(&mut outcome);
     drop(block);
     match first {
         Poll::Ready(result) => Box::pin(async { result }),
         Poll::Pending => {
-            let mut calls = JoinSet::new();
-            calls.spawn(outcome);
-            Box::pin(async move {
-                let joined = calls.join_next().await.expect("the set has the one call");
-                joined.unwrap_or_else(|error| Err(format_err!("the call ended early: {error}")))
-            })
+            let call = scheduler.spawn(outcome);
+            Box::pin(
+                async move { call.await.unwrap_or_else(|error| Err(format_err!("the call ended early: {error}"))) },
+            )
         }
     }
 }

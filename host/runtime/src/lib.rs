@@ -4,6 +4,11 @@
 //! [`Code::link`] binds its imports to the host and to other nodes' mailboxes, [`Linked::start`] makes a [`Replica`]
 //! of it with a store of its own, and [`Replica::serve`] runs that until its mailbox is closed.
 
+#![cfg_attr(
+    not(test),
+    deny(clippy::disallowed_methods, clippy::disallowed_types, reason = "a run can be simulated: see `scheduler`")
+)]
+
 mod cache;
 mod engine;
 mod export;
@@ -26,6 +31,7 @@ pub use engine::EngineKey;
 use engine::{Demand, Ticker};
 use lp_base::plan::LimitsPlan;
 use lp_base::replica::{Failure, ReplicaSpec};
+use lp_base::scheduler::Scheduler;
 use lp_sandbox::{GrantError, Kind, State, Ticks};
 pub use peers::{EdgeSpec, HandleSpec, MethodSpec, TargetSpec};
 pub use replica::Replica;
@@ -102,10 +108,11 @@ pub enum StartError {
 
 impl Runtime {
     /// Makes the engines, with pools sized for `sources`. Where a pool can't be had, instances are allocated on demand
-    /// and [`Self::warnings`] says so.
+    /// and [`Self::warnings`] says so. Busy guests yield as the time of `scheduler` passes.
     pub fn new<'a>(
         sources: impl IntoIterator<Item = Source<'a>>,
         cache: Option<CompileCache>,
+        scheduler: &Scheduler,
     ) -> Result<Self, RuntimeError> {
         let mut demands: HashMap<EngineKey, Demand> = HashMap::new();
         for source in sources {
@@ -119,7 +126,7 @@ impl Runtime {
             }
             engines.insert(key, pooled.engine);
         }
-        let ticker = Ticker::start(engines.values().cloned().collect()).map_err(RuntimeError::Ticker)?;
+        let ticker = Ticker::start(engines.values().cloned().collect(), scheduler).map_err(RuntimeError::Ticker)?;
         Ok(Self { engines, cache, warnings, ticker })
     }
 

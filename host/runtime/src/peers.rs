@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lp_base::calls::{KeptBytes, Origin};
+use lp_base::scheduler::Scheduler;
 use lp_base::words::Pick;
 use lp_courier::{CallContext, CallError, CallOptions, Message, Peer, Urgency};
 use lp_sandbox::{CallStyle, Denials, State};
@@ -214,6 +215,10 @@ impl Imported<State, Handle> for Plain {
             }
         })
     }
+
+    fn scheduler<'a>(&self, state: &'a State) -> &'a Scheduler {
+        &state.spec.scheduler
+    }
 }
 
 /// The replicas that a handle interface leads to, over all handles of the node that fit it.
@@ -328,5 +333,9 @@ impl Imported<State, Handle> for Method {
                 Err(error) => call.failed(&callee, error),
             }
         })
+    }
+
+    fn scheduler<'a>(&self, state: &'a State) -> &'a Scheduler {
+        &state.spec.scheduler
     }
 }

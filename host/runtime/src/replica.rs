@@ -115,7 +115,7 @@ impl Replica {
             ran();
         };
         let (turns, breach) = (self.turns.clone(), self.store.data().breach.clone());
-        let mut alarm = Alarm::new(self.store.data().meter.clone());
+        let mut alarm = Alarm::new(self.store.data().meter.clone(), self.store.data().spec.scheduler.clone());
         let result = turns.of(async {
             let mut served: Pin<Box<dyn Future<Output = wasmtime::Result<()>> + Send>> = match self.kind {
                 Kind::Plain => Box::pin(self.serve_one_by_one(&mailbox, &ran)),

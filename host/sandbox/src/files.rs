@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lp_base::interfaces::DIRS;
+use lp_base::scheduler::Scheduler;
 use lp_base::words::{Access, Sandbox};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 use rustix::io::Errno;
@@ -38,15 +39,15 @@ struct Granted {
 }
 
 impl Files {
-    /// Opens what is granted.
-    pub fn open(sandbox: &Sandbox) -> Result<Files, GrantError> {
+    /// Opens what is granted. A simulation reads and writes on its own thread, as it does everything.
+    pub fn open(sandbox: &Sandbox, scheduler: &Scheduler) -> Result<Files, GrantError> {
+        let on_this_thread = scheduler.is_simulated();
         let mut dirs: Vec<Granted> = Vec::new();
         for dir in &sandbox.dirs {
             let opened = open(&dir.host, OFlags::RDONLY | OFlags::DIRECTORY).map_err(failed(&dir.host))?;
             let (perms, mode) = rights(dir.access);
-            let dir =
-                Granted { guest: dir.guest.clone(), dir: Dir::new(opened, perms, mode, false), files: BTreeMap::new() };
-            dirs.push(dir);
+            let (guest, dir) = (dir.guest.clone(), Dir::new(opened, perms, mode, on_this_thread));
+            dirs.push(Granted { guest, dir, files: BTreeMap::new() });
         }
         for file in &sandbox.files {
             let (parent, name) = file.guest.rsplit_once('/').unwrap_or_default();
@@ -65,7 +66,7 @@ impl Files {
                 }
             };
             let (perms, mode) = rights(file.access);
-            dirs[place].files.insert(name.to_owned(), File::new(opened, perms, mode, false));
+            dirs[place].files.insert(name.to_owned(), File::new(opened, perms, mode, on_this_thread));
         }
         Ok(Files { dirs })
     }

@@ -1,6 +1,7 @@
 //! Links the interfaces that the host itself serves to guests; [`interfaces::ALL`] lists them.
 
 mod files;
+mod sleep;
 mod sockets;
 mod stopping;
 
@@ -34,11 +35,11 @@ fn add_bundle(linker: &mut Linker<State>, bundle: Bundle, component: &Component,
     match bundle {
         Bundle::Wasi02 => {
             wasmtime_wasi::p2::add_to_linker_async(linker)?;
-            replace(linker, &[files::p2::add_to_linker, sockets::add_p2_to_linker])
+            replace(linker, &[files::p2::add_to_linker, sockets::add_p2_to_linker, sleep::add_p2_to_linker])
         }
         Bundle::Wasi03 => {
             wasmtime_wasi::p3::add_to_linker(linker)?;
-            replace(linker, &[files::p3::add_to_linker, sockets::add_p3_to_linker])
+            replace(linker, &[files::p3::add_to_linker, sockets::add_p3_to_linker, sleep::add_p3_to_linker])
         }
         Bundle::Http02 => wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker),
         Bundle::Http03 => wasmtime_wasi_http::p3::add_to_linker(linker),

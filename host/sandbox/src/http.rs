@@ -11,6 +11,7 @@ use connection::Connector;
 use http::{HeaderValue, Method, Request, Response, header};
 use lp_base::interfaces::HTTP;
 use lp_base::plan::NodePlan;
+use lp_base::scheduler::Scheduler;
 use lp_base::words::{HttpGrant, Limit, Origin};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::ResourceTable;
@@ -40,7 +41,7 @@ struct Hooks {
 }
 
 impl HttpClient {
-    pub fn new(node: &NodePlan, denials: &Denials, breach: Breach) -> Self {
+    pub fn new(node: &NodePlan, denials: &Denials, breach: Breach, scheduler: &Scheduler) -> Self {
         let limits = &node.limits;
         let mut ctx = WasiHttpCtx::new();
         ctx.set_field_size_limit(usize::try_from(limits.http_header_bytes).unwrap_or(usize::MAX));
@@ -49,7 +50,7 @@ impl HttpClient {
             denials: denials.clone(),
             requests_max: limits.http_requests,
             requests: Arc::new(Semaphore::new(limits.http_requests as usize)),
-            connector: Connector::new(node, denials),
+            connector: Connector::new(node, denials, scheduler.clone()),
             body_limit: BodyLimit { bytes_max: limits.http_body_bytes, denials: denials.clone() },
         };
         Self { ctx, hooks, headers: Headers::new(limits, breach) }
@@ -126,15 +127,16 @@ async fn send(
     let request = request.map(|body| body_limit.clone().request(body));
 
     let (mut sender, connection) = connector.connect(origin, &options).await?;
-    let connection = wasmtime_wasi::runtime::spawn(async move {
+    let connection = connector.scheduler.spawn(async move {
         let _permit = permit;
         connection.await
     });
     let first_byte = connection::timeout(options.first_byte_timeout, connection::READ_TIME);
-    let response = tokio::time::timeout(first_byte, sender.send_request(request)).await;
+    let response = connector.scheduler.timeout(first_byte, sender.send_request(request)).await;
     let response = response.map_err(|_| Error::ConnectionReadTimeout)?;
     let response = response.map_err(|error| connector.not_answered(error))?;
     let between_bytes = connection::timeout(options.between_bytes_timeout, connection::READ_TIME);
-    let response = response.map(|body| body_limit.response(body, between_bytes));
-    Ok((response, Box::new(async move { connection.await.map_err(Error::from) })))
+    let response = response.map(|body| body_limit.response(body, between_bytes, connector.scheduler.clone()));
+    // A task that was ended was of no more use to anybody.
+    Ok((response, Box::new(async move { connection.await.unwrap_or(Ok(())).map_err(Error::from) })))
 }

@@ -3,6 +3,11 @@
 //! It knows nothing of calls between nodes and nothing of how components are compiled: those are the runtime's. It is a
 //! crate of its own because most of wasmtime's glue is compiled here, and nothing of it changes when calls do.
 
+#![cfg_attr(
+    not(test),
+    deny(clippy::disallowed_methods, clippy::disallowed_types, reason = "a run can be simulated: see `scheduler`")
+)]
+
 mod clock;
 mod denials;
 mod files;

@@ -6,13 +6,12 @@ use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
 
 pub use budget::Budget;
 use bytes::Bytes;
 use lp_base::replica::{LINE_BYTES_MAX, LineSink, Stream};
+use lp_base::scheduler::Sleep;
 use tokio::io::AsyncWrite;
-use tokio::time::Sleep;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
@@ -31,7 +30,7 @@ pub struct LineWriter {
     partial: Arc<Mutex<Vec<u8>>>,
     budget: Arc<Budget>,
     /// Until when this one waits to write more.
-    waiting: Option<Pin<Box<Sleep>>>,
+    waiting: Option<Sleep>,
 }
 
 impl Clone for LineWriter {
@@ -58,7 +57,7 @@ impl LineWriter {
         for line in lines.lines() {
             self.room().await;
             let line = format!("{prefix}{line}");
-            self.budget.spend(line.len(), Instant::now())?;
+            self.budget.spend(line.len(), self.budget.now())?;
             let mut rest = line.as_str();
             while !rest.is_empty() {
                 let (piece, after) = rest.split_at(rest.floor_char_boundary(LINE_BYTES_MAX));
@@ -71,8 +70,9 @@ impl LineWriter {
 
     /// Waits until something may be written.
     async fn room(&self) {
-        if self.budget.available(Instant::now()) == 0 {
-            tokio::time::sleep(self.budget.wait(Instant::now())).await;
+        let now = self.budget.now();
+        if self.budget.available(now) == 0 {
+            self.budget.refill(now).await;
         }
     }
 
@@ -146,14 +146,14 @@ impl AsyncWrite for LineWriter {
                 ready!(waiting.as_mut().poll(cx));
                 self.waiting = None;
             }
-            let now = Instant::now();
+            let now = self.budget.now();
             let available = self.budget.available(now).min(bytes.len());
             if available > 0 || bytes.is_empty() {
                 self.budget.spend(available, now).map_err(io::Error::other)?;
                 self.write_all(&bytes[..available]);
                 return Poll::Ready(Ok(available));
             }
-            self.waiting = Some(Box::pin(tokio::time::sleep(self.budget.wait(now))));
+            self.waiting = Some(self.budget.refill(now));
         }
     }
 
@@ -168,7 +168,7 @@ impl AsyncWrite for LineWriter {
 
 impl OutputStream for LineWriter {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.budget.spend(bytes.len(), Instant::now()).map_err(|hit| StreamError::Trap(hit.into()))?;
+        self.budget.spend(bytes.len(), self.budget.now()).map_err(|hit| StreamError::Trap(hit.into()))?;
         self.write_all(&bytes);
         Ok(())
     }
@@ -178,7 +178,7 @@ impl OutputStream for LineWriter {
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(self.budget.available(Instant::now()).min(LINE_BYTES_MAX))
+        Ok(self.budget.available(self.budget.now()).min(LINE_BYTES_MAX))
     }
 }
 
@@ -194,6 +194,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use lp_base::plan::LimitsPlan;
+    use lp_base::scheduler::Scheduler;
 
     use super::{Budget, LINE_BYTES_MAX, LineSink, LineWriter, Stream};
     use crate::limits::Breach;
@@ -209,7 +210,7 @@ mod tests {
 
     fn check_lines(writes: &[&[u8]], expected: &[&[u8]]) {
         let lines = Arc::new(Lines::default());
-        let budget = Arc::new(Budget::new(&LimitsPlan::default(), Breach::default()));
+        let budget = Arc::new(Budget::new(&LimitsPlan::default(), Breach::default(), Scheduler::default()));
         let writer = LineWriter::new(Stream::Stdout, lines.clone(), budget);
         writes.iter().for_each(|bytes| writer.write_all(bytes));
         writer.finish();
@@ -248,7 +249,7 @@ mod tests {
     #[tokio::test]
     async fn a_long_line_of_a_log_is_cut_between_characters() {
         let lines = Arc::new(Lines::default());
-        let budget = Arc::new(Budget::new(&LimitsPlan::default(), Breach::default()));
+        let budget = Arc::new(Budget::new(&LimitsPlan::default(), Breach::default(), Scheduler::default()));
         let writer = LineWriter::new(Stream::Stderr, lines.clone(), budget);
         writer.log("x", &"🦀".repeat(LINE_BYTES_MAX / 4)).await.expect("it is within the limits");
         let lines = lines.0.lock().expect("no test panics with it");

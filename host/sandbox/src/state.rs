@@ -58,7 +58,8 @@ impl State {
     /// If something that the replica is granted can't be opened.
     pub fn new(spec: Arc<ReplicaSpec>, kind: Kind, turns: Arc<Turns>) -> Result<Self, GrantError> {
         let breach = Breach::default();
-        let budget = Arc::new(Budget::new(&spec.node.limits, breach.clone()));
+        let scheduler = &spec.scheduler;
+        let budget = Arc::new(Budget::new(&spec.node.limits, breach.clone(), scheduler.clone()));
         let stdout = LineWriter::new(Stream::Stdout, spec.sink.clone(), budget.clone());
         let stderr = LineWriter::new(Stream::Stderr, spec.sink.clone(), budget);
         let node = &spec.node;
@@ -70,15 +71,15 @@ impl State {
         wasi.envs(&secrets.env.iter().map(|(name, value)| (name, value.expose())).collect::<Vec<_>>());
         let denials = Denials::new(&spec.label, spec.sink.clone());
         sockets::judge(&mut wasi, &node.sandbox.network, &denials);
-        clock::set(&mut wasi, node.sandbox.clock);
-        random::set(&mut wasi, node.sandbox.random, &spec.label);
+        clock::set(&mut wasi, node.sandbox.clock, scheduler);
+        random::set(&mut wasi, node.sandbox.random, &spec.label, scheduler);
         let config = node.config.iter().map(|(key, value)| (key.clone(), value.clone()));
         let config = config.chain(secrets.config.iter().map(|(key, value)| (key.clone(), value.expose().to_owned())));
         Ok(Self {
             wasi: wasi.build(),
             table: ResourceTable::new(),
-            files: Files::open(&node.sandbox)?,
-            http: HttpClient::new(node, &denials, breach.clone()),
+            files: Files::open(&node.sandbox, scheduler)?,
+            http: HttpClient::new(node, &denials, breach.clone(), scheduler),
             denials,
             config: config.collect(),
             limits: Growth::new(&node.limits, spec.memory_bytes.clone()),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use lp_base::calls::ReplicaIndex;
 use lp_base::plan::{NodeId, Plan, ReplicaId};
+use lp_base::scheduler::Scheduler;
 use lp_base::words::parse_duration;
 use lp_component::component::{Component, Interface, MethodTypes, described};
 use lp_component::proto::{method_name, service_name, wit_of_response};
@@ -65,7 +66,8 @@ impl Callee {
     /// Calls the method at `path`.
     async fn call(&self, path: &str, request: &[u8], timeout: Duration) -> Result<Vec<u8>, CallError> {
         let limits = RemoteLimits { in_flight_max: 1, message_bytes_max: self.message_bytes_max };
-        let process = RemoteProcess::new(Connection::new(self.address.clone()), limits);
+        let connection = Connection::new(self.address.clone(), Scheduler::default());
+        let process = RemoteProcess::new(connection, limits, Scheduler::default());
         let path = path.parse().expect("names of WIT are ASCII words, and so are those made of them");
         let (label, exchange, passes) = (self.label.clone(), Exchange::new(0), self.passes.clone());
         let remote = Remote::new(label, ReplicaIndex(0), exchange, process, passes, Arc::from([path]));

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
+use lp_base::scheduler::Scheduler;
 use lp_run::worker::Compiling;
 use lp_runtime::{CacheError, CompileCache};
 
@@ -54,7 +55,7 @@ fn name(component: &Path) -> String {
 
 /// The compile cache in `dir`. Without one, components are compiled every time.
 pub(super) fn open_cache(dir: &Path, screen: &Screen) -> Option<CompileCache> {
-    match CompileCache::open(dir) {
+    match CompileCache::open(dir, &Scheduler::default()) {
         Ok(cache) => Some(cache),
         Err(error) => {
             warn_of_no_cache(&error, screen);

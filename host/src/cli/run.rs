@@ -16,6 +16,7 @@ use std::thread::Scope;
 use announced::Announced;
 use clap::ValueEnum;
 use lp_base::plan::{ComponentFiles, LaunchType, Plan, Secrets};
+use lp_base::scheduler::Scheduler;
 use lp_build::Compile;
 use lp_build::watch::{Replacing, Watch};
 use lp_run::launch::{Credentials, LaunchSetting, ProcessSetting};
@@ -137,12 +138,12 @@ async fn launch<'s>(
     watch: Option<(Watch, &'s Scope<'s, '_>)>,
     screen: &'s Screen,
 ) -> Result<(RunReport, Option<Announced>), Failure> {
-    let recent = RecentLines::default();
+    let (recent, scheduler) = (RecentLines::default(), Scheduler::default());
     let (signals_tx, signals) = mpsc::unbounded_channel();
     forward_signals(signals_tx.clone()).map_err(not_launched)?;
     let (status_tx, status_requests) = mpsc::channel(STATUS_REQUESTS_MAX);
-    let credentials = Arc::new(Credentials::random(&plan).map_err(not_launched)?);
-    let announced = Announced::new(&plan, recent.clone(), signals_tx, status_tx, credentials.clone());
+    let credentials = Arc::new(Credentials::random(&plan, &scheduler).map_err(not_launched)?);
+    let announced = Announced::new(&plan, recent.clone(), signals_tx, status_tx, credentials.clone(), &scheduler);
     let mut announced = match announced {
         Ok(announced) => Some(announced),
         Err(error) if args.terminal == Terminal::Tmux => return Err(not_launched(error)),
@@ -186,6 +187,7 @@ async fn launch<'s>(
         outputs: outputs.clone(),
         credentials,
         processes: processes.map_err(not_launched)?,
+        scheduler,
     };
     let setting = Setting { launching, signals, status_requests, rebuilds };
     let report =

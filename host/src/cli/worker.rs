@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use listenfd::ListenFd;
 use lp_base::plan::Plan;
+use lp_base::scheduler::Scheduler;
 use lp_base::words::Hardening;
 use lp_run::launch::{Granted, Hardened, WorkerFiles, WorkerSetting, harden, run_worker_process};
 use lp_run::worker::{Endpoints, WorkerCredentials, WorkerSockets, make_temporary_dirs};
@@ -50,7 +51,8 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
         }
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
-    let setting = WorkerSetting { plan, components, index: args.index, hardened, endpoints, run_dir, cache };
+    let (index, scheduler) = (args.index, Scheduler::default());
+    let setting = WorkerSetting { plan, components, index, hardened, endpoints, run_dir, cache, scheduler };
     let worker = run_worker_process(setting, std::io::stdin(), std::io::stdout());
     runtime.block_on(worker);
     // Guests may still be on the runtime's threads for a tick; they are not waited for.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use lp_base::plan::{NodeId, Plan};
+use lp_base::scheduler::Scheduler;
 use lp_base::words::Digest;
 use lp_component::component::Component;
 use lp_program::program::{Linked, Problems};
@@ -215,8 +216,9 @@ impl<'a> Rebuilding<'a> {
         let ids = (0..).map(NodeId).zip(&rebuilt.plan.nodes).filter(|(_, node)| nodes.contains(&node.name));
         let (ids, Rebuilt { plan, components }) = (ids.map(|(id, _)| id).collect(), rebuilt.clone());
         // On a thread that is left behind when the program ends, because a compilation can't be stopped.
+        let (told, _) = mpsc::unbounded_channel();
         let compiling = std::thread::spawn(move || {
-            Worker::compile_nodes(&plan, &components, &ids, cache, &mpsc::unbounded_channel().0)
+            Worker::compile_nodes(&plan, &components, &ids, cache, &told, &Scheduler::default())
         });
         while !compiling.is_finished() {
             if *self.stopped.borrow() {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::{Builder, SendRequest};
+use lp_base::scheduler::Scheduler;
 
 use super::socket::Address;
 use super::stream::{FRAME_BYTES, WINDOW_BYTES};
@@ -22,12 +23,13 @@ pub struct Connection {
     current: Mutex<Option<Sender>>,
     /// Held by the one who connects.
     connecting: tokio::sync::Mutex<()>,
+    scheduler: Scheduler,
 }
 
 impl Connection {
-    /// A way to what listens at `address`. Nothing is connected yet.
-    pub fn new(address: Address) -> Self {
-        Self { address, current: Mutex::new(None), connecting: tokio::sync::Mutex::new(()) }
+    /// A way to what listens at `address`. Nothing is connected yet. Its task and its timers are `scheduler`'s.
+    pub fn new(address: Address, scheduler: Scheduler) -> Self {
+        Self { address, current: Mutex::new(None), connecting: tokio::sync::Mutex::new(()), scheduler }
     }
 
     /// The sender of an open connection, for so many calls at the same time. Connecting is tried until it works; the caller
@@ -38,6 +40,7 @@ impl Connection {
         }
         let _connecting = self.connecting.lock().await;
         let mut backoff = BACKOFF_MIN;
+        let mut random = self.scheduler.random("connections");
         loop {
             if let Some(sender) = self.open() {
                 return sender;
@@ -49,7 +52,7 @@ impl Connection {
                 }
                 Err(_) => {
                     // Many callers lose a worker at the same moment and should not come back at the same moment.
-                    tokio::time::sleep(backoff.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+                    self.scheduler.sleep(backoff.mul_f64(0.5 + random.f64() / 2.0)).await;
                     backoff = (backoff * 2).min(BACKOFF_MAX);
                 }
             }
@@ -74,11 +77,13 @@ impl Connection {
         let (sender, connection) = builder.handshake(stream).await.map_err(io::Error::other)?;
         let closed = Arc::new(AtomicBool::new(false));
         let ends = closed.clone();
-        tokio::spawn(async move {
+        let driving = self.scheduler.spawn(async move {
             // How it ended is seen by the calls that were under way.
             let _ = connection.await;
             ends.store(true, Ordering::Relaxed);
         });
+        // It ends with the last sender, or with the other end.
+        driving.detach();
         Ok(Sender { sender, closed })
     }
 }

@@ -4,11 +4,15 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
+use hyper::rt::{Executor, Sleep, Timer};
 use hyper::server::conn::http2::Builder;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
+use lp_base::scheduler::{self, Scheduler};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tonic::body::Body;
 use tonic::server::{Grpc, UnaryService};
@@ -20,8 +24,8 @@ use super::service::{Service, Services};
 use super::stream::{FRAME_BYTES, WINDOW_BYTES};
 use crate::{CallContext, Message, Peer};
 
-/// Serves a client outside of the program, until it closes its connection.
-pub async fn serve_client<S>(stream: S, services: Services, in_flight_max: u32)
+/// Serves a client outside of the program, until it closes its connection. Its tasks and timers are `scheduler`'s.
+pub async fn serve_client<S>(stream: S, services: Services, in_flight_max: u32, scheduler: Scheduler)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -30,8 +34,8 @@ where
         async move { Ok::<_, Infallible>(answer.await) }
     });
     // How a connection ends is the client's matter; calls that it leaves behind are dropped with it.
-    let _ = Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
+    let _ = Builder::new(Scheduled(scheduler.clone()))
+        .timer(Scheduled(scheduler))
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES)
         .max_frame_size(FRAME_BYTES)
@@ -39,6 +43,47 @@ where
         .max_concurrent_streams(in_flight_max)
         .serve_connection(TokioIo::new(stream), answer)
         .await;
+}
+
+/// Gives hyper its tasks and timers.
+#[derive(Clone)]
+struct Scheduled(Scheduler);
+
+impl<F> Executor<F> for Scheduled
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    fn execute(&self, future: F) {
+        // hyper ends it with the connection.
+        self.0.spawn(future).detach();
+    }
+}
+
+impl Timer for Scheduled {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
+        Box::pin(Slept(self.0.sleep(duration)))
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
+        Box::pin(Slept(self.0.sleep_until(deadline)))
+    }
+
+    fn now(&self) -> Instant {
+        self.0.now()
+    }
+}
+
+struct Slept(scheduler::Sleep);
+
+impl Sleep for Slept {}
+
+impl Future for Slept {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.as_mut().poll(cx)
+    }
 }
 
 async fn answer(service: Arc<Service>, request: http::Request<Incoming>) -> http::Response<Body> {

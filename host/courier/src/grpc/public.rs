@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all, select_all};
+use lp_base::scheduler::{Scheduler, Task};
 use tokio::sync::watch;
 use tonic::body::Body;
 use tonic::server::{Grpc, NamedService, UnaryService};
@@ -33,7 +34,7 @@ pub struct Public {
     /// By the name of the service.
     handlers: HashMap<&'static str, Handler>,
     check: Box<Check>,
-    health: tokio::task::AbortHandle,
+    _health: Task<()>,
 }
 
 /// The schema of an endpoint, each part as the bytes of a message.
@@ -51,7 +52,7 @@ pub struct ReflectionError(#[from] tonic_reflection::server::Error);
 
 impl Public {
     /// Serves `schema`, and the health of `services`, which is whether any of `readiness` is. `check` judges every
-    /// request before it is queued.
+    /// request before it is queued. The health is kept up to date by a task of `scheduler`.
     ///
     /// # Errors
     /// If the schema is none.
@@ -60,9 +61,10 @@ impl Public {
         services: Vec<String>,
         mut readiness: Vec<watch::Receiver<bool>>,
         check: Box<Check>,
+        scheduler: &Scheduler,
     ) -> Result<Self, ReflectionError> {
         let (reporter, health) = health_reporter();
-        let watching = tokio::spawn(async move {
+        let watching = scheduler.spawn(async move {
             loop {
                 let ready = readiness.iter_mut().any(|ready| *ready.borrow_and_update());
                 let status = if ready { ServingStatus::Serving } else { ServingStatus::NotServing };
@@ -86,7 +88,7 @@ impl Public {
         let handlers = [handler(health), handler(reflection().build_v1()?), handler(reflection().build_v1alpha()?)];
         let mut handlers = HashMap::from(handlers);
         handlers.extend(schema.types.as_deref().map(|types| (TYPES_SERVICE, types_handler(types))));
-        Ok(Self { handlers, check, health: watching.abort_handle() })
+        Ok(Self { handlers, check, _health: watching })
     }
 
     /// The service that answers `path`, unless it is a courier's.
@@ -96,12 +98,6 @@ impl Public {
 
     pub(super) fn check(&self, method: usize, request: &[u8]) -> Result<(), String> {
         (self.check)(method, request)
-    }
-}
-
-impl Drop for Public {
-    fn drop(&mut self) {
-        self.health.abort();
     }
 }
 

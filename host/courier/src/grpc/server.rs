@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lp_base::scheduler::Scheduler;
 use tokio::task::JoinSet;
 
 use super::outside::serve_client;
@@ -33,26 +34,35 @@ impl Audience {
         }
     }
 
-    async fn serve(self, stream: ByteStream, services: Services, in_flight_max: u32) {
+    async fn serve(self, stream: ByteStream, services: Services, in_flight_max: u32, scheduler: Scheduler) {
         match self {
-            Self::Workers => serve_worker(stream, services, in_flight_max).await,
-            Self::Outside => serve_client(stream, services, in_flight_max).await,
+            Self::Workers => serve_worker(stream, services, in_flight_max, scheduler).await,
+            Self::Outside => serve_client(stream, services, in_flight_max, scheduler).await,
         }
     }
 }
 
-/// Serves the connections of an audience for as long as it is polled. Dropping it drops the connections.
-pub async fn serve(listener: Listener, audience: Audience, services: Services, in_flight_max: u32) {
+/// Serves the connections of an audience for as long as it is polled, each in a task of `scheduler`. Dropping it drops the
+/// connections.
+pub async fn serve(
+    listener: Listener,
+    audience: Audience,
+    services: Services,
+    in_flight_max: u32,
+    scheduler: Scheduler,
+) {
     let mut connections = JoinSet::new();
     loop {
         let accepted = listener.accept().await;
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok(accepted) if audience.admits(&accepted) => {
-                connections.spawn(audience.serve(accepted.stream, services.clone(), in_flight_max));
+                let (services, own) = (services.clone(), scheduler.clone());
+                let served = audience.serve(accepted.stream, services, in_flight_max, own);
+                scheduler.spawn_in(&mut connections, served);
             }
             Ok(_) => {}
-            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            Err(_) => scheduler.sleep(ACCEPT_PAUSE).await,
         }
     }
 }

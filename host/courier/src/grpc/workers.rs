@@ -9,6 +9,7 @@ use h2::server::{Builder, SendResponse};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Request, Response};
+use lp_base::scheduler::Scheduler;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 use tonic::Status;
@@ -19,8 +20,8 @@ use super::status::to_status;
 use super::stream::{FRAME_BYTES, ReceiveError, WINDOW_BYTES, frame, receive};
 use crate::{CallError, Message};
 
-/// Serves another worker, until it closes its connection. Dropping this drops its calls.
-pub async fn serve_worker<S>(stream: S, services: Services, in_flight_max: u32)
+/// Serves another worker, until it closes its connection, each call in a task of `scheduler`. Dropping this drops its calls.
+pub async fn serve_worker<S>(stream: S, services: Services, in_flight_max: u32, scheduler: Scheduler)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -39,7 +40,7 @@ where
     while let Some(Ok((request, respond))) = connection.accept().await {
         while calls.try_join_next().is_some() {}
         let service = services.borrow().clone();
-        calls.spawn(serve_call(service, request, respond));
+        scheduler.spawn_in(&mut calls, serve_call(service, request, respond));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use futures::FutureExt;
 use lp_base::calls::ReplicaIndex;
+use lp_base::scheduler::Scheduler;
 use lp_base::words::WhenFull;
 
 use super::{Mailbox, Room};
@@ -9,7 +10,8 @@ use crate::{CallContext, CallError, CallOptions, Callers, Exchange, Message};
 
 /// Checks whether a call of so many bytes finds room behind waiting calls of so many.
 fn check(room: Room, waiting: &[usize], bytes: usize, fits: bool) {
-    let mailbox = Mailbox::new("a/0".to_owned(), ReplicaIndex(0), Callers::default(), room, Exchange::new(1));
+    let (callers, exchange, scheduler) = (Callers::default(), Exchange::new(1), Scheduler::default());
+    let mailbox = Mailbox::new("a/0".to_owned(), ReplicaIndex(0), callers, room, exchange, scheduler);
     let options = CallOptions { when_full: WhenFull::Fail, ..CallOptions::default() };
     let context = CallContext { origin: None, caller: None, kept: None, options };
     let call = |bytes: usize| Box::pin(mailbox.call(0, Message::from(vec![7; bytes].as_slice()), context.clone()));

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use lp_base::calls::ReplicaIndex;
+use lp_base::scheduler::Scheduler;
 
 use super::{Presence, Remote, RemoteProcess};
 use crate::{
@@ -51,7 +52,7 @@ impl Carrier for Scripted {
 fn check(outcomes: &[Outcome], wait_for_ready: bool, result: Result<(), CallError>) {
     let script = Arc::new(Mutex::new(outcomes.iter().copied().collect()));
     let limits = RemoteLimits { in_flight_max: 1, message_bytes_max: 100 };
-    let process = RemoteProcess::new(Scripted(script.clone()), limits);
+    let process = RemoteProcess::new(Scripted(script.clone()), limits, Scheduler::default());
     let method = RemoteMethod::from_static("/a.b.v1.Counter/Add");
     let (exchange, passes) = (Exchange::new(1), Arc::<Passes>::default());
     let remote = Remote::new("b/0".to_owned(), ReplicaIndex(0), exchange, process, passes, Arc::from([method]));

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lp_base::plan::{NodeId, Plan};
+use lp_base::scheduler::Scheduler;
 use lp_courier::Credential;
 
 use crate::worker::{Caller, EdgeCredential, WorkerCredentials};
@@ -14,21 +15,21 @@ pub struct Credentials(BTreeMap<(Caller, NodeId), Credential>);
 /// A system that can't make secrets.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to make the credentials of the run")]
-pub struct NoRandomness(#[source] getrandom::Error);
+pub struct NoRandomness(#[source] std::io::Error);
 
 impl Credentials {
     /// New credentials for a run of `plan`.
     ///
     /// # Errors
     /// If the system has no randomness.
-    pub fn random(plan: &Plan) -> Result<Self, NoRandomness> {
+    pub fn random(plan: &Plan, scheduler: &Scheduler) -> Result<Self, NoRandomness> {
         let nodes = || (0..).map(NodeId).zip(&plan.nodes);
         let edges = plan.edges().into_iter().map(|(caller, callee)| (Caller::Node(caller), callee));
         let clients = nodes().filter(|(_, node)| node.listen.is_some()).map(|(id, _)| (Caller::Clients, id));
         let user =
             nodes().filter(|(_, node)| plan.watched || !node.couriers.is_empty()).map(|(id, _)| (Caller::User, id));
         let all = edges.chain(clients).chain(user);
-        let made = all.map(|edge| Ok((edge, Credential::random().map_err(NoRandomness)?)));
+        let made = all.map(|edge| Ok((edge, Credential::random(scheduler).map_err(NoRandomness)?)));
         made.collect::<Result<_, _>>().map(Self)
     }
 

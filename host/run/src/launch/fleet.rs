@@ -9,10 +9,11 @@ mod start;
 mod state;
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lp_base::plan::{Plan, ReplicaId, Secrets};
 use lp_base::replica::{Failure, Outputs, Stop};
+use lp_base::scheduler::Scheduler;
 use lp_courier::Presence;
 use relay::{Relay, Relayed};
 use routes::Routes;
@@ -65,13 +66,14 @@ impl Fleet {
         outputs: Arc<dyn Outputs>,
         stop: Stop,
         events: mpsc::UnboundedSender<NodeEvent>,
+        scheduler: Scheduler,
     ) -> Result<Self, WorkerError> {
         let failed = |source| WorkerError::Launch { name: plan.program.clone(), source };
-        let relay = Relay::start(outputs, events).map_err(failed)?;
+        let relay = Relay::start(outputs, events, &scheduler).map_err(failed)?;
         let routes = Routes::new(&plan);
         let workers = plan.replicas().map(|replica| routes.worker_of(replica).unwrap_or_default());
         let state = Mutex::new(State::new(Rings::new(workers.collect())));
-        let shared = Arc::new(Shared { plan, routes, start, private, relay, stop, state });
+        let shared = Arc::new(Shared { plan, routes, start, private, relay, stop, state, scheduler });
         let mut fleet = Self { shared, tasks: JoinSet::new(), warnings: Vec::new() };
         let shared = fleet.shared.clone();
         let mut first_words = Vec::new();
@@ -80,7 +82,7 @@ impl Fleet {
             worker.replicas.iter().for_each(|&replica| shared.lock().start(index, replica));
         }
         let stopping = shared.clone();
-        fleet.tasks.spawn(async move {
+        shared.scheduler.spawn_in(&mut fleet.tasks, async move {
             stopping.stop.requested().await;
             stopping.lock().order_all(Order::Stop);
         });
@@ -169,7 +171,8 @@ impl Fleet {
             let summary = format!("its worker process can't be started: {}", super::with_causes(&error));
             let change = Change::Failed { failure: Failure { summary, stack: None }, memory_peak: 0 };
             let relay = self.shared.relay.clone();
-            self.tasks.spawn(async move { relay.pass(Relayed::Event(NodeEvent { replica, change })).await });
+            let passing = async move { relay.pass(Relayed::Event(NodeEvent { replica, change })).await };
+            self.shared.scheduler.spawn_in(&mut self.tasks, passing);
             return;
         }
         self.shared.lock().start(index, replica);
@@ -177,9 +180,9 @@ impl Fleet {
 
     /// Waits until [`Self::stats`] is of this moment. A worker that is stopped is not waited for.
     pub fn refresh_stats(&self) -> impl Future<Output = ()> + use<> {
-        let all_told = self.shared.lock().ask_stats();
+        let (all_told, scheduler) = (self.shared.lock().ask_stats(), self.shared.scheduler.clone());
         async move {
-            let _ = tokio::time::timeout(STATS_TIME, all_told).await;
+            let _ = scheduler.timeout(STATS_TIME, all_told).await;
         }
     }
 
@@ -206,9 +209,9 @@ impl Fleet {
             }
             lives.push(life);
         }
-        let deadline = Instant::now() + EXIT_TIME;
-        while lives.iter_mut().any(|life| life.ended().is_none()) && Instant::now() < deadline {
-            tokio::time::sleep(EXIT_INTERVAL).await;
+        let waited = self.shared.scheduler.stopwatch();
+        while lives.iter_mut().any(|life| life.ended().is_none()) && waited.elapsed() < EXIT_TIME {
+            self.shared.scheduler.sleep(EXIT_INTERVAL).await;
         }
         lives.iter_mut().for_each(|life| life.kill());
     }

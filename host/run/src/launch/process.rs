@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use lp_base::plan::{ComponentFiles, Plan, ReplicaId};
 use lp_base::replica::{LineSink, Outputs, Stop, Stream};
+use lp_base::scheduler::Scheduler;
 use lp_base::words::Hardening;
 use lp_courier::Blocked;
 use lp_runtime::CompileCache;
 use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval};
 
 use super::hardening::Hardened;
 use super::protocol::{Command, Report, StatsReport, receive, send};
@@ -40,6 +40,8 @@ pub struct WorkerSetting {
     pub run_dir: PathBuf,
     /// Where compiled components are kept, if anywhere.
     pub cache: Option<CompileCache>,
+    /// Where the time, the random numbers and the tasks of the worker come from.
+    pub scheduler: Scheduler,
 }
 
 /// Runs a worker until `commands` ends.
@@ -48,12 +50,12 @@ pub async fn run_worker_process(
     commands: impl Read + Send + 'static,
     reports: impl Write + Send + 'static,
 ) {
-    let WorkerSetting { plan, components, index, hardened, mut endpoints, run_dir, cache } = setting;
+    let WorkerSetting { plan, components, index, hardened, mut endpoints, run_dir, cache, scheduler } = setting;
     let reporter = Reporter(Arc::new(Mutex::new(Box::new(reports))));
     let (events_tx, events) = mpsc::unbounded_channel();
     let stop = Stop::default();
     let outputs = Arc::new(reporter.clone());
-    let mut commands = commands_of(commands);
+    let mut commands = commands_of(commands, &scheduler);
     let Some(Command::Secrets { secrets }) = commands.recv().await else { return };
     // A worker that was never told them would deny every call.
     let Some(Command::Credentials(credentials)) = commands.recv().await else { return };
@@ -76,6 +78,7 @@ pub async fn run_worker_process(
         compiling,
         endpoints,
         run_dir,
+        scheduler,
     };
     let worker = match load(plan.clone(), index, surroundings).await {
         Ok(worker) => worker,
@@ -108,9 +111,8 @@ impl Obeying {
         mut events: mpsc::UnboundedReceiver<NodeEvent>,
         mut commands: mpsc::UnboundedReceiver<Command>,
     ) {
-        let (mut ticks, mut looks) = (interval(STATS_INTERVAL), interval(BLOCKED_INTERVAL));
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let intervals = [STATS_INTERVAL, BLOCKED_INTERVAL].map(|period| self.worker.scheduler().interval(period));
+        let [mut ticks, mut looks] = intervals;
         let stop = self.stop.clone();
         loop {
             tokio::select! {
@@ -140,7 +142,10 @@ impl Obeying {
             }
             Command::Order { order } => {
                 let obeyed = match order.compiles() {
-                    true => tokio::task::block_in_place(|| self.worker.obey(order)),
+                    true => {
+                        let scheduler = self.worker.scheduler().clone();
+                        scheduler.block_in_place(|| self.worker.obey(order))
+                    }
                     false => self.worker.obey(order),
                 };
                 if let Err(error) = obeyed {
@@ -180,23 +185,25 @@ impl Obeying {
 
 async fn load(plan: Arc<Plan>, index: usize, surroundings: Surroundings) -> Result<Worker, WorkerError> {
     let runtime = tokio::runtime::Handle::current();
-    let loaded = tokio::task::spawn_blocking(move || {
+    let scheduler = surroundings.scheduler.clone();
+    let loaded = scheduler.blocking(move || {
         let _entered = runtime.enter();
         Worker::load(&plan, index, surroundings)
     });
-    loaded.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+    loaded.await
 }
 
 /// The launcher's commands. They end when the launcher does, and with anything that is no command.
-fn commands_of(commands: impl Read + Send + 'static) -> mpsc::UnboundedReceiver<Command> {
+fn commands_of(commands: impl Read + Send + 'static, scheduler: &Scheduler) -> mpsc::UnboundedReceiver<Command> {
     let (tx, rx) = mpsc::unbounded_channel();
-    std::thread::spawn(move || {
+    let reading = scheduler.thread("commands", move || {
         for command in receive(commands).map_while(Result::ok) {
             if tx.send(command).is_err() {
                 return;
             }
         }
     });
+    reading.expect("a process that has just started has threads left");
     rx
 }
 

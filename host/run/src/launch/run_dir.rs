@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use lp_base::own_dir::OwnDir;
+use lp_base::scheduler::Scheduler;
 
 /// The longest name of a socket in a run's directory, with its ending.
 pub const SOCKET_NAME_BYTES_MAX: usize = 24;
@@ -32,10 +33,10 @@ impl RunId {
     /// The longest id.
     pub const BYTES_MAX: usize = PROGRAM_BYTES_MAX + 1 + SUFFIX_BYTES;
 
-    fn random(program: &str) -> Self {
+    fn random(program: &str, random: &mut fastrand::Rng) -> Self {
         // Names of programs are ASCII, so any cut of one is a string.
         let program = program[..program.len().min(PROGRAM_BYTES_MAX)].trim_end_matches('-');
-        let letter = |_| char::from(SUFFIX_ALPHABET[fastrand::usize(..SUFFIX_ALPHABET.len())]);
+        let letter = |_| char::from(SUFFIX_ALPHABET[random.usize(..SUFFIX_ALPHABET.len())]);
         let suffix: String = (0..SUFFIX_BYTES).map(letter).collect();
         Self(format!("{program}-{suffix}"))
     }
@@ -81,9 +82,10 @@ impl RunDir {
     /// # Errors
     ///
     /// Whatever the system says.
-    pub fn create(root: &Path, program: &str) -> io::Result<Self> {
+    pub fn create(root: &Path, program: &str, scheduler: &Scheduler) -> io::Result<Self> {
+        let mut random = scheduler.random("run id");
         for _ in 0..ATTEMPTS_MAX {
-            let id = RunId::random(program);
+            let id = RunId::random(program, &mut random);
             match OwnDir::create(&root.join(id.as_str()), &purpose(&id)) {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 made => return Ok(Self { dir: made?, id }),
@@ -156,7 +158,7 @@ mod tests {
     #[test]
     fn an_id_begins_with_the_program_and_is_short() {
         for program in ["a", "counting", "a-name-that-is-a-good-deal-too-long", "cut-at-a-dash---x"] {
-            let id = RunId::random(program);
+            let id = RunId::random(program, &mut fastrand::Rng::new());
             assert!(id.as_str().len() <= RunId::BYTES_MAX, "{id}");
             assert!(id.as_str().starts_with(&program[..program.len().min(14)]), "{id}");
             assert_eq!(RunId::parse(id.as_str()), Some(id));

@@ -11,11 +11,12 @@ pub(super) async fn launch_threads(plan: Arc<Plan>, surroundings: Surroundings) 
     // Compilation takes seconds of processor time, which a runtime's own thread must not spend at once.
     let runtime = tokio::runtime::Handle::current();
     let loading = plan.clone();
-    let loaded = tokio::task::spawn_blocking(move || {
+    let scheduler = surroundings.scheduler.clone();
+    let loaded = scheduler.blocking(move || {
         let _entered = runtime.enter();
         Worker::load(&loading, 0, surroundings)
     });
-    let mut worker = loaded.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
+    let mut worker = loaded.await?;
     // Started here, so that a launch that is given up starts nothing when its components are compiled after all.
     worker.start_replicas();
     Ok(worker)

@@ -5,6 +5,8 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use lp_base::scheduler::Scheduler;
+
 use crate::launch::{RunDir, RunId, has_room_for_sockets, socket_path};
 
 /// The name of the socket in a run's directory that others ask it through.
@@ -75,9 +77,9 @@ impl Registry {
     }
 
     /// Registers a run of `program` by this process and removes what dead ones left.
-    pub fn add(&self, program: &str) -> Result<RunDir, RegistryError> {
+    pub fn add(&self, program: &str, scheduler: &Scheduler) -> Result<RunDir, RegistryError> {
         self.runs()?;
-        RunDir::create(&self.root, program).map_err(|error| self.failed(error))
+        RunDir::create(&self.root, program, scheduler).map_err(|error| self.failed(error))
     }
 
     /// The runs that live, by id. What dead ones left is removed; anything else there is nobody's business but its owner's.
@@ -154,7 +156,7 @@ mod tests {
     fn a_run_is_listed_while_its_directory_is_held() {
         let temp = temp();
         let registry = Registry::open(Some(temp.path()), Path::new("/nowhere")).expect("it can be made");
-        let run = registry.add("counting").expect("it can be added");
+        let run = registry.add("counting", &Scheduler::default()).expect("it can be added");
         let mode = std::fs::metadata(run.path()).expect("it is there").mode();
         assert_eq!(mode & 0o777, 0o700);
         assert_eq!(registry.runs().expect("it can be listed"), [run.id().clone()]);
@@ -204,7 +206,7 @@ mod tests {
             registry.reap(&RunId::parse(id).expect("it is an id")).expect("there is nothing to wait for");
         }
         assert_eq!(registry.runs().expect("it can be listed"), []);
-        let run = registry.add("counting").expect("it can be added");
+        let run = registry.add("counting", &Scheduler::default()).expect("it can be added");
         assert_eq!(registry.runs().expect("it can be listed"), [run.id().clone()]);
         drop(run);
         assert!(!dead.exists());
@@ -236,7 +238,7 @@ mod tests {
                 }
             });
             for _ in 0..200 {
-                let run = registry.add("counting").expect("it can be added");
+                let run = registry.add("counting", &Scheduler::default()).expect("it can be added");
                 assert!(run.path().join(MARK).exists());
                 assert!(registry.runs().expect("it can be listed").contains(run.id()));
             }

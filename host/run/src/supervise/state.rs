@@ -93,7 +93,7 @@ pub(super) struct Supervision {
     replicas: Replicas,
     groups: Vec<Group>,
     budgets: Vec<Budget>,
-    jitter: fn() -> f64,
+    jitter: Box<dyn FnMut() -> f64 + Send>,
     signalled: bool,
     /// Whether nodes may be rebuilt, so that the program is not over when its nodes have ended.
     watched: bool,
@@ -105,7 +105,7 @@ pub(super) struct Supervision {
 
 impl Supervision {
     /// The state of `plan` as it is launched. `jitter` gives numbers from 0 to 1, by chance.
-    pub(super) fn new(plan: &Plan, jitter: fn() -> f64) -> Self {
+    pub(super) fn new(plan: &Plan, jitter: impl FnMut() -> f64 + Send + 'static) -> Self {
         let shared = plan.groups.iter().map(|group| group.restart);
         let mut budgets: Vec<_> = shared.map(|restart| Budget::new(restart.unwrap_or_default())).collect();
         let replicas = plan.replicas().map(|id| {
@@ -126,7 +126,7 @@ impl Supervision {
             replicas,
             groups: plan.groups.iter().map(Group::new).collect(),
             budgets,
-            jitter,
+            jitter: Box::new(jitter),
             signalled: false,
             watched: plan.watched,
             idle_told: false,

@@ -1,9 +1,9 @@
 //! What the replicas of a running program are doing at this moment, for whoever asks while it runs.
 
 use std::collections::HashMap;
-use std::time::Instant;
 
 use lp_base::plan::{Plan, ReplicaId};
+use lp_base::scheduler::{Scheduler, Stopwatch};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
@@ -64,12 +64,12 @@ impl StatusRequest {
 
 /// When each replica was last started, of those that were.
 #[derive(Default)]
-pub(super) struct Starts(HashMap<ReplicaId, Instant>);
+pub(super) struct Starts(HashMap<ReplicaId, Stopwatch>);
 
 impl Starts {
-    pub(super) fn on(&mut self, replica: ReplicaId, change: &Change) {
+    pub(super) fn on(&mut self, replica: ReplicaId, change: &Change, scheduler: &Scheduler) {
         if matches!(change, Change::Started) {
-            self.0.insert(replica, Instant::now());
+            self.0.insert(replica, scheduler.stopwatch());
         }
     }
 }

@@ -4,9 +4,10 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lp_base::plan::{ComponentFiles, ComponentPlan, NodePlan, Plan, ReplicaId};
+use lp_base::scheduler::Scheduler;
 use lp_base::words::Digest;
 use lp_component::component::Component;
 use lp_runtime::{Code, CompileCache, EngineKey, LoadError, Runtime, Source};
@@ -58,6 +59,7 @@ impl Components {
         replicas: &[ReplicaId],
         cache: Option<CompileCache>,
         compiling: &mpsc::UnboundedSender<Compiling>,
+        scheduler: &Scheduler,
     ) -> Result<Self, WorkerError> {
         let mut counts: HashMap<u32, u32> = HashMap::new();
         replicas.iter().for_each(|replica| *counts.entry(replica.node.0).or_default() += 1);
@@ -75,12 +77,12 @@ impl Components {
             replicas: counts[index],
             limits: &node.limits,
         });
-        let runtime = Runtime::new(sources, cache)?;
+        let runtime = Runtime::new(sources, cache, scheduler)?;
         let mut codes = HashMap::new();
         for (_, node, component) in &nodes {
             let engine = engine(node, component);
             if let Entry::Vacant(entry) = codes.entry((component.sha256, engine)) {
-                entry.insert(load(&runtime, &loaded[&component.sha256], engine, compiling)?);
+                entry.insert(load(&runtime, &loaded[&component.sha256], engine, compiling, scheduler)?);
             }
         }
         let listening = nodes.iter().filter(|(_, node, _)| node.listen.is_some());
@@ -120,10 +122,11 @@ fn load(
     Loaded { file, bytes }: &Loaded,
     engine: EngineKey,
     compiling: &mpsc::UnboundedSender<Compiling>,
+    scheduler: &Scheduler,
 ) -> Result<Code, LoadError> {
     let mut begun = None;
     let code = runtime.load(file, bytes, engine, || {
-        begun = Some(Instant::now());
+        begun = Some(scheduler.stopwatch());
         // Nobody has to listen.
         let _ = compiling.send(Compiling::Begun { component: file.clone(), bytes_len: bytes.len() as u64 });
     });

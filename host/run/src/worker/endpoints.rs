@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use lp_base::plan::{NodeId, NodeKind, NodePlan, Plan, ReplicaId};
+use lp_base::scheduler::Scheduler;
 use lp_component::component::{Component, MethodTypes, describe};
 use lp_component::{proto, value};
 use lp_courier::grpc::{Audience, Check, Listener, Public, PublicSchema, ServedReplica, Service, serve};
@@ -32,6 +33,7 @@ impl Servers {
         endpoints: Endpoints,
         peers: &Peers,
         components: &Components,
+        scheduler: &Scheduler,
     ) -> Result<Self, WorkerError> {
         let mut tasks = JoinSet::new();
         let (mut workers, mut credentials) = (None, WorkerCredentials::default());
@@ -45,17 +47,19 @@ impl Servers {
             let (sender, services) = watch::channel(Arc::new(internal(plan, peers, &credentials)));
             workers = Some(sender);
             let in_flight_max = in_flight_max.unwrap_or(u32::MAX);
-            tasks.spawn(serve(Listener::Unix(listener), Audience::Workers, services, in_flight_max));
+            let served = serve(Listener::Unix(listener), Audience::Workers, services, in_flight_max, scheduler.clone());
+            scheduler.spawn_in(&mut tasks, served);
         }
         let mut nodes = Vec::new();
         for (id, listener) in endpoints.nodes {
             let node = plan.node(id);
             let listener = listener.set_nonblocking(true).and_then(|()| tokio::net::TcpListener::from_std(listener));
             let listener = listener.map_err(|source| WorkerError::Listen { name: node.name.clone(), source })?;
-            let (sender, services) = watch::channel(Arc::new(public(plan, id, peers, components)?));
+            let (sender, services) = watch::channel(Arc::new(public(plan, id, peers, components, scheduler)?));
             nodes.push((id, sender));
             let in_flight_max = node.limits.calls_per_connection;
-            tasks.spawn(serve(Listener::Tcp(listener), Audience::Outside, services, in_flight_max));
+            let served = serve(Listener::Tcp(listener), Audience::Outside, services, in_flight_max, scheduler.clone());
+            scheduler.spawn_in(&mut tasks, served);
         }
         Ok(Self { credentials, workers, nodes, _tasks: tasks })
     }
@@ -67,9 +71,10 @@ impl Servers {
         rebuilt: &BTreeSet<NodeId>,
         peers: &Peers,
         components: &Components,
+        scheduler: &Scheduler,
     ) -> Result<(), WorkerError> {
         for (id, services) in self.nodes.iter().filter(|(id, _)| rebuilt.contains(id)) {
-            services.send_replace(Arc::new(public(plan, *id, peers, components)?));
+            services.send_replace(Arc::new(public(plan, *id, peers, components, scheduler)?));
         }
         if let Some(services) = &self.workers {
             services.send_replace(Arc::new(internal(plan, peers, &self.credentials)));
@@ -84,14 +89,20 @@ fn internal(plan: &Plan, peers: &Peers, credentials: &WorkerCredentials) -> Serv
 }
 
 /// What clients of a node are served.
-fn public(plan: &Plan, id: NodeId, peers: &Peers, components: &Components) -> Result<Service, WorkerError> {
+fn public(
+    plan: &Plan,
+    id: NodeId,
+    peers: &Peers,
+    components: &Components,
+    scheduler: &Scheduler,
+) -> Result<Service, WorkerError> {
     let node = plan.node(id);
     // A client's connection ends up at one worker, and its calls are for the whole node.
     let all = (0..node.replicas).map(|index| ReplicaId { node: id, index });
     let replicas = served(plan, peers, all.collect(), &WorkerCredentials::default());
     let readiness =
         peers.local().filter(|replica| replica.node == id).map(|replica| peers.mailbox(replica).readiness());
-    let about = about(node, components, readiness.collect())?;
+    let about = about(node, components, readiness.collect(), scheduler)?;
     Ok(Service::public(replicas, message_bytes_max(plan), about))
 }
 
@@ -121,6 +132,7 @@ fn about(
     node: &NodePlan,
     components: &Components,
     readiness: Vec<watch::Receiver<bool>>,
+    scheduler: &Scheduler,
 ) -> Result<Public, WorkerError> {
     // The others have no address to listen at.
     let NodeKind::Component(planned) = &node.kind else {
@@ -154,5 +166,6 @@ fn about(
         // Calls do without: who asks for the types is told that they are not served.
         types: describe(&component, bytes).ok().map(proto::get_wit_response),
     };
-    Public::new(&schema, services, readiness, check).map_err(|error| WorkerError::reflection(&node.name, error))
+    Public::new(&schema, services, readiness, check, scheduler)
+        .map_err(|error| WorkerError::reflection(&node.name, error))
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use lp_base::calls::ReplicaIndex;
 use lp_base::plan::{Edge, NodeId, NodePlan, Plan, ReplicaId};
+use lp_base::scheduler::Scheduler;
 use lp_base::words::Retry;
 use lp_component::proto::{method_name, service_name};
 use lp_courier::grpc::{Address, Connection};
@@ -24,7 +25,7 @@ pub(super) struct Peers {
 
 impl Peers {
     /// The replicas of `plan` as worker number `own` sees them, which reaches the others by `sockets`.
-    pub fn new(plan: &Plan, own: usize, sockets: Option<&WorkerSockets>) -> Self {
+    pub fn new(plan: &Plan, own: usize, sockets: Option<&WorkerSockets>, scheduler: &Scheduler) -> Self {
         // Every worker numbers the replicas in the same way, because the numbers go from one to the other.
         let indices: HashMap<_, _> = plan.replicas().zip((0..).map(ReplicaIndex)).collect();
         let exchange = Exchange::new(indices.len());
@@ -35,7 +36,8 @@ impl Peers {
             let limits = &plan.node(replica.node).limits;
             let room = Room { calls: limits.calls_queued, bytes: limits.queued_bytes };
             let callers = callers.get(&replica.node).cloned().unwrap_or_default();
-            let mailbox = Mailbox::new(plan.label(replica), indices[&replica], callers, room, exchange.clone());
+            let (label, index, exchange) = (plan.label(replica), indices[&replica], exchange.clone());
+            let mailbox = Mailbox::new(label, index, callers, room, exchange, scheduler.clone());
             peers.mailboxes.insert(replica, Arc::new(mailbox));
         }
         let paths_of_workers = sockets.map_or(&[][..], |sockets| &sockets.paths);
@@ -48,7 +50,8 @@ impl Peers {
                 in_flight_max: plan.node(first.node).limits.calls_per_connection,
                 message_bytes_max: usize::try_from(plan.message_bytes_max).unwrap_or(usize::MAX),
             };
-            let process = RemoteProcess::new(Connection::new(Address::Unix(socket.clone())), limits);
+            let connection = Connection::new(Address::Unix(socket.clone()), scheduler.clone());
+            let process = RemoteProcess::new(connection, limits, scheduler.clone());
             for replica in others {
                 let methods = paths(plan.node(replica.node));
                 let (index, exchange, process) = (indices[&replica], exchange.clone(), process.clone());

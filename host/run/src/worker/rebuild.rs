@@ -39,13 +39,13 @@ impl Worker {
         }
         // They are in the cache, where there is one.
         let (compiling, _) = mpsc::unbounded_channel();
-        let components = Components::load(plan, files, &own, self.cache.clone(), &compiling)?;
+        let components = Components::load(plan, files, &own, self.cache.clone(), &compiling, &self.scheduler)?;
         let mut linked = HashMap::new();
         for id in own.iter().map(|replica| replica.node).collect::<BTreeSet<_>>() {
             let node = plan.node(id);
             linked.insert(id, (Arc::new(node.clone()), prepare(plan, node, &self.peers, &components, files)?));
         }
-        self.servers.renew(plan, nodes, &self.peers, &components)?;
+        self.servers.renew(plan, nodes, &self.peers, &components, &self.scheduler)?;
         for replica in own {
             let local = self.replicas.get_mut(&replica).expect("it is one of the worker's own");
             let (node, prepared) = linked[&replica.node].clone();
@@ -59,6 +59,7 @@ impl Worker {
                 label: local.spec.label.clone(),
                 stop: Stop::default(),
                 sink: local.spec.sink.clone(),
+                scheduler: local.spec.scheduler.clone(),
                 memory_bytes: local.spec.memory_bytes.clone(),
             });
             (local.node, local.temporary_dir, local.runtime) = (prepared, temporary_dir, components.runtime.clone());

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lp_base::plan::{NodePlan, Plan, ReplicaId};
+use lp_base::scheduler::Scheduler;
 use lp_base::words::{Access, ColocationMode, PathGrant};
 
 /// Where a guest sees it.
@@ -48,13 +49,12 @@ pub fn make_temporary_dirs(plan: &Plan, index: usize, run_dir: &Path) -> Vec<Pat
 }
 
 /// Makes the directory, empty, for the next life of its replica.
-pub(super) async fn make_anew(dir: Option<PathBuf>) {
+pub(super) async fn make_anew(dir: Option<PathBuf>, scheduler: &Scheduler) {
     let Some(dir) = dir else { return };
-    let made = tokio::task::spawn_blocking(move || {
+    let made = scheduler.blocking(move || {
         // There is none before the first life. The replica fails to start, and says so, where there is none now.
         let _ = std::fs::remove_dir_all(&dir);
         let _ = DirBuilder::new().mode(0o700).create(&dir);
     });
-    // A panic has been reported where it happened.
-    let _ = made.await;
+    made.await;
 }

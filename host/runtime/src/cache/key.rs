@@ -7,13 +7,14 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use lp_base::scheduler::{Entropy, Scheduler};
 use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 
 use super::{is_private, write_beside};
 
 /// The length of a key, which is that of the hash, as RFC 2104 advises.
-const KEY_BYTES: usize = 32;
+const KEY_BYTES: usize = size_of::<Entropy>();
 
 /// The length of what SHA-256 works on at once.
 const BLOCK_BYTES: usize = 64;
@@ -47,12 +48,11 @@ impl SealKey {
     /// # Errors
     ///
     /// Whatever the system says.
-    pub fn read_or_make(path: &Path) -> io::Result<KeyFile> {
+    pub fn read_or_make(path: &Path, scheduler: &Scheduler) -> io::Result<KeyFile> {
         if let Some(found) = read(path)? {
             return Ok(found);
         }
-        let mut key = [0; KEY_BYTES];
-        getrandom::fill(&mut key).map_err(|error| io::Error::other(error.to_string()))?;
+        let key = scheduler.entropy("compile cache")?;
         // A key that is there already stays: of two processes that start at once, both use the one that came first.
         let made = write_beside(path, &[&key])?;
         // One that a crash cut would not be replaced, so it gets its name once it is on the disk.

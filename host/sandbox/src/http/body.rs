@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
+use lp_base::scheduler::{Scheduler, Sleep};
 use lp_base::words::Limit;
-use tokio::time::{Instant, Sleep, sleep};
 use wasmtime_wasi_http::{Error, WasiBody};
 
 use crate::denials::Denials;
@@ -28,8 +28,9 @@ impl BodyLimit {
     }
 
     /// The body of a response, whose pieces come within `between_bytes` of each other.
-    pub(super) fn response(self, body: Incoming, between_bytes: Duration) -> WasiBody {
-        let timed = Timed { body, between_bytes, deadline: Box::pin(sleep(between_bytes)) };
+    pub(super) fn response(self, body: Incoming, between_bytes: Duration, scheduler: Scheduler) -> WasiBody {
+        let deadline = scheduler.sleep(between_bytes);
+        let timed = Timed { body, between_bytes, deadline, scheduler };
         self.hold(timed, "take", Error::HttpResponseBodySize)
     }
 
@@ -58,7 +59,8 @@ impl BodyLimit {
 struct Timed {
     body: Incoming,
     between_bytes: Duration,
-    deadline: Pin<Box<Sleep>>,
+    deadline: Sleep,
+    scheduler: Scheduler,
 }
 
 impl Body for Timed {
@@ -68,8 +70,7 @@ impl Body for Timed {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         match Pin::new(&mut self.body).poll_frame(cx) {
             Poll::Ready(frame) => {
-                let deadline = Instant::now() + self.between_bytes;
-                self.deadline.as_mut().reset(deadline);
+                self.deadline = self.scheduler.sleep(self.between_bytes);
                 Poll::Ready(frame.map(|frame| frame.map_err(Error::from)))
             }
             Poll::Pending => self.deadline.as_mut().poll(cx).map(|()| Some(Err(Error::ConnectionReadTimeout))),

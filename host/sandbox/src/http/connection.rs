@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hyper::client::conn::http1::{self, SendRequest};
 use lp_base::plan::NodePlan;
+use lp_base::scheduler::Scheduler;
 use lp_base::words::{Authorities, Host, Limit, Origin};
 use rustls::pki_types::ServerName;
 use rustls::{CertificateError, ClientConfig, RootCertStore};
@@ -41,12 +42,13 @@ pub(super) struct Connector {
     tls: Arc<ClientConfig>,
     header_bytes_max: u64,
     denials: Denials,
+    pub(super) scheduler: Scheduler,
 }
 
 impl Connector {
-    pub(super) fn new(node: &NodePlan, denials: &Denials) -> Self {
+    pub(super) fn new(node: &NodePlan, denials: &Denials, scheduler: Scheduler) -> Self {
         let header_bytes_max = node.limits.http_header_bytes;
-        Self { tls: tls(node.authorities.as_ref()), header_bytes_max, denials: denials.clone() }
+        Self { tls: tls(node.authorities.as_ref()), header_bytes_max, denials: denials.clone(), scheduler }
     }
 
     /// Connects to where `origin` says and to nowhere else.
@@ -55,7 +57,7 @@ impl Connector {
         origin: &Origin,
         options: &RequestOptions,
     ) -> Result<(SendRequest<WasiBody>, Connection), Error> {
-        let connected = tokio::time::timeout(timeout(options.connect_timeout, CONNECT_TIME), async {
+        let connected = self.scheduler.timeout(timeout(options.connect_timeout, CONNECT_TIME), async {
             let stream = reach(origin).await.map_err(Error::Connect)?;
             let stream: Box<dyn Stream> = if origin.is_https() {
                 let connecting = TlsConnector::from(self.tls.clone()).connect(server_name(origin.host())?, stream);

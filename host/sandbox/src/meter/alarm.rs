@@ -1,10 +1,9 @@
 //! Wakes a replica's loop when a call has taken too long, with one timer for all of its calls.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use tokio::time::Sleep;
+use lp_base::scheduler::{Scheduler, Sleep};
 
 use super::Meter;
 use crate::limits::LimitHit;
@@ -13,13 +12,14 @@ use crate::limits::LimitHit;
 /// goes off: most calls come and go without touching it.
 pub struct Alarm {
     meter: Arc<Meter>,
-    timer: Option<Pin<Box<Sleep>>>,
+    scheduler: Scheduler,
+    timer: Option<Sleep>,
 }
 
 impl Alarm {
     /// An alarm for what `meter` counts.
-    pub fn new(meter: Arc<Meter>) -> Self {
-        Self { meter, timer: None }
+    pub fn new(meter: Arc<Meter>, scheduler: Scheduler) -> Self {
+        Self { meter, scheduler, timer: None }
     }
 
     /// Gives the limit that a call has gone beyond, once one has. Polled after each turn of the replica's.
@@ -34,7 +34,7 @@ impl Alarm {
                     }
                 }
                 None => match self.meter.left() {
-                    Some(left) => self.timer = Some(Box::pin(tokio::time::sleep(left.max(super::EPOCH_TICK)))),
+                    Some(left) => self.timer = Some(self.scheduler.sleep(left.max(super::EPOCH_TICK))),
                     None => return Poll::Pending,
                 },
             }

@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use lp_base::plan::LimitsPlan;
+use lp_base::scheduler::{Scheduler, Sleep};
 use lp_base::words::Limit;
 
 use crate::limits::{Breach, LimitHit};
@@ -13,6 +14,7 @@ pub struct Budget {
     rate: u64,
     total: Option<u64>,
     breach: Breach,
+    scheduler: Scheduler,
     state: Mutex<State>,
 }
 
@@ -24,10 +26,19 @@ struct State {
 }
 
 impl Budget {
-    pub fn new(limits: &LimitsPlan, breach: Breach) -> Self {
+    pub fn new(limits: &LimitsPlan, breach: Breach, scheduler: Scheduler) -> Self {
         let rate = limits.output_bytes_per_second;
-        let state = State { available: rate as f64, refilled: Instant::now(), written: 0 };
-        Self { rate, total: limits.output_bytes, breach, state: Mutex::new(state) }
+        let state = State { available: rate as f64, refilled: scheduler.now(), written: 0 };
+        Self { rate, total: limits.output_bytes, breach, scheduler, state: Mutex::new(state) }
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        self.scheduler.now()
+    }
+
+    /// Sleeps from `now` on until something may be written again.
+    pub(super) fn refill(&self, now: Instant) -> Sleep {
+        self.scheduler.sleep(self.wait(now))
     }
 
     /// How many bytes may be written at `now`.
@@ -36,7 +47,7 @@ impl Budget {
     }
 
     /// How long from `now` on until something may be written again.
-    pub(super) fn wait(&self, now: Instant) -> Duration {
+    fn wait(&self, now: Instant) -> Duration {
         // A little at a time would be a switch of tasks for each byte.
         let enough = (self.rate as f64 / 100.0).max(1.0);
         let missing = enough - self.refilled(now).available;
@@ -72,13 +83,14 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use lp_base::plan::LimitsPlan;
+    use lp_base::scheduler::Scheduler;
 
     use super::{Breach, Budget};
 
     #[test]
     fn a_seconds_worth_may_be_written_at_once_and_more_takes_its_time() {
         let limits = LimitsPlan { output_bytes_per_second: 1000, output_bytes: Some(2500), ..LimitsPlan::default() };
-        let (budget, start) = (Budget::new(&limits, Breach::default()), Instant::now());
+        let (budget, start) = (Budget::new(&limits, Breach::default(), Scheduler::default()), Instant::now());
         assert_eq!(budget.available(start), 1000);
         budget.spend(1500, start).expect("it is within the total");
         assert_eq!(budget.available(start), 0);

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use lp_base::plan::Plan;
+use lp_base::scheduler::Scheduler;
 use lp_run::launch::{Credentials, RunDir};
 use lp_run::observe::{CONTROL_SOCKET, Control, RecentLines, serve};
 use lp_run::supervise::{Signal, StatusRequest};
@@ -31,12 +32,13 @@ impl Announced {
         signals: mpsc::UnboundedSender<Signal>,
         status_requests: mpsc::Sender<StatusRequest>,
         credentials: Arc<Credentials>,
+        scheduler: &Scheduler,
     ) -> Result<Self, Box<dyn Error + Send + Sync>> {
-        let dir = runs::registry()?.add(&plan.program)?;
+        let dir = runs::registry()?.add(&plan.program, scheduler)?;
         let listener = UnixListener::bind(dir.socket(CONTROL_SOCKET))?;
         let guardian = Guardian::start(dir.id())?;
         let (id, plan) = (dir.id().clone(), plan.clone());
-        let control = Control::new(id, plan, recent.clone(), signals, status_requests, credentials);
+        let control = Control::new(id, plan, recent.clone(), signals, status_requests, credentials, scheduler.clone());
         Ok(Self { recent, server: tokio::spawn(serve(listener, control)), dir, _guardian: guardian })
     }
 

@@ -1,7 +1,8 @@
 //! A node whose `run` is a script of its arguments and whose methods misbehave on request.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use lp_guest::{CallError, join_all, program};
 use test::probe::{probe, probe_handles};
@@ -80,6 +81,8 @@ async fn run_step(verb: &str, argument: &str) -> Result<(), ()> {
         "spin" => spin(number()),
         "sleep" => sleep(number()).await,
         "allocate" => println!("{}", std::hint::black_box(vec![1u8; number() as usize]).len()),
+        "random" => println!("random {:016x}", RandomState::new().hash_one(())),
+        "time" => println!("{:?}", SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)),
         "stop" => program::stop(),
         "wait-for-stop" => {
             program::wait_for_stop().await;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use lp_base::replica::{LineSink, Outputs, Stream};
+use lp_base::scheduler::Scheduler;
 use tokio::sync::mpsc;
 
 use crate::node::NodeEvent;
@@ -36,9 +37,13 @@ impl Relay {
     ///
     /// # Errors
     /// If the system has no thread left.
-    pub fn start(outputs: Arc<dyn Outputs>, events: mpsc::UnboundedSender<NodeEvent>) -> std::io::Result<Self> {
+    pub fn start(
+        outputs: Arc<dyn Outputs>,
+        events: mpsc::UnboundedSender<NodeEvent>,
+        scheduler: &Scheduler,
+    ) -> std::io::Result<Self> {
         let (sender, mut relayed) = mpsc::channel(RELAYED_MAX);
-        std::thread::Builder::new().name("relay".to_owned()).spawn(move || {
+        scheduler.thread("relay", move || {
             let mut sinks: HashMap<String, Arc<dyn LineSink>> = HashMap::new();
             while let Some(next) = relayed.blocking_recv() {
                 match next {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use lp_base::plan::{Plan, ReplicaId};
 use lp_base::replica::{Failure, Stop};
+use lp_base::scheduler::Scheduler;
 use lp_courier::Presence;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::sync::{mpsc, oneshot};
@@ -32,6 +33,7 @@ pub(super) struct Shared {
     pub relay: Relay,
     pub stop: Stop,
     pub state: Mutex<State>,
+    pub scheduler: Scheduler,
 }
 
 /// The first thing that a worker says: its warnings, or why it can't run its replicas.
@@ -53,7 +55,7 @@ impl Shared {
         let Started { commands: sink, reports, life } = started;
         let (commands, to_write) = mpsc::unbounded_channel();
         // A task writes, because a worker that was stopped does not read and must not hold anyone up.
-        tasks.spawn(write(sink, to_write));
+        self.scheduler.spawn_in(tasks, write(sink, to_write));
         let worker = Running { commands, life, refusal: None, replicas: HashSet::new() };
         let replicas = &self.plan.workers[index].replicas;
         let nodes: HashSet<_> = replicas.iter().map(|replica| replica.node).collect();
@@ -70,7 +72,7 @@ impl Shared {
         drop(state);
         let (first_word, first_word_rx) = oneshot::channel();
         let shared = self.clone();
-        tasks.spawn(async move {
+        self.scheduler.spawn_in(tasks, async move {
             shared.listen(index, reports, first_word).await;
             shared.ended(index).await;
         });
@@ -160,7 +162,7 @@ impl Shared {
                     break how;
                 }
             }
-            tokio::time::sleep(END_INTERVAL).await;
+            self.scheduler.sleep(END_INTERVAL).await;
         };
         for event in self.lost(index, &how) {
             self.relay.pass(Relayed::Event(event)).await;

@@ -113,11 +113,12 @@ async fn launch(tasks: &Tasks) -> (Fleet, mpsc::UnboundedReceiver<NodeEvent>, Ar
     let outputs = move |_: &str, _: Stream, line: &[u8]| {
         written.lock().expect("no test panics with it").push(String::from_utf8_lossy(line).into_owned());
     };
-    let credentials = Arc::new(Credentials::random(&plan).expect("the system has randomness"));
+    let credentials = Arc::new(Credentials::random(&plan, &Scheduler::default()).expect("the system has randomness"));
     let private = Private { secrets: Secrets::default(), credentials };
     let (events_tx, events) = mpsc::unbounded_channel();
     let start = Box::new(tasks.clone());
-    let fleet = Fleet::launch(plan, start, private, Arc::new(outputs), Stop::default(), events_tx).await;
+    let fleet =
+        Fleet::launch(plan, start, private, Arc::new(outputs), Stop::default(), events_tx, Scheduler::default()).await;
     (fleet.expect("it can be launched"), events, lines)
 }
 

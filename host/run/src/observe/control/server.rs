@@ -2,16 +2,16 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use lp_base::plan::{NodeId, Plan};
+use lp_base::scheduler::{Scheduler, Stopwatch};
 use lp_courier::grpc::is_own_user;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
 
 use super::{Reply, Request, RunStatus};
 use crate::launch::{Credentials, RunId};
@@ -39,11 +39,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Control {
     id: RunId,
     plan: Arc<Plan>,
-    started: (SystemTime, Instant),
+    started: (SystemTime, Stopwatch),
     recent: RecentLines,
     signals: mpsc::UnboundedSender<Signal>,
     status_requests: mpsc::Sender<StatusRequest>,
     credentials: Arc<Credentials>,
+    scheduler: Scheduler,
 }
 
 impl Control {
@@ -56,16 +57,17 @@ impl Control {
         signals: mpsc::UnboundedSender<Signal>,
         status_requests: mpsc::Sender<StatusRequest>,
         credentials: Arc<Credentials>,
+        scheduler: Scheduler,
     ) -> Self {
-        let started = (SystemTime::now(), Instant::now());
-        Self { id, plan, started, recent, signals, status_requests, credentials }
+        let started = (scheduler.wall(), scheduler.stopwatch());
+        Self { id, plan, started, recent, signals, status_requests, credentials, scheduler }
     }
 
     async fn status(&self) -> Option<RunStatus> {
         let (request, replicas) = StatusRequest::new();
         self.status_requests.send(request).await.ok()?;
         let replicas = replicas.await.ok()?;
-        let (started, since) = self.started;
+        let (started, since) = &self.started;
         let since_1970 = started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Some(RunStatus {
             id: self.id.to_string(),
@@ -102,26 +104,28 @@ pub async fn serve(listener: UnixListener, control: Control) {
     let mut clients = JoinSet::new();
     loop {
         tokio::select! {
+            biased;
             () = control.recent.ended() => break,
             Some(_) = clients.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) if clients.len() < CLIENTS_MAX && is_own_user(&stream) => {
-                    clients.spawn(answer(stream, control.clone()));
+                    control.scheduler.spawn_in(&mut clients, answer(stream, control.clone()));
                 }
                 Ok(_) => {}
-                Err(_) => sleep(ACCEPT_PAUSE).await,
+                Err(_) => control.scheduler.sleep(ACCEPT_PAUSE).await,
             },
         }
     }
-    let _ = timeout(DRAIN_TIME, async { while clients.join_next().await.is_some() {} }).await;
+    let _ = control.scheduler.timeout(DRAIN_TIME, async { while clients.join_next().await.is_some() {} }).await;
 }
 
 /// Answers the requests of one client, until it goes away or the run ends. However that comes about, nobody is told.
 async fn answer(stream: UnixStream, control: Arc<Control>) {
     let (reader, writer) = stream.into_split();
-    let mut client = Connection { reader: BufReader::new(reader), writer };
+    let mut client = Connection { reader: BufReader::new(reader), writer, scheduler: control.scheduler.clone() };
     loop {
         let request = tokio::select! {
+            biased;
             request = client.request() => request,
             () = control.recent.ended() => return,
         };
@@ -148,6 +152,7 @@ async fn answer(stream: UnixStream, control: Arc<Control>) {
 struct Connection {
     reader: BufReader<OwnedReadHalf>,
     writer: OwnedWriteHalf,
+    scheduler: Scheduler,
 }
 
 impl Connection {
@@ -155,7 +160,7 @@ impl Connection {
     async fn request(&mut self) -> io::Result<Option<Result<Request, serde_json::Error>>> {
         let mut line = Vec::new();
         let mut limited = (&mut self.reader).take(REQUEST_BYTES_MAX);
-        let read = timeout(PATIENCE, limited.read_until(b'\n', &mut line)).await??;
+        let read = self.scheduler.timeout(PATIENCE, limited.read_until(b'\n', &mut line)).await??;
         Ok((read > 0).then(|| serde_json::from_slice(&line)))
     }
 
@@ -165,7 +170,7 @@ impl Connection {
             serde_json::to_writer(&mut text, reply)?;
             text.push(b'\n');
         }
-        timeout(PATIENCE, self.writer.write_all(&text)).await?
+        self.scheduler.timeout(PATIENCE, self.writer.write_all(&text)).await?
     }
 
     async fn logs(&mut self, control: &Control, node: Option<&str>, follow: bool) -> io::Result<()> {
@@ -186,6 +191,7 @@ impl Connection {
                 continue;
             }
             let more = tokio::select! {
+                biased;
                 more = reader.more(), if follow => more,
                 // A client that follows has nothing more to say: this is how it goes away.
                 gone = self.reader.fill_buf(), if follow => return gone.and(Err(io::ErrorKind::ConnectionAborted.into())),

@@ -2,13 +2,14 @@
 
 use std::sync::{Arc, Mutex};
 
+use lp_base::scheduler::Scheduler;
 use lp_courier::Message;
 use lp_sandbox::CallStyle;
 use wasmtime::component::{Linker, Resource, ResourceType};
 use wasmtime::{Store, StoreContextMut};
 
 use super::super::Payload;
-use super::harness::{Concurrency, block_on, compile, engine};
+use super::harness::{Concurrency, block_on, compile, engine, system};
 use crate::import::{Imported, Outcome, link};
 use crate::signature::Signature;
 
@@ -26,6 +27,10 @@ impl Imported<(), Thing> for Calls {
         let handle = handle.expect("the method has a handle").rep();
         self.0.lock().unwrap().push((handle, request.to_vec()));
         Box::pin(async { Ok(Payload::Message(Message::default())) })
+    }
+
+    fn scheduler<'a>(&self, (): &'a ()) -> &'a Scheduler {
+        system()
     }
 }
 

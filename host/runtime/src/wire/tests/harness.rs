@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
+use lp_base::scheduler::Scheduler;
 use lp_courier::Message;
 use lp_sandbox::CallStyle;
 use wasmtime::component::types::ComponentItem;
@@ -210,4 +211,14 @@ impl Imported<Host, ()> for Replies {
             }
         })
     }
+
+    fn scheduler<'a>(&self, _: &'a Host) -> &'a Scheduler {
+        system()
+    }
+}
+
+/// The system's scheduler, for stores that have none of their own.
+pub fn system() -> &'static Scheduler {
+    static SYSTEM: LazyLock<Scheduler> = LazyLock::new(Scheduler::default);
+    &SYSTEM
 }

@@ -3,6 +3,7 @@
 mod credentials;
 mod fleet;
 mod hardening;
+mod outside;
 mod process;
 mod processes;
 mod protocol;
@@ -25,6 +26,7 @@ use lp_base::replica::{Outputs, Stop};
 use lp_base::scheduler::Scheduler;
 use lp_base::words::Hardening;
 use lp_runtime::CompileCache;
+pub use outside::OutsideCall;
 pub use process::{WorkerSetting, run_worker_process};
 pub use processes::ProcessSetting;
 use processes::Processes;
@@ -216,6 +218,17 @@ impl Workers {
                 fleet.order(order);
                 Ok(())
             }
+        }
+    }
+
+    /// Makes a call by whoever runs the program.
+    pub fn call(&self, call: OutsideCall) -> BoxFuture<'static, ()> {
+        match self {
+            Self::Here(worker) => match worker.mailbox(call.callee).cloned() {
+                Some(mailbox) => call.at(mailbox),
+                None => ready(call.refuse()).boxed(),
+            },
+            Self::Fleet(fleet) => fleet.call(call),
         }
     }
 

@@ -71,7 +71,8 @@ pub async fn run(plan: Plan, options: RunOptions) -> Result<RunReport, RunError>
     let credentials = Arc::new(Credentials::random(&plan, &scheduler)?);
     let launching = LaunchSetting { components, secrets, cache, outputs, credentials, processes, scheduler };
     let (status_requests, rebuilds) = (mpsc::channel(1).1, mpsc::channel(1).1);
-    let setting = Setting { launching, signals, status_requests, rebuilds };
+    let calls = mpsc::unbounded_channel().1;
+    let setting = Setting { launching, signals, status_requests, rebuilds, calls };
     Ok(supervise(Arc::new(plan), setting, &mut Notes(notes)).await?)
 }
 

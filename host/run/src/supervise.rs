@@ -23,7 +23,7 @@ use status::{Starts, replica_statuses};
 use timers::Timers;
 use tokio::sync::mpsc;
 
-use crate::launch::{LaunchSetting, Launched, Workers, launch, with_causes};
+use crate::launch::{LaunchSetting, Launched, OutsideCall, Workers, launch, with_causes};
 use crate::node::{Change, NodeEvent};
 use crate::worker::{Compiling, Order, ReplicaOrder, WorkerError};
 
@@ -124,6 +124,8 @@ pub struct Setting {
     pub status_requests: mpsc::Receiver<StatusRequest>,
     /// What to run from then on, whenever nodes of a watched program were rebuilt. Closed for one that is not.
     pub rebuilds: mpsc::Receiver<Rebuilt>,
+    /// Calls by whoever runs the program, which are made while it is up. May be closed from the start.
+    pub calls: mpsc::UnboundedReceiver<OutsideCall>,
 }
 
 /// A plan with other components than the one that runs.
@@ -205,7 +207,7 @@ impl Run<'_> {
         let mut live =
             Live { workers, supervision, stop, timers: Timers::new(scheduler.clone()), deadline: None, next: None };
         let mut stop_seen = false;
-        let mut asking = FuturesUnordered::new();
+        let (mut asking, mut calling) = (FuturesUnordered::new(), FuturesUnordered::new());
         while !live.supervision.is_over() {
             let event = tokio::select! {
                 // Replicas first: what happened before a stop is told before it.
@@ -224,6 +226,11 @@ impl Run<'_> {
                     asking.push(live.workers.refresh_stats().map(|()| request));
                     continue;
                 }
+                Some(call) = self.setting.calls.recv() => {
+                    calling.push(live.workers.call(call));
+                    continue;
+                }
+                Some(()) = calling.next() => continue,
                 Some(request) = asking.next() => {
                     request.answer(replica_statuses(&self.plan, &live.supervision, &starts, Some(&live.workers)));
                     continue;

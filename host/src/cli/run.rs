@@ -189,7 +189,8 @@ async fn launch<'s>(
         processes: processes.map_err(not_launched)?,
         scheduler,
     };
-    let setting = Setting { launching, signals, status_requests, rebuilds };
+    let calls = mpsc::unbounded_channel().1;
+    let setting = Setting { launching, signals, status_requests, rebuilds, calls };
     let report =
         supervise(plan, setting, &mut Notes { screen, outputs: &outputs, compilation: Compilation::default() })
             .await

@@ -6,16 +6,20 @@ mod report;
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::available_parallelism;
 
 use clap::ValueEnum;
 use files::Suite;
-use futures::StreamExt;
 use lp_base::plan::LaunchType;
+use lp_base::scheduler::Scheduler;
 use lp_build::Compile;
 use lp_program::program::{Override, Test};
 use lp_testing::{Options, Report};
 use report::{Done, Reporter};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
 
 use super::run::{secrets, worker_command};
 use super::screen::{Failure, Screen, exit_code};
@@ -47,6 +51,12 @@ pub(super) struct Args {
     /// What the nodes of a test run as
     #[arg(long, value_enum, value_name = "TYPE", default_value_t = Launch::TestThreads)]
     launch_type: Launch,
+    /// What decides on everything that is left to chance in a deterministic run
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, conflicts_with = "no_deterministic")]
+    seed: u64,
+    /// Run in real time, with the threads and the chance of this machine; `test-processes` always does
+    #[arg(long)]
+    no_deterministic: bool,
     /// Build the nodes first, as `lp-host build` does
     #[arg(long)]
     build: bool,
@@ -105,7 +115,7 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
     for suite in &suites {
         for name in suite.file.names().filter(|name| wanted(name)) {
             match suite.file.test(name, &args.overrides, args.limits.as_deref()) {
-                Ok(test) => tests.push((suite, test)),
+                Ok(test) => tests.push((suite.shown(), test)),
                 // What is wrong with one test says nothing of the others.
                 Err(problems) => {
                     if let Some(before) = wrong.replace(Failure::from(problems)) {
@@ -122,11 +132,7 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
         let failure = Failure::new(exit_code::WRONG_USAGE, "no test has such a name");
         return Err(failure.hint("`lp-host test --list` shows the names"));
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(not_run)?;
-    let code = runtime.block_on(run_all(args, &tests, screen));
-    // Guests may still be on the runtime's threads for a tick; they are not waited for.
-    runtime.shutdown_background();
-    code
+    run_all(args, tests, screen)
 }
 
 fn not_run(error: impl Into<Box<dyn Error + Send + Sync>>) -> Failure {
@@ -152,48 +158,105 @@ fn build_all(args: &Args, suites: &[Suite], screen: &Screen) -> Result<(), Failu
     Ok(())
 }
 
-async fn run_all(args: &Args, tests: &[(&Suite, Test)], screen: &Screen) -> Result<u8, Failure> {
-    let cache_dir = caches::compiled();
-    let options = Options {
-        launch_type: match args.launch_type {
-            Launch::TestThreads => LaunchType::Threads,
-            Launch::TestProcesses => LaunchType::Processes,
-        },
-        cache: cache_dir.as_deref().and_then(|dir| compile::open_cache(dir, screen)),
-        worker: worker_command(cache_dir.as_deref()).map_err(not_run)?,
-        secrets: &|plan| secrets::read(plan).map_err(|missing| missing.to_string()),
-    };
+/// Runs the tests on as many threads as there are jobs. What has not ended when this returns ends with the process.
+fn run_all(args: &Args, tests: Vec<(String, Test)>, screen: &Screen) -> Result<u8, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(not_run)?;
+    // All that tests write is in here, so that nothing is left of one that did not end.
+    let dir = tempfile::Builder::new().prefix("lp-").tempdir().map_err(not_run)?;
     let jobs = args.jobs.map_or_else(|| available_parallelism().map_or(1, usize::from), usize::from);
     let mut reporter = Reporter::new(args.format, screen, tests.len());
-    let mut signals = signals::signals().map_err(not_run)?;
-    let running = tests.iter().map(|(suite, test)| {
-        let options = &options;
-        async move { (*suite, test, lp_testing::run(test, options).await) }
+    let jobs = jobs.min(tests.len());
+    let (results, mut done) = mpsc::unbounded_channel();
+    let queue = Arc::new(Queue {
+        tests,
+        next: AtomicUsize::new(0),
+        stopped: AtomicBool::new(false),
+        options: options(args, dir.path(), screen)?,
+        seed: args.is_deterministic().then_some(args.seed),
+        runtime: runtime.handle().clone(),
     });
-    let mut running = futures::stream::iter(running).buffer_unordered(jobs);
-    loop {
-        let done = tokio::select! {
-            done = running.next() => done,
-            Some(signal) = signals.recv() => {
-                reporter.stopped(signal);
-                return Ok(128 + signal.number());
-            }
-        };
-        let Some((suite, test, result)) = done else { break };
-        let report = result.unwrap_or_else(|error| unrun(test, &error));
-        let failed = !report.passed();
-        reporter.done(Done { suite: suite.shown(), report });
-        if failed && !args.no_fail_fast {
-            break;
-        }
+    for _ in 0..jobs {
+        let (queue, results) = (queue.clone(), results.clone());
+        std::thread::Builder::new().name("test".to_owned()).spawn(move || queue.work(&results)).map_err(not_run)?;
     }
-    // The others are dropped where they are.
-    drop(running);
+    drop(results);
+    let signal = runtime.block_on(async {
+        let mut signals = signals::signals().map_err(not_run)?;
+        loop {
+            let (place, report) = tokio::select! {
+                done = done.recv() => match done {
+                    Some(done) => done,
+                    None => return Ok(None),
+                },
+                Some(signal) = signals.recv() => return Ok::<_, Failure>(Some(signal)),
+            };
+            let failed = !report.passed();
+            reporter.done(Done { suite: queue.tests[place].0.clone(), report });
+            if failed && !args.no_fail_fast {
+                return Ok(None);
+            }
+        }
+    })?;
+    queue.stopped.store(true, Ordering::Relaxed);
+    runtime.shutdown_background();
+    if let Some(signal) = signal {
+        reporter.stopped(signal);
+        return Ok(128 + signal.number());
+    }
     reporter.finish();
     if let Some(path) = &args.junit {
         write_junit(path, &reporter)?;
     }
     Ok(if reporter.failed() == 0 { 0 } else { exit_code::NODE_FAILED })
+}
+
+fn options(args: &Args, dir: &Path, screen: &Screen) -> Result<Options, Failure> {
+    let cache_dir = caches::compiled();
+    Ok(Options {
+        launch_type: match args.launch_type {
+            Launch::TestThreads => LaunchType::Threads,
+            Launch::TestProcesses => LaunchType::Processes,
+        },
+        dir: dir.to_owned(),
+        cache: cache_dir.as_deref().and_then(|dir| compile::open_cache(dir, screen)),
+        worker: worker_command(cache_dir.as_deref()).map_err(not_run)?,
+        secrets: |plan| secrets::read(plan).map_err(|missing| missing.to_string()),
+    })
+}
+
+impl Args {
+    fn is_deterministic(&self) -> bool {
+        self.launch_type == Launch::TestThreads && !self.no_deterministic
+    }
+}
+
+/// The tests that are to be run.
+struct Queue {
+    /// Each with its file.
+    tests: Vec<(String, Test)>,
+    next: AtomicUsize,
+    stopped: AtomicBool,
+    options: Options,
+    /// The seed of deterministic runs.
+    seed: Option<u64>,
+    runtime: Handle,
+}
+
+impl Queue {
+    /// Runs one test after the other, as long as there are any, and reports each with its place.
+    fn work(&self, results: &mpsc::UnboundedSender<(usize, Report)>) {
+        while !self.stopped.load(Ordering::Relaxed) {
+            let place = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some((_, test)) = self.tests.get(place) else { return };
+            let result = match self.seed {
+                Some(seed) => lp_testing::run_simulated(test, &self.options, seed),
+                None => self.runtime.block_on(lp_testing::run(test, &self.options, Scheduler::default())),
+            };
+            if results.send((place, result.unwrap_or_else(|error| unrun(test, &error)))).is_err() {
+                return;
+            }
+        }
+    }
 }
 
 fn write_junit(path: &Path, reporter: &Reporter<'_>) -> Result<(), Failure> {

@@ -9,34 +9,36 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lp_base::plan::{LaunchType, NodeId, Plan, ReplicaId, Secrets};
+use lp_base::scheduler::{Scheduler, SimulationError, simulate};
 use lp_program::lower;
 use lp_program::program::{NodeState, ProgramOutcome, Test};
-use lp_run::launch::{Credentials, LaunchSetting, NoRandomness, ProcessSetting};
+use lp_run::launch::{Credentials, LaunchSetting, NoRandomness, OutsideCall, ProcessSetting};
 use lp_run::supervise::{Outcome, ReplicaState, RunReport, Setting, Signal, supervise};
 use lp_run::worker::WorkerError;
 use lp_runtime::CompileCache;
 use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{sleep_until, timeout};
 
 use crate::isolation::isolate;
 use crate::observed::{Output, Progresses, Watching};
 use crate::report::Report;
-use crate::script::Script;
+use crate::script::{Script, callee};
 
 /// How long a program has beyond its grace period before a test gives up on its end.
 const END_TIME: Duration = Duration::from_secs(10);
 
 /// How tests are run.
-pub struct Options<'a> {
+pub struct Options {
     /// Whether replicas are threads of this process, or processes of their own.
     pub launch_type: LaunchType,
+    /// A directory in which each test has one of its own. Its path must be short, because those of sockets are in it.
+    pub dir: PathBuf,
     /// Where compiled components are kept, if anywhere.
     pub cache: Option<CompileCache>,
     /// The command that makes a worker process, for the launch type `processes`.
     pub worker: (PathBuf, Vec<OsString>),
     /// The secrets of a plan, of which a test without that grant asks for none.
-    pub secrets: &'a dyn Fn(&Plan) -> Result<Secrets, String>,
+    pub secrets: fn(&Plan) -> Result<Secrets, String>,
 }
 
 /// Why a test can't be run at all.
@@ -54,35 +56,55 @@ pub enum Error {
     /// The program can't be launched.
     #[error(transparent)]
     Worker(#[from] WorkerError),
+    /// Nothing can happen any more in a deterministic run.
+    #[error(transparent)]
+    Simulation(#[from] SimulationError),
 }
 
-/// Runs a test on the tokio runtime that this is called on, which must have several threads. Nothing of it is left.
+/// Runs a test of launch type `threads` as a function of `seed`: in virtual time, on this thread alone.
+///
+/// # Errors
+/// If the test can't be run. One that was run and failed is no error: its report says so.
+pub fn run_simulated(test: &Test, options: &Options, seed: u64) -> Result<Report, Error> {
+    simulate(seed, |scheduler| run(test, options, scheduler))?
+}
+
+/// Runs a test with the time and the tasks of `scheduler`, on the tokio runtime that this is called on. That must have
+/// several threads unless it is that of a simulation. Nothing of the test is left.
 ///
 /// Dropping the future drops every replica, wherever its guest is, and kills worker processes.
 ///
 /// # Errors
 /// If the test can't be run. One that was run and failed is no error: its report says so.
-pub async fn run(test: &Test, options: &Options<'_>) -> Result<Report, Error> {
-    let started = Instant::now();
-    // A short name, because the sockets of workers are in it.
-    let dir = tempfile::Builder::new().prefix("lp-").tempdir().map_err(Error::Dir)?;
+pub async fn run(test: &Test, options: &Options, scheduler: Scheduler) -> Result<Report, Error> {
+    let started = scheduler.stopwatch();
+    let until = scheduler.now() + test.timeout;
+    let dir = tempfile::Builder::new().prefix("t").tempdir_in(&options.dir).map_err(Error::Dir)?;
     let (mut plan, components) = lower(&test.linked, options.launch_type);
     isolate(&mut plan, &test.grants, dir.path()).map_err(Error::Dir)?;
-    let credentials = Arc::new(Credentials::random(&plan)?);
+    let credentials = Arc::new(Credentials::random(&plan, &scheduler)?);
     let output = Output::new(&test.expectation);
     let run_dir = dir.path().join("run");
     std::fs::create_dir(&run_dir).map_err(Error::Dir)?;
+    let processes = match options.launch_type {
+        // Nobody else calls its nodes, and a simulation has no sockets.
+        LaunchType::Threads => None,
+        LaunchType::Processes => Some(ProcessSetting { command: options.worker.clone(), dir: run_dir }),
+    };
     let launching = LaunchSetting {
         components,
         secrets: (options.secrets)(&plan).map_err(Error::Secrets)?,
         cache: options.cache.clone(),
         outputs: Arc::new(output.clone()),
-        credentials: credentials.clone(),
-        processes: Some(ProcessSetting { command: options.worker.clone(), dir: run_dir }),
+        credentials,
+        processes,
+        scheduler: scheduler.clone(),
     };
     let (stop, signals) = mpsc::unbounded_channel();
-    let setting = Setting { launching, signals, status_requests: mpsc::channel(1).1, rebuilds: mpsc::channel(1).1 };
-    let running = Running { test, plan: Arc::new(plan), credentials, dir, stop, until: started + test.timeout };
+    let (calls, outside) = mpsc::unbounded_channel();
+    let (status_requests, rebuilds) = (mpsc::channel(1).1, mpsc::channel(1).1);
+    let setting = Setting { launching, signals, status_requests, rebuilds, calls: outside };
+    let running = Running { test, plan: Arc::new(plan), _dir: dir, stop, calls, until, scheduler };
     let (problems, calls) = running.run(setting, &output).await?;
     let last_lines = if problems.is_empty() { Vec::new() } else { output.last_lines() };
     Ok(Report { name: test.name.clone(), problems, output: last_lines, calls, elapsed: started.elapsed() })
@@ -91,11 +113,13 @@ pub async fn run(test: &Test, options: &Options<'_>) -> Result<Report, Error> {
 struct Running<'a> {
     test: &'a Test,
     plan: Arc<Plan>,
-    credentials: Arc<Credentials>,
-    dir: TempDir,
+    /// Removed with all that is in it when the test is over.
+    _dir: TempDir,
     /// Asks the program to stop.
     stop: mpsc::UnboundedSender<Signal>,
+    calls: mpsc::UnboundedSender<OutsideCall>,
     until: Instant,
+    scheduler: Scheduler,
 }
 
 /// What the test itself has come to.
@@ -119,10 +143,10 @@ impl Running<'_> {
                 biased;
                 report = &mut supervising => Some(report?),
                 () = &mut going => None,
-                () = sleep_until(self.until.into()) => None,
+                () = self.scheduler.sleep_until(self.until) => None,
             }
         };
-        if ended_by_itself.is_none() && Instant::now() >= self.until {
+        if ended_by_itself.is_none() && self.scheduler.now() >= self.until {
             let waiting = steps.waiting.as_deref().unwrap_or("the end of the program");
             steps
                 .problems
@@ -137,7 +161,7 @@ impl Running<'_> {
                 // The receiver lives as long as the program.
                 let _ = self.stop.send(Signal::Terminate);
                 let grace = Duration::from_millis(self.plan.grace_ms);
-                match timeout(grace + END_TIME, supervising).await {
+                match self.scheduler.timeout(grace + END_TIME, supervising).await {
                     Ok(report) => report?,
                     Err(_) => {
                         steps.problems.push("the program did not end".to_owned());
@@ -154,16 +178,17 @@ impl Running<'_> {
 
     /// Makes the calls of the test, then waits for the runs that it waits for. Never ends without either.
     async fn steps(&self, mut changes: watch::Receiver<Progresses>, steps: &mut Steps) {
-        let mut script = Script::new(&self.plan, &self.credentials, &self.dir.path().join("run"));
+        let script = Script { plan: &self.plan, calls: &self.calls };
         for call in &self.test.calls {
-            let callee = Script::callee(call);
+            let callee = callee(call);
             steps.waiting = Some(format!("`{}` to start", self.plan.label(callee)));
             let is_up = |progresses: &Progresses| progresses.get(&callee).is_some_and(|progress| progress.started);
             if changes.wait_for(is_up).await.is_err() {
                 return;
             }
             steps.waiting = Some(format!("`{}`", call.line));
-            let answered = script.call(call, self.until).await;
+            let left = self.until.saturating_duration_since(self.scheduler.now());
+            let answered = script.call(call, left).await;
             steps.calls += 1;
             if let Err(problem) = answered {
                 steps.problems.push(problem);

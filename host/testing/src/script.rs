@@ -1,43 +1,31 @@
-//! The calls of a test, made from outside of the program as `lp-host call` makes them.
+//! The calls of a test, made from outside of the program.
 
-use std::collections::HashMap;
-use std::path::Path;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use lp_base::calls::ReplicaIndex;
 use lp_base::plan::{NodeId, Plan, ReplicaId};
 use lp_component::proto::{method_name, service_name};
 use lp_component::value::{decode_json, decode_wave};
-use lp_courier::grpc::{Address, Connection};
-use lp_courier::{CallContext, CallError, CallOptions, Exchange, Message, Passes, Remote, RemoteLimits, RemoteProcess};
+use lp_courier::{CallError, Message};
 use lp_program::program::{Expected, ScriptCall};
-use lp_run::launch::{Credentials, WorkerFiles};
-use lp_run::worker::Caller;
+use lp_run::launch::OutsideCall;
+use tokio::sync::{mpsc, oneshot};
 
 /// Makes the calls of one test.
 pub(crate) struct Script<'a> {
-    plan: &'a Plan,
-    credentials: &'a Credentials,
-    files: WorkerFiles,
-    /// The workers that were called.
-    processes: HashMap<usize, Arc<RemoteProcess>>,
+    pub plan: &'a Plan,
+    /// Where the supervisor of the program takes them.
+    pub calls: &'a mpsc::UnboundedSender<OutsideCall>,
 }
 
-impl<'a> Script<'a> {
-    pub fn new(plan: &'a Plan, credentials: &'a Credentials, dir: &Path) -> Self {
-        Self { plan, credentials, files: WorkerFiles::of(dir), processes: HashMap::new() }
-    }
+/// The replica that a call is for.
+pub(crate) fn callee(call: &ScriptCall) -> ReplicaId {
+    let node = u32::try_from(call.node).expect("a program has fewer nodes");
+    ReplicaId { node: NodeId(node), index: call.replica }
+}
 
-    /// The replica that a call is for.
-    pub fn callee(call: &ScriptCall) -> ReplicaId {
-        let node = u32::try_from(call.node).expect("a program has fewer nodes");
-        ReplicaId { node: NodeId(node), index: call.replica }
-    }
-
+impl Script<'_> {
     /// Makes a call, and says what is not as expected.
-    pub async fn call(&mut self, call: &ScriptCall, until: Instant) -> Result<(), String> {
-        let timeout = until.saturating_duration_since(Instant::now());
+    pub async fn call(&self, call: &ScriptCall, timeout: Duration) -> Result<(), String> {
         let answer = self.answer(call, timeout).await;
         let (expected, found) = match (&call.expected, answer) {
             (Expected::Fails(case), Err(error)) if CallError::CASES[error.case()] == case => return Ok(()),
@@ -57,24 +45,25 @@ impl<'a> Script<'a> {
         Err(format!("`{}`: expected {expected}, found {found}", call.line))
     }
 
-    async fn answer(&mut self, call: &ScriptCall, timeout: Duration) -> Result<Vec<u8>, CallError> {
-        let replica = Self::callee(call);
-        let worker = self.plan.workers.iter().position(|worker| worker.replicas.contains(&replica));
-        let worker = worker.expect("every replica of a plan has a worker");
-        let process = self.processes.entry(worker).or_insert_with(|| {
-            let message_bytes_max = usize::try_from(self.plan.message_bytes_max).unwrap_or(usize::MAX);
-            let limits = RemoteLimits { in_flight_max: 1, message_bytes_max };
-            RemoteProcess::new(Connection::new(Address::Unix(self.files.socket(worker))), limits)
+    async fn answer(&self, call: &ScriptCall, timeout: Duration) -> Result<Vec<u8>, CallError> {
+        let callee = callee(call);
+        let methods = self.plan.node(callee.node).couriers.iter().flat_map(|courier| {
+            courier.methods.iter().map(|method| (courier.interface.as_str(), method.name.as_str()))
         });
+        let method = methods.into_iter().position(|known| known == (call.interface.as_str(), call.method.as_str()));
         let path = format!("/{}/{}", service_name(&call.interface), method_name(&call.method));
-        let path = path.parse().expect("names of WIT are ASCII words, and so are those made of them");
-        let credential = self.credentials.of(Caller::User, replica.node).ok_or(CallError::Denied)?;
-        let passes = Arc::new(Passes::from_iter([(None, credential.clone())]));
-        let label = self.plan.label(replica);
-        let remote = Remote::new(label, ReplicaIndex(0), Exchange::new(0), process.clone(), passes, Arc::from([path]));
-        let options = CallOptions { timeout: Some(timeout), ..CallOptions::default() };
-        let context = CallContext { origin: None, caller: None, kept: None, options };
-        Ok(remote.call(0, Message::from(&call.request[..]), context).await?.to_vec())
+        let (answer, answered) = oneshot::channel();
+        let request = OutsideCall {
+            callee,
+            method: method.expect("the plan has every method of the component"),
+            path: path.parse().expect("names of WIT are ASCII words, and so are those made of them"),
+            request: Message::from(&call.request[..]),
+            timeout,
+            answer,
+        };
+        // A program that has ended answers no more.
+        self.calls.send(request).map_err(|_| CallError::Unavailable)?;
+        Ok(answered.await.unwrap_or(Err(CallError::Unavailable))?.to_vec())
     }
 }
 

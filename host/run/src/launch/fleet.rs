@@ -8,9 +8,12 @@ mod shared;
 mod start;
 mod state;
 
+use std::future::ready;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use lp_base::plan::{Plan, ReplicaId, Secrets};
 use lp_base::replica::{Failure, Outputs, Stop};
 use lp_base::scheduler::Scheduler;
@@ -23,11 +26,12 @@ use state::{Running, State};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::OutsideCall;
 use super::credentials::Credentials;
 use super::hardening::Hardened;
 use super::rings::Rings;
 use crate::node::{Change, NodeEvent};
-use crate::worker::{Order, ReplicaOrder, ReplicaStats, WorkerError};
+use crate::worker::{Caller, Order, ReplicaOrder, ReplicaStats, WorkerError};
 
 /// How long workers have to end by themselves once they have nothing left to do.
 const EXIT_TIME: Duration = Duration::from_millis(500);
@@ -124,6 +128,17 @@ impl Fleet {
     pub fn hardened(&self, replica: ReplicaId) -> Option<Hardened> {
         let index = self.shared.routes.worker_of(replica)?;
         self.shared.lock().hardened.get(&index).cloned()
+    }
+
+    /// Makes a call by whoever runs the program.
+    pub fn call(&self, call: OutsideCall) -> BoxFuture<'static, ()> {
+        let Shared { plan, routes, start, private, scheduler, .. } = &*self.shared;
+        let address = routes.worker_of(call.callee).and_then(|index| start.address(index));
+        let credential = private.credentials.of(Caller::User, call.callee.node).cloned();
+        let (Some(address), Some(credential)) = (address, credential) else { return ready(call.refuse()).boxed() };
+        let message_bytes_max = usize::try_from(plan.message_bytes_max).unwrap_or(usize::MAX);
+        let label = plan.label(call.callee);
+        call.through(address, label, credential, message_bytes_max, scheduler.clone())
     }
 
     /// Passes an order on to the workers that it is for.

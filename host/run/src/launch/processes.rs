@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use command_fds::{CommandFdExt, FdMapping};
 use lp_base::plan::{ComponentFiles, NodeId, Plan};
+use lp_courier::grpc::Address;
 use tokio::process::{ChildStdin, ChildStdout};
 
 use super::WorkerFiles;
@@ -81,6 +82,10 @@ impl Start for Processes {
         let life = Box::new(Process(child));
         let (commands, reports) = (ChildStdin::from_std(stdin)?, ChildStdout::from_std(stdout)?);
         Ok(Started { commands: Box::new(commands), reports: Box::new(reports), life })
+    }
+
+    fn address(&self, index: usize) -> Option<Address> {
+        Some(Address::Unix(self.setting.files().socket(index)))
     }
 }
 

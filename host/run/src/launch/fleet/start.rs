@@ -2,6 +2,7 @@
 
 use std::io;
 
+use lp_courier::grpc::Address;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -12,6 +13,9 @@ pub trait Start: Send + Sync {
     /// # Errors
     /// If it can't be started.
     fn start(&self, index: usize) -> io::Result<Started>;
+
+    /// Where the replicas of worker number `index` can be called from this process, if anywhere.
+    fn address(&self, index: usize) -> Option<Address>;
 }
 
 /// A worker that was started.

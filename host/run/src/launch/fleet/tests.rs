@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lp_base::plan::{LaunchType, NodeId, NodePlan, WorkerPlan};
 use lp_base::replica::Stream;
+use lp_courier::grpc::Address;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
 use tokio::sync::Notify;
 
@@ -73,6 +74,10 @@ impl Start for Tasks {
             end.notify_one();
         });
         Ok(Started { commands: Box::new(commands), reports: Box::new(reports), life: Box::new(task) })
+    }
+
+    fn address(&self, _: usize) -> Option<Address> {
+        None
     }
 }
 

@@ -182,10 +182,9 @@ impl Run<'_> {
         let stop = Stop::default();
         let (events_tx, mut events) = mpsc::unbounded_channel();
         let scheduler = self.setting.launching.scheduler.clone();
-        let started = scheduler.stopwatch();
         let mut random = scheduler.random("backoff");
         let mut supervision = Supervision::new(&self.plan, move || random.f64());
-        let mut starts = Starts::default();
+        let (started, mut starts) = (scheduler.stopwatch(), Starts::default());
         let (compiling_tx, mut compiling) = mpsc::unbounded_channel();
         let launching =
             launch(self.plan.clone(), self.setting.launching.clone(), stop.clone(), events_tx, compiling_tx);
@@ -200,12 +199,9 @@ impl Run<'_> {
                 return Ok(report(&self.plan, supervision, None, started.elapsed()));
             }
         };
-        for (node, address) in listening {
-            self.observer.note(&Note::Listening { node: self.plan.node(node).name.clone(), address });
-        }
-        workers.warnings().iter().for_each(|warning| self.observer.note(&Note::Warning(warning.clone())));
-        let mut live =
-            Live { workers, supervision, stop, timers: Timers::new(scheduler.clone()), deadline: None, next: None };
+        self.note_launched(&workers, listening);
+        let timers = Timers::new(scheduler.clone());
+        let mut live = Live { workers, supervision, stop, timers, deadline: None, next: None };
         let mut stop_seen = false;
         let (mut asking, mut calling) = (FuturesUnordered::new(), FuturesUnordered::new());
         while !live.supervision.is_over() {
@@ -249,11 +245,23 @@ impl Run<'_> {
             }
         }
         live.workers.kill().await;
+        self.take_rebuilt(&mut live);
+        Ok(report(&self.plan, live.supervision, Some(&live.workers), started.elapsed()))
+    }
+
+    fn note_launched(&mut self, workers: &Workers, listening: Vec<(NodeId, SocketAddr)>) {
+        for (node, address) in listening {
+            self.observer.note(&Note::Listening { node: self.plan.node(node).name.clone(), address });
+        }
+        workers.warnings().iter().for_each(|warning| self.observer.note(&Note::Warning(warning.clone())));
+    }
+
+    /// Has the next launch run what was rebuilt and did not come to run in this one.
+    fn take_rebuilt(&mut self, live: &mut Live) {
         if let Some((next, _)) = live.next.take() {
             self.plan = Arc::new(next.plan);
             self.setting.launching.components = next.components;
         }
-        Ok(report(&self.plan, live.supervision, Some(&live.workers), started.elapsed()))
     }
 
     /// Takes note of what is to run in place of the plan, and tells which nodes that concerns.

@@ -35,12 +35,13 @@
 
 pub use lp_base::{calls, interfaces, own_dir, plan, protobuf, replica, scheduler, shown, words};
 pub use lp_build as build;
-pub use lp_component::{component, proto, value};
+pub use lp_component::{component, proto, script, value};
 pub use lp_courier as courier;
 pub use lp_program::{lower, program};
 pub use lp_run::{RunError, RunOptions, run};
 pub use lp_run::{launch, node, observe, supervise, worker};
 pub use lp_runtime as runtime;
 pub use lp_sandbox as sandbox;
+pub use lp_testing as testing;
 
 pub mod cli;

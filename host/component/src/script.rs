@@ -81,7 +81,7 @@ pub enum ScriptError {
         /// The types of the method.
         types: String,
         /// What is wrong with them.
-        error: WaveError,
+        error: Box<WaveError>,
     },
     /// The expected result is none of the method.
     #[error("the result of `{method}{types}`: {error}")]
@@ -91,7 +91,7 @@ pub enum ScriptError {
         /// The types of the method.
         types: String,
         /// What is wrong with it.
-        error: WaveError,
+        error: Box<WaveError>,
     },
     /// A result is expected of a method without one.
     #[error("`{method}` returns nothing, so that no result can be expected")]
@@ -190,7 +190,7 @@ impl<'a> Line<'a> {
     pub fn request(&self, types: &MethodTypes) -> Result<Vec<u8>, ScriptError> {
         value::encode_wave(&types.params, self.arguments).map_err(|error| {
             let (method, types) = self.place(types);
-            ScriptError::Arguments { method, types, error }
+            ScriptError::Arguments { method, types, error: Box::new(error) }
         })
     }
 
@@ -201,7 +201,7 @@ impl<'a> Line<'a> {
     pub fn argument_patterns(&self, types: &MethodTypes) -> Result<Vec<Pattern>, ScriptError> {
         Pattern::of_arguments(&types.params, self.arguments).map_err(|error| {
             let (method, types) = self.place(types);
-            ScriptError::Arguments { method, types, error }
+            ScriptError::Arguments { method, types, error: Box::new(error) }
         })
     }
 
@@ -214,7 +214,7 @@ impl<'a> Line<'a> {
         let Some(result) = &types.result else { return Err(ScriptError::NoResult { method: self.method.to_owned() }) };
         Pattern::of_value(result, text).map(Some).map_err(|error| {
             let (method, types) = self.place(types);
-            ScriptError::Result { method, types, error }
+            ScriptError::Result { method, types, error: Box::new(error) }
         })
     }
 
@@ -233,7 +233,7 @@ impl<'a> Line<'a> {
             types.result.iter().map(|ty| crate::component::Field { name: "result".to_owned(), ty: ty.clone() });
         value::encode_wave(&result.collect::<Vec<_>>(), text).map_err(|error| {
             let (method, types) = self.place(types);
-            ScriptError::Result { method, types, error }
+            ScriptError::Result { method, types, error: Box::new(error) }
         })
     }
 }

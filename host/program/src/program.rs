@@ -61,7 +61,7 @@ pub use lp_base::words::{
 };
 pub use overrides::{Override, OverrideError};
 use parse::Overlay;
-pub use problem::{Location, Problem, Problems, RULES, Severity};
+pub use problem::{Location, Problem, Problems, RULES, Severity, TEST_RULES};
 use source::Source;
 pub use tests::{
     Expectation, Expected, Grant, NodeState, ProgramOutcome, ScriptCall, TESTS_SUFFIX, Test, TestFile, tests_schema,

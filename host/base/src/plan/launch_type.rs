@@ -17,15 +17,13 @@ pub enum LaunchType {
 
 impl LaunchType {
     /// Every launch type with the names it is called by; the first is its own, the others are Launchpad's.
-    pub const NAMES: &[(LaunchType, &[&str])] = &[
-        (LaunchType::Threads, &["threads", "local_mt", "test_mt"]),
-        (LaunchType::Processes, &["processes", "local_mp", "test_mp"]),
-    ];
+    pub const NAMES: &[(LaunchType, &[&str])] =
+        &[(LaunchType::Threads, &["threads", "local_mt"]), (LaunchType::Processes, &["processes", "local_mp"])];
 }
 
 /// A text that names no launch type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no launch type is named `{name}`; there are {}", known_names())]
+#[error("no launch type is named `{name}`; there are {}{}", known_names(), for_tests(name))]
 pub struct UnknownLaunchType {
     name: String,
 }
@@ -46,6 +44,11 @@ impl FromStr for LaunchType {
     }
 }
 
+/// Where the launch types of tests are, which `lp-host run` does not have.
+fn for_tests(name: &str) -> &'static str {
+    if name.starts_with("test") { "; `lp-host test` has those of tests" } else { "" }
+}
+
 fn known_names() -> String {
     let names = LaunchType::NAMES.iter().map(|(_, names)| match names {
         [name, aliases @ ..] if !aliases.is_empty() => format!("`{name}` (also `{}`)", aliases.join("`, `")),
@@ -60,14 +63,14 @@ mod tests {
 
     #[test]
     fn a_launch_type_is_known_by_its_aliases_and_prints_as_itself() {
-        for (name, own) in [("local_mt", "threads"), ("test_mt", "threads"), ("local_mp", "processes")] {
+        for (name, own) in [("local_mt", "threads"), ("local_mp", "processes")] {
             assert_eq!(name.parse::<LaunchType>().map(|launch_type| launch_type.to_string()), Ok(own.to_owned()));
         }
         let error = "vertex_ai".parse::<LaunchType>().unwrap_err();
         assert_eq!(
             error.to_string(),
-            "no launch type is named `vertex_ai`; there are `threads` (also `local_mt`, `test_mt`), \
-             `processes` (also `local_mp`, `test_mp`)"
+            "no launch type is named `vertex_ai`; there are `threads` (also `local_mt`), \
+             `processes` (also `local_mp`)"
         );
         assert_eq!(serde_json::to_string(&LaunchType::Threads).unwrap(), "\"threads\"");
     }

@@ -15,7 +15,6 @@ pub const RULES: &[(&str, &str)] = &[
     ("bad-address", "an address to listen at is an IP address and a port"),
     ("bad-argument", "an argument has no NUL character"),
     ("bad-ca", "a file of authorities has certificates and no key"),
-    ("bad-call", "a call of a test fits the interfaces of its node"),
     ("bad-config", "a config key is text without control characters"),
     ("bad-digest", "a digest is 64 hexadecimal digits"),
     ("bad-duration", "a duration is a whole number and a unit"),
@@ -43,13 +42,11 @@ pub const RULES: &[(&str, &str)] = &[
     ("missing-dir", "a directory that a guest is given exists"),
     ("missing-file", "a file that a guest is given exists"),
     ("missing-name", "a program has a name"),
-    ("no-check", "a test checks something"),
     ("no-component-file", "the file of a component exists"),
     ("no-courier", "a node that listens exports an interface to call"),
     ("no-nodes", "a program has a node"),
     ("no-program", "the program file can be read"),
     ("no-limits", "the file of an operator's limits can be read"),
-    ("no-tests", "the file of tests can be read"),
     ("no-run", "a component with `run = true` has an entry point"),
     ("not-a-component", "the file of a component is a valid component"),
     ("over-ceiling", "a node asks for no more than its ceilings allow"),
@@ -71,6 +68,13 @@ pub const RULES: &[(&str, &str)] = &[
     ("wrong-interface", "the node of a handle exports what the handle is used for"),
     ("wrong-type", "a value has the type that the schema says"),
     ("wrong-value", "a value is one of those that the schema says"),
+];
+
+/// The code of every rule that only files of tests have, with what it asks of one.
+pub const TEST_RULES: &[(&str, &str)] = &[
+    ("bad-call", "a call of a test fits the interfaces of its node"),
+    ("no-check", "a test checks something"),
+    ("no-tests", "the file of tests can be read"),
 ];
 
 /// How bad a [`Problem`] is.
@@ -124,7 +128,10 @@ pub struct Problems {
 
 impl Problem {
     pub(super) fn error(code: &'static str, message: impl Into<String>) -> Problem {
-        debug_assert!(RULES.iter().any(|(known, _)| *known == code), "`{code}` is missing among the rules");
+        debug_assert!(
+            RULES.iter().chain(TEST_RULES).any(|(known, _)| *known == code),
+            "`{code}` is missing among the rules"
+        );
         Problem {
             severity: Severity::Error,
             code,

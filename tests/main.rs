@@ -9,6 +9,7 @@ mod config;
 mod edges;
 mod examples;
 mod forged;
+mod full;
 mod grpc;
 mod handles;
 mod hardening;

@@ -18,6 +18,7 @@ mod peer;
 mod pending;
 mod pump;
 mod remote;
+mod standstill;
 
 pub use block::{BLOCK_BYTES_MIN, Block, KeepOnDrop};
 pub use callers::Callers;
@@ -31,3 +32,4 @@ pub use options::{CallContext, CallOptions};
 pub use peer::Peer;
 pub use pump::{Pump, Urgency};
 pub use remote::{Presence, Remote, RemoteProcess};
+pub use standstill::{Crowd, Standing, StandingWatch, Standstill, standstill, standstill_reason};

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use lp_base::calls::ReplicaIndex;
+
 use crate::{CallContext, CallError, Mailbox, Message, Remote};
 
 /// How often a call by an idempotent handle is made before its failure is its caller's.
@@ -25,6 +27,14 @@ impl Peer {
         match self {
             Self::Local(mailbox) => mailbox.label(),
             Self::Remote(remote) => remote.label(),
+        }
+    }
+
+    /// Its number in the program.
+    pub fn replica(&self) -> ReplicaIndex {
+        match self {
+            Self::Local(mailbox) => mailbox.replica(),
+            Self::Remote(remote) => remote.replica(),
         }
     }
 

@@ -7,6 +7,7 @@ mod order;
 mod peers;
 mod rebuild;
 mod sockets;
+mod standstills;
 mod temporary_dir;
 
 use std::collections::{BTreeSet, HashMap};
@@ -19,16 +20,18 @@ pub use components::Compiling;
 use components::Components;
 pub use credentials::{Caller, EdgeCredential, WorkerCredentials};
 use endpoints::Servers;
-use lp_base::plan::{NodeId, NodeKind, NodePlan, Plan, ReplicaId, Secrets};
+use lp_base::calls::ReplicaIndex;
+use lp_base::plan::{LaunchType, NodeId, NodeKind, NodePlan, Plan, ReplicaId, Secrets};
 use lp_base::replica::{Outputs, ProgramInfo, ReplicaSpec, Stop};
 use lp_base::words::Digest;
 use lp_component::component::ReadError;
 use lp_courier::grpc::ReflectionError;
-use lp_courier::{Blocked, CallError, Mailbox, Presence, Served};
+use lp_courier::{Blocked, CallError, Crowd, Mailbox, Presence, Served, Standing};
 use lp_runtime::{CompileCache, LoadError, Runtime, RuntimeError};
 pub use order::{Order, ReplicaOrder};
 use peers::Peers;
 pub use sockets::{Endpoints, WorkerSockets};
+use standstills::watch_standstills;
 pub use temporary_dir::make_temporary_dirs;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
@@ -248,19 +251,12 @@ impl Worker {
             locals.insert(replica, Local { node, spec, mailbox, temporary_dir, task: None, runtime, alive });
         }
         let servers = Servers::start(plan, endpoints, &peers, &components)?;
+        let mut tasks = JoinSet::new();
+        if plan.launch_type == LaunchType::Threads {
+            tasks.spawn(watch_standstills(peers.standstills()));
+        }
         let warnings = components.runtime.warnings().to_vec();
-        Ok(Self {
-            plan: plan.clone(),
-            stop,
-            replicas: locals,
-            peers,
-            events,
-            tasks: JoinSet::new(),
-            warnings,
-            cache,
-            run_dir,
-            servers,
-        })
+        Ok(Self { plan: plan.clone(), stop, replicas: locals, peers, events, tasks, warnings, cache, run_dir, servers })
     }
 
     /// Starts every replica, in the order of the plan.
@@ -324,9 +320,19 @@ impl Worker {
         self.peers.exchange.blocked()
     }
 
+    /// How the replicas of this worker stand that work on calls, and the calls of this process that wait for room.
+    pub fn standing(&self) -> (Vec<Standing>, Vec<Crowd>) {
+        self.peers.standstills().standing()
+    }
+
     /// Fails the call behind a hold that is part of a ring of `calls` calls.
     fn break_hold(&self, blocked: Blocked, calls: u32) {
         self.peers.exchange.break_hold(blocked, calls);
+    }
+
+    /// Fails a call of a standstill, which has not begun.
+    fn fail_call(&self, caller: ReplicaIndex, callee: ReplicaIndex, queued: bool, reason: &str) {
+        self.peers.standstills().fail(caller, callee, queued, reason);
     }
 
     /// Notes what became of a replica of another worker.

@@ -17,6 +17,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpC
 
 use super::denials::Denials;
 use super::limits::{Breach, Headers};
+use super::lookups::Lookups;
 use super::state::State;
 
 /// Drives a connection to its end.
@@ -40,7 +41,7 @@ struct Hooks {
 }
 
 impl HttpClient {
-    pub fn new(node: &NodePlan, denials: &Denials, breach: Breach) -> Self {
+    pub fn new(node: &NodePlan, denials: &Denials, breach: Breach, lookups: Lookups) -> Self {
         let limits = &node.limits;
         let mut ctx = WasiHttpCtx::new();
         ctx.set_field_size_limit(usize::try_from(limits.http_header_bytes).unwrap_or(usize::MAX));
@@ -49,7 +50,7 @@ impl HttpClient {
             denials: denials.clone(),
             requests_max: limits.http_requests,
             requests: Arc::new(Semaphore::new(limits.http_requests as usize)),
-            connector: Connector::new(node, denials),
+            connector: Connector::new(node, denials, lookups),
             body_limit: BodyLimit { bytes_max: limits.http_body_bytes, denials: denials.clone() },
         };
         Self { ctx, hooks, headers: Headers::new(limits, breach) }

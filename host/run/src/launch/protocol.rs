@@ -6,7 +6,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use lp_base::plan::{ReplicaId, Secrets};
 use lp_base::replica::Stream;
-use lp_courier::{Blocked, Served};
+use lp_courier::{Blocked, Crowd, Served, Standing};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +33,11 @@ pub enum Command {
     },
     /// Answer with [`Report::Blocked`] of this very moment, and with this number.
     TellBlocked {
+        /// The number of the question.
+        question: u64,
+    },
+    /// Answer with [`Report::Standing`] of this very moment, and with this number.
+    TellStanding {
         /// The number of the question.
         question: u64,
     },
@@ -106,6 +111,16 @@ pub enum Report {
         question: Option<u64>,
         /// The holds that the worker takes part in.
         holds: Vec<Blocked>,
+    },
+    /// Which replicas work on calls and stand still: all that work on calls if asked, else those that have done so for a
+    /// while, whenever they are others than before.
+    Standing {
+        /// The number of the question that this answers, if it answers one.
+        question: Option<u64>,
+        /// The replicas.
+        standing: Vec<Standing>,
+        /// The calls of this worker that wait for room.
+        crowds: Vec<Crowd>,
     },
     /// A replica wrote a line.
     Line {

@@ -164,7 +164,7 @@ macro_rules! limit_rows {
                 bounds:
                     "The bytes of the calls that the guest has made and that are not answered, and of the "
                     "results that it has not taken",
-                beyond: "the replica fails",
+                beyond: "further calls wait; if those that wait and the results come to as much again, the replica fails",
             }
             CallsConcurrent {
                 key: "calls-concurrent",

@@ -27,7 +27,8 @@ fn ring(nodes: &[&str], args: &str, of_each: &str) -> String {
 fn check_standstill(toml: &str, replicas: &str) {
     for (launch_type, _) in LaunchType::NAMES {
         let program = Program::new(toml);
-        let output = program.command().args(["--launch-type", &launch_type.to_string()]).output().expect("the binary runs");
+        let output =
+            program.command().args(["--launch-type", &launch_type.to_string()]).output().expect("the binary runs");
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{launch_type}: {stderr}");
         assert!(stderr.contains(&told(replicas)), "{launch_type}: {stderr}");
@@ -57,7 +58,8 @@ fn calls_that_take_long_are_waited_for() {
     let slow = ring(&["a", "b"], "'sleep-many-long:3'", "limits = { calls-concurrent = 1 }");
     for (launch_type, _) in LaunchType::NAMES {
         let program = Program::new(&slow);
-        let output = program.command().args(["--launch-type", &launch_type.to_string()]).output().expect("the binary runs");
+        let output =
+            program.command().args(["--launch-type", &launch_type.to_string()]).output().expect("the binary runs");
         let stdout = String::from_utf8_lossy(&output.stdout);
         let mut lines: Vec<_> = stdout.lines().collect();
         lines.sort_unstable();

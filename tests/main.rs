@@ -3,6 +3,7 @@
 mod architecture;
 mod cache;
 mod cli;
+mod clients;
 mod colocation;
 mod component;
 mod config;

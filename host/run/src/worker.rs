@@ -25,7 +25,7 @@ use lp_base::plan::{LaunchType, NodeId, NodeKind, NodePlan, Plan, ReplicaId, Sec
 use lp_base::replica::{Outputs, ProgramInfo, ReplicaSpec, Stop};
 use lp_base::words::Digest;
 use lp_component::component::ReadError;
-use lp_courier::grpc::ReflectionError;
+use lp_courier::grpc::{BadAdmission, ReflectionError};
 use lp_courier::{Blocked, CallError, Crowd, Mailbox, Presence, Served, Standing};
 use lp_runtime::{CompileCache, LoadError, Runtime, RuntimeError};
 pub use order::{Order, ReplicaOrder};
@@ -116,6 +116,14 @@ pub enum WorkerError {
         /// What the system said.
         #[source]
         source: std::io::Error,
+    },
+    /// What a node that listens has to let clients in with does not fit together.
+    #[error("`{node}` can't listen: {source}")]
+    Admission {
+        /// The node.
+        node: String,
+        /// What is wrong.
+        source: BadAdmission,
     },
     /// A node that listens has no schema that can be served.
     #[error("failed to serve the schema of `{node}`")]
@@ -250,12 +258,12 @@ impl Worker {
             let (runtime, alive) = (components.runtime.clone(), Arc::default());
             locals.insert(replica, Local { node, spec, mailbox, temporary_dir, task: None, runtime, alive });
         }
-        let servers = Servers::start(plan, endpoints, &peers, &components)?;
+        let servers = Servers::start(plan, endpoints, &peers, &components, &secrets)?;
         let mut tasks = JoinSet::new();
         if plan.launch_type == LaunchType::Threads {
             tasks.spawn(watch_standstills(peers.standstills()));
         }
-        let warnings = components.runtime.warnings().to_vec();
+        let warnings = [components.runtime.warnings(), &servers.warnings].concat();
         Ok(Self { plan: plan.clone(), stop, replicas: locals, peers, events, tasks, warnings, cache, run_dir, servers })
     }
 

@@ -185,8 +185,9 @@ impl Obeying {
         let (standing, crowds) = self.worker.standing();
         let still = self.watch.look(standing);
         self.looks = self.looks.wrapping_add(1);
-        let is_told = still == self.still && self.looks % LOOKS_PER_REPORT != 0;
-        if !is_told && !(still.is_empty() && self.still.is_empty()) {
+        let is_due = still != self.still || self.looks.is_multiple_of(LOOKS_PER_REPORT);
+        let is_empty = still.is_empty() && self.still.is_empty();
+        if is_due && !is_empty {
             self.reporter.report(&Report::Standing { question: None, standing: still.clone(), crowds });
         }
         self.still = still;

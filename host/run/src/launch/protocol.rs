@@ -53,21 +53,28 @@ mod exposed {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     type Values = BTreeMap<String, String>;
+    /// The key and the token of where a node listens.
+    type Listen = (Option<String>, Option<String>);
 
     pub(super) fn serialize<S: Serializer>(secrets: &Secrets, serializer: S) -> Result<S::Ok, S::Error> {
         let values = |values: &BTreeMap<String, Secret>| -> Values {
             values.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect()
         };
-        let nodes = secrets.nodes().map(|(node, secrets)| (node, values(&secrets.env), values(&secrets.config)));
-        nodes.collect::<Vec<(NodeId, Values, Values)>>().serialize(serializer)
+        let exposed = |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.expose().to_owned());
+        let nodes = secrets.nodes().map(|(node, secrets)| {
+            let listen = (exposed(&secrets.listen_key), exposed(&secrets.listen_token));
+            (node, values(&secrets.env), values(&secrets.config), listen)
+        });
+        nodes.collect::<Vec<(NodeId, Values, Values, Listen)>>().serialize(serializer)
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secrets, D::Error> {
         let hidden = |values: Values| values.into_iter().map(|(name, value)| (name, Secret::new(value))).collect();
-        let nodes = Vec::<(NodeId, Values, Values)>::deserialize(deserializer)?;
+        let nodes = Vec::<(NodeId, Values, Values, Listen)>::deserialize(deserializer)?;
         let mut secrets = Secrets::default();
-        for (node, env, config) in nodes {
-            secrets.insert(node, NodeSecrets { env: hidden(env), config: hidden(config) });
+        for (node, env, config, (key, token)) in nodes {
+            let (listen_key, listen_token) = (key.map(Secret::new), token.map(Secret::new));
+            secrets.insert(node, NodeSecrets { env: hidden(env), config: hidden(config), listen_key, listen_token });
         }
         Ok(secrets)
     }
@@ -201,8 +208,6 @@ pub fn receive<M: DeserializeOwned>(reader: impl Read) -> impl Iterator<Item = i
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use lp_base::plan::{NodeId, NodeSecrets, Secret};
     use lp_base::replica::Failure;
 
@@ -223,7 +228,11 @@ mod tests {
     #[test]
     fn secrets_survive_the_way_through_a_pipe_and_are_not_printed() {
         let mut secrets = Secrets::default();
-        let of_node = NodeSecrets { env: BTreeMap::new(), config: [("k".to_owned(), Secret::new("a\n\"b"))].into() };
+        let of_node = NodeSecrets {
+            config: [("k".to_owned(), Secret::new("a\n\"b"))].into(),
+            listen_key: Some(Secret::new("c\"b")),
+            ..NodeSecrets::default()
+        };
         secrets.insert(NodeId(1), of_node);
         let command = Command::Secrets { secrets };
         let mut pipe = Vec::new();

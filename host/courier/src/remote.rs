@@ -146,28 +146,31 @@ impl Remote {
         }
         let _pending = Pending::new(&self.pending);
         let hold = self.exchange.enter(&context, self.replica, &self.label)?;
-        let timeout = context.options.timeout;
         let stage = Stage { start: Instant::now(), waiting_for_room: AtomicBool::new(false) };
         let result = {
-            // Pinned and awaited by reference: moving it would keep a place for it in this future for each move, and a call
-            // within the process has to carry a future as large as this one.
+            // Pinned and polled by reference: moving it would keep a place for it in this future for each move, and a call
+            // within the process has to carry a future as large as this one. The timer is boxed for the same reason.
             let mut attempt = pin!(self.attempt(method, &request, &context, &stage));
-            let attempt = poll_fn(|cx| match (attempt.as_mut().poll(cx), &hold) {
-                (Poll::Pending, Some(hold)) => hold.poll_broken(&self.label, cx).map(Err),
-                (polled, _) => polled,
-            });
-            match timeout {
-                None => attempt.await,
-                Some(timeout) => match tokio::time::timeout(timeout, attempt).await {
-                    Ok(result) => result,
-                    Err(_) if stage.waits_for_room() => return Err(CallError::Overloaded),
-                    Err(_) => return Err(CallError::DeadlineExceeded),
-                },
-            }
+            let mut timer = context.options.timeout.map(|timeout| Box::pin(tokio::time::sleep(timeout)));
+            poll_fn(|cx| {
+                if let Poll::Ready(result) = attempt.as_mut().poll(cx) {
+                    return Poll::Ready(result);
+                }
+                if let Some(Poll::Ready(error)) = hold.as_ref().map(|hold| hold.poll_broken(&self.label, cx)) {
+                    return Poll::Ready(Err(error));
+                }
+                match timer.as_mut().map(|timer| timer.as_mut().poll(cx)) {
+                    Some(Poll::Ready(())) if stage.waits_for_room() => Poll::Ready(Err(CallError::Overloaded)),
+                    Some(Poll::Ready(())) => Poll::Ready(Err(CallError::DeadlineExceeded)),
+                    _ => Poll::Pending,
+                }
+            })
+            .await
         };
         // From here on the result counts in its place.
         drop(request);
         // The callee's clock may run out first, and what it says then is that the call was cancelled.
+        let timeout = context.options.timeout;
         let late = timeout.is_some_and(|timeout| stage.start.elapsed() + CLOCK_SLACK >= timeout);
         match result {
             Err(CallError::Cancelled) if late => Err(CallError::DeadlineExceeded),
@@ -211,7 +214,8 @@ impl Remote {
         if !request.context.options.wait_for_ready && *presence.borrow() != Presence::Ready {
             return Err(Failure::Call(CallError::Unavailable));
         }
-        let mut gone = pin!(presence.wait_for(|presence| *presence == Presence::Gone));
+        // Boxed as the timer is.
+        let mut gone = Box::pin(presence.wait_for(|presence| *presence == Presence::Gone));
         let mut answer = self.process.carrier.send(request);
         poll_fn(|cx| {
             // A replica that is gone is sent nothing. Once it has the request, an answer that has come counts.

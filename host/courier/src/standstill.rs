@@ -158,7 +158,7 @@ pub struct StandingWatch {
 }
 
 /// How many looks in a row must show a replica as it was.
-const LOOKS: u32 = 4;
+const LOOKS: u32 = 8;
 
 impl StandingWatch {
     /// Takes a look, and gives those that have stood still for a while.

@@ -48,7 +48,7 @@ impl Waiting for Nobody {
 /// A mailbox that works on `taken` calls of replica 1, with as many waiting as `queued`.
 fn at_work(taken: usize, queued: usize, check: impl FnOnce(&Mailbox, Vec<Option<Result<Message, CallError>>>)) {
     let room = Room { calls: 1000, bytes: 1000 };
-    let callers = Callers::new([1..2]);
+    let callers = Callers::new(std::iter::once(1..2));
     let mailbox = Mailbox::new("a/0".to_owned(), ReplicaIndex(0), callers, room, Exchange::new(2));
     mailbox.open();
     mailbox.begin(taken, Arc::new(Nobody));

@@ -182,7 +182,7 @@ fn peak_kib(id: u32, ended: &AtomicBool) -> u64 {
     peak
 }
 
-fn high_water_kib(process: u32) -> Option<u64> {
+pub(crate) fn high_water_kib(process: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix(" kB")?.parse().ok()

@@ -3,12 +3,14 @@
 mod architecture;
 mod cache;
 mod cli;
+mod clients;
 mod colocation;
 mod component;
 mod config;
 mod edges;
 mod examples;
 mod forged;
+mod full;
 mod grpc;
 mod handles;
 mod hardening;

@@ -1,7 +1,9 @@
-//! Facts about a call that both the caller's store and the courier need: where it came from, and the bytes kept for it.
+//! Facts about calls that both stores and the courier need: where they came from, the bytes kept for them, who waits.
 
 mod kept;
 mod origin;
+mod waiting;
 
-pub use kept::{Kept, KeptBytes};
+pub use kept::{IN_FLIGHT_BYTES_MIN, InFlight, Kept, KeptBytes};
 pub use origin::{Origin, ReplicaIndex};
+pub use waiting::{WaitGroup, Waiting};

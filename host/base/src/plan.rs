@@ -21,7 +21,9 @@ pub use restart::RestartPlan;
 pub use secret::{NodeSecrets, Secret, Secrets};
 use serde::{Deserialize, Serialize};
 
-use crate::words::{Authorities, ColocationMode, Digest, Hardening, Pick, Retry, RunExport, Sandbox, WhenFull};
+use crate::words::{
+    AdmissionPlan, Authorities, ColocationMode, Digest, Hardening, Pick, Retry, RunExport, Sandbox, WhenFull,
+};
 
 /// A program lowered for one launch type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,6 +119,9 @@ pub struct NodePlan {
     pub restart: RestartPlan,
     /// The address at which clients from outside the program can call the node.
     pub listen: Option<SocketAddr>,
+    /// Who is let in there.
+    #[serde(default, skip_serializing_if = "AdmissionPlan::is_open")]
+    pub admission: AdmissionPlan,
     /// What each replica may use at most.
     pub limits: LimitsPlan,
 }

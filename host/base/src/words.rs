@@ -2,6 +2,7 @@
 //!
 //! They are plain values that know neither a file format nor what enforces them.
 
+mod admission;
 mod colocation;
 mod digest;
 mod entry_point;
@@ -12,6 +13,7 @@ mod restart;
 mod sandbox;
 mod units;
 
+pub use admission::{Admission, AdmissionPlan, BadCertificates, Certificates};
 pub use colocation::ColocationMode;
 pub use digest::{Digest, NotADigest};
 pub use entry_point::RunExport;

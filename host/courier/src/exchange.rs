@@ -11,6 +11,7 @@ use futures::task::AtomicWaker;
 use lp_base::calls::{Origin, ReplicaIndex};
 use serde::{Deserialize, Serialize};
 
+use super::standstill::{Crowd, Crowds};
 use super::{CallContext, CallError, Urgency};
 
 /// For every replica, the replica that it is blocked on, if this process has the caller or the callee.
@@ -19,6 +20,7 @@ use super::{CallContext, CallError, Urgency};
 #[derive(Debug)]
 pub struct Exchange {
     callers: Vec<Caller>,
+    crowds: Crowds,
 }
 
 #[derive(Debug, Default)]
@@ -65,7 +67,21 @@ impl Exchange {
     /// An exchange of `replicas` replicas, none of which waits.
     pub fn new(replicas: usize) -> Arc<Self> {
         let caller = || Caller { hold: AtomicU64::new(word(0, NOBODY)), ..Caller::default() };
-        Arc::new(Self { callers: (0..replicas).map(|_| caller()).collect() })
+        Arc::new(Self { callers: (0..replicas).map(|_| caller()).collect(), crowds: Crowds::default() })
+    }
+
+    pub(crate) fn crowds(&self) -> &Crowds {
+        &self.crowds
+    }
+
+    /// The calls of this process that wait for room, in a queue or on a connection.
+    pub fn crowded(&self) -> Vec<Crowd> {
+        self.crowds.all()
+    }
+
+    /// Fails one of them, of those from `caller` to `callee`, for this reason.
+    pub fn fail_crowded(&self, caller: ReplicaIndex, callee: ReplicaIndex, reason: &str) -> bool {
+        self.crowds.fail(caller, callee, reason)
     }
 
     fn caller(&self, replica: ReplicaIndex) -> &Caller {

@@ -4,12 +4,15 @@
 //! the caller's memory to the wire as it is, and every node is a gRPC service to anyone else. What a call carries beside
 //! its message, and how its failures are told, is in `metadata` and `status`. Unix sockets and TCP are in `socket`.
 
+mod admission;
 mod client;
 mod codec;
 mod connection;
 mod metadata;
 mod outside;
+mod policy;
 mod public;
+mod seats;
 mod server;
 mod service;
 mod socket;
@@ -17,9 +20,11 @@ mod status;
 mod stream;
 mod workers;
 
+pub use admission::{BadAdmission, Guard};
 pub use connection::Connection;
 use http::HeaderValue;
-pub use outside::serve_client;
+pub use outside::{Clients, serve_client};
+pub use policy::{ClientPolicy, HANDSHAKE_TIME, IDLE_TIME};
 pub use public::{Check, GET_WIT_PATH, Public, PublicSchema, ReflectionError, TYPES_SERVICE};
 pub use server::{Audience, serve};
 pub use service::{ServedReplica, Service, Services};

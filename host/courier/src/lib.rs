@@ -23,6 +23,7 @@ mod peer;
 mod pending;
 mod pump;
 mod remote;
+mod standstill;
 
 pub use block::{BLOCK_BYTES_MIN, Block, KeepOnDrop};
 pub use callers::Callers;
@@ -36,3 +37,4 @@ pub use options::{CallContext, CallOptions};
 pub use peer::Peer;
 pub use pump::{Pump, Urgency};
 pub use remote::{Presence, Remote, RemoteProcess};
+pub use standstill::{Crowd, Standing, StandingWatch, Standstill, standstill, standstill_reason};

@@ -2,6 +2,7 @@
 
 mod call;
 mod queue;
+mod work;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,6 +19,7 @@ use lp_base::words::WhenFull;
 use queue::Queue;
 pub use queue::Room;
 use tokio::sync::{Notify, oneshot, watch};
+use work::Work;
 
 use super::pending::Pending;
 use super::{CallContext, CallError, CallOptions, Callers, Exchange, Message, Pump, Urgency};
@@ -51,6 +53,7 @@ pub struct Mailbox {
 
 struct State {
     queue: Queue,
+    work: Work,
     /// Callers that wait for room in the queue.
     outside: usize,
     phase: Phase,
@@ -90,6 +93,7 @@ impl Mailbox {
             scheduler: scheduler.clone(),
             state: Mutex::new(State {
                 queue: Queue::new(room),
+                work: Work::default(),
                 outside: 0,
                 phase: Phase::Starting,
                 served: Served { calls: 0, errors: 0, latency_ns },
@@ -153,13 +157,15 @@ impl Mailbox {
             origin,
             reply,
             kept,
+            caller,
             blocked: blocked.map(|caller| (self.exchange.clone(), caller)),
             queued_at: self.scheduler.now(),
             wait_for_ready: options.wait_for_ready,
         };
         while let Some(refused) = self.deliver(call, options)? {
             call = refused;
-            self.wait_for_room(deadline).await?;
+            // Boxed, since it is rare and every call would have to carry it.
+            Box::pin(self.wait_for_room(caller, deadline)).await?;
         }
         match answer.try_recv() {
             Ok(result) => return result,
@@ -182,7 +188,8 @@ impl Mailbox {
         let assisted = self.pump.assist(options.urgency, block_bytes, || {
             let mut state = self.lock();
             match &state.phase {
-                Phase::Closed(error) => outcome = Err(error.clone()),
+                // It has not begun and never will, so that whoever can reach another replica may try there.
+                Phase::Closed(_) => outcome = Err(CallError::Unavailable),
                 Phase::Starting | Phase::Draining(_) | Phase::Suspended if !options.wait_for_ready => {
                     outcome = Err(CallError::Unavailable);
                 }
@@ -207,13 +214,25 @@ impl Mailbox {
     }
 
     /// Waits until a call has left the queue; to be tried again then.
-    async fn wait_for_room(&self, deadline: Option<Instant>) -> Result<(), CallError> {
-        let waited = match deadline {
-            None => {
-                self.room.notified().await;
-                Ok(())
+    async fn wait_for_room(&self, caller: Option<ReplicaIndex>, deadline: Option<Instant>) -> Result<(), CallError> {
+        let mut crowd = caller.map(|caller| self.exchange.crowds().enter(caller, self.replica));
+        let room = async {
+            match &mut crowd {
+                None => self.room.notified().await,
+                Some(crowd) => tokio::select! {
+                    biased;
+                    () = self.room.notified() => {}
+                    reason = crowd.ended() => return Err(CallError::Failed(reason)),
+                },
             }
-            Some(deadline) => self.scheduler.timeout(self.left(deadline), self.room.notified()).await,
+            Ok(())
+        };
+        let waited = match deadline {
+            None => room.await,
+            Some(deadline) => {
+                let waited = self.scheduler.timeout(self.left(deadline), room).await;
+                waited.unwrap_or(Err(CallError::Overloaded))
+            }
         };
         let mut state = self.lock();
         state.outside -= 1;
@@ -221,7 +240,7 @@ impl Mailbox {
         if state.outside > 0 && matches!(state.phase, Phase::Closed(_)) {
             self.room.notify_one();
         }
-        waited.map_err(|_| CallError::Overloaded)
+        waited
     }
 
     /// The next call to work on, or `None` once the mailbox is closed or drained. Called by the replica's loop alone.
@@ -252,6 +271,7 @@ impl Mailbox {
             }
             // Nobody waits for it any more, and it has not started.
             if !call.reply.is_closed() {
+                state.work.take();
                 return Some(Some(call));
             }
         }
@@ -261,7 +281,9 @@ impl Mailbox {
     /// Answers a call and counts it.
     pub fn answer(&self, call: Answering, result: Result<Message, CallError>) {
         {
-            let served = &mut self.lock().served;
+            let state = &mut *self.lock();
+            state.work.answer();
+            let served = &mut state.served;
             match &result {
                 Ok(_) => served.calls += 1,
                 Err(_) => served.errors += 1,
@@ -318,6 +340,7 @@ impl Mailbox {
                 return;
             }
             state.phase = Phase::Suspended;
+            state.work.clear();
             self.ready.send_replace(false);
             state.queue.take_unless(|call| call.wait_for_ready)
         };
@@ -341,19 +364,22 @@ impl Mailbox {
         self.pending.load(Ordering::Relaxed)
     }
 
-    /// Refuses the waiting calls and all later ones with `error`, and ends [`Self::poll_next`].
+    /// Refuses the waiting calls and all later ones as unavailable, and ends [`Self::poll_next`]. Calls that the replica works
+    /// on and does not answer any more end with `error`.
     pub fn close(&self, error: CallError) {
         let waiting = {
             let mut state = self.lock();
             if matches!(state.phase, Phase::Closed(_)) {
                 return;
             }
-            state.phase = Phase::Closed(error.clone());
+            state.phase = Phase::Closed(error);
+            // What it works on may still be answered, and nothing waits for that any more.
+            state.work.clear();
             self.ready.send_replace(false);
             state.queue.take_unless(|_| false)
         };
         self.room.notify_one();
-        self.refuse(waiting, &error);
+        self.refuse(waiting, &CallError::Unavailable);
         self.arrived.wake();
     }
 

@@ -98,6 +98,16 @@ impl Message {
         Ok(self)
     }
 
+    /// Has the message counted by `kept`, which counts its bytes already, for as long as it is there.
+    pub fn set_count(&mut self, kept: KeptBytes) {
+        self.kept = Some(kept);
+    }
+
+    /// Takes off what counts the message, for one that goes on counting its bytes elsewhere.
+    pub fn take_count(&mut self) -> Option<KeptBytes> {
+        self.kept.take()
+    }
+
     /// The bytes that the message keeps, near enough: without the header of a block.
     pub fn kept_bytes(&self) -> u64 {
         (self.len() + self.block.as_ref().map_or(0, |(_, block)| block.length())) as u64
@@ -171,19 +181,44 @@ impl Message {
 
 /// A message that comes in pieces, from its start to its end.
 pub struct Arriving {
+    /// As long as what there is memory for.
     bytes: Box<[MaybeUninit<u8>]>,
+    length: usize,
     filled: usize,
 }
+
+/// What is set aside at first for a message whose sender may not send it.
+const ARRIVING_BYTES_MIN: usize = 4 * 1024;
 
 impl Arriving {
     /// A message of `length` bytes, none of which has come. Memory that is not filled costs no more than its addresses.
     pub fn new(length: usize) -> Self {
-        Self { bytes: Box::new_uninit_slice(length), filled: 0 }
+        Self { bytes: Box::new_uninit_slice(length), length, filled: 0 }
     }
 
-    /// Appends as much of `piece` as the message has room for, and says how much that was.
+    /// The same of a sender who may not mean it: memory is taken as the bytes come.
+    pub fn unproven(length: usize) -> Self {
+        Self { bytes: Box::default(), length, filled: 0 }
+    }
+
+    /// How much memory there will be for the message with `more` bytes of it.
+    pub fn bytes_with(&self, more: usize) -> usize {
+        let needed = (self.filled + more).min(self.length);
+        match needed <= self.bytes.len() {
+            true => self.bytes.len(),
+            false => needed.max(2 * self.bytes.len()).max(ARRIVING_BYTES_MIN).min(self.length),
+        }
+    }
+
+    /// Appends as much of `piece` as belongs to the message, and says how much that was.
     pub fn push(&mut self, piece: &[u8]) -> usize {
-        let taken = piece.len().min(self.bytes.len() - self.filled);
+        let room = self.bytes_with(piece.len());
+        if room > self.bytes.len() {
+            let mut bytes = Box::new_uninit_slice(room);
+            bytes[..self.filled].copy_from_slice(&self.bytes[..self.filled]);
+            self.bytes = bytes;
+        }
+        let taken = piece.len().min(self.length - self.filled);
         self.bytes[self.filled..self.filled + taken].write_copy_of_slice(&piece[..taken]);
         self.filled += taken;
         taken
@@ -191,7 +226,7 @@ impl Arriving {
 
     /// The message, if all of it has come.
     pub fn finish(self) -> Option<Message> {
-        (self.filled == self.bytes.len()).then_some(Message { bytes: self.bytes, start: 0, block: None, kept: None })
+        (self.filled == self.length).then_some(Message { bytes: self.bytes, start: 0, block: None, kept: None })
     }
 }
 
@@ -221,7 +256,24 @@ impl std::fmt::Debug for Message {
 
 #[cfg(test)]
 mod tests {
-    use super::Message;
+    use super::{Arriving, Message};
+
+    #[test]
+    fn an_unproven_message_takes_memory_as_it_comes() {
+        let mut arriving = Arriving::unproven(100_000);
+        assert_eq!(arriving.bytes_with(0), 0);
+        assert_eq!(arriving.bytes_with(1), 4096);
+        let mut taken = 0;
+        for piece in [1, 5000, 50_000, 60_000] {
+            let room = arriving.bytes_with(piece);
+            taken += arriving.push(&vec![piece as u8; piece]);
+            assert_eq!(arriving.bytes_with(0), room);
+            assert!(room >= taken && room <= 2 * taken.max(2048), "{room} for {taken}");
+        }
+        assert_eq!(taken, 100_000);
+        let message = arriving.finish().expect("all of it has come");
+        assert_eq!((message.head()[0], message.head()[1], message.head()[99_999]), (1, 136, 96));
+    }
 
     #[test]
     fn a_message_is_written_back_to_front_across_growth() {

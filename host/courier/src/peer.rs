@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use lp_base::scheduler::Scheduler;
 
+use lp_base::calls::ReplicaIndex;
+
 use crate::{CallContext, CallError, Mailbox, Message, Remote};
 
 /// How often a call by an idempotent handle is made before its failure is its caller's.
@@ -30,6 +32,14 @@ impl Peer {
         }
     }
 
+    /// Its number in the program.
+    pub fn replica(&self) -> ReplicaIndex {
+        match self {
+            Self::Local(mailbox) => mailbox.replica(),
+            Self::Remote(remote) => remote.replica(),
+        }
+    }
+
     /// Whether calls are answered now, as far as is known here.
     pub fn is_ready(&self) -> bool {
         match self {
@@ -46,7 +56,8 @@ impl Peer {
         }
     }
 
-    fn scheduler(&self) -> &Scheduler {
+    /// Where the time of its calls comes from.
+    pub fn scheduler(&self) -> &Scheduler {
         match self {
             Self::Local(mailbox) => mailbox.scheduler(),
             Self::Remote(remote) => remote.scheduler(),

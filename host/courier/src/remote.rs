@@ -46,13 +46,26 @@ impl RemoteProcess {
         Arc::new(Self { carrier: Box::new(carrier), limits, in_flight, scheduler })
     }
 
-    /// Room for one more call.
-    async fn room(&self, when_full: WhenFull) -> Result<SemaphorePermit<'_>, CallError> {
-        let room = match when_full {
-            WhenFull::Fail => self.in_flight.try_acquire().ok(),
-            WhenFull::Wait => self.in_flight.acquire().await.ok(),
-        };
-        room.ok_or(CallError::Overloaded)
+    /// Room for one more call, if there is any now.
+    fn try_room(&self) -> Option<SemaphorePermit<'_>> {
+        self.in_flight.try_acquire().ok()
+    }
+
+    /// Room for one more call of `caller` to `callee`, when there is some.
+    async fn wait_for_room(
+        &self,
+        exchange: &Exchange,
+        caller: Option<ReplicaIndex>,
+        callee: ReplicaIndex,
+    ) -> Result<SemaphorePermit<'_>, CallError> {
+        let room = async { self.in_flight.acquire().await.map_err(|_| CallError::Overloaded) };
+        let Some(caller) = caller else { return room.await };
+        let mut crowd = exchange.crowds().enter(caller, callee);
+        tokio::select! {
+            biased;
+            room = room => room,
+            reason = crowd.ended() => Err(CallError::Failed(reason)),
+        }
     }
 }
 
@@ -102,6 +115,11 @@ impl Remote {
         &self.process.scheduler
     }
 
+    /// Its number in the program.
+    pub fn replica(&self) -> ReplicaIndex {
+        self.replica
+    }
+
     /// Notes that the node was rebuilt, so that there are methods behind those that were known.
     pub fn set_methods(&self, methods: Arc<[RemoteMethod]>) {
         *self.methods.write().unwrap_or_else(PoisonError::into_inner) = methods;
@@ -135,24 +153,31 @@ impl Remote {
         }
         let _pending = Pending::new(&self.pending);
         let hold = self.exchange.enter(&context, self.replica, &self.label)?;
-        let timeout = context.options.timeout;
         let stage = Stage { start: self.scheduler().stopwatch(), waiting_for_room: AtomicBool::new(false) };
-        // Pinned and awaited by reference: moving it would keep a place for it in this future for each move, and a call
-        // within the process has to carry a future as large as this one.
-        let mut attempt = pin!(self.attempt(method, &request, &context, &stage));
-        let attempt = poll_fn(|cx| match (attempt.as_mut().poll(cx), &hold) {
-            (Poll::Pending, Some(hold)) => hold.poll_broken(&self.label, cx).map(Err),
-            (polled, _) => polled,
-        });
-        let result = match timeout {
-            None => attempt.await,
-            Some(timeout) => match self.scheduler().timeout(timeout, attempt).await {
-                Ok(result) => result,
-                Err(_) if stage.waits_for_room() => return Err(CallError::Overloaded),
-                Err(_) => return Err(CallError::DeadlineExceeded),
-            },
+        let result = {
+            // Pinned and polled by reference: moving it would keep a place for it in this future for each move, and a call
+            // within the process has to carry a future as large as this one. The timer is boxed for the same reason.
+            let mut attempt = pin!(self.attempt(method, &request, &context, &stage));
+            let mut timer = context.options.timeout.map(|timeout| self.scheduler().sleep(timeout));
+            poll_fn(|cx| {
+                if let Poll::Ready(result) = attempt.as_mut().poll(cx) {
+                    return Poll::Ready(result);
+                }
+                if let Some(Poll::Ready(error)) = hold.as_ref().map(|hold| hold.poll_broken(&self.label, cx)) {
+                    return Poll::Ready(Err(error));
+                }
+                match timer.as_mut().map(|timer| timer.as_mut().poll(cx)) {
+                    Some(Poll::Ready(())) if stage.waits_for_room() => Poll::Ready(Err(CallError::Overloaded)),
+                    Some(Poll::Ready(())) => Poll::Ready(Err(CallError::DeadlineExceeded)),
+                    _ => Poll::Pending,
+                }
+            })
+            .await
         };
+        // From here on the result counts in its place.
+        drop(request);
         // The callee's clock may run out first, and what it says then is that the call was cancelled.
+        let timeout = context.options.timeout;
         let late = timeout.is_some_and(|timeout| stage.start.elapsed() + CLOCK_SLACK >= timeout);
         match result {
             Err(CallError::Cancelled) if late => Err(CallError::DeadlineExceeded),
@@ -170,7 +195,12 @@ impl Remote {
         let methods = self.methods.read().unwrap_or_else(PoisonError::into_inner).clone();
         let path = methods.get(method).ok_or(CallError::Unavailable)?;
         stage.waiting_for_room.store(true, Ordering::Relaxed);
-        let _room = self.process.room(context.options.when_full).await?;
+        let _room = match self.process.try_room() {
+            Some(room) => room,
+            None if context.options.when_full == WhenFull::Fail => return Err(CallError::Overloaded),
+            // Boxed, since it is rare and every call would have to carry it.
+            None => Box::pin(self.process.wait_for_room(&self.exchange, context.caller, self.replica)).await?,
+        };
         stage.waiting_for_room.store(false, Ordering::Relaxed);
         let credential = self.passes.shown_by(context.caller);
         let limits = self.process.limits;
@@ -191,7 +221,8 @@ impl Remote {
         if !request.context.options.wait_for_ready && *presence.borrow() != Presence::Ready {
             return Err(Failure::Call(CallError::Unavailable));
         }
-        let mut gone = pin!(presence.wait_for(|presence| *presence == Presence::Gone));
+        // Boxed as the timer is.
+        let mut gone = Box::pin(presence.wait_for(|presence| *presence == Presence::Gone));
         let mut answer = self.process.carrier.send(request);
         poll_fn(|cx| {
             // A replica that is gone is sent nothing. Once it has the request, an answer that has come counts.

@@ -11,7 +11,9 @@ use std::future::poll_fn;
 use std::sync::{Arc, LazyLock};
 
 use lp_host::calls::ReplicaIndex;
-use lp_host::courier::grpc::{Public, PublicSchema, ServedReplica, Service, Services, serve_client, serve_worker};
+use lp_host::courier::grpc::{
+    ClientPolicy, Clients, Guard, Public, PublicSchema, ServedReplica, Service, Services, serve_client, serve_worker,
+};
 use lp_host::courier::{Bearer, Callers, Credential, Exchange, Mailbox, Peer, Permits, Room};
 use lp_host::scheduler::Scheduler;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -27,6 +29,7 @@ struct Endpoints {
     runtime: Runtime,
     public: Services,
     internal: Services,
+    clients: Arc<Clients>,
 }
 
 static ENDPOINTS: LazyLock<Endpoints> = LazyLock::new(|| {
@@ -57,7 +60,8 @@ static ENDPOINTS: LazyLock<Endpoints> = LazyLock::new(|| {
         )
     });
     let services = |service| watch::channel(Arc::new(service)).1;
-    Endpoints { runtime, public: services(public), internal: services(internal) }
+    let clients = Clients::new(ClientPolicy { calls_per_connection: CALLS_MAX, ..ClientPolicy::default() }, Guard::default());
+    Endpoints { runtime, public: services(public), internal: services(internal), clients }
 });
 
 /// Answers every call with its request.
@@ -77,7 +81,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         let (mut answers, mut requests) = tokio::io::split(client);
         let serving = async {
             match choice & 1 {
-                0 => serve_client(server, endpoints.public.clone(), CALLS_MAX, Scheduler::default()).await,
+                0 => serve_client(server, endpoints.public.clone(), endpoints.clients.clone()).await,
                 _ => serve_worker(server, endpoints.internal.clone(), CALLS_MAX, Scheduler::default()).await,
             }
         };

@@ -90,7 +90,7 @@ fn process_workers(plan: &Plan) -> Vec<WorkerPlan> {
 }
 
 fn node_plan(linked: &Linked, index: usize, ids: &NodeIds<'_>) -> NodePlan {
-    let Linked { program, components, bindings, authorities, sandboxes, warnings: _ } = linked;
+    let Linked { program, components, bindings, authorities, admissions, sandboxes, warnings: _ } = linked;
     let (node, component) = (&program.nodes[index], &components[index]);
     let handles = node.handles.iter().map(|handle| (handle.name.as_str(), handle)).collect();
     NodePlan {
@@ -112,6 +112,7 @@ fn node_plan(linked: &Linked, index: usize, ids: &NodeIds<'_>) -> NodePlan {
         authorities: authorities[index].clone(),
         restart: node.restart.into(),
         listen: node.listen,
+        admission: admissions[index].clone(),
         limits: LimitsPlan::of(|limit| program.limit(node, limit)),
     }
 }

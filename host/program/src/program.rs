@@ -54,10 +54,10 @@ pub use link::{Binding, BoundHandle, BoundTarget, Linked};
 pub use lp_base::plan::EdgeStyle;
 use lp_base::words::Digest;
 pub use lp_base::words::{
-    Access, Addresses, Authorities, BadAuthorities, BadHost, BadHttpGrant, BadNetworkGrant, BadTimestamp, Clock,
-    ColocationMode, Hardening, Host, HostPattern, HttpGrant, Limit, Limits, NetworkGrant, NetworkUse, Origin,
-    PathGrant, Pick, RESTARTS_MAX, Random, Restart, RestartPolicy, Retry, Sandbox, SecretSource, Timestamp, WhenFull,
-    format_bytes, parse_duration,
+    Access, Addresses, Admission, AdmissionPlan, Authorities, BadAuthorities, BadHost, BadHttpGrant, BadNetworkGrant,
+    BadTimestamp, Clock, ColocationMode, Hardening, Host, HostPattern, HttpGrant, Limit, Limits, NetworkGrant,
+    NetworkUse, Origin, PathGrant, Pick, RESTARTS_MAX, Random, Restart, RestartPolicy, Retry, Sandbox, SecretSource,
+    Timestamp, WhenFull, format_bytes, parse_duration,
 };
 pub use overrides::{Override, OverrideError};
 use parse::Overlay;
@@ -124,6 +124,8 @@ pub struct Node {
     pub restart: Restart,
     /// The address at which clients from outside the program can call the node.
     pub listen: Option<SocketAddr>,
+    /// Who is let in there.
+    pub admission: Admission,
     /// The limits of each replica that are not to be those that hold by default.
     pub limits: Limits,
     /// What each replica may use.
@@ -192,7 +194,11 @@ impl Program {
             if let Some(path) = &mut node.sandbox.http_ca {
                 *path = join(path);
             }
-            for source in node.sandbox.secrets.values_mut() {
+            let Admission { certificate, key, client_ca, token } = &mut node.admission;
+            for path in [certificate, key, client_ca].into_iter().flatten() {
+                *path = join(path);
+            }
+            for source in node.sandbox.secrets.values_mut().chain(token) {
                 if let SecretSource::File(path) = source {
                     *path = join(path);
                 }

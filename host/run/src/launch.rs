@@ -9,6 +9,7 @@ mod processes;
 mod protocol;
 mod rings;
 mod run_dir;
+mod standstills;
 mod threads;
 mod worker_files;
 

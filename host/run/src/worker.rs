@@ -7,6 +7,7 @@ mod order;
 mod peers;
 mod rebuild;
 mod sockets;
+mod standstills;
 mod temporary_dir;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -19,17 +20,21 @@ pub use components::Compiling;
 use components::Components;
 pub use credentials::{Caller, EdgeCredential, WorkerCredentials};
 use endpoints::Servers;
-use lp_base::plan::{ComponentFiles, MissingComponent, NodeId, NodeKind, NodePlan, Plan, ReplicaId, Secrets};
+use lp_base::calls::ReplicaIndex;
+use lp_base::plan::{
+    ComponentFiles, LaunchType, MissingComponent, NodeId, NodeKind, NodePlan, Plan, ReplicaId, Secrets,
+};
 use lp_base::replica::{Outputs, ProgramInfo, ReplicaSpec, Stop};
 use lp_base::scheduler::Scheduler;
 use lp_base::words::Digest;
 use lp_component::component::ReadError;
-use lp_courier::grpc::ReflectionError;
-use lp_courier::{Blocked, CallError, Mailbox, Presence, Served};
+use lp_courier::grpc::{BadAdmission, ReflectionError};
+use lp_courier::{Blocked, CallError, Crowd, Mailbox, Presence, Served, Standing};
 use lp_runtime::{CompileCache, LoadError, Runtime, RuntimeError};
 pub use order::{Order, ReplicaOrder};
 use peers::Peers;
 pub use sockets::{Endpoints, WorkerSockets};
+use standstills::watch_standstills;
 pub use temporary_dir::make_temporary_dirs;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
@@ -139,6 +144,14 @@ pub enum WorkerError {
         /// What is wrong with them.
         #[source]
         source: DoubleError,
+    },
+    /// What a node that listens has to let clients in with does not fit together.
+    #[error("`{node}` can't listen: {source}")]
+    Admission {
+        /// The node.
+        node: String,
+        /// What is wrong.
+        source: BadAdmission,
     },
     /// A node that listens has no schema that can be served.
     #[error("failed to serve the schema of `{node}`")]
@@ -287,15 +300,19 @@ impl Worker {
             let (runtime, alive) = (components.runtime.clone(), Arc::default());
             locals.insert(replica, Local { node, spec, mailbox, temporary_dir, task: None, runtime, alive });
         }
-        let servers = Servers::start(plan, endpoints, &peers, &components, &scheduler)?;
-        let warnings = components.runtime.warnings().to_vec();
+        let servers = Servers::start(plan, endpoints, &peers, &components, &secrets, &scheduler)?;
+        let mut tasks = JoinSet::new();
+        if plan.launch_type == LaunchType::Threads {
+            scheduler.spawn_in(&mut tasks, watch_standstills(peers.standstills(), scheduler.clone()));
+        }
+        let warnings = [components.runtime.warnings(), &servers.warnings].concat();
         Ok(Self {
             plan: plan.clone(),
             stop,
             replicas: locals,
             peers,
             events,
-            tasks: JoinSet::new(),
+            tasks,
             warnings,
             cache,
             run_dir,
@@ -371,9 +388,19 @@ impl Worker {
         self.peers.exchange.blocked()
     }
 
+    /// How the replicas of this worker stand that work on calls, and the calls of this process that wait for room.
+    pub fn standing(&self) -> (Vec<Standing>, Vec<Crowd>) {
+        self.peers.standstills().standing()
+    }
+
     /// Fails the call behind a hold that is part of a ring of `calls` calls.
     fn break_hold(&self, blocked: Blocked, calls: u32) {
         self.peers.exchange.break_hold(blocked, calls);
+    }
+
+    /// Fails a call of a standstill, which has not begun.
+    fn fail_call(&self, caller: ReplicaIndex, callee: ReplicaIndex, queued: bool, reason: &str) {
+        self.peers.standstills().fail(caller, callee, queued, reason);
     }
 
     /// Notes what became of a replica of another worker.

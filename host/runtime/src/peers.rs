@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use lp_base::calls::{KeptBytes, Origin};
+use lp_base::calls::{IN_FLIGHT_BYTES_MIN, InFlight, Kept, KeptBytes, Origin};
 use lp_base::scheduler::Scheduler;
-use lp_base::words::Pick;
+use lp_base::words::{Pick, WhenFull};
 use lp_courier::{CallContext, CallError, CallOptions, Message, Peer, Urgency};
-use lp_sandbox::{CallStyle, Denials, State};
+use lp_sandbox::{CallStyle, Denials, State, WaitsFor};
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker, LinkerInstance, Resource, ResourceType};
 use wasmtime::{AsContextMut, Engine, Result, StoreContextMut, bail, format_err};
@@ -157,6 +157,61 @@ fn keep(store: &StoreContextMut<'_, State>, request: &Message) -> Result<KeptByt
     kept.keep(request.kept_bytes()).ok_or_else(|| breach.error())
 }
 
+/// Calls `callee` when the caller has room for one more call of this size under way.
+async fn call_in_turn(
+    callee: &Peer,
+    method: usize,
+    mut request: Message,
+    kept: KeptBytes,
+    mut context: CallContext,
+) -> std::result::Result<Message, CallError> {
+    let bytes = request.kept_bytes();
+    // A request counts until its callee has it, so that it does not count along with its result; one that may be sent once
+    // more counts until the end.
+    let _kept = match context.options.idempotent {
+        true => Some(kept),
+        false => {
+            request.set_count(kept);
+            None
+        }
+    };
+    let Some(kept) = context.kept.as_ref().filter(|_| bytes >= IN_FLIGHT_BYTES_MIN).cloned() else {
+        return callee.call(method, request, context).await;
+    };
+    let _in_flight = match kept.try_admit(bytes) {
+        Some(in_flight) => in_flight,
+        None if context.options.when_full == WhenFull::Fail => return Err(CallError::Overloaded),
+        None => Box::pin(wait_for_room(&kept, bytes, &mut context.options, callee.scheduler())).await?,
+    };
+    callee.call(method, request, context).await
+}
+
+/// Waits for room, at most for as long as the call may take, and leaves it the rest of that.
+async fn wait_for_room(
+    kept: &Arc<Kept>,
+    bytes: u64,
+    options: &mut CallOptions,
+    scheduler: &Scheduler,
+) -> std::result::Result<InFlight, CallError> {
+    let Some(timeout) = options.timeout else { return Ok(kept.admit(bytes).await) };
+    let start = scheduler.stopwatch();
+    let in_flight = scheduler.timeout(timeout, kept.admit(bytes)).await.map_err(|_| CallError::Overloaded)?;
+    options.timeout = Some(timeout.saturating_sub(start.elapsed()));
+    Ok(in_flight)
+}
+
+/// Notes that the call which the store works on waits for `callee`, if it works on any.
+fn waits(mut store: StoreContextMut<'_, State>, callee: &Peer) -> Result<Option<WaitsFor>> {
+    let waits = &store.data().waits;
+    if !waits.is_serving() {
+        return Ok(None);
+    }
+    let waits = waits.clone();
+    // The last one is what the host has called.
+    let task = if store.data().is_concurrent() { store.async_call_stack()?.last() } else { None };
+    Ok(waits.wait(task, callee.replica()))
+}
+
 /// What a call came through, from the caller's store.
 fn origin(mut store: StoreContextMut<'_, State>, urgency: Urgency) -> Result<Option<Arc<Origin>>> {
     let parent = match store.data().origins.is_empty() {
@@ -205,11 +260,12 @@ impl Imported<State, Handle> for Plain {
     fn call(&self, mut store: StoreContextMut<'_, State>, _: Option<Resource<Handle>>, request: Message) -> Outcome {
         let (callee, method) = self.pick().clone();
         let kept = keep(&store, &request);
+        let waits = waits(store.as_context_mut(), &callee);
         let context = self.call.context(store.as_context_mut());
         let call = self.call.clone();
         Box::pin(async move {
-            let _kept: KeptBytes = kept?;
-            match callee.call(method, request, context?).await {
+            let (kept, _waits): (KeptBytes, Option<WaitsFor>) = (kept?, waits?);
+            match call_in_turn(&callee, method, request, kept, context?).await {
                 Ok(response) => Ok(Payload::Message(response)),
                 Err(error) => call.failed(&callee, error),
             }
@@ -324,10 +380,11 @@ impl Imported<State, Handle> for Method {
             return Box::pin(async { Err(format_err!("the handle leads to no replica")) });
         };
         let kept = keep(&store, &request);
+        let waits = waits(store.as_context_mut(), &callee);
         let context = call.context(store.as_context_mut());
         Box::pin(async move {
-            let _kept: KeptBytes = kept?;
-            match callee.call(method.index, request, context?).await {
+            let (kept, _waits): (KeptBytes, Option<WaitsFor>) = (kept?, waits?);
+            match call_in_turn(&callee, method.index, request, kept, context?).await {
                 Ok(response) if method.returns_call_error => Ok(Payload::Message(response)),
                 Ok(response) => Ok(Payload::Ok(response)),
                 Err(error) => call.failed(&callee, error),

@@ -10,7 +10,7 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use lp_base::replica::{Ended, Failure, ReplicaSpec};
 use lp_base::words::RunExport;
 use lp_courier::{Answering, CallError, Mailbox, Message};
-use lp_sandbox::{Alarm, CallKey, Kind, LimitHit, LineWriter, Meter, State, Turns};
+use lp_sandbox::{Alarm, CallKey, Kind, LimitHit, LineWriter, Meter, State, Turns, Waits};
 use wasmtime::component::{Accessor, Instance, TypedFunc};
 use wasmtime::{Store, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi::I32Exit;
@@ -149,6 +149,8 @@ impl Replica {
     }
 
     async fn serve_one_by_one(&mut self, mailbox: &Mailbox, ran: &(dyn Fn() + Sync)) -> wasmtime::Result<()> {
+        let waits = self.store.data().waits.clone();
+        mailbox.begin(1, waits.clone());
         mailbox.pump().look();
         let counted = self.counted();
         if let Some(run) = self.run {
@@ -163,6 +165,7 @@ impl Replica {
                 continue;
             };
             counted.as_ref().inspect(|meter| meter.begin(None));
+            let _serving = waits.serve();
             let result = method.call(wasmtime::AsContextMut::as_context_mut(&mut self.store), request).await;
             counted.as_ref().inspect(|meter| meter.end(None));
             self.store.data_mut().current = None;
@@ -174,9 +177,17 @@ impl Replica {
     async fn serve_concurrently(&mut self, mailbox: &Mailbox, ran: &(dyn Fn() + Sync)) -> wasmtime::Result<()> {
         let (methods, run, concurrent_max) = (self.methods.clone(), self.run, self.concurrent_max);
         let counted = self.counted();
+        let waits = self.store.data().waits.clone();
+        mailbox.begin(concurrent_max, waits.clone());
         let looped = self.store.run_concurrent(async move |accessor| {
             let mut calls = FuturesUnordered::new();
-            let mut running = run.map(|run| Box::pin(run.call_concurrent(accessor, ())));
+            let mut running = run.map(|run| {
+                Box::pin(async move {
+                    let call = accessor.with(|store| run.start_call_concurrent(store, ()))?;
+                    accessor.with(|mut access| access.get().waits.set_run(call.task()));
+                    run.finish_call_concurrent(accessor, call).await
+                })
+            });
             let mut closed = false;
             std::future::poll_fn(|cx| {
                 mailbox.pump().look();
@@ -193,7 +204,7 @@ impl Replica {
                     while !closed && calls.len() < concurrent_max {
                         match mailbox.poll_next(cx) {
                             Poll::Ready(Some(call)) => {
-                                calls.push(serve_call(accessor, &methods, mailbox, call, counted.as_deref()));
+                                calls.push(serve_call(accessor, &methods, mailbox, call, counted.as_deref(), &waits));
                             }
                             Poll::Ready(None) => closed = true,
                             Poll::Pending => break,
@@ -219,8 +230,10 @@ async fn serve_call(
     mailbox: &Mailbox,
     call: lp_courier::Call,
     counted: Option<&Meter>,
+    waits: &Arc<Waits>,
 ) -> wasmtime::Result<()> {
     let (method, request, origin, answering) = call.split();
+    let _serving = waits.serve();
     let (mut known, has_origin) = (None, origin.is_some());
     let started = |task| {
         if let Some(origin) = origin {
@@ -239,6 +252,7 @@ async fn serve_call(
             accessor.with(|mut access| access.get().origins.remove(&task));
         }
         counted.inspect(|meter| meter.end(Some(task)));
+        waits.end(known);
     }
     settle(mailbox, answering, result)
 }

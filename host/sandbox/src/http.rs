@@ -19,6 +19,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpC
 
 use super::denials::Denials;
 use super::limits::{Breach, Headers};
+use super::lookups::Lookups;
 
 /// Drives a connection to its end.
 type Drive = Box<dyn Future<Output = Result<(), Error>> + Send>;
@@ -41,7 +42,7 @@ struct Hooks {
 }
 
 impl HttpClient {
-    pub fn new(node: &NodePlan, denials: &Denials, breach: Breach, scheduler: &Scheduler) -> Self {
+    pub fn new(node: &NodePlan, denials: &Denials, breach: Breach, lookups: Lookups, scheduler: &Scheduler) -> Self {
         let limits = &node.limits;
         let mut ctx = WasiHttpCtx::new();
         ctx.set_field_size_limit(usize::try_from(limits.http_header_bytes).unwrap_or(usize::MAX));
@@ -50,7 +51,7 @@ impl HttpClient {
             denials: denials.clone(),
             requests_max: limits.http_requests,
             requests: Arc::new(Semaphore::new(limits.http_requests as usize)),
-            connector: Connector::new(node, denials, scheduler.clone()),
+            connector: Connector::new(node, denials, lookups, scheduler.clone()),
             body_limit: BodyLimit { bytes_max: limits.http_body_bytes, denials: denials.clone() },
         };
         Self { ctx, hooks, headers: Headers::new(limits, breach) }

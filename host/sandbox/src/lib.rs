@@ -14,12 +14,14 @@ mod files;
 mod host;
 mod http;
 mod limits;
+mod lookups;
 mod meter;
 mod output;
 mod random;
 mod sockets;
 mod state;
 mod style;
+mod waits;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -31,6 +33,7 @@ pub use meter::{Alarm, CallKey, Meter, Ticks, Turns};
 pub use output::LineWriter;
 pub use state::State;
 pub use style::CallStyle;
+pub use waits::{Waits, WaitsFor};
 
 /// How long a guest may keep a thread before it yields to other work.
 pub const EPOCH_TICK: Duration = Duration::from_millis(10);

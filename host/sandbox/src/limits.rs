@@ -65,7 +65,7 @@ impl LimitHit {
 pub fn kept(limits: &LimitsPlan, breach: &Breach) -> Arc<Kept> {
     let (breach, max) = (breach.clone(), limits.made_bytes);
     // Results come while the guest waits or does something else, so that it can't be made to trap there.
-    Kept::new(max, move || breach.note(LimitHit::new(Limit::MadeBytes, max)))
+    Kept::of_caller(max, max.saturating_mul(2), move || breach.note(LimitHit::new(Limit::MadeBytes, max)))
 }
 
 /// Counts the memories and the tables of a replica together and refuses growth past the node's limits.

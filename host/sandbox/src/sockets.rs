@@ -56,18 +56,20 @@ fn tried(used: SocketAddrUse, address: SocketAddr) -> Option<String> {
     }
 }
 
-/// The name as it is to be looked up, if that is granted. An address stands for itself and needs no grant.
-pub fn judged_name(grants: &[NetworkGrant], denials: &Denials, name: String) -> Option<String> {
+/// The host that is to be looked up, if that is granted. An address stands for itself and needs no grant.
+pub fn judged_host(grants: &[NetworkGrant], denials: &Denials, name: &str) -> Option<Host> {
     let host: Host = match name.parse() {
         Ok(host) => host,
-        Err(_) if name.parse::<Ipv6Addr>().is_ok() => return Some(name),
-        Err(error) => {
-            denials.tell(format_args!("look up what is no name: {error}"), NETWORK);
-            return None;
-        }
+        Err(error) => match name.parse::<Ipv6Addr>() {
+            Ok(address) => return Some(Host::Address(address.into())),
+            Err(_) => {
+                denials.tell(format_args!("look up what is no name: {error}"), NETWORK);
+                return None;
+            }
+        },
     };
     if matches!(host, Host::Address(_)) || grants.iter().any(|grant| grant.allows_lookup(&host)) {
-        return Some(host.to_string());
+        return Some(host);
     }
     denials.tell(format_args!("look up `{host}`"), NETWORK);
     None

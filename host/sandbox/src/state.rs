@@ -16,8 +16,10 @@ use super::denials::Denials;
 use super::files::Files;
 use super::http::HttpClient;
 use super::limits::{Breach, Growth, Open};
+use super::lookups::Lookups;
 use super::meter::{Meter, Turns};
 use super::output::{Budget, LineWriter};
+use super::waits::Waits;
 use super::{GrantError, Kind, clock, limits, random, sockets};
 
 /// The data of a replica's store.
@@ -26,6 +28,7 @@ pub struct State {
     pub(crate) table: ResourceTable,
     pub(crate) files: Files,
     pub(crate) http: HttpClient,
+    pub(crate) lookups: Lookups,
     /// What the guest was denied.
     pub denials: Denials,
     pub(crate) config: WasiConfigVariables,
@@ -35,6 +38,8 @@ pub struct State {
     pub meter: Arc<Meter>,
     /// What is kept of the calls that the guest makes.
     pub kept: Arc<Kept>,
+    /// What the calls wait for that the store works on.
+    pub waits: Arc<Waits>,
     /// The replica.
     pub spec: Arc<ReplicaSpec>,
     /// stdout and stderr.
@@ -73,18 +78,21 @@ impl State {
         sockets::judge(&mut wasi, &node.sandbox.network, &denials);
         clock::set(&mut wasi, node.sandbox.clock, scheduler);
         random::set(&mut wasi, node.sandbox.random, &spec.label, scheduler);
+        let lookups = Lookups::new(scheduler.clone());
         let config = node.config.iter().map(|(key, value)| (key.clone(), value.clone()));
         let config = config.chain(secrets.config.iter().map(|(key, value)| (key.clone(), value.expose().to_owned())));
         Ok(Self {
             wasi: wasi.build(),
             table: ResourceTable::new(),
             files: Files::open(&node.sandbox, scheduler)?,
-            http: HttpClient::new(node, &denials, breach.clone(), scheduler),
+            http: HttpClient::new(node, &denials, breach.clone(), lookups.clone(), scheduler),
+            lookups,
             denials,
             config: config.collect(),
             limits: Growth::new(&node.limits, spec.memory_bytes.clone()),
             meter: Meter::new(turns, &node.limits),
             kept: limits::kept(&node.limits, &breach),
+            waits: Arc::default(),
             output: [stdout, stderr],
             open: Open::new(&node.limits, node.sandbox.dirs.len() + node.sandbox.files.len(), breach.clone()),
             breach,

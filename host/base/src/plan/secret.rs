@@ -17,6 +17,10 @@ pub struct NodeSecrets {
     pub env: BTreeMap<String, Secret>,
     /// The values that `wasi:config` serves beside those of the plan.
     pub config: BTreeMap<String, Secret>,
+    /// The private key of the certificate that clients see where the node listens; no guest gets it.
+    pub listen_key: Option<Secret>,
+    /// The token that clients have to show there; no guest gets it.
+    pub listen_token: Option<Secret>,
 }
 
 /// The values of all nodes, which whoever launches a plan provides.

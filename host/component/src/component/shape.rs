@@ -61,7 +61,7 @@ impl<'a> Shapes<'a> {
         }
         let ComponentEntityType::Instance(id) = self.types.component_item_for_export(name)?.ty else { return None };
         let interface = self.interface(name, &self.types[id], Side::Export);
-        (!interface.methods.is_empty()).then_some(interface)
+        (!interface.methods.is_empty() && !is_of_toolchain(&interface)).then_some(interface)
     }
 
     pub fn import_kind(&self, name: &str) -> ImportKind {
@@ -165,6 +165,20 @@ enum Side {
 /// Whether an interface is of a package that only the host serves.
 fn is_of_host(name: &str) -> bool {
     name.starts_with("wasi:") || name.starts_with("lp:")
+}
+
+/// Exported interfaces that a toolchain adds for its own use: the name, the only function, and how its type begins. What the
+/// toolchain calls while it builds the component would fail the node at run time, so nobody else may call it.
+const OF_TOOLCHAINS: &[(&str, &str, &str)] = &[
+    // componentize-py
+    ("exports", "init", "func(app-name: string, symbols: "),
+];
+
+fn is_of_toolchain(interface: &Interface) -> bool {
+    let [only] = interface.methods.as_slice() else { return false };
+    OF_TOOLCHAINS.iter().any(|&(name, method, signature)| {
+        interface.name == name && only.name == method && only.signature.starts_with(signature)
+    })
 }
 
 fn unsupported(reason: &str) -> ImportKind {

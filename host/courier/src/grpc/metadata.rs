@@ -79,6 +79,18 @@ pub fn read(headers: &HeaderMap, trusted: bool) -> CallContext {
     CallContext { origin, caller, kept: None, options }
 }
 
+/// Whether the time that a caller says it has can be read.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_timeout(headers: &HeaderMap) -> Result<(), &'static str> {
+    let readable = |value: &HeaderValue| value.to_str().ok().and_then(parse_timeout).is_some();
+    match headers.get(TIMEOUT).is_none_or(readable) {
+        true => Ok(()),
+        false => Err("`grpc-timeout` has at most eight digits and a unit, such as `250m`"),
+    }
+}
+
 /// The credential that a caller shows.
 pub fn credential(headers: &HeaderMap) -> Option<&str> {
     headers.get(CREDENTIAL)?.to_str().ok()
@@ -95,7 +107,8 @@ fn format_timeout(left: Duration) -> HeaderValue {
 /// The same header as it is read: at most eight digits and a unit.
 fn parse_timeout(text: &str) -> Option<Duration> {
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let amount: u64 = digits.parse().ok().filter(|_| digits.len() <= 8)?;
+    let is_number = (1..=8).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit());
+    let amount: u64 = digits.parse().ok().filter(|_| is_number)?;
     Some(match unit {
         "H" => Duration::from_secs(amount * 3600),
         "M" => Duration::from_secs(amount * 60),
@@ -159,7 +172,7 @@ mod tests {
     fn timeouts_are_read_as_grpc_writes_them() {
         assert_eq!(parse_timeout("250m"), Some(Duration::from_millis(250)));
         assert_eq!(parse_timeout("99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
-        for wrong in ["", "5", "m", "123456789S", "1é", "-1S"] {
+        for wrong in ["", "5", "m", "123456789S", "1é", "-1S", "+1S", " 1S", "1 S"] {
             assert_eq!(parse_timeout(wrong), None, "{wrong}");
         }
     }

@@ -5,9 +5,11 @@ use std::time::Duration;
 use lp_base::scheduler::Scheduler;
 use tokio::task::JoinSet;
 
-use super::outside::serve_client;
+use super::admission::Guard;
+use super::outside::{Clients, serve_seated};
+use super::policy::ClientPolicy;
 use super::service::Services;
-use super::socket::{Accepted, ByteStream, Listener};
+use super::socket::{Accepted, Listener};
 use super::workers::serve_worker;
 
 /// How long accepting connections rests after an error, such as too many open files.
@@ -15,52 +17,55 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Who is at the other end of a server's connections. Whoever opens the listener knows; the kind of its socket says nothing
 /// of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub enum Audience {
     /// The program's own workers, and this user's `lp-host call`. Both run as this user and show the credential of an edge
     /// with every call.
-    Workers,
-    /// Any client outside of the program. It shows nothing, and little of what it says about itself counts.
-    Outside,
+    Workers {
+        /// The most unanswered calls of one connection.
+        in_flight_max: u32,
+    },
+    /// Any client outside of the program that the guard lets in. Little of what it says about itself counts.
+    Outside(ClientPolicy, Guard),
 }
 
 impl Audience {
     /// Whether a connection may come from this audience. TCP proves nothing of its far end, so no worker comes by it.
-    fn admits(self, accepted: &Accepted) -> bool {
+    fn admits(&self, accepted: &Accepted) -> bool {
         match self {
             // The directory of the socket keeps others out; this holds where somebody opened it.
-            Self::Workers => accepted.is_own_user,
-            Self::Outside => true,
-        }
-    }
-
-    async fn serve(self, stream: ByteStream, services: Services, in_flight_max: u32, scheduler: Scheduler) {
-        match self {
-            Self::Workers => serve_worker(stream, services, in_flight_max, scheduler).await,
-            Self::Outside => serve_client(stream, services, in_flight_max, scheduler).await,
+            Self::Workers { .. } => accepted.is_own_user,
+            Self::Outside(..) => true,
         }
     }
 }
 
 /// Serves the connections of an audience for as long as it is polled, each in a task of `scheduler`. Dropping it drops the
 /// connections.
-pub async fn serve(
-    listener: Listener,
-    audience: Audience,
-    services: Services,
-    in_flight_max: u32,
-    scheduler: Scheduler,
-) {
+pub async fn serve(listener: Listener, audience: Audience, services: Services, scheduler: Scheduler) {
     let mut connections = JoinSet::new();
+    let clients = match &audience {
+        Audience::Workers { .. } => None,
+        Audience::Outside(policy, guard) => Some(Clients::new(*policy, guard.clone(), scheduler.clone())),
+    };
     loop {
         let accepted = listener.accept().await;
         while connections.try_join_next().is_some() {}
         match accepted {
-            Ok(accepted) if audience.admits(&accepted) => {
-                let (services, own) = (services.clone(), scheduler.clone());
-                let served = audience.serve(accepted.stream, services, in_flight_max, own);
-                scheduler.spawn_in(&mut connections, served);
-            }
+            Ok(accepted) if audience.admits(&accepted) => match (&audience, &clients) {
+                (Audience::Workers { in_flight_max }, _) => {
+                    let served = serve_worker(accepted.stream, services.clone(), *in_flight_max, scheduler.clone());
+                    scheduler.spawn_in(&mut connections, served);
+                }
+                (Audience::Outside(..), Some(clients)) => {
+                    // One without a seat is closed here and costs no task.
+                    if let Some(taken) = clients.seat() {
+                        let served = serve_seated(accepted.stream, services.clone(), clients.clone(), taken);
+                        scheduler.spawn_in(&mut connections, served);
+                    }
+                }
+                (Audience::Outside(..), None) => unreachable!("an audience outside has clients"),
+            },
             Ok(_) => {}
             Err(_) => scheduler.sleep(ACCEPT_PAUSE).await,
         }
@@ -69,17 +74,17 @@ pub async fn serve(
 
 #[cfg(test)]
 mod tests {
-    use super::{Accepted, Audience};
+    use super::{Accepted, Audience, ClientPolicy, Guard};
 
     #[test]
     fn only_processes_of_this_user_are_workers_and_anybody_is_a_client() {
         let check = |audience: Audience, is_own_user: bool, admitted: bool| {
             let accepted = Accepted { stream: Box::new(tokio::io::empty()), is_own_user };
-            assert_eq!(audience.admits(&accepted), admitted, "{audience:?}");
+            assert_eq!(audience.admits(&accepted), admitted);
         };
-        check(Audience::Workers, true, true);
-        check(Audience::Workers, false, false);
-        check(Audience::Outside, true, true);
-        check(Audience::Outside, false, true);
+        check(Audience::Workers { in_flight_max: 1 }, true, true);
+        check(Audience::Workers { in_flight_max: 1 }, false, false);
+        check(Audience::Outside(ClientPolicy::default(), Guard::default()), true, true);
+        check(Audience::Outside(ClientPolicy::default(), Guard::default()), false, true);
     }
 }

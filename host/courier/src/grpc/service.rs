@@ -111,6 +111,10 @@ impl Service {
         request: Message,
         context: CallContext,
     ) -> Result<Message, Status> {
+        // A call without any time is over before it begins.
+        if context.options.timeout.is_some_and(|timeout| timeout.is_zero()) {
+            return Err(to_status(&CallError::DeadlineExceeded));
+        }
         if let Some(public) = &self.public {
             public.check(method, request.head()).map_err(Status::invalid_argument)?;
         }

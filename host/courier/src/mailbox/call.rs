@@ -19,6 +19,8 @@ pub struct Call {
     pub origin: Option<Arc<Origin>>,
     pub(super) reply: oneshot::Sender<Result<Message, CallError>>,
     pub(super) kept: Option<Arc<Kept>>,
+    /// Who made it, if it was a replica.
+    pub(super) caller: Option<ReplicaIndex>,
     pub(super) blocked: Option<(Arc<Exchange>, ReplicaIndex)>,
     pub(super) queued_at: Instant,
     pub(super) wait_for_ready: bool,
@@ -46,7 +48,7 @@ impl Answering {
 impl Call {
     /// Splits the call into what the replica's function gets and where its answer goes.
     pub fn split(self) -> (usize, Message, Option<Arc<Origin>>, Answering) {
-        let Self { method, request, origin, reply, kept, blocked, queued_at, wait_for_ready: _ } = self;
+        let Self { method, request, origin, reply, kept, caller: _, blocked, queued_at, wait_for_ready: _ } = self;
         (method, request, origin, Answering { reply, kept, blocked, queued_at })
     }
 }

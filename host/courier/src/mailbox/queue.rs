@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use lp_base::calls::ReplicaIndex;
+
 use super::Call;
 
 /// How much may wait for a replica.
@@ -42,6 +44,19 @@ impl Queue {
 
     pub(super) fn pop(&mut self) -> Option<Call> {
         let call = self.calls.pop_front()?;
+        self.bytes -= bytes(&call);
+        Some(call)
+    }
+
+    /// The callers of the calls that somebody waits for.
+    pub(super) fn callers(&self) -> impl Iterator<Item = ReplicaIndex> {
+        self.calls.iter().filter(|call| !call.reply.is_closed()).filter_map(|call| call.caller)
+    }
+
+    /// Takes out the call of `caller` that came last.
+    pub(super) fn take_last_of(&mut self, caller: ReplicaIndex) -> Option<Call> {
+        let place = self.calls.iter().rposition(|call| call.caller == Some(caller) && !call.reply.is_closed())?;
+        let call = self.calls.remove(place)?;
         self.bytes -= bytes(&call);
         Some(call)
     }

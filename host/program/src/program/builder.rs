@@ -10,8 +10,8 @@ use lp_base::words::Digest;
 use super::Double;
 use super::source::Source;
 use super::{
-    Access, Clock, Colocation, ColocationMode, Handle, Hardening, HttpGrant, Limit, Limits, NetworkGrant, Node,
-    PathGrant, Pick, Program, Random, Restart, Retry, Sandbox, SecretSource, WhenFull,
+    Access, Admission, Clock, Colocation, ColocationMode, Handle, Hardening, HttpGrant, Limit, Limits, NetworkGrant,
+    Node, PathGrant, Pick, Program, Random, Restart, Retry, Sandbox, SecretSource, WhenFull,
 };
 
 /// A reference to a node, to be given to the nodes that shall call it.
@@ -79,6 +79,7 @@ impl Node {
             env: BTreeMap::new(),
             restart: Restart::default(),
             listen: None,
+            admission: Admission::default(),
             limits: Limits::default(),
             sandbox: Sandbox::default(),
             double: None,
@@ -176,6 +177,11 @@ impl Node {
     /// Lets clients from outside the program call the node at `address`.
     pub fn listen(self, address: SocketAddr) -> Node {
         Node { listen: Some(address), ..self }
+    }
+
+    /// Lets in only some of the clients that call the node at its address.
+    pub fn admission(self, admission: Admission) -> Node {
+        Node { admission, ..self }
     }
 
     /// Limits what each replica may use, in the unit of the limit: bytes, milliseconds, or a number.

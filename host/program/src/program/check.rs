@@ -2,6 +2,7 @@
 
 mod colocations;
 mod limits;
+mod listen;
 mod sandbox;
 
 use std::collections::BTreeSet;
@@ -73,6 +74,7 @@ impl NodeCheck<'_> {
         let at = |place| self.span(NodePlace::Restart(place));
         self.report(colocations::restart_problem(&self.node.restart, at));
         self.listen();
+        self.admission();
         self.handles();
         self.inputs();
         self.sandbox();

@@ -5,6 +5,7 @@
 
 mod colocation;
 mod limits;
+mod listen;
 mod restart;
 mod sandbox;
 
@@ -14,6 +15,7 @@ use std::fmt;
 pub(super) use colocation::ColocationFile;
 use limits::another_way;
 pub(super) use limits::{LimitText, LimitsFile};
+pub(super) use listen::ListenFile;
 use lp_base::words::{DurationText, Limit, SizeText};
 pub(super) use restart::{RestartFile, RestartTable};
 pub(super) use sandbox::{ClockFile, PathFile, RandomFile, SandboxFile, SecretFile};
@@ -147,11 +149,12 @@ pub(super) struct NodeFile {
     #[schemars(with = "RestartFile")]
     pub restart: Option<Spanned<RestartFile>>,
 
-    /// The address at which clients from outside the program can call the node: `listen = "127.0.0.1:7001"`. With port
-    /// 0, the system picks one.
+    /// The address at which clients from outside the program can call the node: `listen = "127.0.0.1:7001"`, or with who is
+    /// let in `listen = { address = "0.0.0.0:7001", certificate = "server.pem", key = "server.key" }`. With port 0, the
+    /// system picks one.
     #[serde(default)]
-    #[schemars(with = "String")]
-    pub listen: Option<Spanned<String>>,
+    #[schemars(with = "ListenFile")]
+    pub listen: Option<Spanned<ListenFile>>,
 
     /// What each replica may use at most: `limits = { memory = "64MiB", call-cpu = "1s" }`.
     #[serde(default)]

@@ -8,10 +8,11 @@ use bind::Binder;
 
 use super::problem::{Problem, Problems};
 use super::source::NodePlace;
-use super::{Authorities, Limit, Node, PathGrant, Program, Sandbox};
+use super::{AdmissionPlan, Authorities, Limit, Node, PathGrant, Program, Sandbox};
 use lp_base::plan::EdgeStyle;
 use lp_component::component::{Component, Interface, ReadError};
 
+mod admission;
 mod authorities;
 mod bind;
 
@@ -26,6 +27,8 @@ pub struct Linked {
     pub bindings: Vec<Vec<Binding>>,
     /// The authorities that each node trusts beside Mozilla's, in the order of the program's nodes.
     pub authorities: Vec<Option<Authorities>>,
+    /// Who is let in where each node listens, in the order of the program's nodes.
+    pub admissions: Vec<AdmissionPlan>,
     /// What each node may use, in the order of the program's nodes, with the links in granted paths followed.
     pub sandboxes: Vec<Sandbox>,
     /// What is probably not as meant, but no reason not to run.
@@ -67,6 +70,7 @@ pub struct BoundTarget {
 pub(super) fn link(program: Program, mut problems: Problems) -> Result<Linked, Problems> {
     let components = read_components(&program, &mut problems);
     let authorities = authorities::read(&program, &mut problems);
+    let admissions = admission::read(&program, &mut problems);
     let mut refused = BTreeSet::new();
     for (node, component) in program.nodes.iter().zip(&components) {
         let Some(component) = component else { continue };
@@ -89,6 +93,7 @@ pub(super) fn link(program: Program, mut problems: Problems) -> Result<Linked, P
         program,
         bindings,
         authorities,
+        admissions,
         warnings,
     })
 }
@@ -98,12 +103,14 @@ pub(super) fn unbound(program: Program) -> Result<Linked, Problems> {
     let mut problems = Problems::new(&program.source);
     let components = read_components(&program, &mut problems);
     let (bindings, authorities) = (vec![Vec::new(); components.len()], vec![None; components.len()]);
+    let admissions = vec![AdmissionPlan::default(); components.len()];
     problems.into_result_with(|warnings| Linked {
         components: components.into_iter().flatten().collect(),
         sandboxes: program.nodes.iter().map(|node| resolved(&node.sandbox)).collect(),
         program,
         bindings,
         authorities,
+        admissions,
         warnings,
     })
 }

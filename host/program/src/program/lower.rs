@@ -1,10 +1,10 @@
 //! From [`ProgramFile`], the words of the file, to [`Program`], what they mean; remembers where each fact stands.
 
 mod limits;
+mod listen;
 mod restart;
 mod sandbox;
 
-use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -85,6 +85,7 @@ impl Lowering<'_> {
         }
         let mut handles: Vec<_> = file.handles.into_iter().collect();
         handles.sort_by_key(|(name, _)| name.span().start);
+        let (listen, admission) = file.listen.map(|listen| of_node.listen(listen)).unwrap_or_default();
         Node {
             component: component.unwrap_or_default().into(),
             sha256: file.sha256.and_then(|sha256| of_node.sha256(sha256)),
@@ -110,7 +111,8 @@ impl Lowering<'_> {
                 })
                 .collect(),
             restart: file.restart.map(|restart| of_node.restart(restart)).unwrap_or_default(),
-            listen: file.listen.and_then(|listen| of_node.listen(listen)),
+            listen,
+            admission,
             limits: of_node.limits(file.limits, file.sandbox.memory.clone(), file.inbox),
             sandbox: of_node.sandbox(file.sandbox),
             double: None,
@@ -177,19 +179,6 @@ impl NodeLowering<'_, '_> {
     fn restart(&mut self, file: Spanned<RestartFile>) -> Restart {
         let node = self.node;
         self.lowering.restart(file, |place| Place::Node(node.to_owned(), NodePlace::Restart(place)))
-    }
-
-    fn listen(&mut self, listen: Spanned<String>) -> Option<SocketAddr> {
-        let listen = self.take(NodePlace::Listen, listen);
-        let address = listen.parse().ok();
-        if address.is_none() {
-            let problem = Problem::error("bad-address", format!("`{listen}` is not an address"));
-            let problem =
-                problem.at(self.lowering.source.span(&self.at(NodePlace::Listen)), "an IP address and a port");
-            let help = "write it as `127.0.0.1:7001`, or `[::1]:7001`; port 0 lets the system pick one".to_owned();
-            self.lowering.problems.push_node(self.node, problem.help(help));
-        }
-        address
     }
 
     fn sha256(&mut self, sha256: Spanned<String>) -> Option<Digest> {

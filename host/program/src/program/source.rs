@@ -51,6 +51,10 @@ pub(super) enum NodePlace {
     /// Present only where the file says `run = true`.
     RunTrue,
     Listen,
+    ListenCertificate,
+    ListenKey,
+    ListenClientCa,
+    ListenToken,
     Restart(RestartPlace),
     Limit(Limit),
     Arg(usize),

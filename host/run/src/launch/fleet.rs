@@ -30,6 +30,7 @@ use super::OutsideCall;
 use super::credentials::Credentials;
 use super::hardening::Hardened;
 use super::rings::Rings;
+use super::standstills::Standstills;
 use crate::node::{Change, NodeEvent};
 use crate::worker::{Caller, Order, ReplicaOrder, ReplicaStats, WorkerError};
 
@@ -75,8 +76,8 @@ impl Fleet {
         let failed = |source| WorkerError::Launch { name: plan.program.clone(), source };
         let relay = Relay::start(outputs, events, &scheduler).map_err(failed)?;
         let routes = Routes::new(&plan);
-        let workers = plan.replicas().map(|replica| routes.worker_of(replica).unwrap_or_default());
-        let state = Mutex::new(State::new(Rings::new(workers.collect())));
+        let workers: Vec<_> = plan.replicas().map(|replica| routes.worker_of(replica).unwrap_or_default()).collect();
+        let state = Mutex::new(State::new(Rings::new(workers.clone()), Standstills::new(workers)));
         let shared = Arc::new(Shared { plan, routes, start, private, relay, stop, state, scheduler });
         let mut fleet = Self { shared, tasks: JoinSet::new(), warnings: Vec::new() };
         let shared = fleet.shared.clone();

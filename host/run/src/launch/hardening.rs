@@ -12,6 +12,8 @@ use lp_base::plan::{NodePlan, Plan, ReplicaId};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 
+use super::WorkerFiles;
+
 /// The walls that stand around a worker process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hardened {
@@ -73,8 +75,8 @@ pub fn harden(plan: &Plan, index: usize, granted: &Granted) -> Hardened {
     hardened
 }
 
-/// What a worker has open beside what its guests do: sockets, libraries, whatever finds hosts by their names; and the
-/// connections of clients at the addresses where its nodes listen, which are no more than this leaves.
+/// What a worker has open beside what its guests do and the connections of clients: sockets, libraries, whatever finds hosts
+/// by their names.
 const HOST_FILES: u64 = 4096;
 
 /// Limits the files and sockets of this process to what its replicas may have and the host needs, if that is less than it
@@ -86,8 +88,12 @@ fn limit_open_files(plan: &Plan, index: usize) -> rustix::io::Result<u64> {
         limits.open_files + limits.sockets + u64::from(limits.http_requests) + granted
     };
     let of_guests: u64 = plan.workers[index].replicas.iter().map(of_replica).sum();
+    // A quarter is for connections of clients, so that four times as many files have room for all of them.
+    let listening = WorkerFiles::listening(plan, index);
+    let clients = listening.into_iter().map(|node| u64::from(plan.node(node).limits.listen_connections)).max();
+    let clients = clients.unwrap_or(0) * WorkerFiles::listening(plan, index).len() as u64;
     // Two for each other worker: a connection to it, and one from it.
-    let needed = HOST_FILES + 2 * plan.workers.len() as u64 + of_guests;
+    let needed = (HOST_FILES + 2 * plan.workers.len() as u64 + of_guests + clients).max(4 * clients);
     let max = getrlimit(Resource::Nofile).maximum.map_or(needed, |hard| hard.min(needed));
     setrlimit(Resource::Nofile, Rlimit { current: Some(max), maximum: Some(max) })?;
     Ok(max)

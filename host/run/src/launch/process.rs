@@ -9,7 +9,7 @@ use lp_base::plan::{ComponentFiles, Plan, ReplicaId};
 use lp_base::replica::{LineSink, Outputs, Stop, Stream};
 use lp_base::scheduler::Scheduler;
 use lp_base::words::Hardening;
-use lp_courier::Blocked;
+use lp_courier::{Blocked, Standing, StandingWatch};
 use lp_runtime::CompileCache;
 use tokio::sync::mpsc;
 
@@ -23,6 +23,9 @@ const STATS_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How often blocked replicas are looked for. One that is blocked at two looks in a row, by the same call, is told of.
 const BLOCKED_INTERVAL: Duration = Duration::from_millis(150);
+
+/// After how many looks the launcher is told once more of what stands still.
+const LOOKS_PER_REPORT: u32 = 8;
 
 /// What a worker process is to run, and how.
 pub struct WorkerSetting {
@@ -89,7 +92,10 @@ pub async fn run_worker_process(
     let warnings = worker.warnings().iter().cloned().chain(hardened.warning()).collect();
     reporter.report(&Report::Loaded { hardened, warnings });
     let replicas = plan.workers[index].replicas.clone();
-    Obeying { worker, replicas, stop, reporter, stop_told: false, blocked: Vec::new() }.run(events, commands).await;
+    let (watch, still) = (StandingWatch::default(), Vec::new());
+    let obeying =
+        Obeying { worker, replicas, stop, reporter, stop_told: false, blocked: Vec::new(), watch, still, looks: 0 };
+    obeying.run(events, commands).await;
 }
 
 /// A worker that does what the launcher says and reports what happens.
@@ -102,6 +108,10 @@ struct Obeying {
     stop_told: bool,
     /// The holds at the last look.
     blocked: Vec<Blocked>,
+    watch: StandingWatch,
+    /// The replicas that stood still at the last look.
+    still: Vec<Standing>,
+    looks: u32,
 }
 
 impl Obeying {
@@ -123,7 +133,10 @@ impl Obeying {
                     None => return,
                 },
                 () = stop.requested(), if !self.stop_told => self.report_stop(),
-                _ = looks.tick() => self.report_blocked(),
+                _ = looks.tick() => {
+                    self.report_blocked();
+                    self.report_standing();
+                }
                 _ = ticks.tick() => self.report_stats(),
             }
         }
@@ -136,6 +149,10 @@ impl Obeying {
             Command::TellStats => {
                 self.report_stats();
                 self.reporter.report(&Report::StatsTold);
+            }
+            Command::TellStanding { question } => {
+                let (standing, crowds) = self.worker.standing();
+                self.reporter.report(&Report::Standing { question: Some(question), standing, crowds });
             }
             Command::TellBlocked { question } => {
                 self.reporter.report(&Report::Blocked { question: Some(question), holds: self.worker.blocked() });
@@ -176,6 +193,20 @@ impl Obeying {
         if !holds.is_empty() {
             self.reporter.report(&Report::Blocked { question: None, holds });
         }
+    }
+
+    /// Reports the replicas that have stood still for a while: at once if they are others than at the last look, and now and
+    /// then as long as there are any, since the launcher forgets those of which it expects that they move.
+    fn report_standing(&mut self) {
+        let (standing, crowds) = self.worker.standing();
+        let still = self.watch.look(standing);
+        self.looks = self.looks.wrapping_add(1);
+        let is_due = still != self.still || self.looks.is_multiple_of(LOOKS_PER_REPORT);
+        let is_empty = still.is_empty() && self.still.is_empty();
+        if is_due && !is_empty {
+            self.reporter.report(&Report::Standing { question: None, standing: still.clone(), crowds });
+        }
+        self.still = still;
     }
 
     fn report_stats(&self) {

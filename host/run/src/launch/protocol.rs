@@ -6,7 +6,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use lp_base::plan::{ReplicaId, Secrets};
 use lp_base::replica::Stream;
-use lp_courier::{Blocked, Served};
+use lp_courier::{Blocked, Crowd, Served, Standing};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,11 @@ pub enum Command {
         /// The number of the question.
         question: u64,
     },
+    /// Answer with [`Report::Standing`] of this very moment, and with this number.
+    TellStanding {
+        /// The number of the question.
+        question: u64,
+    },
     /// Answer with [`Report::Stats`] of every replica, then [`Report::StatsTold`].
     TellStats,
 }
@@ -48,21 +53,28 @@ mod exposed {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     type Values = BTreeMap<String, String>;
+    /// The key and the token of where a node listens.
+    type Listen = (Option<String>, Option<String>);
 
     pub(super) fn serialize<S: Serializer>(secrets: &Secrets, serializer: S) -> Result<S::Ok, S::Error> {
         let values = |values: &BTreeMap<String, Secret>| -> Values {
             values.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect()
         };
-        let nodes = secrets.nodes().map(|(node, secrets)| (node, values(&secrets.env), values(&secrets.config)));
-        nodes.collect::<Vec<(NodeId, Values, Values)>>().serialize(serializer)
+        let exposed = |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.expose().to_owned());
+        let nodes = secrets.nodes().map(|(node, secrets)| {
+            let listen = (exposed(&secrets.listen_key), exposed(&secrets.listen_token));
+            (node, values(&secrets.env), values(&secrets.config), listen)
+        });
+        nodes.collect::<Vec<(NodeId, Values, Values, Listen)>>().serialize(serializer)
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secrets, D::Error> {
         let hidden = |values: Values| values.into_iter().map(|(name, value)| (name, Secret::new(value))).collect();
-        let nodes = Vec::<(NodeId, Values, Values)>::deserialize(deserializer)?;
+        let nodes = Vec::<(NodeId, Values, Values, Listen)>::deserialize(deserializer)?;
         let mut secrets = Secrets::default();
-        for (node, env, config) in nodes {
-            secrets.insert(node, NodeSecrets { env: hidden(env), config: hidden(config) });
+        for (node, env, config, (key, token)) in nodes {
+            let (listen_key, listen_token) = (key.map(Secret::new), token.map(Secret::new));
+            secrets.insert(node, NodeSecrets { env: hidden(env), config: hidden(config), listen_key, listen_token });
         }
         Ok(secrets)
     }
@@ -106,6 +118,16 @@ pub enum Report {
         question: Option<u64>,
         /// The holds that the worker takes part in.
         holds: Vec<Blocked>,
+    },
+    /// Which replicas work on calls and stand still: all that work on calls if asked, else those that have done so for a
+    /// while, whenever they are others than before.
+    Standing {
+        /// The number of the question that this answers, if it answers one.
+        question: Option<u64>,
+        /// The replicas.
+        standing: Vec<Standing>,
+        /// The calls of this worker that wait for room.
+        crowds: Vec<Crowd>,
     },
     /// A replica wrote a line.
     Line {
@@ -186,8 +208,6 @@ pub fn receive<M: DeserializeOwned>(reader: impl Read) -> impl Iterator<Item = i
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use lp_base::plan::{NodeId, NodeSecrets, Secret};
     use lp_base::replica::Failure;
 
@@ -208,7 +228,11 @@ mod tests {
     #[test]
     fn secrets_survive_the_way_through_a_pipe_and_are_not_printed() {
         let mut secrets = Secrets::default();
-        let of_node = NodeSecrets { env: BTreeMap::new(), config: [("k".to_owned(), Secret::new("a\n\"b"))].into() };
+        let of_node = NodeSecrets {
+            config: [("k".to_owned(), Secret::new("a\n\"b"))].into(),
+            listen_key: Some(Secret::new("c\"b")),
+            ..NodeSecrets::default()
+        };
         secrets.insert(NodeId(1), of_node);
         let command = Command::Secrets { secrets };
         let mut pipe = Vec::new();

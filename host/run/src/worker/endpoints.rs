@@ -2,13 +2,18 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
-use lp_base::plan::{NodeId, NodeKind, NodePlan, Plan, ReplicaId};
+use lp_base::plan::{NodeId, NodeKind, NodePlan, Plan, ReplicaId, Secrets};
 use lp_base::scheduler::Scheduler;
+use lp_base::words::Limit;
 use lp_component::component::{Component, MethodTypes, describe};
 use lp_component::{proto, value};
-use lp_courier::grpc::{Audience, Check, Listener, Public, PublicSchema, ServedReplica, Service, serve};
+use lp_courier::grpc::{
+    Audience, Check, ClientPolicy, Guard, Listener, Public, PublicSchema, ServedReplica, Service, serve,
+};
 use prost::Message as _;
+use rustix::process::{Resource, getrlimit};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -23,6 +28,8 @@ pub(super) struct Servers {
     credentials: WorkerCredentials,
     workers: Option<watch::Sender<Arc<Service>>>,
     nodes: Vec<(NodeId, watch::Sender<Arc<Service>>)>,
+    /// What a user should know of how clients are served.
+    pub warnings: Vec<String>,
     _tasks: JoinSet<()>,
 }
 
@@ -33,6 +40,7 @@ impl Servers {
         endpoints: Endpoints,
         peers: &Peers,
         components: &Components,
+        secrets: &Secrets,
         scheduler: &Scheduler,
     ) -> Result<Self, WorkerError> {
         let mut tasks = JoinSet::new();
@@ -47,21 +55,28 @@ impl Servers {
             let (sender, services) = watch::channel(Arc::new(internal(plan, peers, &credentials)));
             workers = Some(sender);
             let in_flight_max = in_flight_max.unwrap_or(u32::MAX);
-            let served = serve(Listener::Unix(listener), Audience::Workers, services, in_flight_max, scheduler.clone());
+            let audience = Audience::Workers { in_flight_max };
+            let served = serve(Listener::Unix(listener), audience, services, scheduler.clone());
             scheduler.spawn_in(&mut tasks, served);
         }
-        let mut nodes = Vec::new();
+        let (mut nodes, mut warnings) = (Vec::new(), Vec::new());
+        let connections_max = connections_max(endpoints.nodes.len());
         for (id, listener) in endpoints.nodes {
             let node = plan.node(id);
             let listener = listener.set_nonblocking(true).and_then(|()| tokio::net::TcpListener::from_std(listener));
             let listener = listener.map_err(|source| WorkerError::Listen { name: node.name.clone(), source })?;
             let (sender, services) = watch::channel(Arc::new(public(plan, id, peers, components, scheduler)?));
             nodes.push((id, sender));
-            let in_flight_max = node.limits.calls_per_connection;
-            let served = serve(Listener::Tcp(listener), Audience::Outside, services, in_flight_max, scheduler.clone());
+            let policy = client_policy(plan, node, connections_max);
+            warnings.extend(fewer_connections(node, policy.connections_max));
+            let (admission, secrets) = (&node.admission, secrets.of(id));
+            let guard = Guard::new(admission, secrets.listen_key.as_ref(), secrets.listen_token.as_ref());
+            let guard = guard.map_err(|source| WorkerError::Admission { node: node.name.clone(), source })?;
+            let audience = Audience::Outside(policy, guard);
+            let served = serve(Listener::Tcp(listener), audience, services, scheduler.clone());
             scheduler.spawn_in(&mut tasks, served);
         }
-        Ok(Self { credentials, workers, nodes, _tasks: tasks })
+        Ok(Self { credentials, workers, nodes, warnings, _tasks: tasks })
     }
 
     /// Serves the nodes `rebuilt` as `plan` has them, on the connections that there are.
@@ -81,6 +96,42 @@ impl Servers {
         }
         Ok(())
     }
+}
+
+/// The terms on which clients of `node` are served, by a process that has room for so many of their connections.
+fn client_policy(plan: &Plan, node: &NodePlan, connections_max: usize) -> ClientPolicy {
+    let limits = &node.limits;
+    ClientPolicy {
+        connections_max: connections_max.min(limits.listen_connections as usize),
+        calls_per_connection: limits.calls_per_connection,
+        // One message always has room.
+        bytes_max: limits.listen_bytes.max(plan.message_bytes_max + MIB),
+        transfer_time: Duration::from_millis(limits.listen_time_ms),
+        ..ClientPolicy::default()
+    }
+}
+
+const MIB: u64 = 1 << 20;
+
+/// The connections that each of so many addresses may have, so that most of the files that this process may have open are
+/// left for everything else: guests, other workers, and those who ask what the run does.
+fn connections_max(addresses: usize) -> usize {
+    let files =
+        getrlimit(Resource::Nofile).current.map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX));
+    (files / 4 / addresses.max(1)).max(1)
+}
+
+/// A node that asked for more connections than it gets.
+fn fewer_connections(node: &NodePlan, connections_max: usize) -> Option<String> {
+    let limit = Limit::ListenConnections;
+    let wanted = u64::from(node.limits.listen_connections);
+    (wanted > connections_max as u64 && Some(wanted) != limit.default()).then(|| {
+        format!(
+            "`{}` takes {connections_max} connections of clients at once, not {wanted} (`{limit}`), because the process may \
+             have few files open: raise `ulimit -n`",
+            node.name
+        )
+    })
 }
 
 /// What other workers are served.

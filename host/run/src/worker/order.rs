@@ -1,5 +1,6 @@
 //! The orders of a launcher to a worker: the same within a process and across processes.
 
+use lp_base::calls::ReplicaIndex;
 use lp_base::plan::{ComponentFiles, NodeId, NodePlan, ReplicaId};
 use lp_courier::Blocked;
 use lp_courier::Presence;
@@ -31,6 +32,17 @@ pub enum Order {
         blocked: Blocked,
         /// How many calls wait for each other.
         calls: u32,
+    },
+    /// Fail a call that has not begun and never would: full replicas wait for each other.
+    FailCall {
+        /// Who made it.
+        caller: ReplicaIndex,
+        /// Whom it is to.
+        callee: ReplicaIndex,
+        /// Whether it waits in the queue of its callee, or else for room at its caller.
+        queued: bool,
+        /// Why it fails.
+        reason: String,
     },
     /// Nodes have other components: their replicas, which have all ended or been dropped, start as these plans say from
     /// here on.
@@ -98,6 +110,7 @@ impl Worker {
             Order::Presence { replica, presence } => self.set_presence(replica, presence),
             Order::BreakHold { blocked, calls } => self.break_hold(blocked, calls),
             Order::Rebuild { nodes, components } => self.rebuild(nodes, &components)?,
+            Order::FailCall { caller, callee, queued, reason } => self.fail_call(caller, callee, queued, &reason),
             Order::Stop => self.stop.request(),
             Order::Close => self.close(),
         }

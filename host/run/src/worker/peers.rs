@@ -16,6 +16,7 @@ use lp_courier::{
 use lp_runtime::{EdgeSpec, HandleSpec, MethodSpec, TargetSpec};
 
 use super::sockets::WorkerSockets;
+use super::standstills::Standstills;
 
 pub(super) struct Peers {
     mailboxes: HashMap<ReplicaId, Arc<Mailbox>>,
@@ -61,6 +62,12 @@ impl Peers {
             }
         }
         peers
+    }
+
+    /// What finding a standstill takes, as far as this process goes.
+    pub fn standstills(&self) -> Standstills {
+        let mailboxes = self.mailboxes.values().map(|mailbox| (mailbox.replica(), mailbox.clone())).collect();
+        Standstills { mailboxes, exchange: self.exchange.clone() }
     }
 
     /// Takes note of the methods that nodes of other workers have since they were rebuilt.

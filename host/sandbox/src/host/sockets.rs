@@ -1,29 +1,54 @@
-//! The lookups of names of `wasi:sockets`, in place of wasmtime-wasi's: of itself it allows all or none.
+//! The lookups of names of `wasi:sockets`, in place of wasmtime-wasi's.
 
-use wasmtime::component::{Linker, Resource};
+use std::net::{IpAddr, SocketAddr};
+
+use lp_base::words::Host;
+use wasmtime::component::{Linker, Resource, ResourceType};
 use wasmtime::{Result, StoreContextMut};
-use wasmtime_wasi::p2::Network;
 use wasmtime_wasi::p2::bindings::sockets as p2;
+use wasmtime_wasi::p2::{Network, subscribe};
 use wasmtime_wasi::p3::bindings::sockets as p3;
-use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView};
 
-use crate::sockets::judged_name;
+use crate::lookups::{Addresses, NotFound};
+use crate::sockets::judged_host;
 use crate::state::State;
 
-/// Has lookups of names by WASI 0.2 judged before wasmtime makes them.
+/// Serves lookups of names by WASI 0.2 in place of wasmtime, which allows all or none and makes all at once.
 pub fn add_p2_to_linker(linker: &mut Linker<State>) -> Result<()> {
     let mut lookup = linker.instance("wasi:sockets/ip-name-lookup@0.2.12")?;
+    lookup.resource("resolve-address-stream", ResourceType::host::<Addresses>(), |mut store, rep| {
+        store.data_mut().table.delete(Resource::<Addresses>::new_own(rep))?;
+        Ok(())
+    })?;
     lookup.func_wrap(
         "resolve-addresses",
         |mut store: StoreContextMut<'_, State>, (network, name): (Resource<Network>, String)| {
-            let Some(name) = judged(store.data(), name) else {
+            store.data().table.get(&network)?;
+            let Some(wanted) = judged(store.data(), name) else {
                 return Ok((Err(p2::network::ErrorCode::AccessDenied),));
             };
-            let stream = p2::ip_name_lookup::Host::resolve_addresses(&mut store.data_mut().sockets(), network, name);
-            Ok((match stream {
-                Ok(stream) => Ok(stream),
-                Err(error) => Err(error.downcast()?),
+            let addresses = match wanted {
+                Host::Address(address) => Addresses::known(SocketAddr::new(address, 0)),
+                Host::Name(name) => Addresses::of(store.data().lookups.clone(), name),
+            };
+            Ok((Ok(store.data_mut().table.push(addresses)?),))
+        },
+    )?;
+    lookup.func_wrap(
+        "[method]resolve-address-stream.resolve-next-address",
+        |mut store: StoreContextMut<'_, State>, (addresses,): (Resource<Addresses>,)| {
+            let next = store.data_mut().table.get_mut(&addresses)?.next();
+            Ok((match next {
+                None => Err(p2::network::ErrorCode::WouldBlock),
+                Some(Err(NotFound)) => Err(p2::network::ErrorCode::NameUnresolvable),
+                Some(Ok(address)) => Ok(address.map(|address| p2::network::IpAddress::from(canonical(address)))),
             },))
+        },
+    )?;
+    lookup.func_wrap(
+        "[method]resolve-address-stream.subscribe",
+        |mut store: StoreContextMut<'_, State>, (addresses,): (Resource<Addresses>,)| {
+            Ok((subscribe(&mut store.data_mut().table, addresses)?,))
         },
     )
 }
@@ -33,16 +58,28 @@ pub fn add_p3_to_linker(linker: &mut Linker<State>) -> Result<()> {
     let mut lookup = linker.instance("wasi:sockets/ip-name-lookup@0.3.0")?;
     lookup.func_wrap_concurrent("resolve-addresses", |accessor, (name,): (String,)| {
         Box::pin(async move {
-            let Some(name) = accessor.with(|mut access| judged(access.get(), name)) else {
-                return Ok((Err(p3::ip_name_lookup::ErrorCode::AccessDenied),));
+            let found = accessor.with(|mut access| {
+                let state: &State = access.get();
+                judged(state, name).map(|wanted| (wanted, state.lookups.clone()))
+            });
+            let addresses = match found {
+                None => return Ok((Err(p3::ip_name_lookup::ErrorCode::AccessDenied),)),
+                Some((Host::Address(address), _)) => vec![SocketAddr::new(address, 0)],
+                Some((Host::Name(name), lookups)) => match lookups.addresses(&name, 0).await {
+                    Ok(addresses) => addresses,
+                    Err(_) => return Ok((Err(p3::ip_name_lookup::ErrorCode::NameUnresolvable),)),
+                },
             };
-            let sockets = accessor.with_getter::<WasiSockets>(State::sockets);
-            let found = <WasiSockets as p3::ip_name_lookup::HostWithStore<State>>::resolve_addresses(&sockets, name);
-            Ok((found.await?,))
+            let addresses = addresses.into_iter().map(|address| p3::types::IpAddress::from(canonical(address)));
+            Ok((Ok(addresses.collect::<Vec<_>>()),))
         })
     })
 }
 
-fn judged(state: &State, name: String) -> Option<String> {
-    judged_name(&state.spec.node.sandbox.network, &state.denials, name)
+fn canonical(address: SocketAddr) -> IpAddr {
+    address.ip().to_canonical()
+}
+
+fn judged(state: &State, name: String) -> Option<Host> {
+    judged_host(&state.spec.node.sandbox.network, &state.denials, &name)
 }

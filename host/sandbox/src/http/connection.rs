@@ -18,6 +18,7 @@ use wasmtime_wasi_http::io::TokioIo;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
 use crate::denials::Denials;
+use crate::lookups::Lookups;
 
 /// A response may have a header for every so many bytes that its headers may have: each costs the host more memory than
 /// that, however short it is.
@@ -42,13 +43,14 @@ pub(super) struct Connector {
     tls: Arc<ClientConfig>,
     header_bytes_max: u64,
     denials: Denials,
+    lookups: Lookups,
     pub(super) scheduler: Scheduler,
 }
 
 impl Connector {
-    pub(super) fn new(node: &NodePlan, denials: &Denials, scheduler: Scheduler) -> Self {
+    pub(super) fn new(node: &NodePlan, denials: &Denials, lookups: Lookups, scheduler: Scheduler) -> Self {
         let header_bytes_max = node.limits.http_header_bytes;
-        Self { tls: tls(node.authorities.as_ref()), header_bytes_max, denials: denials.clone(), scheduler }
+        Self { tls: tls(node.authorities.as_ref()), header_bytes_max, denials: denials.clone(), lookups, scheduler }
     }
 
     /// Connects to where `origin` says and to nowhere else.
@@ -58,7 +60,7 @@ impl Connector {
         options: &RequestOptions,
     ) -> Result<(SendRequest<WasiBody>, Connection), Error> {
         let connected = self.scheduler.timeout(timeout(options.connect_timeout, CONNECT_TIME), async {
-            let stream = reach(origin).await.map_err(Error::Connect)?;
+            let stream = reach(origin, &self.lookups).await.map_err(Error::Connect)?;
             let stream: Box<dyn Stream> = if origin.is_https() {
                 let connecting = TlsConnector::from(self.tls.clone()).connect(server_name(origin.host())?, stream);
                 Box::new(connecting.await.map_err(|error| self.not_encrypted(origin, error))?)
@@ -102,9 +104,9 @@ impl Connector {
     }
 }
 
-async fn reach(origin: &Origin) -> io::Result<TcpStream> {
+async fn reach(origin: &Origin, lookups: &Lookups) -> io::Result<TcpStream> {
     match origin.host() {
-        Host::Name(name) => TcpStream::connect((name.as_str(), origin.port())).await,
+        Host::Name(name) => TcpStream::connect(&*lookups.addresses(name, origin.port()).await?).await,
         Host::Address(address) => TcpStream::connect(SocketAddr::new(*address, origin.port())).await,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
 use lp_base::shown;
-use lp_base::words::{Access, Clock, Limit, Random, SecretSource};
+use lp_base::words::{Access, Admission, Clock, Limit, Random, SecretSource};
 use lp_program::program::{Node, Program};
 use serde_json::{Value, json};
 
@@ -40,6 +40,7 @@ fn rows(program: &Program, node: &Node) -> Vec<(&'static str, Vec<String>)> {
         ("handles", handles.collect()),
         ("callers", callers(program, node).map(|caller| caller.name.clone()).collect()),
         ("listen", node.listen.iter().map(ToString::to_string).collect()),
+        ("clients", clients(program, node)),
         ("limits", limits(program, node)),
         ("dirs", sandbox.dirs.iter().map(|dir| place(&dir.host, &dir.guest, dir.access)).collect()),
         ("files", sandbox.files.iter().map(|file| place(&file.host, &file.guest, file.access)).collect()),
@@ -55,6 +56,17 @@ fn rows(program: &Program, node: &Node) -> Vec<(&'static str, Vec<String>)> {
         ("clock", vec![clock(sandbox.clock)]),
         ("random", vec![random(sandbox.random)]),
     ]
+}
+
+/// Who is let in where the node listens.
+fn clients(program: &Program, node: &Node) -> Vec<String> {
+    let Admission { certificate, client_ca, token, .. } = &node.admission;
+    let encrypted = certificate.as_ref().map(|path| format!("encrypted, by {}", program.shown(path)));
+    let known = client_ca.as_ref().map(|path| format!("with a certificate of {}", program.shown(path)));
+    let token = token.as_ref().map(|source| format!("with a token ({})", secret(program, source)));
+    let anybody = (node.listen.is_some() && known.is_none() && token.is_none()).then(|| "anybody".to_owned());
+    let in_clear = (node.listen.is_some() && encrypted.is_none()).then(|| "not encrypted".to_owned());
+    [anybody, known, token, encrypted, in_clear].into_iter().flatten().collect()
 }
 
 /// The memory, and what else is not as it is for a node of a program that says nothing of limits.
@@ -120,6 +132,7 @@ fn node_to_json(program: &Program, node: &Node) -> Value {
         "handles": node.handles.iter().map(|handle| json!({ "name": handle.name, "nodes": handle.nodes })).collect::<Vec<_>>(),
         "callers": callers(program, node).map(|caller| &caller.name).collect::<Vec<_>>(),
         "listen": node.listen.map(|address| address.to_string()),
+        "clients": clients(program, node),
         "limits": Limit::ALL
             .into_iter()
             .map(|limit| (limit.key(), program.limit(node, limit)))

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use lp_base::plan::{NodeId, NodePlan, NodeSecrets, Plan, Secret, Secrets};
-use lp_base::words::SecretSource;
+use lp_base::words::{AdmissionPlan, SecretSource};
 
 /// The largest secret.
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
@@ -41,13 +41,19 @@ fn of_node(node: &NodePlan, missing: &mut Vec<String>) -> NodeSecrets {
     }
     let mut config = BTreeMap::new();
     for (name, source) in &node.sandbox.secrets {
-        let value = match source {
-            SecretSource::Env(name) => variable(name),
-            SecretSource::File(path) => file(path),
-        };
-        config.extend(take(format!("the secret `{name}`"), value).map(|value| (name.clone(), value)));
+        config.extend(take(format!("the secret `{name}`"), value(source)).map(|value| (name.clone(), value)));
     }
-    NodeSecrets { env, config }
+    let AdmissionPlan { key, token, .. } = &node.admission;
+    let listen_key = key.as_ref().and_then(|path| take("the key of `listen`".to_owned(), file(path)));
+    let listen_token = token.as_ref().and_then(|source| take("the token of `listen`".to_owned(), value(source)));
+    NodeSecrets { env, config, listen_key, listen_token }
+}
+
+fn value(source: &SecretSource) -> Result<String, String> {
+    match source {
+        SecretSource::Env(name) => variable(name),
+        SecretSource::File(path) => file(path),
+    }
 }
 
 fn variable(name: &str) -> Result<String, String> {

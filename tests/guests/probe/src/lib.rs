@@ -92,6 +92,17 @@ async fn run_step(verb: &str, argument: &str) -> Result<(), ()> {
         "plain-trap" => probe::trap("on request".to_owned()).await,
         "plain-relay" => println!("{}", probe::relay(number() as u32).await),
         "plain-check" => println!("{:?}", probe::check(number()).await),
+        "relay-many" => {
+            let probe = &all()[0];
+            let relayed = join_all((0..number()).map(|_| probe.relay(3))).await;
+            let answered = relayed.iter().filter(|result| matches!(result, Ok(3))).count();
+            println!("{answered} {:?}", relayed.iter().find_map(|result| result.as_ref().err()));
+        }
+        "echo-many" => {
+            let probe = &all()[0];
+            let echoed = join_all((0..number()).map(|_| probe.echo(vec![7; 8 << 20]))).await;
+            println!("{}", echoed.iter().filter(|result| matches!(result, Ok(data) if data.len() == 8 << 20)).count());
+        }
         "relay" => println!("{:?}", all()[0].relay(number() as u32).await),
         "sleep-all" => {
             let start = Instant::now();
@@ -101,6 +112,11 @@ async fn run_step(verb: &str, argument: &str) -> Result<(), ()> {
         "sleep-many" => {
             let probe = &all()[0];
             let slept = join_all((0..number()).map(|_| probe.sleep(10))).await;
+            println!("{}", slept.iter().filter(|result| result.is_ok()).count());
+        }
+        "sleep-many-long" => {
+            let probe = &all()[0];
+            let slept = join_all((0..number()).map(|_| probe.sleep(1500))).await;
             println!("{}", slept.iter().filter(|result| result.is_ok()).count());
         }
         "trap-first" => println!("{:?}", all()[0].trap("on request".to_owned()).await),

@@ -164,7 +164,7 @@ macro_rules! limit_rows {
                 bounds:
                     "The bytes of the calls that the guest has made and that are not answered, and of the "
                     "results that it has not taken",
-                beyond: "the replica fails",
+                beyond: "further calls wait; if those that wait and the results come to as much again, the replica fails",
             }
             CallsConcurrent {
                 key: "calls-concurrent",
@@ -191,6 +191,44 @@ macro_rules! limit_rows {
                 bounds: "The unanswered calls that the replica accepts over one connection from another process",
                 beyond: "further calls wait at the caller",
                 note: "A node may also write it as `inbox = { in-flight-per-connection = 100 }`.",
+            }
+            ListenConnections {
+                key: "listen-connections",
+                plan: listen_connections: u32,
+                unit: Count,
+                default: Some(256),
+                range: 1..=1_000_000,
+                example: 1000,
+                keeper: "lp_courier::grpc::seats",
+                bounds: "The connections of clients at the node's `listen` address, in each worker",
+                beyond:
+                    "a new connection takes the place of the one that has been without a call for longest, and is closed "
+                    "if all have one",
+                note: "At most a quarter of the files that the process may have open are used for them.",
+            }
+            ListenBytes {
+                key: "listen-bytes",
+                plan: listen_bytes: u64,
+                unit: Bytes,
+                default: Some(256 * MIB),
+                range: MIB..=64 * GIB,
+                example: GIB,
+                keeper: "lp_courier::grpc::outside",
+                bounds:
+                    "The bytes that each worker keeps for clients at the node's `listen` address: of requests that are "
+                    "not answered, whole or not, and of responses that are not taken",
+                beyond: "the call fails with `RESOURCE_EXHAUSTED`",
+            }
+            ListenTime {
+                key: "listen-time",
+                plan: listen_time_ms: u64,
+                unit: Millis,
+                default: Some(60 * 1000),
+                range: 100..=24 * 60 * 60 * 1000,
+                example: 5 * 60 * 1000,
+                keeper: "lp_courier::grpc::outside",
+                bounds: "The time that a client at the node's `listen` address takes to send a request, or to take its response",
+                beyond: "the call fails with `DEADLINE_EXCEEDED`, or the connection is closed",
             }
             CallCpu {
                 key: "call-cpu",

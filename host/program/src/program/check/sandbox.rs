@@ -64,7 +64,7 @@ impl NodeCheck<'_> {
         }
     }
 
-    fn is_file(&mut self, path: &Path, place: NodePlace) {
+    pub(super) fn is_file(&mut self, path: &Path, place: NodePlace) {
         if !path.is_file() {
             let shown = self.program.shown(path);
             let problem = Problem::error("missing-file", format!("`{shown}` is not a file of this machine"));

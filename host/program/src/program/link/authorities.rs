@@ -42,7 +42,7 @@ fn of_node(program: &Program, node: &Node, problems: &mut Problems) -> Option<Au
     None
 }
 
-fn read_pem(path: &Path) -> io::Result<Vec<u8>> {
+pub(super) fn read_pem(path: &Path) -> io::Result<Vec<u8>> {
     let mut pem = Vec::new();
     File::open(path)?.take(PEM_BYTES_MAX + 1).read_to_end(&mut pem)?;
     match pem.len() as u64 > PEM_BYTES_MAX {

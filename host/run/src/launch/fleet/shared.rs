@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use lp_base::calls::ReplicaIndex;
 use lp_base::plan::{Plan, ReplicaId};
 use lp_base::replica::{Failure, Stop};
 use lp_base::scheduler::Scheduler;
@@ -110,6 +111,17 @@ impl Shared {
                 let actions = state.rings.on_holds(index, question, holds);
                 state.act(actions);
             }
+            Report::Standing { question, standing, crowds } => {
+                let mut state = self.lock();
+                let actions = match question {
+                    None => state.standstills.on_told(index, standing, crowds),
+                    Some(question) => state.standstills.on_answer(index, question, standing, crowds),
+                };
+                let label = |replica: ReplicaIndex| {
+                    self.plan.replicas().nth(replica.0 as usize).map_or_else(String::new, |id| self.plan.label(id))
+                };
+                state.act_on_standstills(actions, label);
+            }
             Report::NotRebuilt { message } => {
                 let label = self.plan.workers[index].name.clone();
                 self.relay.pass(Relayed::host(label, format!("error: it goes on as it was: {message}"))).await;
@@ -174,6 +186,7 @@ impl Shared {
         let mut state = self.lock();
         let Some(worker) = state.running.remove(&index) else { return Vec::new() };
         state.rings.forget(index);
+        state.standstills.forget(index);
         state.stats_told(Some(index));
         self.plan.workers[index].replicas.iter().for_each(|&replica| state.keep_stats(replica));
         let summary = worker.refusal.map(|message| format!("its worker process can't run it: {message}"));

@@ -2,14 +2,16 @@
 
 use std::collections::{HashMap, HashSet};
 
+use lp_base::calls::ReplicaIndex;
 use lp_base::plan::ReplicaId;
-use lp_courier::Presence;
+use lp_courier::{Presence, standstill_reason};
 use tokio::sync::{mpsc, oneshot};
 
 use super::start::Life;
 use crate::launch::hardening::Hardened;
 use crate::launch::protocol::{Command, StatsReport};
 use crate::launch::rings::{RingAction, Rings};
+use crate::launch::standstills::{StandstillAction, Standstills};
 use crate::worker::{Order, ReplicaOrder, ReplicaStats};
 
 /// The state of all of them.
@@ -23,6 +25,7 @@ pub(super) struct State {
     pub earlier: HashMap<ReplicaId, ReplicaStats>,
     pub latest: HashMap<ReplicaId, StatsReport>,
     pub rings: Rings,
+    pub standstills: Standstills,
     /// Those who wait for the stats of this moment.
     askers: Vec<Asker>,
 }
@@ -57,7 +60,7 @@ impl Running {
 
 impl State {
     /// Of a run without workers.
-    pub fn new(rings: Rings) -> Self {
+    pub fn new(rings: Rings, standstills: Standstills) -> Self {
         Self {
             running: HashMap::new(),
             presence: HashMap::new(),
@@ -65,6 +68,7 @@ impl State {
             earlier: HashMap::new(),
             latest: HashMap::new(),
             rings,
+            standstills,
             askers: Vec::new(),
         }
     }
@@ -107,6 +111,27 @@ impl State {
             index.map(|index| asker.missing.remove(&index));
             !asker.missing.is_empty() && !asker.told.is_closed()
         });
+    }
+
+    /// Passes on what follows from how replicas stand; `label` names one.
+    pub fn act_on_standstills(
+        &self,
+        actions: impl IntoIterator<Item = StandstillAction>,
+        label: impl Fn(ReplicaIndex) -> String,
+    ) {
+        for action in actions {
+            let (worker, command) = match action {
+                StandstillAction::Ask { worker, question } => (worker, Command::TellStanding { question }),
+                StandstillAction::Fail { worker, standstill } => {
+                    let reason = standstill_reason(&standstill, &label).to_string();
+                    let ((caller, callee), queued) = (standstill.call, standstill.queued);
+                    (worker, Command::Order { order: Order::FailCall { caller, callee, queued, reason } })
+                }
+            };
+            if let Some(worker) = self.running.get(&worker) {
+                worker.tell(command);
+            }
+        }
     }
 
     /// Passes on what follows from the holds that a worker reported.

@@ -107,7 +107,7 @@ async fn work(
                     say(Report::Node { replica, change: Change::Started }).await;
                 }
             }
-            Command::Secrets { .. } | Command::TellBlocked { .. } => {}
+            Command::Secrets { .. } | Command::TellBlocked { .. } | Command::TellStanding { .. } => {}
         }
     }
 }

@@ -51,7 +51,8 @@ impl Waiting for Nobody {
 fn at_work(taken: usize, queued: usize, check: impl FnOnce(&Mailbox, Vec<Option<Result<Message, CallError>>>)) {
     let room = Room { calls: 1000, bytes: 1000 };
     let callers = Callers::new(std::iter::once(1..2));
-    let mailbox = Mailbox::new("a/0".to_owned(), ReplicaIndex(0), callers, room, Exchange::new(2));
+    let mailbox =
+        Mailbox::new("a/0".to_owned(), ReplicaIndex(0), callers, room, Exchange::new(2), Scheduler::default());
     mailbox.open();
     mailbox.begin(taken, Arc::new(Nobody));
     let caller = Some(ReplicaIndex(1));

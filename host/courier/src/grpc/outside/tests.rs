@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 
 use super::super::public::{Public, PublicSchema};
 use super::super::service::{ServedReplica, Service, Services};
-use super::{ClientPolicy, Clients, Guard, serve_client};
+use super::{ClientPolicy, Clients, Guard, Scheduler, serve_client};
 use crate::{Callers, Exchange, Mailbox, Peer, Room};
 
 const MESSAGE_BYTES_MAX: usize = 16 << 20;
@@ -35,7 +35,14 @@ struct Node {
 impl Node {
     fn new(policy: ClientPolicy) -> Self {
         let room = Room { calls: 1_000_000, bytes: u64::MAX };
-        let mailbox = Mailbox::new("a/0".to_owned(), ReplicaIndex(0), Callers::default(), room, Exchange::new(1));
+        let mailbox = Mailbox::new(
+            "a/0".to_owned(),
+            ReplicaIndex(0),
+            Callers::default(),
+            room,
+            Exchange::new(1),
+            Scheduler::default(),
+        );
         let mailbox = Arc::new(mailbox);
         mailbox.open();
         let (permits, begun) = (Arc::new(Semaphore::new(0)), Arc::<AtomicUsize>::default());
@@ -52,8 +59,13 @@ impl Node {
             }
         });
         let schema = PublicSchema { descriptors: [Vec::new(), Vec::new()], types: Some(vec![0x0a, 0]) };
-        let public =
-            Public::new(&schema, vec!["test.Echo".to_owned()], vec![mailbox.readiness()], Box::new(|_, _| Ok(())));
+        let public = Public::new(
+            &schema,
+            vec!["test.Echo".to_owned()],
+            vec![mailbox.readiness()],
+            Box::new(|_, _| Ok(())),
+            &Scheduler::default(),
+        );
         let replica = ServedReplica {
             peer: Peer::Local(mailbox),
             methods: Arc::new(HashMap::from([("/test.Echo/Echo".to_owned(), 0)])),
@@ -61,7 +73,13 @@ impl Node {
         };
         let service = Service::public(vec![replica], MESSAGE_BYTES_MAX, public.expect("it can be served"));
         let (sender, services) = watch::channel(Arc::new(service));
-        Self { services, _sender: sender, clients: Clients::new(policy, Guard::default()), permits, begun }
+        Self {
+            services,
+            _sender: sender,
+            clients: Clients::new(policy, Guard::default(), Scheduler::default()),
+            permits,
+            begun,
+        }
     }
 
     /// A connection on which nothing has been sent.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lp_base::calls::{KeptBytes, Origin};
-use lp_base::words::Pick;
+use lp_base::words::{Limit, Pick};
 use lp_courier::{CallContext, CallError, CallOptions, Message, Peer, Urgency};
 use lp_sandbox::{CallStyle, Denials, State};
 use wasmtime::component::types::ComponentItem;
@@ -148,6 +148,14 @@ impl CallSite {
         }
         Err(format_err!("`{}` of `{}`, called by handle `{}`: {error}", self.method, callee.label(), self.handle))
     }
+
+    /// The outcome of a call that is larger than its limit, of which the user is told.
+    fn refused(&self, caller: &State, callee: &Peer, error: CallError) -> Outcome {
+        let max = caller.spec.node.limits.message_bytes;
+        caller.denials.tell_limit(format_args!("make a call of `{}` that is too large", self.method), Limit::Message, max);
+        let failed = self.failed(callee, error);
+        Box::pin(async { failed })
+    }
 }
 
 /// Counts a request for as long as its call is not answered.
@@ -201,8 +209,17 @@ impl Plain {
 }
 
 impl Imported<State, Handle> for Plain {
-    fn call(&self, mut store: StoreContextMut<'_, State>, _: Option<Resource<Handle>>, request: Message) -> Outcome {
+    fn call(
+        &self,
+        mut store: StoreContextMut<'_, State>,
+        _: Option<Resource<Handle>>,
+        request: Result<Message, CallError>,
+    ) -> Outcome {
         let (callee, method) = self.pick().clone();
+        let request = match request {
+            Ok(request) => request,
+            Err(error) => return self.call.refused(store.data(), &callee, error),
+        };
         let kept = keep(&store, &request);
         let context = self.call.context(store.as_context_mut());
         let call = self.call.clone();
@@ -213,6 +230,10 @@ impl Imported<State, Handle> for Plain {
                 Err(error) => call.failed(&callee, error),
             }
         })
+    }
+
+    fn room(&self, store: &State) -> u64 {
+        store.message_room().bytes_max
     }
 }
 
@@ -312,11 +333,15 @@ impl Imported<State, Handle> for Method {
         &self,
         mut store: StoreContextMut<'_, State>,
         handle: Option<Resource<Handle>>,
-        request: Message,
+        request: Result<Message, CallError>,
     ) -> Outcome {
         let place = handle.map_or(usize::MAX, |handle| handle.rep() as usize);
         let Some((callee, method, call)) = self.of_each.get(place).cloned() else {
             return Box::pin(async { Err(format_err!("the handle leads to no replica")) });
+        };
+        let request = match request {
+            Ok(request) => request,
+            Err(error) => return call.refused(store.data(), &callee, error),
         };
         let kept = keep(&store, &request);
         let context = call.context(store.as_context_mut());
@@ -328,5 +353,9 @@ impl Imported<State, Handle> for Method {
                 Err(error) => call.failed(&callee, error),
             }
         })
+    }
+
+    fn room(&self, store: &State) -> u64 {
+        store.message_room().bytes_max
     }
 }

@@ -24,7 +24,7 @@ pub use host::add_to_linker;
 pub use limits::{Breach, LimitHit};
 pub use meter::{Alarm, CallKey, Meter, Ticks, Turns};
 pub use output::LineWriter;
-pub use state::State;
+pub use state::{MessageRoom, State};
 pub use style::CallStyle;
 
 /// How long a guest may keep a thread before it yields to other work.

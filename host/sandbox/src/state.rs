@@ -6,6 +6,7 @@ use std::sync::Arc;
 use lp_base::calls::{Kept, Origin, ReplicaIndex};
 use lp_base::plan::LimitsPlan;
 use lp_base::replica::{ReplicaSpec, Stream};
+use lp_base::words::Limit;
 use wasmtime::Store;
 use wasmtime::component::{GuestTaskId, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -19,6 +20,17 @@ use super::limits::{Breach, Growth, Open};
 use super::meter::{Meter, Turns};
 use super::output::{Budget, LineWriter};
 use super::{GrantError, Kind, clock, limits, random, sockets};
+
+/// The most bytes that a message may become in a guest's memory, and the limit that says so.
+#[derive(Clone, Copy, Debug)]
+pub struct MessageRoom {
+    /// The bytes.
+    pub bytes_max: u64,
+    /// The limit.
+    pub limit: Limit,
+    /// What the limit is.
+    pub limit_value: u64,
+}
 
 /// The data of a replica's store.
 pub struct State {
@@ -109,6 +121,21 @@ impl State {
             store.set_fuel(fuel)?;
         }
         Ok(())
+    }
+
+    /// Notes that the guest has its memory as it is when it starts.
+    pub fn note_started(&mut self) {
+        self.limits.note_started();
+    }
+
+    /// How much a call or a result that the guest gets may become in its memory.
+    pub fn message_room(&self) -> MessageRoom {
+        let LimitsPlan { message_bytes, memory_bytes, .. } = self.spec.node.limits;
+        let free = self.limits.room();
+        match message_bytes <= free {
+            true => MessageRoom { bytes_max: message_bytes, limit: Limit::Message, limit_value: message_bytes },
+            false => MessageRoom { bytes_max: free, limit: Limit::Memory, limit_value: memory_bytes },
+        }
     }
 
     /// Whether the store works on calls beside each other.

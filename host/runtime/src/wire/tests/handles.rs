@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use lp_courier::Message;
+use lp_courier::{CallError, Message};
 use lp_sandbox::CallStyle;
 use wasmtime::component::{Linker, Resource, ResourceType};
 use wasmtime::{Store, StoreContextMut};
@@ -22,10 +22,20 @@ struct Calls(Arc<Mutex<Vec<Call>>>);
 struct Thing;
 
 impl Imported<(), Thing> for Calls {
-    fn call(&self, _: StoreContextMut<'_, ()>, handle: Option<Resource<Thing>>, request: Message) -> Outcome {
+    fn call(
+        &self,
+        _: StoreContextMut<'_, ()>,
+        handle: Option<Resource<Thing>>,
+        request: wasmtime::Result<Message, CallError>,
+    ) -> Outcome {
+        let request = request.expect("it is small");
         let handle = handle.expect("the method has a handle").rep();
         self.0.lock().unwrap().push((handle, request.to_vec()));
         Box::pin(async { Ok(Payload::Message(Message::default())) })
+    }
+
+    fn room(&self, (): &()) -> u64 {
+        u64::MAX
     }
 }
 

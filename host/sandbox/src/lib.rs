@@ -14,6 +14,7 @@ mod output;
 mod random;
 mod sockets;
 mod state;
+mod streams;
 mod style;
 
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! What a replica's store takes at most: memories, tables, handles; and the one way to say which limit was reached.
 
 mod breach;
-mod headers;
+mod holdings;
 mod open;
 
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 pub use breach::Breach;
-pub use headers::Headers;
+pub use holdings::Holdings;
 use lp_base::calls::Kept;
 use lp_base::plan::LimitsPlan;
 use lp_base::words::Limit;

@@ -16,10 +16,13 @@ use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 use super::denials::Denials;
 use super::files::Files;
 use super::http::HttpClient;
-use super::limits::{Breach, Growth, Open};
+use super::limits::{Breach, Growth, Holdings, LimitHit, Open};
 use super::meter::{Meter, Turns};
 use super::output::{Budget, LineWriter};
 use super::{GrantError, Kind, clock, limits, random, sockets};
+
+/// What a byte of a message may become in memory, with what it takes there to know where lists and strings are.
+const BYTES_IN_MEMORY: u64 = 4;
 
 /// The most bytes that a message may become in a guest's memory, and the limit that says so.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +57,9 @@ pub struct State {
     /// What the replica must fail for.
     pub breach: Breach,
     open: Open,
+    pub(crate) holdings: Holdings,
+    /// Held by everything that waits for a datagram.
+    datagrams: Arc<()>,
     concurrent: bool,
     /// The origin of blocking calls that came through nothing but this replica.
     pub held: Arc<Origin>,
@@ -90,7 +96,7 @@ impl State {
             wasi: wasi.build(),
             table: ResourceTable::new(),
             files: Files::open(&node.sandbox)?,
-            http: HttpClient::new(node, &denials, breach.clone()),
+            http: HttpClient::new(node, &denials),
             denials,
             config: config.collect(),
             limits: Growth::new(&node.limits, spec.memory_bytes.clone()),
@@ -98,7 +104,9 @@ impl State {
             kept: limits::kept(&node.limits, &breach),
             output: [stdout, stderr],
             open: Open::new(&node.limits, node.sandbox.dirs.len() + node.sandbox.files.len(), breach.clone()),
+            holdings: Holdings::new(&node.limits, breach.clone()),
             breach,
+            datagrams: Arc::default(),
             concurrent: kind == Kind::Concurrent,
             held: Origin::held(spec.number, None),
             current: None,
@@ -132,10 +140,25 @@ impl State {
     pub fn message_room(&self) -> MessageRoom {
         let LimitsPlan { message_bytes, memory_bytes, .. } = self.spec.node.limits;
         let free = self.limits.room();
-        match message_bytes <= free {
-            true => MessageRoom { bytes_max: message_bytes, limit: Limit::Message, limit_value: message_bytes },
+        let bytes_max = message_bytes.saturating_mul(BYTES_IN_MEMORY);
+        match bytes_max <= free {
+            true => MessageRoom { bytes_max, limit: Limit::Message, limit_value: message_bytes },
             false => MessageRoom { bytes_max: free, limit: Limit::Memory, limit_value: memory_bytes },
         }
+    }
+
+    /// What is held while the guest waits for a datagram.
+    ///
+    /// # Errors
+    /// If it waits for more at once than it may have sockets.
+    pub(crate) fn wait_for_datagram(&self) -> wasmtime::Result<Arc<()>> {
+        let max = self.spec.node.limits.sockets;
+        let waiting = self.datagrams.clone();
+        if Arc::strong_count(&waiting) as u64 - 1 > max {
+            self.breach.note(LimitHit::new(Limit::Sockets, max));
+            return Err(self.breach.error());
+        }
+        Ok(waiting)
     }
 
     /// Whether the store works on calls beside each other.
@@ -152,12 +175,14 @@ impl State {
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         self.open.look(&mut self.table);
+        self.holdings.look(&mut self.table);
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
 }
 
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
+        self.holdings.look(&mut self.table);
         self.http.view(&mut self.table)
     }
 }

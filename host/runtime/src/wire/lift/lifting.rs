@@ -7,6 +7,7 @@ use wasmtime::component::__internal::wasmtime_environ::component::CanonicalOptio
 use wasmtime::component::__internal::{ComponentTypes, InterfaceType, LiftContext};
 
 use super::super::error::WireError;
+use super::super::scalar::Scalar;
 use super::super::shape::Fields;
 
 /// A record of fewer bytes is lifted as quickly as it is compared with zero.
@@ -69,7 +70,7 @@ impl<'a, 'b> Lifting<'a, 'b> {
             InterfaceType::Option(_) | InterfaceType::List(_) | InterfaceType::String => true,
             _ => match Fields::of(self.types(), ty) {
                 Some(fields) => fields.iter().all(|field| self.omits_zero(field)),
-                None => super::Scalar::of(self.types(), ty).is_some(),
+                None => Scalar::of(self.types(), ty).is_some(),
             },
         };
         self.omitted.insert(ty, omits);

@@ -152,7 +152,11 @@ impl CallSite {
     /// The outcome of a call that is larger than its limit, of which the user is told.
     fn refused(&self, caller: &State, callee: &Peer, error: CallError) -> Outcome {
         let max = caller.spec.node.limits.message_bytes;
-        caller.denials.tell_limit(format_args!("make a call of `{}` that is too large", self.method), Limit::Message, max);
+        caller.denials.tell_limit(
+            format_args!("make a call of `{}` that is too large", self.method),
+            Limit::Message,
+            max,
+        );
         let failed = self.failed(callee, error);
         Box::pin(async { failed })
     }

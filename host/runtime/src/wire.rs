@@ -34,9 +34,7 @@ use lp_courier::{CallError, Message};
 pub(crate) use room::{Params, Room};
 #[cfg(feature = "fuzzing")]
 pub use tests::check_decoding;
-use wasmtime::component::__internal::{
-    CanonicalAbiInfo, InstanceType, InterfaceType, LiftContext, LowerContext,
-};
+use wasmtime::component::__internal::{CanonicalAbiInfo, InstanceType, InterfaceType, LiftContext, LowerContext};
 use wasmtime::component::{ComponentNamedList, ComponentType, Lift, Lower, Resource};
 use wasmtime::{Result, ValRaw, bail};
 

@@ -132,9 +132,8 @@ impl<D: Decoded> Decoder<D> {
         self.count(members.len(), members.names_bytes())?;
         let found = protobuf::fields(content, members.len())?;
         let values = found.iter().enumerate();
-        let values = values.map(|(index, found)| {
-            self.owned(members.ty(index), found).map_err(|error| members.locate(error, index))
-        });
+        let values = values
+            .map(|(index, found)| self.owned(members.ty(index), found).map_err(|error| members.locate(error, index)));
         values.collect()
     }
 

@@ -53,7 +53,9 @@ pub enum DecodeProblem {
     #[error("a string is not valid UTF-8")]
     Utf8,
     /// The value takes so much more than its message that it is not made.
-    #[error("the value takes more than {bytes_max} bytes; its message is much smaller, since it leaves out what is zero")]
+    #[error(
+        "the value takes more than {bytes_max} bytes; its message is much smaller, since it leaves out what is zero"
+    )]
     TooLarge {
         /// The most that it may take.
         bytes_max: usize,

@@ -5,8 +5,8 @@ mod place;
 
 use std::sync::Arc;
 
-use lp_base::protobuf::{self, Field, FormatError, Occurrences, Reader, Value};
 use lowering::Lowering;
+use lp_base::protobuf::{self, Field, FormatError, Occurrences, Reader, Value};
 use lp_courier::{Block, CallError, Message};
 use place::{Place, store};
 use wasmtime::component::__internal::wasmtime_environ::component::StringEncoding;
@@ -119,9 +119,7 @@ fn lower_outcome<T>(
 ) -> Result<()> {
     let ok = result.as_ref().and_then(|cases| cases.payload(0));
     match payload {
-        Payload::Ok(message) if source.has_room(cx.types(), ok, message) => {
-            lower_ok(cx, result, message.head(), place)
-        }
+        Payload::Ok(message) if source.has_room(cx.types(), ok, message) => lower_ok(cx, result, message.head(), place),
         Payload::Message(_) | Payload::Ok(_) => lower_error(cx, result, &CallError::TooLarge, place),
         Payload::Failed(error) => lower_error(cx, result, error, place),
     }

@@ -12,7 +12,7 @@ macro_rules! limit_texts {
         use wasmtime::StoreContextMut;
         use wasmtime::component::Resource;
         use wasmtime_wasi_http::WasiHttpView;
-        use $types::{$host, Method, Scheme};
+        use $types::{Method, Scheme, $host};
 
         let mut types = $linker.instance(concat!("wasi:http/types@", $version))?;
         limit_texts!(types, $request, "set-method", set_method, Method, $host, |method: &Method| match method {

@@ -56,11 +56,7 @@ fn keep(kind: &str) {
             "methods" => request.set_method(&Method::Other(text.clone())),
             "long-methods" => request.set_method(&Method::Other("a".repeat(8 << 20))),
             "authorities" => request.set_authority(Some(&text)),
-            "paths" => request.set_path_with_query(Some(&text)),
-            "listings" => {
-                std::mem::forget(directory().read_directory());
-                Ok(())
-            }
+            "paths" => request.set_path_with_query(Some(&format!("/{text}"))),
             kind => panic!("`{kind}` is nothing to keep"),
         };
         kept.unwrap_or_else(|error| panic!("no loot: {error:?}"));

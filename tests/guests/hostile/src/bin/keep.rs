@@ -25,21 +25,21 @@ fn main() {
         }),
         "paths" => keep(|| {
             let request = OutgoingRequest::new(Fields::new());
-            request.set_path_with_query(Some(&text)).map(|()| request)
+            request.set_path_with_query(Some(&format!("/{text}"))).map(|()| request)
         }),
         "request-bodies" => keep(|| {
             let request = OutgoingRequest::new(Fields::new());
             let body = request.body()?;
             let stream = body.write()?;
             fill(&stream);
-            Ok((stream, body, request))
+            Ok::<_, ()>((stream, body, request))
         }),
         "response-bodies" => keep(|| {
             let response = OutgoingResponse::new(Fields::new());
             let body = response.body()?;
             let stream = body.write()?;
             fill(&stream);
-            Ok((stream, body, response))
+            Ok::<_, ()>((stream, body, response))
         }),
         "listings" => {
             let directory = hostile::files::dir("/data");

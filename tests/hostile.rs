@@ -5,6 +5,7 @@
 
 mod edges;
 mod escapes;
+mod holdings;
 mod limits;
 mod network;
 mod requests;

@@ -133,8 +133,36 @@ fn results_that_nobody_takes_end_at_the_same_limit() {
 #[test]
 fn what_is_too_large_is_not_copied() {
     let limit = "it reached its limit `limits.message` = 1MiB";
-    check_called("return_large_list", "message = '1MiB'", limit);
+    let settings = "handles = { victim = 'friend' }\n\
+        [nodes.friend]\nGUEST:return_large_list\nrun = false\nlimits = { message = '1MiB' }\n";
+    let told = "`friend/0` tried to return a result that is too large (its limit is `limits.message` = 1MiB)";
+    Attack::new("call_and_fail").settings(settings).stderr(told).stdout("the attack gave Err(TooLarge)").check();
     check("pass_large_argument", "message = '1MiB'", limit);
+}
+
+#[test]
+fn a_call_at_the_limit_is_made_and_one_past_it_fails_alone() {
+    let settings = "limits = { message = '1MiB' }\nhandles = { victim = 'friend' }\n\
+        [nodes.friend]\nGUEST:echo_back\nrun = false\nlimits = { message = '1MiB' }\n";
+    let told = "`hostile/0` tried to make a call of `attack` that is too large (its limit is `limits.message` = 1MiB)";
+    let attack = Attack::new("call_at_message_limit").settings(settings).stderr(told);
+    let attack = attack.stdout("1048571 gave Ok(1048571)").stdout("1048572 gave Ok(1048572)");
+    attack.stdout("1048573 gave Err(TooLarge)").check();
+}
+
+#[test]
+fn a_message_is_judged_by_what_it_becomes() {
+    let victim = |limits: &str| format!("[nodes.victim]\nGUEST:wide\nlimits = {{ {limits} }}\n");
+    let handle = "handles = { wide = 'victim' }\n";
+    let settings = format!("{handle}{}", victim("memory = '64MiB'"));
+    Attack::new("pass_wide").settings(&settings).stderr("wasm `unreachable`").check();
+    // What is too much for the callee fails the call, and so a caller that can't take that as a value.
+    let settings = format!("{handle}{}", victim("memory = '32MiB'"));
+    let told = "denied: `victim/0` tried to take a call that is too large (its limit is `limits.memory` = 32MiB)";
+    let cause = "`take` of `victim/0`, called by handle `wide`: too large";
+    Attack::new("pass_wide").settings(&settings).stderr(told).stderr(cause).check();
+    let settings = format!("limits = {{ memory = '32MiB' }}\n{handle}{}", victim("memory = '64MiB'"));
+    Attack::new("get_wide").settings(&settings).stderr("a call of this function failed with `too large`").check();
 }
 
 #[test]

@@ -226,6 +226,45 @@ impl<'a> Occurrences<'a> {
     }
 }
 
+/// The fields of a message whose numbers are 1 to `known`, as far as it has them, in the order of their numbers. For types
+/// with many fields, of which [`fields`] makes a slot for each.
+pub fn present(message: &[u8], known: usize) -> Result<SmallVec<[Occurrences<'_>; 8]>, FormatError> {
+    let mut found: SmallVec<[Occurrences<'_>; 8]> = SmallVec::new();
+    let mut reader = Reader(message);
+    loop {
+        let start = message.len() - reader.0.len();
+        let Some(field) = reader.next_field()? else {
+            return Ok(found);
+        };
+        if field.number as usize > known {
+            continue;
+        }
+        let end = message.len() - reader.0.len();
+        match found.last_mut() {
+            Some(last) if last.number == field.number => {
+                let first = region_start(message, last.region);
+                *last = Occurrences {
+                    region: &message[first..end],
+                    number: field.number,
+                    count: last.count + 1,
+                    last: Some(field),
+                };
+            }
+            Some(last) if last.number > field.number => {
+                // Out of order: nobody writes messages so who has to be fast.
+                let all = fields(message, known)?;
+                return Ok(all.into_iter().filter(|field| field.count > 0).collect());
+            }
+            _ => found.push(Occurrences {
+                region: &message[start..end],
+                number: field.number,
+                count: 1,
+                last: Some(field),
+            }),
+        }
+    }
+}
+
 /// The fields of a message whose numbers are 1 to `known`, in one pass.
 pub fn fields(message: &[u8], known: usize) -> Result<SmallVec<[Occurrences<'_>; 8]>, FormatError> {
     let mut found: SmallVec<[Occurrences<'_>; 8]> = SmallVec::from_elem(Occurrences::default(), known);

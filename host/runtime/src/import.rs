@@ -5,24 +5,33 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use lp_base::scheduler::Scheduler;
-use lp_courier::{KeepOnDrop, Message};
+use lp_courier::{CallError, KeepOnDrop, Message};
 use lp_sandbox::CallStyle;
 use wasmtime::component::{Accessor, FutureReader, Lift, LinkerInstance, Lower, Resource};
 use wasmtime::{AsContextMut, Result, StoreContextMut, format_err};
 
 use super::signature::Signature;
-use super::wire::{Args, Payload, Reply, Wire};
+use super::wire::{Args, Payload, Reply, Room, Wire};
 
 /// The future of a call that the host makes for a guest. It borrows nothing of the store.
 pub(super) type Outcome = Pin<Box<dyn Future<Output = Result<Payload>> + Send>>;
 
 /// What the host does with a call of an imported function.
 pub(super) trait Imported<T: 'static, H: 'static>: Send + Sync + 'static {
-    /// Starts the call; the future makes it. `handle` is given for the methods of a handle resource.
-    fn call(&self, store: StoreContextMut<'_, T>, handle: Option<Resource<H>>, request: Message) -> Outcome;
+    /// Starts the call; the future makes it. `handle` is given for the methods of a handle resource. A request that was
+    /// larger than its limit is an error: the call fails with it.
+    fn call(
+        &self,
+        store: StoreContextMut<'_, T>,
+        handle: Option<Resource<H>>,
+        request: Result<Message, CallError>,
+    ) -> Outcome;
 
     /// Where the tasks of a store come from, for calls that go on by themselves.
     fn scheduler<'a>(&self, data: &'a T) -> &'a Scheduler;
+
+    /// The bytes that a result may become in the memory of the guest of `store`.
+    fn room(&self, store: &T) -> u64;
 }
 
 /// Links `name` to `imported`.
@@ -44,10 +53,10 @@ pub(super) fn link<T: Send + 'static, H: Send + Sync + 'static>(
                     ($params, 0, CallStyle::Blocking) => link_blocking::<T, H, $params, 0>(linker, name, imported),
                     ($params, _, CallStyle::Blocking) => link_blocking::<T, H, $params, 1>(linker, name, imported),
                     ($params, _, CallStyle::Future { has_value: true }) => {
-                        link_future::<T, H, $params, _>(linker, name, imported, Reply)
+                        link_future::<T, H, $params, _>(linker, name, imported, reply)
                     }
                     ($params, _, CallStyle::Future { has_value: false }) => {
-                        link_future::<T, H, $params, _>(linker, name, imported, drop)
+                        link_future::<T, H, $params, _>(linker, name, imported, nothing)
                     }
                 )*
                 (params, ..) => unreachable!("a signature has at most 16 core values, not {params}"),
@@ -63,9 +72,11 @@ fn link_async<T: Send + 'static, H: Send + Sync + 'static, const P: usize, const
     name: &str,
     imported: Arc<dyn Imported<T, H>>,
 ) -> Result<()> {
+    let room = Room::of_results();
     linker.func_wrap_concurrent(name, move |accessor: &Accessor<T>, args: Args<P, H>| {
-        let (outcome, block) = accessor.with(|mut access| begun(&*imported, access.as_context_mut(), args));
-        Box::pin(async move { Ok(Wire::<R>(settled(outcome, block).await?)) })
+        let begun = accessor.with(|mut access| begun(&*imported, access.as_context_mut(), args));
+        let room = room.bytes(begun.room);
+        Box::pin(async move { Ok(Wire::<R>::new(settled(begun).await?, room)) })
     })
 }
 
@@ -75,9 +86,11 @@ fn link_blocking<T: Send + 'static, H: Send + Sync + 'static, const P: usize, co
     name: &str,
     imported: Arc<dyn Imported<T, H>>,
 ) -> Result<()> {
+    let room = Room::of_results();
     linker.func_wrap_async(name, move |store: StoreContextMut<'_, T>, args: Args<P, H>| {
-        let (outcome, block) = begun(&*imported, store, args);
-        Box::new(async move { Ok(Wire::<R>(settled(outcome, block).await?)) })
+        let begun = begun(&*imported, store, args);
+        let room = room.bytes(begun.room);
+        Box::new(async move { Ok(Wire::<R>::new(settled(begun).await?, room)) })
     })
 }
 
@@ -86,34 +99,52 @@ fn link_future<T: Send + 'static, H: Send + Sync + 'static, const P: usize, V>(
     linker: &mut LinkerInstance<'_, T>,
     name: &str,
     imported: Arc<dyn Imported<T, H>>,
-    value: fn(Payload) -> V,
+    value: fn(Payload, Room) -> V,
 ) -> Result<()>
 where
     V: Lower + Lift + Send + Sync + 'static,
 {
+    let room = Room::of_results();
     linker.func_wrap_async(name, move |mut store: StoreContextMut<'_, T>, args: Args<P, H>| {
-        let (outcome, block) = begun(&*imported, store.as_context_mut(), args);
+        let begun = begun(&*imported, store.as_context_mut(), args);
+        let room = room.bytes(begun.room);
         let scheduler = imported.scheduler(store.data()).clone();
         Box::new(async move {
-            let outcome = started(outcome, block, &scheduler).await;
-            Ok((FutureReader::new(store, async move { outcome.await.map(value) })?,))
+            let outcome = started(begun, &scheduler).await;
+            Ok((FutureReader::new(store, async move { outcome.await.map(|payload| value(payload, room)) })?,))
         })
     })
 }
 
-/// A call that has begun, and its hold on the block of its request.
+fn reply(payload: Payload, room: Room) -> Reply {
+    Reply { payload, room }
+}
+
+fn nothing(_: Payload, _: Room) {}
+
+/// A call that has begun.
+struct Begun {
+    outcome: Outcome,
+    /// The hold on the block of its request.
+    block: KeepOnDrop,
+    /// The bytes that its result may become.
+    room: u64,
+}
+
 fn begun<T: 'static, H: 'static, const P: usize>(
     imported: &dyn Imported<T, H>,
     store: StoreContextMut<'_, T>,
     args: Args<P, H>,
-) -> (Outcome, KeepOnDrop) {
-    let block = KeepOnDrop(args.request.block().cloned());
-    (imported.call(store, args.handle, args.request), block)
+) -> Begun {
+    let block = KeepOnDrop(args.request.as_ref().ok().and_then(Message::block).cloned());
+    let room = imported.room(store.data());
+    Begun { outcome: imported.call(store, args.handle, args.request), block, room }
 }
 
 /// Starts a call whose outcome the guest asks for later, or never: it goes on by itself, until the guest drops its end
 /// of the future or the store ends.
-async fn started(mut outcome: Outcome, block: KeepOnDrop, scheduler: &Scheduler) -> Outcome {
+async fn started(begun: Begun, scheduler: &Scheduler) -> Outcome {
+    let Begun { mut outcome, block, .. } = begun;
     let first = futures::poll!(&mut outcome);
     drop(block);
     match first {
@@ -127,11 +158,12 @@ async fn started(mut outcome: Outcome, block: KeepOnDrop, scheduler: &Scheduler)
     }
 }
 
-/// Polls `outcome` once, which is while the calling guest stands still, and ends the borrow of its block then.
+/// Polls the outcome once, which is while the calling guest stands still, and ends the borrow of its block then.
 ///
 /// wasmtime makes this first poll within the guest's call of the function, so nothing of the guest runs between
 /// lifting and here, and a dropped future was either never polled or drops `block` and so ends the borrow too.
-async fn settled(mut outcome: Outcome, block: KeepOnDrop) -> Result<Payload> {
+async fn settled(begun: Begun) -> Result<Payload> {
+    let Begun { mut outcome, block, .. } = begun;
     let first = futures::poll!(&mut outcome);
     drop(block);
     match first {

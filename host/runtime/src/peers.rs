@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lp_base::calls::{IN_FLIGHT_BYTES_MIN, InFlight, Kept, KeptBytes, Origin};
 use lp_base::scheduler::Scheduler;
-use lp_base::words::{Pick, WhenFull};
+use lp_base::words::{Limit, Pick, WhenFull};
 use lp_courier::{CallContext, CallError, CallOptions, Message, Peer, Urgency};
 use lp_sandbox::{CallStyle, Denials, State, WaitsFor};
 use wasmtime::component::types::ComponentItem;
@@ -149,6 +149,18 @@ impl CallSite {
         }
         Err(format_err!("`{}` of `{}`, called by handle `{}`: {error}", self.method, callee.label(), self.handle))
     }
+
+    /// The outcome of a call that is larger than its limit, of which the user is told.
+    fn refused(&self, caller: &State, callee: &Peer, error: CallError) -> Outcome {
+        let max = caller.spec.node.limits.message_bytes;
+        caller.denials.tell_limit(
+            format_args!("make a call of `{}` that is too large", self.method),
+            Limit::Message,
+            max,
+        );
+        let failed = self.failed(callee, error);
+        Box::pin(async { failed })
+    }
 }
 
 /// Counts a request for as long as its call is not answered.
@@ -257,8 +269,17 @@ impl Plain {
 }
 
 impl Imported<State, Handle> for Plain {
-    fn call(&self, mut store: StoreContextMut<'_, State>, _: Option<Resource<Handle>>, request: Message) -> Outcome {
+    fn call(
+        &self,
+        mut store: StoreContextMut<'_, State>,
+        _: Option<Resource<Handle>>,
+        request: Result<Message, CallError>,
+    ) -> Outcome {
         let (callee, method) = self.pick().clone();
+        let request = match request {
+            Ok(request) => request,
+            Err(error) => return self.call.refused(store.data(), &callee, error),
+        };
         let kept = keep(&store, &request);
         let waits = waits(store.as_context_mut(), &callee);
         let context = self.call.context(store.as_context_mut());
@@ -274,6 +295,10 @@ impl Imported<State, Handle> for Plain {
 
     fn scheduler<'a>(&self, state: &'a State) -> &'a Scheduler {
         &state.spec.scheduler
+    }
+
+    fn room(&self, store: &State) -> u64 {
+        store.message_room().bytes_max
     }
 }
 
@@ -373,11 +398,15 @@ impl Imported<State, Handle> for Method {
         &self,
         mut store: StoreContextMut<'_, State>,
         handle: Option<Resource<Handle>>,
-        request: Message,
+        request: Result<Message, CallError>,
     ) -> Outcome {
         let place = handle.map_or(usize::MAX, |handle| handle.rep() as usize);
         let Some((callee, method, call)) = self.of_each.get(place).cloned() else {
             return Box::pin(async { Err(format_err!("the handle leads to no replica")) });
+        };
+        let request = match request {
+            Ok(request) => request,
+            Err(error) => return call.refused(store.data(), &callee, error),
         };
         let kept = keep(&store, &request);
         let waits = waits(store.as_context_mut(), &callee);
@@ -394,5 +423,9 @@ impl Imported<State, Handle> for Method {
 
     fn scheduler<'a>(&self, state: &'a State) -> &'a Scheduler {
         &state.spec.scheduler
+    }
+
+    fn room(&self, store: &State) -> u64 {
+        store.message_room().bytes_max
     }
 }

@@ -8,14 +8,14 @@ use std::task::Poll;
 
 use futures::stream::{FuturesUnordered, StreamExt};
 use lp_base::replica::{Ended, Failure, ReplicaSpec};
-use lp_base::words::RunExport;
+use lp_base::words::{Limit, RunExport};
 use lp_courier::{Answering, CallError, Mailbox, Message};
 use lp_sandbox::{Alarm, CallKey, Kind, LimitHit, LineWriter, Meter, State, Turns, Waits};
-use wasmtime::component::{Accessor, Instance, TypedFunc};
+use wasmtime::component::{Accessor, Func, Instance, TypedFunc};
 use wasmtime::{Store, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi::I32Exit;
 
-use super::export::{Exported, exported};
+use super::export::{Exported, Response, exported};
 use super::signature::Signature;
 use super::{Linked, StartError, stack};
 
@@ -54,6 +54,7 @@ impl Replica {
             Ok(instance) => instance,
             Err(error) => return Err(StartError::Guest(failure(&error, &store))),
         };
+        store.data_mut().note_started();
         let found = Self::find_exports(&mut store, &instance, linked, &spec);
         let (methods, run) = found.map_err(StartError::Exports)?;
         Ok(Self {
@@ -80,7 +81,8 @@ impl Replica {
                 let index = interface
                     .and_then(|interface| instance.get_export_index(&mut *store, Some(&interface), &method.name));
                 let func = index.and_then(|index| instance.get_func(&mut *store, index));
-                methods.push(func.map(|func| exported(func, &Signature::of(&func.ty(&*store)))));
+                let exported = |func: Func| exported(func, &Signature::of(&func.ty(&*store)), &*store);
+                methods.push(func.map(exported).transpose()?);
             }
         }
         let run = spec.node.component().and_then(|component| component.run);
@@ -164,11 +166,16 @@ impl Replica {
                 mailbox.answer(answering, Err(gone(mailbox)));
                 continue;
             };
+            if let Err(error) = check_room(self.store.data(), method, &request) {
+                mailbox.answer(answering, Err(error));
+                continue;
+            }
             counted.as_ref().inspect(|meter| meter.begin(None));
             let _serving = waits.serve();
             let result = method.call(wasmtime::AsContextMut::as_context_mut(&mut self.store), request).await;
             counted.as_ref().inspect(|meter| meter.end(None));
             self.store.data_mut().current = None;
+            tell_too_large(self.store.data(), &result);
             settle(mailbox, answering, result)?;
         }
         Ok(())
@@ -246,6 +253,10 @@ async fn serve_call(
         mailbox.answer(answering, Err(gone(mailbox)));
         return Ok(());
     };
+    if let Err(error) = accessor.with(|mut access| check_room(access.get(), method, &request)) {
+        mailbox.answer(answering, Err(error));
+        return Ok(());
+    }
     let result = method.call_concurrent(accessor, request, Box::new(started)).await;
     if let Some(task) = known {
         if has_origin {
@@ -254,7 +265,26 @@ async fn serve_call(
         counted.inspect(|meter| meter.end(Some(task)));
         waits.end(known);
     }
+    accessor.with(|mut access| tell_too_large(access.get(), &result));
     settle(mailbox, answering, result)
+}
+
+/// Refuses a request that would become more in the guest's memory than it may. Of that, the user is told.
+fn check_room(state: &State, method: &dyn Exported<State>, request: &Message) -> Result<(), CallError> {
+    let room = state.message_room();
+    if method.has_room(request, room.bytes_max) {
+        return Ok(());
+    }
+    state.denials.tell_limit("take a call that is too large", room.limit, room.limit_value);
+    Err(CallError::TooLarge)
+}
+
+/// Tells the user of a result that is larger than its limit.
+fn tell_too_large(state: &State, result: &wasmtime::Result<Response>) {
+    if matches!(result, Ok(Err(CallError::TooLarge))) {
+        let max = state.spec.node.limits.message_bytes;
+        state.denials.tell_limit("return a result that is too large", Limit::Message, max);
+    }
 }
 
 /// Charges the guest of `store`, which runs right now, for a tick.
@@ -277,10 +307,10 @@ fn gone(mailbox: &Mailbox) -> CallError {
 }
 
 /// Answers a call. A guest that failed in it answers with no more than that, and takes the replica down.
-fn settle(mailbox: &Mailbox, answering: Answering, result: wasmtime::Result<Message>) -> wasmtime::Result<()> {
+fn settle(mailbox: &Mailbox, answering: Answering, result: wasmtime::Result<Response>) -> wasmtime::Result<()> {
     match result {
         Ok(response) => {
-            mailbox.answer(answering, Ok(response));
+            mailbox.answer(answering, response);
             Ok(())
         }
         Err(error) => {

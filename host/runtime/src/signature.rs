@@ -39,15 +39,25 @@ impl Signature {
     }
 }
 
-/// The core values of a type, as the canonical ABI flattens it.
+/// The core values of a type, as the canonical ABI flattens it; a number above [`FLAT_MAX`] where there are more than that:
+/// a type of a few dozen bytes may have millions.
 fn flat_count(ty: &Type) -> usize {
+    let all = |fields: &mut dyn Iterator<Item = Type>| {
+        let mut count = 0;
+        while count <= FLAT_MAX
+            && let Some(field) = fields.next()
+        {
+            count += flat_count(&field);
+        }
+        count
+    };
     let widest = |payloads: &mut dyn Iterator<Item = Option<Type>>| {
         1 + payloads.map(|payload| payload.map_or(0, |ty| flat_count(&ty))).max().unwrap_or(0)
     };
     match ty {
         Type::String | Type::List(_) | Type::Map(_) => 2,
-        Type::Record(record) => record.fields().map(|field| flat_count(&field.ty)).sum(),
-        Type::Tuple(tuple) => tuple.types().map(|ty| flat_count(&ty)).sum(),
+        Type::Record(record) => all(&mut record.fields().map(|field| field.ty)),
+        Type::Tuple(tuple) => all(&mut tuple.types()),
         Type::Variant(variant) => widest(&mut variant.cases().map(|case| case.ty)),
         Type::Option(option) => widest(&mut [Some(option.ty())].into_iter()),
         Type::Result(result) => widest(&mut [result.ok(), result.err()].into_iter()),

@@ -15,8 +15,10 @@
 mod error;
 mod lift;
 mod lower;
+mod room;
 mod scalar;
 mod shape;
+mod sizes;
 #[cfg(any(test, feature = "fuzzing"))]
 #[cfg_attr(
     not(test),
@@ -26,8 +28,10 @@ mod tests;
 
 use std::mem::MaybeUninit;
 
+use error::WireError;
 use lift::Part;
 use lp_courier::{CallError, Message};
+pub(crate) use room::{Params, Room};
 #[cfg(feature = "fuzzing")]
 pub use tests::check_decoding;
 use wasmtime::component::__internal::{CanonicalAbiInfo, InstanceType, InterfaceType, LiftContext, LowerContext};
@@ -41,7 +45,10 @@ pub(crate) const FLAT_MAX: usize = 16;
 ///
 /// `N` is the number of core values that carry it: the flat count of its type, or 1 for a pointer where the type has
 /// more values than the calling convention passes flat.
-pub(crate) struct Wire<const N: usize>(pub(crate) Payload);
+pub(crate) struct Wire<const N: usize> {
+    payload: Payload,
+    room: Room,
+}
 
 /// What a [`Wire`] carries.
 pub(crate) enum Payload {
@@ -54,16 +61,35 @@ pub(crate) enum Payload {
 }
 
 impl<const N: usize> Wire<N> {
-    pub(crate) fn message(message: Message) -> Self {
-        Self(Payload::Message(message))
+    /// A value for a guest that has `room` for it.
+    pub(crate) fn new(payload: Payload, room: Room) -> Self {
+        Self { payload, room }
     }
 
-    /// The bytes that a guest gave: lifting makes nothing else.
-    pub(crate) fn into_message(self) -> Message {
-        match self.0 {
-            Payload::Message(message) | Payload::Ok(message) => message,
-            Payload::Failed(_) => unreachable!("lifting never makes a failed call"),
+    /// What a guest gave; a message that is larger than its limit is a failed call.
+    fn lifted(message: Result<Message>) -> Result<Self> {
+        let payload = match limited(message)? {
+            Ok(message) => Payload::Message(message),
+            Err(error) => Payload::Failed(error),
+        };
+        Ok(Self { payload, room: Room::of_results() })
+    }
+
+    /// The bytes that a guest gave, unless they were too many.
+    pub(crate) fn into_message(self) -> Result<Message, CallError> {
+        match self.payload {
+            Payload::Message(message) | Payload::Ok(message) => Ok(message),
+            Payload::Failed(error) => Err(error),
         }
+    }
+}
+
+/// Tells a message that is larger than its limit, which fails its call alone, from a value that is none.
+fn limited(message: Result<Message>) -> Result<Result<Message, CallError>> {
+    match message {
+        Ok(message) => Ok(Ok(message)),
+        Err(error) if matches!(error.downcast_ref(), Some(WireError::TooLarge)) => Ok(Err(CallError::TooLarge)),
+        Err(error) => Err(error),
     }
 }
 
@@ -91,12 +117,12 @@ unsafe impl<const N: usize> ComponentNamedList for Wire<N> {}
 // SAFETY: see `ComponentType` above.
 unsafe impl<const N: usize> Lift for Wire<N> {
     fn linear_lift_from_flat(cx: &mut LiftContext<'_>, ty: InterfaceType, src: &Self::Lower) -> Result<Self> {
-        lift::message_from_flat(cx, ty, src, Part::Whole).map(Self::message)
+        Self::lifted(lift::message_from_flat(cx, ty, src, Part::Whole))
     }
 
     fn linear_lift_from_memory(cx: &mut LiftContext<'_>, ty: InterfaceType, bytes: &[u8]) -> Result<Self> {
         let offset = offset_in(cx.memory(), bytes);
-        lift::message_from_memory(cx, ty, offset, Part::Whole).map(Self::message)
+        Self::lifted(lift::message_from_memory(cx, ty, offset, Part::Whole))
     }
 }
 
@@ -110,16 +136,19 @@ unsafe impl<const N: usize> Lower for Wire<N> {
     ) -> Result<()> {
         // The array is filled whole: the trampoline may read every slot of it.
         let slots = dst.write([ValRaw::u64(0); N]);
-        lower::to_flat(cx, ty, &self.0, slots)
+        lower::to_flat(cx, ty, &self.room.source(cx.types, ty, &self.payload), slots)
     }
 
     fn linear_lower_to_memory<T>(&self, cx: &mut LowerContext<'_, T>, ty: InterfaceType, offset: usize) -> Result<()> {
-        lower::to_memory(cx, ty, &self.0, offset)
+        lower::to_memory(cx, ty, &self.room.source(cx.types, ty, &self.payload), offset)
     }
 }
 
 /// What a `future` gives: the result of a function, which is no tuple of one as it is where a function returns it.
-pub(crate) struct Reply(pub(crate) Payload);
+pub(crate) struct Reply {
+    pub(crate) payload: Payload,
+    pub(crate) room: Room,
+}
 
 // SAFETY: as for `Wire`. wasmtime only ever writes the value of a future to memory.
 unsafe impl ComponentType for Reply {
@@ -143,7 +172,7 @@ unsafe impl Lower for Reply {
     }
 
     fn linear_lower_to_memory<T>(&self, cx: &mut LowerContext<'_, T>, ty: InterfaceType, offset: usize) -> Result<()> {
-        lower::reply_to_memory(cx, ty, &self.0, offset)
+        lower::reply_to_memory(cx, ty, &self.room.source(cx.types, ty, &self.payload), offset)
     }
 }
 
@@ -162,7 +191,8 @@ unsafe impl Lift for Reply {
 /// parameters of the courier's method.
 pub(crate) struct Args<const N: usize, H: 'static> {
     pub(crate) handle: Option<Resource<H>>,
-    pub(crate) request: Message,
+    /// An error where it is larger than its limit.
+    pub(crate) request: Result<Message, CallError>,
 }
 
 // SAFETY: as for `Wire`.
@@ -185,7 +215,7 @@ unsafe impl<const N: usize, H: 'static> ComponentNamedList for Args<N, H> {}
 unsafe impl<const N: usize, H: 'static> Lift for Args<N, H> {
     fn linear_lift_from_flat(cx: &mut LiftContext<'_>, ty: InterfaceType, src: &Self::Lower) -> Result<Self> {
         let handle = shape::handle(cx.types, ty);
-        let request = lift::message_from_flat(cx, ty, src, args(handle))?;
+        let request = limited(lift::message_from_flat(cx, ty, src, args(handle)))?;
         let handle = handle.map(|handle| Resource::linear_lift_from_flat(cx, handle, &src[0])).transpose()?;
         Ok(Self { handle, request })
     }
@@ -193,7 +223,7 @@ unsafe impl<const N: usize, H: 'static> Lift for Args<N, H> {
     fn linear_lift_from_memory(cx: &mut LiftContext<'_>, ty: InterfaceType, bytes: &[u8]) -> Result<Self> {
         let offset = offset_in(cx.memory(), bytes);
         let handle = shape::handle(cx.types, ty);
-        let request = lift::message_from_memory(cx, ty, offset, args(handle))?;
+        let request = limited(lift::message_from_memory(cx, ty, offset, args(handle)))?;
         let index = lift::bytes_at(cx.memory(), offset, 4)?;
         let handle = handle.map(|handle| Resource::linear_lift_from_memory(cx, handle, index)).transpose()?;
         Ok(Self { handle, request })

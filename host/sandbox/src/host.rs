@@ -1,9 +1,12 @@
 //! Links the interfaces that the host itself serves to guests; [`interfaces::ALL`] lists them.
 
 mod files;
+mod http;
+mod listings;
 mod sleep;
 mod sockets;
 mod stopping;
+mod streams;
 
 use lp_base::interfaces::{self, Bundle};
 use wasmtime::component::{Component, ComponentType, Lift, Linker};
@@ -35,14 +38,29 @@ fn add_bundle(linker: &mut Linker<State>, bundle: Bundle, component: &Component,
     match bundle {
         Bundle::Wasi02 => {
             wasmtime_wasi::p2::add_to_linker_async(linker)?;
-            replace(linker, &[files::p2::add_to_linker, sockets::add_p2_to_linker, sleep::add_p2_to_linker])
+            let added =
+                [files::p2::add_to_linker, sockets::add_p2_to_linker, streams::add_to_linker, sleep::add_p2_to_linker];
+            replace(linker, &added)?;
+            replace(linker, &[listings::add_to_linker])
         }
         Bundle::Wasi03 => {
             wasmtime_wasi::p3::add_to_linker(linker)?;
-            replace(linker, &[files::p3::add_to_linker, sockets::add_p3_to_linker, sleep::add_p3_to_linker])
+            let added = [
+                files::p3::add_to_linker,
+                sockets::add_p3_to_linker,
+                sockets::add_p3_receive_to_linker,
+                sleep::add_p3_to_linker,
+            ];
+            replace(linker, &added)
         }
-        Bundle::Http02 => wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker),
-        Bundle::Http03 => wasmtime_wasi_http::p3::add_to_linker(linker),
+        Bundle::Http02 => {
+            wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
+            replace(linker, &[http::add_p2_to_linker])
+        }
+        Bundle::Http03 => {
+            wasmtime_wasi_http::p3::add_to_linker(linker)?;
+            replace(linker, &[http::add_p3_to_linker])
+        }
         Bundle::Config => {
             wasmtime_wasi_config::add_to_linker(linker, |state: &mut State| WasiConfig::from(&state.config))
         }

@@ -18,8 +18,8 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks};
 
 use super::denials::Denials;
-use super::limits::{Breach, Headers};
 use super::lookups::Lookups;
+use super::streams::STREAM_BYTES;
 
 /// Drives a connection to its end.
 type Drive = Box<dyn Future<Output = Result<(), Error>> + Send>;
@@ -29,7 +29,7 @@ type Sending = Box<dyn Future<Output = Result<(Response<WasiBody>, Drive), Error
 pub struct HttpClient {
     ctx: WasiHttpCtx,
     hooks: Hooks,
-    headers: Headers,
+    header_bytes_max: u64,
 }
 
 struct Hooks {
@@ -42,7 +42,7 @@ struct Hooks {
 }
 
 impl HttpClient {
-    pub fn new(node: &NodePlan, denials: &Denials, breach: Breach, lookups: Lookups, scheduler: &Scheduler) -> Self {
+    pub fn new(node: &NodePlan, denials: &Denials, lookups: Lookups, scheduler: &Scheduler) -> Self {
         let limits = &node.limits;
         let mut ctx = WasiHttpCtx::new();
         ctx.set_field_size_limit(usize::try_from(limits.http_header_bytes).unwrap_or(usize::MAX));
@@ -54,17 +54,32 @@ impl HttpClient {
             connector: Connector::new(node, denials, lookups, scheduler.clone()),
             body_limit: BodyLimit { bytes_max: limits.http_body_bytes, denials: denials.clone() },
         };
-        Self { ctx, hooks, headers: Headers::new(limits, breach) }
+        Self { ctx, hooks, header_bytes_max: limits.http_header_bytes }
+    }
+
+    /// Whether a text of a request, such as its method, may have so many bytes. If not, the user is told.
+    pub fn has_room(&self, setter: &str, bytes: usize) -> bool {
+        let fits = bytes as u64 <= self.header_bytes_max;
+        if !fits {
+            let text = setter.trim_start_matches("set-");
+            let tried = format_args!("make an HTTP request whose {text} is too long");
+            self.hooks.denials.tell_limit(tried, Limit::HttpHeaders, self.header_bytes_max);
+        }
+        fits
     }
 
     /// The client as wasmtime-wasi-http takes it, with the table of the guest's resources.
     pub fn view<'a>(&'a mut self, table: &'a mut ResourceTable) -> WasiHttpCtxView<'a> {
-        self.headers.look(table);
         WasiHttpCtxView { hooks: &mut self.hooks, ctx: &mut self.ctx, table }
     }
 }
 
 impl WasiHttpHooks for Hooks {
+    /// Two writes to a body are held, of one buffer together.
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        STREAM_BYTES as usize / 2
+    }
+
     fn send_request(&mut self, request: Request<WasiBody>, options: Option<RequestOptions>, _sent: Drive) -> Sending {
         match self.admit(&request) {
             Ok((origin, permit)) => {

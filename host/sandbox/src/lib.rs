@@ -20,6 +20,7 @@ mod output;
 mod random;
 mod sockets;
 mod state;
+mod streams;
 mod style;
 mod waits;
 
@@ -31,7 +32,7 @@ pub use host::add_to_linker;
 pub use limits::{Breach, LimitHit};
 pub use meter::{Alarm, CallKey, Meter, Ticks, Turns};
 pub use output::LineWriter;
-pub use state::State;
+pub use state::{MessageRoom, State};
 pub use style::CallStyle;
 pub use waits::{Waits, WaitsFor};
 

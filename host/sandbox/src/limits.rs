@@ -1,7 +1,7 @@
 //! What a replica's store takes at most: memories, tables, handles; and the one way to say which limit was reached.
 
 mod breach;
-mod headers;
+mod holdings;
 mod open;
 
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 pub use breach::Breach;
-pub use headers::Headers;
+pub use holdings::Holdings;
 use lp_base::calls::Kept;
 use lp_base::plan::LimitsPlan;
 use lp_base::words::Limit;
@@ -71,6 +71,8 @@ pub fn kept(limits: &LimitsPlan, breach: &Breach) -> Arc<Kept> {
 /// Counts the memories and the tables of a replica together and refuses growth past the node's limits.
 pub struct Growth {
     bytes: u64,
+    /// The bytes with which the guest has started.
+    bytes_at_start: u64,
     bytes_max: u64,
     shown: Arc<AtomicU64>,
     pub peak: u64,
@@ -84,6 +86,7 @@ impl Growth {
     pub fn new(limits: &LimitsPlan, shown: Arc<AtomicU64>) -> Self {
         Self {
             bytes: 0,
+            bytes_at_start: 0,
             bytes_max: limits.memory_bytes,
             shown,
             peak: 0,
@@ -91,6 +94,17 @@ impl Growth {
             elements_max: limits.table_elements,
             refused: None,
         }
+    }
+
+    /// Notes that the guest has started.
+    pub fn note_started(&mut self) {
+        self.bytes_at_start = self.bytes;
+    }
+
+    /// The bytes that the guest may have beside those with which it started. How many of them are free, only its
+    /// allocator knows.
+    pub fn room(&self) -> u64 {
+        self.bytes_max.saturating_sub(self.bytes_at_start)
     }
 
     /// What to add to the failure of a guest that was refused growth before.

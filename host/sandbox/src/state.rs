@@ -6,6 +6,7 @@ use std::sync::Arc;
 use lp_base::calls::{Kept, Origin, ReplicaIndex};
 use lp_base::plan::LimitsPlan;
 use lp_base::replica::{ReplicaSpec, Stream};
+use lp_base::words::Limit;
 use wasmtime::Store;
 use wasmtime::component::{GuestTaskId, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -15,12 +16,26 @@ use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 use super::denials::Denials;
 use super::files::Files;
 use super::http::HttpClient;
-use super::limits::{Breach, Growth, Open};
+use super::limits::{Breach, Growth, Holdings, LimitHit, Open};
 use super::lookups::Lookups;
 use super::meter::{Meter, Turns};
 use super::output::{Budget, LineWriter};
 use super::waits::Waits;
 use super::{GrantError, Kind, clock, limits, random, sockets};
+
+/// What a byte of a message may become in memory, with what it takes there to know where lists and strings are.
+const BYTES_IN_MEMORY: u64 = 4;
+
+/// The most bytes that a message may become in a guest's memory, and the limit that says so.
+#[derive(Clone, Copy, Debug)]
+pub struct MessageRoom {
+    /// The bytes.
+    pub bytes_max: u64,
+    /// The limit.
+    pub limit: Limit,
+    /// What the limit is.
+    pub limit_value: u64,
+}
 
 /// The data of a replica's store.
 pub struct State {
@@ -47,6 +62,9 @@ pub struct State {
     /// What the replica must fail for.
     pub breach: Breach,
     open: Open,
+    pub(crate) holdings: Holdings,
+    /// Held by everything that waits for a datagram.
+    datagrams: Arc<()>,
     concurrent: bool,
     /// The origin of blocking calls that came through nothing but this replica.
     pub held: Arc<Origin>,
@@ -85,7 +103,7 @@ impl State {
             wasi: wasi.build(),
             table: ResourceTable::new(),
             files: Files::open(&node.sandbox, scheduler)?,
-            http: HttpClient::new(node, &denials, breach.clone(), lookups.clone(), scheduler),
+            http: HttpClient::new(node, &denials, lookups.clone(), scheduler),
             lookups,
             denials,
             config: config.collect(),
@@ -95,7 +113,9 @@ impl State {
             waits: Arc::default(),
             output: [stdout, stderr],
             open: Open::new(&node.limits, node.sandbox.dirs.len() + node.sandbox.files.len(), breach.clone()),
+            holdings: Holdings::new(&node.limits, breach.clone()),
             breach,
+            datagrams: Arc::default(),
             concurrent: kind == Kind::Concurrent,
             held: Origin::held(spec.number, None),
             current: None,
@@ -120,6 +140,36 @@ impl State {
         Ok(())
     }
 
+    /// Notes that the guest has its memory as it is when it starts.
+    pub fn note_started(&mut self) {
+        self.limits.note_started();
+    }
+
+    /// How much a call or a result that the guest gets may become in its memory.
+    pub fn message_room(&self) -> MessageRoom {
+        let LimitsPlan { message_bytes, memory_bytes, .. } = self.spec.node.limits;
+        let free = self.limits.room();
+        let bytes_max = message_bytes.saturating_mul(BYTES_IN_MEMORY);
+        match bytes_max <= free {
+            true => MessageRoom { bytes_max, limit: Limit::Message, limit_value: message_bytes },
+            false => MessageRoom { bytes_max: free, limit: Limit::Memory, limit_value: memory_bytes },
+        }
+    }
+
+    /// What is held while the guest waits for a datagram.
+    ///
+    /// # Errors
+    /// If it waits for more at once than it may have sockets.
+    pub(crate) fn wait_for_datagram(&self) -> wasmtime::Result<Arc<()>> {
+        let max = self.spec.node.limits.sockets;
+        let waiting = self.datagrams.clone();
+        if Arc::strong_count(&waiting) as u64 - 1 > max {
+            self.breach.note(LimitHit::new(Limit::Sockets, max));
+            return Err(self.breach.error());
+        }
+        Ok(waiting)
+    }
+
     /// Whether the store works on calls beside each other.
     pub fn is_concurrent(&self) -> bool {
         self.concurrent
@@ -134,12 +184,14 @@ impl State {
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         self.open.look(&mut self.table);
+        self.holdings.look(&mut self.table);
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
 }
 
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
+        self.holdings.look(&mut self.table);
         self.http.view(&mut self.table)
     }
 }

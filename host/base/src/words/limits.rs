@@ -235,10 +235,8 @@ mod tests {
     fn the_table_in_the_docs_has_the_rows() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/limits.md");
         let docs = std::fs::read_to_string(path).expect("the docs stand beside the host");
-        let written: String =
-            docs.lines().filter(|line| line.starts_with('|')).map(|line| format!("{line}\n")).collect();
         let right = docs_table();
-        assert!(written == right, "the table in docs/limits.md should be\n\n{right}");
+        assert!(docs.contains(&format!("\n\n{right}\n")), "the table in docs/limits.md should be\n\n{right}");
     }
 
     fn docs_table() -> String {

@@ -52,6 +52,14 @@ pub enum DecodeProblem {
     /// A string is not UTF-8.
     #[error("a string is not valid UTF-8")]
     Utf8,
+    /// The value takes so much more than its message that it is not made.
+    #[error(
+        "the value takes more than {bytes_max} bytes; its message is much smaller, since it leaves out what is zero"
+    )]
+    TooLarge {
+        /// The most that it may take.
+        bytes_max: usize,
+    },
 }
 
 /// Text that is no value of its type.

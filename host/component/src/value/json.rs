@@ -12,6 +12,9 @@ pub fn decode_json(result: Option<&Type>, message: &[u8]) -> Result<Value, Decod
 }
 
 impl Decoded for Value {
+    // A value stands in an array, or in a map with a name and its key's allocation.
+    const BYTES: usize = 128;
+
     fn number(kind: &TypeKind, bits: u64) -> Value {
         match kind {
             TypeKind::Bool => Value::from(bits != 0),

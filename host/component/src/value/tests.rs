@@ -2,6 +2,7 @@
 
 mod check;
 mod wave;
+mod wide;
 
 use std::sync::Arc;
 

@@ -25,6 +25,8 @@ pub(super) enum WireError {
     Format(#[from] FormatError),
     #[error("a call of this function failed with `{0}`, which its result has no case for")]
     NoErrorCase(String),
+    #[error("the message is larger than its limit")]
+    TooLarge,
     #[error("couriers do not carry values of this type")]
     Type,
 }

@@ -1,7 +1,10 @@
 //! Guest memory to protobuf bytes, back to front.
 
+mod lifting;
+
 use std::sync::Arc;
 
+use lifting::Lifting;
 use lp_courier::{BLOCK_BYTES_MIN, Block, Message};
 use smallvec::SmallVec;
 use wasmtime::component::__internal::wasmtime_environ::component::StringEncoding;
@@ -11,7 +14,7 @@ use wasmtime::{Result, ValRaw};
 
 use super::error::WireError;
 use super::scalar::{Kind, Scalar};
-use super::shape::{self, Cases};
+use super::shape::{self, Cases, Fields};
 
 /// Where a guest keeps a value: in core values or at an offset of its memory.
 #[derive(Clone, Copy)]
@@ -49,21 +52,23 @@ pub(super) fn message_from_memory(
 }
 
 fn message(cx: &mut LiftContext<'_>, ty: InterfaceType, place: Place<'_>, part: Part) -> Result<Message> {
+    let mut cx = Lifting::new(cx);
     let mut message = Message::default();
-    lift_fields(cx, &mut message, ty, place, part)?;
+    lift_fields(&mut cx, &mut message, ty, place, part)?;
+    cx.charge_encoded(message.encoded_len())?;
     Ok(message)
 }
 
 /// A list of fixed-width numbers as a block that stays where it is, if it is large enough for that.
-fn lift_block(cx: &mut LiftContext<'_>, ty: InterfaceType, place: Place<'_>) -> Result<Option<Arc<Block>>> {
+fn lift_block(cx: &mut Lifting<'_, '_>, ty: InterfaceType, place: Place<'_>) -> Result<Option<Arc<Block>>> {
     let InterfaceType::List(index) = ty else { return Ok(None) };
-    let Some(size) = shape::block_element(cx.types, cx.types[index].element) else { return Ok(None) };
+    let Some(size) = shape::block_element(cx.types(), cx.types()[index].element) else { return Ok(None) };
     let (offset, count) = pointer(cx, place)?;
     let length = count.checked_mul(size).ok_or(WireError::ListTooLong { count, size })?;
     if length < BLOCK_BYTES_MIN {
         return Ok(None);
     }
-    cx.consume_fuel(length)?;
+    cx.charge(length)?;
     aligned("list", offset, size as u32)?;
     let bytes = bytes_of(cx.memory(), "list", offset, length)?;
     // SAFETY: only arguments are lifted with `Part::Args`, and `import::link_as` keeps their block before the guest
@@ -99,7 +104,7 @@ pub(super) enum Part {
 
 /// Writes the fields of a record or tuple, the last one first.
 fn lift_fields(
-    cx: &mut LiftContext<'_>,
+    cx: &mut Lifting<'_, '_>,
     out: &mut Message,
     ty: InterfaceType,
     place: Place<'_>,
@@ -109,12 +114,18 @@ fn lift_fields(
         Part::Whole => (0, false),
         Part::Args { handles } => (handles, true),
     };
-    let types = cx.types;
-    let fields = shape::fields(types, ty).ok_or(WireError::Type)?;
+    let types = cx.types();
+    let fields = Fields::of(types, ty).ok_or(WireError::Type)?;
+    if let (Place::Memory(offset), Part::Whole) = (place, part) {
+        let size = types.canonical_abi(&ty).size32 as usize;
+        if cx.is_omitted(ty, bytes_of(cx.memory(), "value", offset, size)?) {
+            return Ok(());
+        }
+    }
     let mut offset = 0;
     let mut places = SmallVec::<[Place<'_>; 8]>::new();
-    for field in &fields {
-        let abi = types.canonical_abi(field);
+    for field in fields.iter() {
+        let abi = types.canonical_abi(&field);
         places.push(match place {
             Place::Memory(base) => Place::Memory(base + abi.next_field32(&mut offset) as usize),
             Place::Flat(values) => {
@@ -127,12 +138,12 @@ fn lift_fields(
     for (index, (field, place)) in fields.iter().zip(places).enumerate().skip(skip).rev() {
         if share
             && index + 1 == fields.len()
-            && let Some(block) = lift_block(cx, *field, place).with_context(|| shape::field_name(types, ty, index))?
+            && let Some(block) = lift_block(cx, field, place).with_context(|| shape::field_name(types, ty, index))?
         {
             out.set_block((index - skip + 1) as u32, block);
             continue;
         }
-        lift_field(cx, out, (index - skip + 1) as u32, *field, place)
+        lift_field(cx, out, (index - skip + 1) as u32, field, place)
             .with_context(|| shape::field_name(types, ty, index))?;
     }
     Ok(())
@@ -140,7 +151,7 @@ fn lift_fields(
 
 /// Writes a parameter, a result or a field of a record: the places where options and lists need no wrapper.
 fn lift_field(
-    cx: &mut LiftContext<'_>,
+    cx: &mut Lifting<'_, '_>,
     out: &mut Message,
     number: u32,
     ty: InterfaceType,
@@ -148,7 +159,7 @@ fn lift_field(
 ) -> Result<()> {
     match ty {
         InterfaceType::Option(index) => {
-            let types = cx.types;
+            let types = cx.types();
             let option = &types[index];
             let present = discriminant(cx, place, option.info.size.byte_size())?;
             if present > 1 {
@@ -160,8 +171,8 @@ fn lift_field(
             let place = payload_place(place, option.info.payload_offset32);
             lift_present(cx, out, number, option.ty, place)
         }
-        InterfaceType::List(index) if cx.types[index].element != InterfaceType::U8 => {
-            lift_list(cx, out, number, cx.types[index].element, place)
+        InterfaceType::List(index) if cx.types()[index].element != InterfaceType::U8 => {
+            lift_list(cx, out, number, cx.types()[index].element, place)
         }
         _ => lift_single(cx, out, number, ty, place, false),
     }
@@ -169,13 +180,13 @@ fn lift_field(
 
 /// Writes a value whose presence says something: a payload, a list element, an option's value.
 fn lift_present(
-    cx: &mut LiftContext<'_>,
+    cx: &mut Lifting<'_, '_>,
     out: &mut Message,
     number: u32,
     ty: InterfaceType,
     place: Place<'_>,
 ) -> Result<()> {
-    if !shape::needs_wrapper(cx.types, ty) {
+    if !shape::needs_wrapper(cx.types(), ty) {
         return lift_single(cx, out, number, ty, place, true);
     }
     let end = out.len();
@@ -192,14 +203,14 @@ fn close(out: &mut Message, number: u32, end: usize) {
 
 /// Writes a value that is one wire value: a number, a string, bytes or a message.
 fn lift_single(
-    cx: &mut LiftContext<'_>,
+    cx: &mut Lifting<'_, '_>,
     out: &mut Message,
     number: u32,
     ty: InterfaceType,
     place: Place<'_>,
     optional: bool,
 ) -> Result<()> {
-    if let Some(scalar) = Scalar::of(cx.types, ty) {
+    if let Some(scalar) = Scalar::of(cx.types(), ty) {
         let bits = scalar.check_guest(load(cx, place, scalar)?)?;
         scalar.write_field(out, number, bits, optional);
         return Ok(());
@@ -209,7 +220,7 @@ fn lift_single(
         InterfaceType::String => lift_string(cx, out, place)?,
         InterfaceType::List(_) => {
             let (offset, length) = pointer(cx, place)?;
-            cx.consume_fuel(length)?;
+            cx.charge(length)?;
             out.prepend(bytes_of(cx.memory(), "list", offset, length)?);
         }
         InterfaceType::Record(_) | InterfaceType::Tuple(_) => {
@@ -230,8 +241,8 @@ fn lift_single(
 }
 
 /// Writes the case of a variant or result that is set.
-fn lift_case(cx: &mut LiftContext<'_>, out: &mut Message, ty: InterfaceType, place: Place<'_>) -> Result<()> {
-    let cases = Cases::of(cx.types, ty).ok_or(WireError::Type)?;
+fn lift_case(cx: &mut Lifting<'_, '_>, out: &mut Message, ty: InterfaceType, place: Place<'_>) -> Result<()> {
+    let cases = Cases::of(cx.types(), ty).ok_or(WireError::Type)?;
     let case = cases.check(discriminant(cx, place, cases.info.size.byte_size())?)?;
     let number = case as u32 + 1;
     let Some(payload) = cases.payload(case) else {
@@ -243,7 +254,7 @@ fn lift_case(cx: &mut LiftContext<'_>, out: &mut Message, ty: InterfaceType, pla
     // The payload's own core values come first in the slots that all cases share.
     let place = match place {
         Place::Flat(values) => {
-            let count = cx.types.canonical_abi(&payload).flat_count.ok_or(WireError::Type)?;
+            let count = cx.types().canonical_abi(&payload).flat_count.ok_or(WireError::Type)?;
             Place::Flat(&values[..count.into()])
         }
         memory => memory,
@@ -253,22 +264,23 @@ fn lift_case(cx: &mut LiftContext<'_>, out: &mut Message, ty: InterfaceType, pla
 
 /// Writes a list other than of bytes as a repeated field.
 fn lift_list(
-    cx: &mut LiftContext<'_>,
+    cx: &mut Lifting<'_, '_>,
     out: &mut Message,
     number: u32,
     element: InterfaceType,
     place: Place<'_>,
 ) -> Result<()> {
     let (offset, count) = pointer(cx, place)?;
-    let abi = cx.types.canonical_abi(&element);
+    let abi = cx.types().canonical_abi(&element);
     let (size, align) = (abi.size32 as usize, abi.align32);
     let length = count.checked_mul(size).ok_or(WireError::ListTooLong { count, size })?;
-    cx.consume_fuel(length)?;
+    cx.charge(length)?;
     aligned("list", offset, align)?;
     let bytes = bytes_of(cx.memory(), "list", offset, length)?;
-    let Some(scalar) = Scalar::of(cx.types, element) else {
+    let Some(scalar) = Scalar::of(cx.types(), element) else {
         for index in (0..count).rev() {
             lift_present(cx, out, number, element, Place::Memory(offset + index * size))?;
+            cx.charge_encoded(out.len())?;
         }
         return Ok(());
     };
@@ -288,13 +300,13 @@ fn lift_list(
     Ok(())
 }
 
-fn lift_string(cx: &mut LiftContext<'_>, out: &mut Message, place: Place<'_>) -> Result<()> {
+fn lift_string(cx: &mut Lifting<'_, '_>, out: &mut Message, place: Place<'_>) -> Result<()> {
     const UTF16_TAG: usize = 1 << 31;
     let (offset, length) = pointer(cx, place)?;
     let encoding = cx.options().string_encoding;
     let utf16 = match encoding {
         StringEncoding::Utf8 => {
-            cx.consume_fuel(length)?;
+            cx.charge(length)?;
             let bytes = bytes_of(cx.memory(), "string", offset, length)?;
             std::str::from_utf8(bytes).map_err(|_| WireError::String { encoding: "UTF-8" })?;
             out.prepend(bytes);
@@ -306,14 +318,14 @@ fn lift_string(cx: &mut LiftContext<'_>, out: &mut Message, place: Place<'_>) ->
     aligned("string", offset, 2)?;
     let text = if utf16 {
         let length = 2 * (length & !UTF16_TAG);
-        cx.consume_fuel(length)?;
+        cx.charge(length)?;
         let units = bytes_of(cx.memory(), "string", offset, length)?.chunks_exact(2);
         let units = units.map(|unit| u16::from_le_bytes([unit[0], unit[1]]));
         char::decode_utf16(units)
             .collect::<Result<String, _>>()
             .map_err(|_| WireError::String { encoding: "UTF-16" })?
     } else {
-        cx.consume_fuel(length)?;
+        cx.charge(length)?;
         bytes_of(cx.memory(), "string", offset, length)?.iter().map(|&byte| char::from(byte)).collect()
     };
     out.prepend(text.as_bytes());
@@ -321,7 +333,7 @@ fn lift_string(cx: &mut LiftContext<'_>, out: &mut Message, place: Place<'_>) ->
 }
 
 /// The pointer and the length of a string or list.
-fn pointer(cx: &LiftContext<'_>, place: Place<'_>) -> Result<(usize, usize)> {
+fn pointer(cx: &Lifting<'_, '_>, place: Place<'_>) -> Result<(usize, usize)> {
     Ok(match place {
         Place::Flat(values) => (values[0].get_u32() as usize, values[1].get_u32() as usize),
         Place::Memory(offset) => {
@@ -331,7 +343,7 @@ fn pointer(cx: &LiftContext<'_>, place: Place<'_>) -> Result<(usize, usize)> {
     })
 }
 
-fn discriminant(cx: &LiftContext<'_>, place: Place<'_>, size: u32) -> Result<u64> {
+fn discriminant(cx: &Lifting<'_, '_>, place: Place<'_>, size: u32) -> Result<u64> {
     Ok(match place {
         Place::Flat(values) => values[0].get_u32().into(),
         Place::Memory(offset) => little_endian(bytes_of(cx.memory(), "value", offset, size as usize)?),
@@ -346,7 +358,7 @@ fn payload_place(place: Place<'_>, offset32: u32) -> Place<'_> {
 }
 
 /// The bits of a scalar, zero-extended from its size.
-fn load(cx: &LiftContext<'_>, place: Place<'_>, scalar: Scalar) -> Result<u64> {
+fn load(cx: &Lifting<'_, '_>, place: Place<'_>, scalar: Scalar) -> Result<u64> {
     let size = scalar.size();
     Ok(match place {
         Place::Memory(offset) => little_endian(bytes_of(cx.memory(), "value", offset, size)?),

@@ -1,56 +1,75 @@
 //! Protobuf bytes to guest memory.
 
+mod lowering;
 mod place;
 
 use std::sync::Arc;
 
+use lowering::Lowering;
 use lp_base::protobuf::{self, Field, FormatError, Occurrences, Reader, Value};
-use lp_courier::{Block, CallError};
+use lp_courier::{Block, CallError, Message};
 use place::{Place, store};
 use wasmtime::component::__internal::wasmtime_environ::component::StringEncoding;
-use wasmtime::component::__internal::{InterfaceType, LowerContext};
+use wasmtime::component::__internal::{ComponentTypes, InterfaceType, LowerContext};
 use wasmtime::error::Context as _;
 use wasmtime::{Result, ValRaw};
 
 use super::Payload;
 use super::error::WireError;
 use super::scalar::{Kind, Scalar};
-use super::shape::{self, Cases};
+use super::shape::{self, Cases, Fields};
+use super::sizes::Sizes;
 
-/// Lowers `payload` as the tuple `ty` into core values, or into memory and a pointer where there are too few of them.
+/// What is lowered, and how much it may become.
+pub(super) struct Source<'a> {
+    pub(super) payload: &'a Payload,
+    pub(super) sizes: &'a Sizes,
+    /// `None` where that has been checked.
+    pub(super) bytes_max: Option<u64>,
+}
+
+impl Source<'_> {
+    /// Whether `message`, with one value of the type `ty`, becomes no more than it may.
+    fn has_room(&self, types: &ComponentTypes, ty: Option<InterfaceType>, message: &Message) -> bool {
+        let (Some(ty), Some(bytes_max)) = (ty, self.bytes_max) else { return true };
+        self.sizes.check_value(types, ty, message, bytes_max).is_ok()
+    }
+}
+
+/// Lowers `source` as the tuple `ty` into core values, or into memory and a pointer where there are too few of them.
 pub(super) fn to_flat<T>(
     cx: &mut LowerContext<'_, T>,
     ty: InterfaceType,
-    payload: &Payload,
+    source: &Source<'_>,
     slots: &mut [ValRaw],
 ) -> Result<()> {
     match shape::flat_count(cx.types, ty) {
-        Some(count) => lower_payload(cx, ty, payload, Place::Flat(&mut slots[..count])),
+        Some(count) => lower_payload(cx, ty, source, Place::Flat(&mut slots[..count])),
         None => {
             let abi = cx.types.canonical_abi(&ty);
             let (align, size) = (abi.align32, abi.size32 as usize);
             let offset = cx.realloc(0, 0, align, size)?;
             slots[0] = ValRaw::u64(offset as u64);
-            lower_payload(cx, ty, payload, Place::Memory(offset))
+            lower_payload(cx, ty, source, Place::Memory(offset))
         }
     }
 }
 
-/// Lowers `payload` as the tuple `ty` at `offset`, whose bounds wasmtime checked.
+/// Lowers `source` as the tuple `ty` at `offset`, whose bounds wasmtime checked.
 pub(super) fn to_memory<T>(
     cx: &mut LowerContext<'_, T>,
     ty: InterfaceType,
-    payload: &Payload,
+    source: &Source<'_>,
     offset: usize,
 ) -> Result<()> {
-    lower_payload(cx, ty, payload, Place::Memory(offset))
+    lower_payload(cx, ty, source, Place::Memory(offset))
 }
 
-/// Lowers `payload` as the result `ty` of a function at `offset`, which nobody has checked yet.
+/// Lowers `source` as the result `ty` of a function at `offset`, which nobody has checked yet.
 pub(super) fn reply_to_memory<T>(
     cx: &mut LowerContext<'_, T>,
     ty: InterfaceType,
-    payload: &Payload,
+    source: &Source<'_>,
     offset: usize,
 ) -> Result<()> {
     let abi = cx.types.canonical_abi(&ty);
@@ -62,42 +81,59 @@ pub(super) fn reply_to_memory<T>(
     if offset.checked_add(size).is_none_or(|end| end > memory) {
         return Err(WireError::OutOfBounds { what: "result", offset, length: size, memory }.into());
     }
+    let cx = &mut Lowering { cx, sizes: source.sizes };
     let place = Place::Memory(offset);
-    match payload {
-        Payload::Message(message) => {
+    let cases = Cases::of(cx.types(), ty);
+    match source.payload {
+        Payload::Message(message) if source.has_room(cx.types(), Some(ty), message) => {
             let fields = protobuf::fields(message.head(), 1)?;
             lower_field_or_block(cx, ty, &fields[0], message.block(), place)
         }
-        Payload::Ok(message) => lower_ok(cx, Cases::of(cx.types, ty), message.head(), place),
-        Payload::Failed(error) => lower_error(cx, Cases::of(cx.types, ty), error, place),
+        payload => lower_outcome(cx, cases, source, payload, place),
     }
 }
 
 fn lower_payload<T>(
     cx: &mut LowerContext<'_, T>,
     ty: InterfaceType,
+    source: &Source<'_>,
+    place: Place<'_>,
+) -> Result<()> {
+    let cx = &mut Lowering { cx, sizes: source.sizes };
+    let only = Fields::of(cx.types(), ty).filter(|fields| fields.len() == 1).map(|fields| fields.ty(0));
+    match source.payload {
+        Payload::Message(message) if source.has_room(cx.types(), only, message) => {
+            lower_fields(cx, ty, message.head(), message.block(), place)
+        }
+        payload => lower_outcome(cx, result_of(cx, ty), source, payload, place),
+    }
+}
+
+/// Lowers what came of a call into the caller's `result`, where that is not the callee's response as it is.
+fn lower_outcome<T>(
+    cx: &mut Lowering<'_, '_, T>,
+    result: Option<Cases<'_>>,
+    source: &Source<'_>,
     payload: &Payload,
     place: Place<'_>,
 ) -> Result<()> {
+    let ok = result.as_ref().and_then(|cases| cases.payload(0));
     match payload {
-        Payload::Message(message) => lower_fields(cx, ty, message.head(), message.block(), place),
-        Payload::Ok(message) => lower_ok(cx, result_of(cx, ty), message.head(), place),
-        Payload::Failed(error) => lower_error(cx, result_of(cx, ty), error, place),
+        Payload::Ok(message) if source.has_room(cx.types(), ok, message) => lower_ok(cx, result, message.head(), place),
+        Payload::Message(_) | Payload::Ok(_) => lower_error(cx, result, &CallError::TooLarge, place),
+        Payload::Failed(error) => lower_error(cx, result, error, place),
     }
 }
 
 /// The `result` that is the whole result of a function, as its cases.
-fn result_of<'a, T>(cx: &LowerContext<'a, T>, ty: InterfaceType) -> Option<Cases<'a>> {
-    let fields = shape::fields(cx.types, ty)?;
-    match fields.as_slice() {
-        [result @ InterfaceType::Result(_)] => Cases::of(cx.types, *result),
-        _ => None,
-    }
+fn result_of<'a, T>(cx: &Lowering<'_, 'a, T>, ty: InterfaceType) -> Option<Cases<'a>> {
+    let fields = Fields::of(cx.types(), ty).filter(|fields| fields.len() == 1)?;
+    Some(fields.ty(0)).filter(|ty| matches!(ty, InterfaceType::Result(_))).and_then(|ty| Cases::of(cx.types(), ty))
 }
 
 /// Lowers the response of a call as the `ok` of the caller's `result`.
 fn lower_ok<T>(
-    cx: &mut LowerContext<'_, T>,
+    cx: &mut Lowering<'_, '_, T>,
     result: Option<Cases<'_>>,
     response: &[u8],
     mut place: Place<'_>,
@@ -113,7 +149,7 @@ fn lower_ok<T>(
 
 /// Lowers a failed call as the `err` of the caller's `result`: a `call-error`, or a variant with a case for one.
 fn lower_error<T>(
-    cx: &mut LowerContext<'_, T>,
+    cx: &mut Lowering<'_, '_, T>,
     result: Option<Cases<'_>>,
     error: &CallError,
     mut place: Place<'_>,
@@ -123,17 +159,17 @@ fn lower_error<T>(
     let mut variant = cases.payload(1).ok_or_else(no_case)?;
     place.put_discriminant(cx, 1, 1)?;
     let mut place = place.payload(cases.info.payload_offset32);
-    if !is_call_error(cx.types, variant) {
-        let outer = Cases::of(cx.types, variant).ok_or_else(no_case)?;
+    if !is_call_error(cx.types(), variant) {
+        let outer = Cases::of(cx.types(), variant).ok_or_else(no_case)?;
         let (case, payload) = (0..outer.count())
             .filter_map(|case| Some((case, outer.payload(case)?)))
-            .find(|(_, payload)| is_call_error(cx.types, *payload))
+            .find(|(_, payload)| is_call_error(cx.types(), *payload))
             .ok_or_else(no_case)?;
         place.put_discriminant(cx, case, outer.info.size.byte_size())?;
         place = place.payload(outer.info.payload_offset32);
         variant = payload;
     }
-    let cases = Cases::of(cx.types, variant).ok_or(WireError::Type)?;
+    let cases = Cases::of(cx.types(), variant).ok_or(WireError::Type)?;
     place.put_discriminant(cx, error.case(), cases.info.size.byte_size())?;
     match error.message() {
         Some(message) => lower_text(cx, message, place.payload(cases.info.payload_offset32)),
@@ -142,7 +178,7 @@ fn lower_error<T>(
 }
 
 /// Whether `ty` is `lp:courier/types.call-error`: types have no names here, so its cases are compared.
-fn is_call_error(types: &wasmtime::component::__internal::ComponentTypes, ty: InterfaceType) -> bool {
+fn is_call_error(types: &ComponentTypes, ty: InterfaceType) -> bool {
     let InterfaceType::Variant(index) = ty else {
         return false;
     };
@@ -152,40 +188,68 @@ fn is_call_error(types: &wasmtime::component::__internal::ComponentTypes, ty: In
 
 /// Lowers a record or tuple. `block` is the content of its last field, where that is not in the message.
 fn lower_fields<T>(
-    cx: &mut LowerContext<'_, T>,
+    cx: &mut Lowering<'_, '_, T>,
     ty: InterfaceType,
     message: &[u8],
     block: Option<&Arc<Block>>,
     place: Place<'_>,
 ) -> Result<()> {
-    let types = cx.types;
-    let fields = shape::fields(types, ty).ok_or(WireError::Type)?;
-    let found = protobuf::fields(message, fields.len())?;
+    let types = cx.types();
+    let fields = Fields::of(types, ty).ok_or(WireError::Type)?;
     let block_of = |index: usize| block.filter(|_| index + 1 == fields.len());
     match place {
-        Place::Memory(base) => {
-            let mut offset = 0;
-            for (index, (field, found)) in fields.iter().zip(&found).enumerate() {
-                let at = types.canonical_abi(field).next_field32(&mut offset);
-                lower_field_or_block(cx, *field, found, block_of(index), Place::Memory(base + at as usize))
-                    .with_context(|| shape::field_name(types, ty, index))?;
-            }
-        }
+        Place::Memory(base) => lower_fields_to_memory(cx, ty, message, block, base),
         Place::Flat(mut slots) => {
+            let found = protobuf::fields(message, fields.len())?;
             for (index, (field, found)) in fields.iter().zip(&found).enumerate() {
-                let count = types.canonical_abi(field).flat_count.ok_or(WireError::Type)?;
+                let count = types.canonical_abi(&field).flat_count.ok_or(WireError::Type)?;
                 let (these, rest) = slots.split_at_mut(count.into());
-                lower_field_or_block(cx, *field, found, block_of(index), Place::Flat(these))
+                lower_field_or_block(cx, field, found, block_of(index), Place::Flat(these))
                     .with_context(|| shape::field_name(types, ty, index))?;
                 slots = rest;
             }
+            Ok(())
         }
+    }
+}
+
+/// Lowers a record or tuple at `base`. A type may have many more fields than the message says anything of: where these are
+/// zero in memory, they are made so at once.
+fn lower_fields_to_memory<T>(
+    cx: &mut Lowering<'_, '_, T>,
+    ty: InterfaceType,
+    message: &[u8],
+    block: Option<&Arc<Block>>,
+    base: usize,
+) -> Result<()> {
+    let types = cx.types();
+    let fields = Fields::of(types, ty).ok_or(WireError::Type)?;
+    let present = protobuf::present(message, fields.len())?;
+    let said = present.len() + usize::from(block.is_some());
+    let zeroed = said < fields.len() && {
+        cx.bytes_mut("value", base, types.canonical_abi(&ty).size32 as usize)?.fill(0);
+        true
+    };
+    if zeroed && present.is_empty() && block.is_none() && cx.sizes.absent_is_zero(ty) {
+        return Ok(());
+    }
+    let mut present = present.iter().peekable();
+    let mut offset = 0;
+    for (index, field) in fields.iter().enumerate() {
+        let at = types.canonical_abi(&field).next_field32(&mut offset) as usize;
+        let found = present.next_if(|found| found.number() as usize == index + 1).copied().unwrap_or_default();
+        let block = block.filter(|_| index + 1 == fields.len());
+        if zeroed && found.count() == 0 && block.is_none() && cx.sizes.absent_is_zero(field) {
+            continue;
+        }
+        lower_field_or_block(cx, field, &found, block, Place::Memory(base + at))
+            .with_context(|| shape::field_name(types, ty, index))?;
     }
     Ok(())
 }
 
 fn lower_field_or_block<T>(
-    cx: &mut LowerContext<'_, T>,
+    cx: &mut Lowering<'_, '_, T>,
     ty: InterfaceType,
     found: &Occurrences<'_>,
     block: Option<&Arc<Block>>,
@@ -193,34 +257,26 @@ fn lower_field_or_block<T>(
 ) -> Result<()> {
     let Some(block) = block else { return lower_field(cx, ty, found, place) };
     let InterfaceType::List(index) = ty else { return Err(WireError::Type.into()) };
-    let size = shape::block_element(cx.types, cx.types[index].element).ok_or(WireError::Type)?;
+    let size = shape::block_element(cx.types(), cx.types()[index].element).ok_or(WireError::Type)?;
     if !block.length().is_multiple_of(size) {
         return Err(FormatError::Truncated.into());
     }
     // Allocation runs the guest, which may yield: the block is not held meanwhile.
-    let offset = allocate(cx, size as u32, block.length())?;
-    let memory = cx.as_slice_mut();
-    let available = memory.len();
-    let target = memory.get_mut(offset..).and_then(|tail| tail.get_mut(..block.length()));
-    block.copy_to(target.ok_or(WireError::OutOfBounds {
-        what: "list",
-        offset,
-        length: block.length(),
-        memory: available,
-    })?);
+    let offset = cx.allocate(size as u32, block.length())?;
+    block.copy_to(cx.bytes_mut("list", offset, block.length())?);
     place.put_pointer(cx, offset, block.length() / size)
 }
 
 /// Lowers a parameter, a result or a field of a record from its occurrences in the message.
 fn lower_field<T>(
-    cx: &mut LowerContext<'_, T>,
+    cx: &mut Lowering<'_, '_, T>,
     ty: InterfaceType,
     found: &Occurrences<'_>,
     mut place: Place<'_>,
 ) -> Result<()> {
     match ty {
         InterfaceType::Option(index) => {
-            let types = cx.types;
+            let types = cx.types();
             let option = &types[index];
             let size = option.info.size.byte_size();
             place.put_discriminant(cx, usize::from(found.count() > 0), size)?;
@@ -230,8 +286,8 @@ fn lower_field<T>(
             let place = place.payload(option.info.payload_offset32);
             lower_present(cx, option.ty, found, place)
         }
-        InterfaceType::List(index) if cx.types[index].element != InterfaceType::U8 => {
-            lower_list(cx, cx.types[index].element, found, place)
+        InterfaceType::List(index) if cx.types()[index].element != InterfaceType::U8 => {
+            lower_list(cx, cx.types()[index].element, found, place)
         }
         _ => lower_single(cx, ty, found, place),
     }
@@ -239,12 +295,12 @@ fn lower_field<T>(
 
 /// Lowers a value whose presence says something, out of its wrapper message where it has one.
 fn lower_present<T>(
-    cx: &mut LowerContext<'_, T>,
+    cx: &mut Lowering<'_, '_, T>,
     ty: InterfaceType,
     found: &Occurrences<'_>,
     place: Place<'_>,
 ) -> Result<()> {
-    if !shape::needs_wrapper(cx.types, ty) {
+    if !shape::needs_wrapper(cx.types(), ty) {
         return lower_single(cx, ty, found, place);
     }
     let body = found.merged()?;
@@ -254,12 +310,12 @@ fn lower_present<T>(
 
 /// Lowers a value that is one wire value; without an occurrence it is the default of its type.
 fn lower_single<T>(
-    cx: &mut LowerContext<'_, T>,
+    cx: &mut Lowering<'_, '_, T>,
     ty: InterfaceType,
     found: &Occurrences<'_>,
     mut place: Place<'_>,
 ) -> Result<()> {
-    if let Some(scalar) = Scalar::of(cx.types, ty) {
+    if let Some(scalar) = Scalar::of(cx.types(), ty) {
         let bits = found.last().map_or(Ok(0), |field| scalar.read_field(field))?;
         return place.put(cx, scalar, bits);
     }
@@ -278,8 +334,8 @@ fn lower_single<T>(
     }
 }
 
-fn lower_case<T>(cx: &mut LowerContext<'_, T>, ty: InterfaceType, message: &[u8], mut place: Place<'_>) -> Result<()> {
-    let cases = Cases::of(cx.types, ty).ok_or(WireError::Type)?;
+fn lower_case<T>(cx: &mut Lowering<'_, '_, T>, ty: InterfaceType, message: &[u8], mut place: Place<'_>) -> Result<()> {
+    let cases = Cases::of(cx.types(), ty).ok_or(WireError::Type)?;
     let found = protobuf::oneof(message, cases.count())?;
     let case = found.number() as usize - 1;
     place.put_discriminant(cx, case, cases.info.size.byte_size())?;
@@ -292,10 +348,10 @@ fn lower_case<T>(cx: &mut LowerContext<'_, T>, ty: InterfaceType, message: &[u8]
 }
 
 /// The core values of one case among the slots that all cases share.
-fn narrowed<'a, T>(cx: &LowerContext<'_, T>, payload: InterfaceType, place: Place<'a>) -> Result<Place<'a>> {
+fn narrowed<'a, T>(cx: &Lowering<'_, '_, T>, payload: InterfaceType, place: Place<'a>) -> Result<Place<'a>> {
     Ok(match place {
         Place::Flat(slots) => {
-            let count = cx.types.canonical_abi(&payload).flat_count.ok_or(WireError::Type)?;
+            let count = cx.types().canonical_abi(&payload).flat_count.ok_or(WireError::Type)?;
             Place::Flat(&mut slots[..count.into()])
         }
         memory => memory,
@@ -304,18 +360,18 @@ fn narrowed<'a, T>(cx: &LowerContext<'_, T>, payload: InterfaceType, place: Plac
 
 /// Lowers a list other than of bytes from a repeated field.
 fn lower_list<T>(
-    cx: &mut LowerContext<'_, T>,
+    cx: &mut Lowering<'_, '_, T>,
     element: InterfaceType,
     found: &Occurrences<'_>,
     place: Place<'_>,
 ) -> Result<()> {
-    let Some(scalar) = Scalar::of(cx.types, element) else {
-        let abi = cx.types.canonical_abi(&element);
+    let Some(scalar) = Scalar::of(cx.types(), element) else {
+        let abi = cx.types().canonical_abi(&element);
         let (size, align) = (abi.size32 as usize, abi.align32);
         let count = found.count();
         let length = count.checked_mul(size).filter(|length| u32::try_from(*length).is_ok());
         let length = length.ok_or(WireError::ListTooLong { count, size })?;
-        let offset = allocate(cx, align, length)?;
+        let offset = cx.allocate(align, length)?;
         for (index, field) in found.iter().enumerate() {
             let one = Occurrences::one(field?);
             lower_present(cx, element, &one, Place::Memory(offset + index * size))?;
@@ -358,7 +414,7 @@ fn scalar_elements(scalar: Scalar, found: &Occurrences<'_>) -> Result<Vec<u8>> {
     Ok(elements)
 }
 
-fn lower_text<T>(cx: &mut LowerContext<'_, T>, text: &str, place: Place<'_>) -> Result<()> {
+fn lower_text<T>(cx: &mut Lowering<'_, '_, T>, text: &str, place: Place<'_>) -> Result<()> {
     const UTF16_TAG: usize = 1 << 31;
     let tag = match cx.options().string_encoding {
         StringEncoding::Utf8 => return lower_block(cx, text.as_bytes(), text.len(), 1, place),
@@ -371,19 +427,13 @@ fn lower_text<T>(cx: &mut LowerContext<'_, T>, text: &str, place: Place<'_>) -> 
 
 /// Copies `block` into newly allocated guest memory and puts its pointer and `length` in `place`.
 fn lower_block<T>(
-    cx: &mut LowerContext<'_, T>,
+    cx: &mut Lowering<'_, '_, T>,
     block: &[u8],
     length: usize,
     align: u32,
     mut place: Place<'_>,
 ) -> Result<()> {
-    let offset = allocate(cx, align, block.len())?;
+    let offset = cx.allocate(align, block.len())?;
     store(cx, offset, block)?;
     place.put_pointer(cx, offset, length)
-}
-
-/// Guest memory for `length` bytes. The guest is asked even for none: the canonical ABI says so, and Python's runtime frees
-/// whatever address an empty list has.
-fn allocate<T>(cx: &mut LowerContext<'_, T>, align: u32, length: usize) -> Result<usize> {
-    cx.realloc(0, 0, align, length)
 }

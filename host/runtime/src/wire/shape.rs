@@ -1,7 +1,6 @@
 //! The structure of an interface type: which types have fields, which have cases, and how wide they are.
 
-use smallvec::SmallVec;
-use wasmtime::component::__internal::wasmtime_environ::component::VariantInfo;
+use wasmtime::component::__internal::wasmtime_environ::component::{RecordField, VariantInfo};
 use wasmtime::component::__internal::{ComponentTypes, InterfaceType};
 
 use super::error::WireError;
@@ -18,12 +17,41 @@ pub(super) fn handle(types: &ComponentTypes, ty: InterfaceType) -> Option<Interf
     types[index].types.first().copied().filter(|first| matches!(first, InterfaceType::Borrow(_)))
 }
 
-/// The field types of a record or tuple.
-pub(super) fn fields(types: &ComponentTypes, ty: InterfaceType) -> Option<SmallVec<[InterfaceType; 8]>> {
-    match ty {
-        InterfaceType::Record(index) => Some(types[index].fields.iter().map(|field| field.ty).collect()),
-        InterfaceType::Tuple(index) => Some(types[index].types.iter().copied().collect()),
-        _ => None,
+/// The fields of a record or tuple. A type may have a million of them, so that they are never copied.
+#[derive(Clone, Copy)]
+pub(super) enum Fields<'a> {
+    Record(&'a [RecordField]),
+    Tuple(&'a [InterfaceType]),
+}
+
+impl<'a> Fields<'a> {
+    /// Those of `ty`, if it is a record or tuple.
+    pub(super) fn of(types: &'a ComponentTypes, ty: InterfaceType) -> Option<Self> {
+        match ty {
+            InterfaceType::Record(index) => Some(Self::Record(&types[index].fields)),
+            InterfaceType::Tuple(index) => Some(Self::Tuple(&types[index].types)),
+            _ => None,
+        }
+    }
+
+    pub(super) fn len(self) -> usize {
+        match self {
+            Self::Record(fields) => fields.len(),
+            Self::Tuple(types) => types.len(),
+        }
+    }
+
+    /// The type of the field at `index`.
+    pub(super) fn ty(self, index: usize) -> InterfaceType {
+        match self {
+            Self::Record(fields) => fields[index].ty,
+            Self::Tuple(types) => types[index],
+        }
+    }
+
+    /// The types of the fields.
+    pub(super) fn iter(self) -> impl DoubleEndedIterator<Item = InterfaceType> + ExactSizeIterator + use<'a> {
+        (0..self.len()).map(move |index| self.ty(index))
     }
 }
 

@@ -4,6 +4,8 @@
 
 #[cfg(test)]
 mod arbitrary;
+#[cfg(test)]
+mod bounds;
 mod decoding;
 mod forwarder;
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! The lookups of names of `wasi:sockets`, in place of wasmtime-wasi's.
+//! Functions of `wasi:sockets` in place of wasmtime-wasi's: lookups of names, of which it makes all at once, and
+//! receiving datagrams, of which any number may wait.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,6 +9,8 @@ use wasmtime::{Result, StoreContextMut};
 use wasmtime_wasi::p2::bindings::sockets as p2;
 use wasmtime_wasi::p2::{Network, subscribe};
 use wasmtime_wasi::p3::bindings::sockets as p3;
+use wasmtime_wasi::p3::bindings::sockets::types::HostUdpSocketWithStore;
+use wasmtime_wasi::sockets::{UdpSocket, WasiSockets, WasiSocketsView};
 
 use crate::lookups::{Addresses, NotFound};
 use crate::sockets::judged_host;
@@ -78,6 +81,23 @@ pub fn add_p3_to_linker(linker: &mut Linker<State>) -> Result<()> {
 
 fn canonical(address: SocketAddr) -> IpAddr {
     address.ip().to_canonical()
+}
+
+/// Has a guest wait for as many datagrams at once as it may have sockets, and no more: each takes the host a buffer of the
+/// size of the largest datagram, whether or not one comes.
+pub fn add_p3_receive_to_linker(linker: &mut Linker<State>) -> Result<()> {
+    let mut types = linker.instance("wasi:sockets/types@0.3.0")?;
+    types.func_wrap_concurrent("[method]udp-socket.receive", |accessor, (socket,): (Resource<UdpSocket>,)| {
+        Box::pin(async move {
+            let _waiting = accessor.with(|mut access| access.get().wait_for_datagram())?;
+            let sockets = accessor.with_getter::<WasiSockets>(State::sockets);
+            let received = <WasiSockets as HostUdpSocketWithStore<State>>::receive(&sockets, socket).await;
+            Ok((match received {
+                Ok(received) => Ok(received),
+                Err(error) => Err(error.downcast()?),
+            },))
+        })
+    })
 }
 
 fn judged(state: &State, name: String) -> Option<Host> {

@@ -1,11 +1,12 @@
 //! A node that reaches for what is not its own by WASI 0.3: its arguments say what for.
 
 use std::fmt::Debug;
+use std::future::Future;
 
 use wasip3::filesystem::preopens::get_directories;
 use wasip3::filesystem::types::{DescriptorFlags, ErrorCode, OpenFlags, PathFlags};
 use wasip3::http::client;
-use wasip3::http::types::{Fields, Request, Response, Scheme};
+use wasip3::http::types::{Fields, Method, Request, Response, Scheme};
 use wasip3::sockets::ip_name_lookup::resolve_addresses;
 use wasip3::sockets::types::{IpAddressFamily, IpSocketAddress, Ipv4SocketAddress, TcpSocket, UdpSocket};
 use wasip3::wit_future;
@@ -31,6 +32,8 @@ impl wasip3::exports::cli::run::Guest for Hostile {
             "look-up" => end(resolve_addresses(target.clone()).await),
             "request" => end(request(&Scheme::Http, target).await),
             "request-https" => end(request(&Scheme::Https, target).await),
+            "keep" if target == "datagrams" => keep_datagrams().await,
+            "keep" => keep(target),
             verb => panic!("`{verb}` is nothing to try"),
         }
         Ok(())
@@ -42,6 +45,42 @@ fn end<L: Debug, E: Debug>(attack: Result<L, E>) {
         Ok(loot) => println!("loot: {loot:?}"),
         Err(error) => panic!("no loot: {error:?}"),
     }
+}
+
+/// Has the host keep one kind of thing until it refuses.
+fn keep(kind: &str) {
+    let text = "a".repeat(60_000);
+    loop {
+        let request = empty_request();
+        let kept = match kind {
+            "methods" => request.set_method(&Method::Other(text.clone())),
+            "long-methods" => request.set_method(&Method::Other("a".repeat(8 << 20))),
+            "authorities" => request.set_authority(Some(&text)),
+            "paths" => request.set_path_with_query(Some(&format!("/{text}"))),
+            kind => panic!("`{kind}` is nothing to keep"),
+        };
+        kept.unwrap_or_else(|error| panic!("no loot: {error:?}"));
+        std::mem::forget(request);
+    }
+}
+
+/// Waits for a datagram any number of times at once.
+async fn keep_datagrams() {
+    let socket = UdpSocket::create(IpAddressFamily::Ipv4).expect("a socket");
+    socket.bind(address("0.0.0.0:0")).expect("it may be bound so");
+    let mut waiting = Vec::new();
+    loop {
+        let mut datagram = Box::pin(socket.receive());
+        let polled = std::future::poll_fn(|cx| std::task::Poll::Ready(datagram.as_mut().poll(cx).is_ready())).await;
+        assert!(!polled, "no loot: nobody sends one");
+        waiting.push(datagram);
+    }
+}
+
+fn empty_request() -> Request {
+    let (trailers, trailers_read) = wit_future::new(|| Ok(None));
+    std::mem::forget(trailers);
+    Request::new(Fields::new(), None, trailers_read, None).0
 }
 
 fn directory() -> wasip3::filesystem::types::Descriptor {

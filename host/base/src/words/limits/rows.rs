@@ -95,7 +95,7 @@ macro_rules! limit_rows {
                 // The buffer that headers are read into has no less, and each header takes more memory than bytes.
                 range: 8 * KIB..=MIB,
                 example: 16 * KIB,
-                keeper: "lp_sandbox::limits::headers",
+                keeper: "lp_sandbox::limits::holdings",
                 bounds: "The headers of one HTTP request or response, with at most one header for every 64 bytes",
                 beyond:
                     "receiving more fails, as the guest sees; making more fails the replica under WASI 0.2, "
@@ -115,6 +115,19 @@ macro_rules! limit_rows {
                 bounds: "The body of one HTTP request or response",
                 beyond: "the body ends in an error, as the guest sees",
             }
+            HostMemory {
+                key: "host-memory",
+                plan: host_memory_bytes: u64,
+                unit: Bytes,
+                default: Some(128 * MIB),
+                // The streams of a few open files need as much.
+                range: MIB..=64 * GIB,
+                example: 16 * MIB,
+                keeper: "lp_sandbox::limits::holdings",
+                bounds:
+                    "What the host keeps for the files, sockets, streams and HTTP messages that the guest holds",
+                beyond: "the replica fails",
+            }
             Message {
                 key: "message",
                 plan: message_bytes: u64,
@@ -125,9 +138,9 @@ macro_rules! limit_rows {
                 example: MIB,
                 keeper: "lp_sandbox::limits",
                 bounds:
-                    "One call that the guest makes or one result that it returns, encoded, and the bytes "
-                    "that it hands to the host in any one call",
-                beyond: "the replica fails",
+                    "One call that the guest makes or one result that it returns, encoded; a quarter of what one that it "
+                    "gets becomes in its memory; and the bytes that it hands to the host in any one call",
+                beyond: "the call fails as `too-large`; handing more to the host fails the replica",
                 note: "A program that sets `message-max` makes that the default and the most that a node may ask for.",
             }
             CallsQueued {

@@ -1,10 +1,9 @@
 //! The two places that a guest takes a value in.
 
-use wasmtime::component::__internal::LowerContext;
 use wasmtime::{Result, ValRaw};
 
-use super::super::error::WireError;
 use super::super::scalar::Scalar;
+use super::lowering::Lowering;
 
 /// Where a guest wants a value: in core values or at an offset of its memory. Core values are zero beforehand.
 pub(super) enum Place<'a> {
@@ -13,7 +12,7 @@ pub(super) enum Place<'a> {
 }
 
 impl Place<'_> {
-    pub(super) fn put<T>(&mut self, cx: &mut LowerContext<'_, T>, scalar: Scalar, bits: u64) -> Result<()> {
+    pub(super) fn put<T>(&mut self, cx: &mut Lowering<'_, '_, T>, scalar: Scalar, bits: u64) -> Result<()> {
         match self {
             Self::Flat(slots) => {
                 slots[0] = ValRaw::u64(scalar.flat_bits(bits));
@@ -23,7 +22,7 @@ impl Place<'_> {
         }
     }
 
-    pub(super) fn put_pointer<T>(&mut self, cx: &mut LowerContext<'_, T>, offset: usize, length: usize) -> Result<()> {
+    pub(super) fn put_pointer<T>(&mut self, cx: &mut Lowering<'_, '_, T>, offset: usize, length: usize) -> Result<()> {
         match self {
             Self::Flat(slots) => {
                 slots[0] = ValRaw::u64(offset as u64);
@@ -37,7 +36,7 @@ impl Place<'_> {
         }
     }
 
-    pub(super) fn put_discriminant<T>(&mut self, cx: &mut LowerContext<'_, T>, case: usize, size: u32) -> Result<()> {
+    pub(super) fn put_discriminant<T>(&mut self, cx: &mut Lowering<'_, '_, T>, case: usize, size: u32) -> Result<()> {
         match self {
             Self::Flat(slots) => {
                 slots[0] = ValRaw::u64(case as u64);
@@ -57,11 +56,7 @@ impl Place<'_> {
 }
 
 /// Writes to guest memory, whose bounds hold.
-pub(super) fn store<T>(cx: &mut LowerContext<'_, T>, offset: usize, bytes: &[u8]) -> Result<()> {
-    let memory = cx.as_slice_mut();
-    let size = memory.len();
-    let target = memory.get_mut(offset..).and_then(|tail| tail.get_mut(..bytes.len()));
-    let target = target.ok_or(WireError::OutOfBounds { what: "value", offset, length: bytes.len(), memory: size })?;
-    target.copy_from_slice(bytes);
+pub(super) fn store<T>(cx: &mut Lowering<'_, '_, T>, offset: usize, bytes: &[u8]) -> Result<()> {
+    cx.bytes_mut("value", offset, bytes.len())?.copy_from_slice(bytes);
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use lp_base::scheduler::Scheduler;
-use lp_courier::Message;
+use lp_courier::{CallError, Message};
 use lp_sandbox::CallStyle;
 use wasmtime::component::{Linker, Resource, ResourceType};
 use wasmtime::{Store, StoreContextMut};
@@ -23,7 +23,13 @@ struct Calls(Arc<Mutex<Vec<Call>>>);
 struct Thing;
 
 impl Imported<(), Thing> for Calls {
-    fn call(&self, _: StoreContextMut<'_, ()>, handle: Option<Resource<Thing>>, request: Message) -> Outcome {
+    fn call(
+        &self,
+        _: StoreContextMut<'_, ()>,
+        handle: Option<Resource<Thing>>,
+        request: wasmtime::Result<Message, CallError>,
+    ) -> Outcome {
+        let request = request.expect("it is small");
         let handle = handle.expect("the method has a handle").rep();
         self.0.lock().unwrap().push((handle, request.to_vec()));
         Box::pin(async { Ok(Payload::Message(Message::default())) })
@@ -31,6 +37,10 @@ impl Imported<(), Thing> for Calls {
 
     fn scheduler<'a>(&self, (): &'a ()) -> &'a Scheduler {
         system()
+    }
+
+    fn room(&self, (): &()) -> u64 {
+        u64::MAX
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use lp_base::scheduler::Scheduler;
-use lp_courier::Message;
+use lp_courier::{CallError, Message};
 use lp_sandbox::CallStyle;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Func, Instance, Linker, Resource, Type, Val};
@@ -46,6 +46,8 @@ pub struct Host {
     pub received: Option<Values>,
     /// Whether the function lets others run before it replies, so that the guest has to wait.
     pub yields: bool,
+    /// The bytes that a reply may become, if not any number.
+    pub room: Option<u64>,
 }
 
 impl Host {
@@ -82,13 +84,23 @@ impl Guest {
         let func = function(&instance, &mut store)?;
         let ty = func.ty(&store);
         let types = (ty.params().map(|(_, ty)| ty).collect(), ty.results().collect());
-        let exported = exported(func, &Signature::of(&ty));
+        let exported = exported(func, &Signature::of(&ty), &store)?;
         Ok(Self { store, func, exported, concurrency, types })
     }
 
     /// The import's side of the guest.
     pub fn host(&mut self) -> &mut Host {
         self.store.data_mut()
+    }
+
+    /// Whether a request becomes at most so many bytes.
+    pub fn has_room(&self, request: &[u8], bytes_max: u64) -> bool {
+        self.exported.has_room(&Message::from(request), bytes_max)
+    }
+
+    /// Has the guest hand over and return at most so many bytes in any one call.
+    pub fn limit_messages(&mut self, bytes: usize) {
+        self.store.set_hostcall_fuel(bytes);
     }
 
     /// Calls `f` with the codec that the arguments are for.
@@ -112,6 +124,7 @@ impl Guest {
                         self.store.run_concurrent(call).await??
                     }
                 };
+                let response = response.map_err(|error| wasmtime::format_err!("{error}"))?;
                 Ok(Values::Bytes(response.to_vec()))
             }
         }
@@ -199,7 +212,13 @@ fn answer(reply: Values, results: &mut [Val]) {
 struct Replies;
 
 impl Imported<Host, ()> for Replies {
-    fn call(&self, mut store: StoreContextMut<'_, Host>, _: Option<Resource<()>>, request: Message) -> Outcome {
+    fn call(
+        &self,
+        mut store: StoreContextMut<'_, Host>,
+        _: Option<Resource<()>>,
+        request: Result<Message, CallError>,
+    ) -> Outcome {
+        let Ok(request) = request else { return Box::pin(async { Ok(Payload::Failed(CallError::TooLarge)) }) };
         let (reply, yields) = store.data_mut().exchange(Values::Bytes(request.to_vec()));
         Box::pin(async move {
             if yields {
@@ -214,6 +233,10 @@ impl Imported<Host, ()> for Replies {
 
     fn scheduler<'a>(&self, _: &'a Host) -> &'a Scheduler {
         system()
+    }
+
+    fn room(&self, store: &Host) -> u64 {
+        store.room.unwrap_or(u64::MAX)
     }
 }
 

@@ -11,7 +11,7 @@ use super::wit_type::{Signature, Strings, WitType};
 fn check_trapped(text: &str, request: &[u8], reply: &[u8], says: &str) {
     block_on(async {
         let mut guest = Guest::new(text, Concurrency::On, Codec::Wire).await.unwrap();
-        *guest.host() = Host { reply: Some(Values::Bytes(reply.to_vec())), received: None, yields: false };
+        *guest.host() = Host { reply: Some(Values::Bytes(reply.to_vec())), ..Host::default() };
         let error = guest.call(Values::Bytes(request.to_vec())).await.expect_err(says);
         let error = format!("{error:?}");
         assert!(error.contains(says), "`{says}` is not in {error}");

@@ -36,7 +36,7 @@ mod parse;
 mod problem;
 mod source;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -57,13 +57,16 @@ pub use lp_base::words::{
     format_bytes, parse_duration,
 };
 pub use overrides::{Override, OverrideError};
-pub use problem::{Location, Problem, Problems, RULES, Severity};
+pub use problem::{Location, PROBLEMS_MAX, Problem, Problems, RULES, Severity};
 use source::Source;
 
 /// The most replicas that one node may have.
 pub const REPLICAS_MAX: u32 = 10_000;
 /// The longest name of a node, a handle, a colocation or a program.
 pub const NAME_BYTES_MAX: usize = 64;
+
+/// The places of nodes by their names.
+type NodesByName<'p> = HashMap<&'p str, usize>;
 
 /// A program: named nodes, and for each the handles it holds.
 #[derive(Debug, Clone)]
@@ -164,6 +167,12 @@ impl Program {
             limit => limit.default(),
         };
         node.limits.get(limit).or_else(|| [default, self.ceiling(limit)].into_iter().flatten().min())
+    }
+
+    /// The place of each node by its name; of several of one name, the first.
+    fn nodes_by_name(&self) -> NodesByName<'_> {
+        // The last of several wins, so they come in backwards.
+        self.nodes.iter().enumerate().rev().map(|(index, node)| (node.name.as_str(), index)).collect()
     }
 
     /// Joins relative paths to the program's directory, so that nothing later depends on the working directory.

@@ -39,8 +39,8 @@ pub struct Binding {
     pub import: String,
     /// How the guest holds the handles.
     pub style: EdgeStyle,
-    /// The part of the interface that the caller imports.
-    pub interface: Interface,
+    /// The part of the interface that the caller imports. Nodes of one component share it.
+    pub interface: Arc<Interface>,
     /// The handles. A plain import has exactly one, with exactly one target.
     pub handles: Vec<BoundHandle>,
 }
@@ -76,7 +76,7 @@ pub(super) fn link(program: Program, mut problems: Problems) -> Result<Linked, P
             check_methods(&program, node, component, &mut problems);
         }
     }
-    let mut binder = Binder { program: &program, components: &components, problems: &mut problems };
+    let mut binder = Binder::new(&program, &components, &mut problems);
     let bindings = (0..program.nodes.len()).map(|node| binder.bind_node(node)).collect();
     problems.into_result_with(|warnings| Linked {
         components: components.into_iter().flatten().collect(),

@@ -54,14 +54,15 @@ pub(super) fn parse(
     let mut problems = Problems::new(&source);
 
     let (root, errors) = DeTable::parse_recoverable(&text);
-    let mut line = None;
+    let mut last: Option<usize> = None;
     for error in &errors {
         // One slip makes the parser stumble on the same line again; only the first is of use.
-        let start = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count());
-        if start.is_none() || start != line {
+        let start = error.span().map(|span| span.start.min(text.len()));
+        let is_same_line = start.zip(last).is_some_and(|(a, b)| !text.as_bytes()[a.min(b)..a.max(b)].contains(&b'\n'));
+        if !is_same_line {
             problems.push(syntax_problem(error, &text));
         }
-        line = start;
+        last = start;
     }
     // A table with a doubled key is whole but for that key; after any other error the rest of the text may be anything.
     if problems.problems.iter().any(|problem| problem.code == "syntax") {

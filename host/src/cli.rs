@@ -1,6 +1,7 @@
 //! The command line: one verb a file. Nothing below this module prints, exits or reads the environment.
 
 mod build;
+mod cache;
 mod caches;
 mod call;
 mod check;
@@ -51,6 +52,7 @@ enum Verb {
     Build(build::Args),
     Graph(graph::Args),
     Inspect(inspect::Args),
+    Cache(cache::Args),
     Proto(proto::Args),
     New(new::Args),
     Doctor(doctor::Args),
@@ -102,6 +104,7 @@ pub fn main() -> ExitCode {
         Verb::Build(args) => build::run(&args, &screen),
         Verb::Graph(args) => graph::run(&args, &screen),
         Verb::Inspect(args) => inspect::run(&args, &screen),
+        Verb::Cache(args) => cache::run(&args, &screen),
         Verb::Proto(args) => proto::run(&args, &screen),
         Verb::New(args) => new::run(&args, &screen),
         Verb::Doctor(args) => doctor::run(&args, &screen),

@@ -36,6 +36,7 @@ fn every_verb_has_help_that_says_what_it_does() {
         "build",
         "graph",
         "inspect",
+        "cache",
         "new",
         "schema",
         "completions",

@@ -26,7 +26,7 @@ pub(super) fn build(args: &ProgramArgs, log_dir: Option<&Path>, screen: &Screen)
         log_dir,
         // The output of this process may go to a file among the source.
         own_files: [FileId::of(stdout()), FileId::of(stderr())].into_iter().flatten().collect(),
-        environment: &environment(screen),
+        environment: &environment(screen)?,
     };
     Ok(Watch::build(&setting, &Watching { screen, builds: Builds::new(screen), outputs: None })?)
 }

@@ -30,9 +30,11 @@ mod file;
 mod graph;
 mod handle;
 mod link;
+mod lock;
 mod lower;
 mod overrides;
 mod parse;
+mod policy;
 mod problem;
 mod source;
 
@@ -44,10 +46,11 @@ use std::time::Duration;
 pub use builder::NodeHandle;
 pub use check::{NAME_RULE, is_name};
 pub use colocation::Colocation;
-pub use file::schema;
+pub use file::{policy_schema, schema};
 pub use graph::{Graph, GraphEdge, GraphNode};
 pub use handle::Handle;
 pub use link::{Binding, BoundHandle, BoundTarget, Linked};
+pub use lock::{LockError, Locked, LockedNode, lock};
 pub use lp_base::plan::EdgeStyle;
 use lp_base::words::Digest;
 pub use lp_base::words::{
@@ -57,6 +60,7 @@ pub use lp_base::words::{
     format_bytes, parse_duration,
 };
 pub use overrides::{Override, OverrideError};
+pub use policy::Policy;
 pub use problem::{Location, PROBLEMS_MAX, Problem, Problems, RULES, Severity};
 use source::Source;
 
@@ -87,6 +91,8 @@ pub struct Program {
     pub ceilings: Limits,
     /// The limits of whoever runs the program, which no node may exceed either.
     pub operator_ceilings: Limits,
+    /// What whoever runs the program allows it to ask for.
+    pub policy: Policy,
     /// Whether worker processes must be hardened.
     pub hardening: Hardening,
     source: Source,
@@ -138,8 +144,8 @@ impl Program {
         Program::load_within(path, overrides, None)
     }
 
-    /// The same under the limits in the file at `operator`: a table `[limits]` as a program has it, of someone who runs
-    /// other people's programs.
+    /// The same under the policy in the file at `operator`, of someone who runs other people's programs: what they may
+    /// ask for, and `[limits]` as a program has them.
     pub fn load_within(path: &Path, overrides: &[Override], operator: Option<&Path>) -> Result<Program, Problems> {
         let draft = Draft::read(path, overrides, operator)?;
         draft.problems.into_result(draft.program)
@@ -219,10 +225,9 @@ impl Linked {
         Linked::load_within(path, overrides, None)
     }
 
-    /// The same under the limits of an operator, as [`Program::load_within`].
+    /// The same under the policy of an operator, as [`Program::load_within`].
     pub fn load_within(path: &Path, overrides: &[Override], operator: Option<&Path>) -> Result<Linked, Problems> {
-        let draft = Draft::read(path, overrides, operator)?;
-        link::link(draft.program, draft.problems)
+        Draft::read(path, overrides, operator)?.link()
     }
 
     /// The program with its components and nothing bound: what it takes to compile them. Whether they fit together is not
@@ -232,18 +237,34 @@ impl Linked {
     }
 }
 
-/// A program read from a file as far as its mistakes allow, and those mistakes.
-struct Draft {
-    program: Program,
-    problems: Problems,
+/// A program read from a file as far as its mistakes allow, and those mistakes: for looking at a program that may not be
+/// able to run.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// The program, without what could not be read.
+    pub program: Program,
+    /// What is wrong with the file. Components are not looked at.
+    pub problems: Problems,
 }
 
 impl Draft {
-    fn read(path: &Path, overrides: &[Override], operator: Option<&Path>) -> Result<Draft, Problems> {
+    /// Reads the program file at `path`, as [`Program::load_within`] does.
+    ///
+    /// # Errors
+    /// If no part of the file can be relied on: it can't be read, or is not TOML.
+    pub fn read(path: &Path, overrides: &[Override], operator: Option<&Path>) -> Result<Draft, Problems> {
         let (file, source, mut problems) = parse::parse(path, overrides, operator)?;
-        let mut program = lower::lower(file, path, source, &mut problems);
+        let mut program = lower::lower(file, path, operator, source, &mut problems);
         program.make_absolute();
         check::check(&program, &mut problems);
         Ok(Draft { program, problems })
+    }
+
+    /// Reads and links the components, as [`Linked::load`] does.
+    ///
+    /// # Errors
+    /// If the file has mistakes, or its components don't fit together: all of it.
+    pub fn link(self) -> Result<Linked, Problems> {
+        link::link(self.program, self.problems)
     }
 }

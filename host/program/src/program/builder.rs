@@ -10,7 +10,7 @@ use lp_base::words::Digest;
 use super::source::Source;
 use super::{
     Access, Clock, Colocation, ColocationMode, Handle, Hardening, HttpGrant, Limit, Limits, NetworkGrant, Node,
-    PathGrant, Pick, Program, Random, Restart, Retry, Sandbox, SecretSource, WhenFull,
+    PathGrant, Pick, Policy, Program, Random, Restart, Retry, Sandbox, SecretSource, WhenFull,
 };
 
 /// A reference to a node, to be given to the nodes that shall call it.
@@ -34,6 +34,7 @@ impl Program {
             message_bytes_max: Program::MESSAGE_BYTES_MAX,
             ceilings: Limits::default(),
             operator_ceilings: Limits::default(),
+            policy: Policy::default(),
             hardening: Hardening::default(),
             source: Source::default(),
         }

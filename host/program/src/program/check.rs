@@ -2,6 +2,7 @@
 
 mod colocations;
 mod limits;
+mod policy;
 mod sandbox;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -10,6 +11,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use lp_base::suggest;
+pub(super) use policy::check_paths;
 
 use super::problem::{Problem, Problems};
 use super::source::{NodePlace, Place};
@@ -39,6 +41,7 @@ pub(super) fn check(program: &Program, problems: &mut Problems) {
         check.listen(&mut listening);
     }
     colocations::check(program, &nodes, problems);
+    policy::check_totals(program, problems);
 }
 
 /// Whether `name` can be the name of a program, a node or a handle.
@@ -79,6 +82,7 @@ impl NodeCheck<'_> {
         self.handles();
         self.inputs();
         self.sandbox();
+        self.policy();
     }
 
     fn span(&self, place: NodePlace) -> Option<Range<usize>> {

@@ -32,6 +32,7 @@ pub const RULES: &[(&str, &str)] = &[
     ("duplicate-name", "a name is given once"),
     ("empty-colocation", "a colocation has at least one node"),
     ("empty-group", "a handle reaches at least one node"),
+    ("forbidden", "a program asks for nothing that the operator's policy does not allow"),
     ("group-handle", "a plain import is served by a handle of one node"),
     ("guest-dir", "a guest's path of a directory or file is absolute and plain"),
     ("handle-nodes", "a handle has either `node` or `nodes`"),
@@ -46,10 +47,10 @@ pub const RULES: &[(&str, &str)] = &[
     ("no-courier", "a node that listens exports an interface to call"),
     ("no-nodes", "a program has a node"),
     ("no-program", "the program file can be read"),
-    ("no-limits", "the file of an operator's limits can be read"),
+    ("no-policy", "the file of an operator's policy can be read"),
     ("no-run", "a component with `run = true` has an entry point"),
     ("not-a-component", "the file of a component is a valid component"),
-    ("over-ceiling", "a node asks for no more than its ceilings allow"),
+    ("over-ceiling", "nodes ask for no more than their ceilings allow"),
     ("replicas", "the number of replicas is within what can be run"),
     ("shared-restart", "only a colocation of processes has restarts of its own"),
     ("small-limit", "a node's limits have room for what its component starts with"),
@@ -172,6 +173,11 @@ impl Problems {
         problems.into_iter().for_each(|problem| self.push(problem));
     }
 
+    /// Whether the program can't run.
+    pub fn has_errors(&self) -> bool {
+        self.problems.iter().any(|problem| problem.severity == Severity::Error)
+    }
+
     /// Whether no further problem will be shown, so that looking for more of them is of no use.
     pub(super) fn is_full(&self) -> bool {
         self.problems.len() >= PROBLEMS_MAX && self.problems.iter().all(|problem| problem.severity == Severity::Error)
@@ -213,7 +219,7 @@ impl Problems {
 
     /// What `make` makes of the warnings if nothing is an error, else the problems in the order of the text.
     pub(super) fn into_result_with<T>(self, make: impl FnOnce(Problems) -> T) -> Result<T, Problems> {
-        let is_error = self.problems.iter().any(|problem| problem.severity == Severity::Error);
+        let is_error = self.has_errors();
         let problems = self.in_order();
         if is_error { Err(problems) } else { Ok(make(problems)) }
     }

@@ -22,7 +22,7 @@ pub(super) fn build(args: &ProgramArgs, log_dir: Option<&Path>, screen: &Screen)
     let setting = Setting {
         file: &args.program,
         overrides: &args.overrides,
-        limits: args.limits.as_deref(),
+        policy: args.policy.as_deref(),
         log_dir,
         // The output of this process may go to a file among the source.
         own_files: [FileId::of(stdout()), FileId::of(stderr())].into_iter().flatten().collect(),

@@ -225,7 +225,8 @@ impl<'a> Binder<'a> {
 
     /// A handle resource is one replica, so there is nothing to pick.
     fn check_picks(&mut self, node: &Node, bindings: &[Binding]) {
-        let serving = |style| -> HashSet<&str> { bound_names(bindings.iter().filter(|binding| binding.style == style)) };
+        let serving =
+            |style| -> HashSet<&str> { bound_names(bindings.iter().filter(|binding| binding.style == style)) };
         let (of_handles, plain) = (serving(EdgeStyle::Handles), serving(EdgeStyle::Plain));
         for handle in node.handles.iter().filter(|handle| handle.pick != Pick::RoundRobin) {
             if of_handles.contains(handle.name.as_str()) && !plain.contains(handle.name.as_str()) {

@@ -8,7 +8,7 @@ use wasmtime::{Result, StoreContextMut};
 use wasmtime_wasi_config::WasiConfig;
 
 use super::state::State;
-use super::{Kind, files, sockets};
+use super::{Kind, errors, files, sockets};
 
 /// Adds functions to a linker.
 type Add = fn(&mut Linker<State>) -> Result<()>;
@@ -32,7 +32,7 @@ fn add_bundle(linker: &mut Linker<State>, bundle: Bundle, component: &Component,
     match bundle {
         Bundle::Wasi02 => {
             wasmtime_wasi::p2::add_to_linker_async(linker)?;
-            replace(linker, &[files::p2::add_to_linker, sockets::add_p2_to_linker])
+            replace(linker, &[errors::add_p2_to_linker, files::p2::add_to_linker, sockets::add_p2_to_linker])
         }
         Bundle::Wasi03 => {
             wasmtime_wasi::p3::add_to_linker(linker)?;

@@ -5,6 +5,7 @@
 
 mod clock;
 mod denials;
+mod errors;
 mod files;
 mod host;
 mod http;

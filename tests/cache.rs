@@ -168,3 +168,64 @@ fn a_file_that_is_no_key_is_neither_used_nor_replaced() {
         assert!(read(&cached.entries()[0]) == before);
     }
 }
+
+#[test]
+fn a_cache_keeps_no_more_than_it_may() {
+    let cached = Cached::new();
+    cached.run();
+    let sizes = || cached.entries().iter().map(|entry| read(entry).len()).sum::<usize>();
+    let (both, entries) = (sizes(), cached.entries());
+    entries.iter().for_each(|entry| std::fs::remove_file(entry).expect("it can be removed"));
+    let run = |bytes_max: &str| {
+        let output = cached.command().env("LP_HOST_CACHE_MAX", bytes_max).output().expect("the binary runs");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{stderr}");
+    };
+    run(&format!("{both}B"));
+    assert_eq!(cached.entries(), entries);
+    entries.iter().for_each(|entry| std::fs::remove_file(entry).expect("it can be removed"));
+    run(&format!("{}B", both - 1));
+    assert_eq!(cached.entries().len(), 1);
+    // A program runs where nothing can be kept, too.
+    cached.entries().iter().for_each(|entry| std::fs::remove_file(entry).expect("it can be removed"));
+    run("0B");
+    assert_eq!((cached.entries().len(), cached.files().len()), (0, 1), "{:?}", cached.files());
+    let output = cached.command().env("LP_HOST_CACHE_MAX", "2GB").output().expect("the binary runs");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("`LP_HOST_CACHE_MAX` is `2GB`, which is not a size"), "{stderr}");
+}
+
+#[test]
+fn a_cache_is_shown_and_cleared() {
+    let cached = Cached::new();
+    let cache = |words: &[&str]| {
+        let mut command = Command::new(crate::host::BINARY);
+        command.arg("cache").args(words).env("LP_HOST_CACHE", cached.dir()).env_remove("LP_HOST_CACHE_MAX");
+        let output = command.output().expect("the binary runs");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{stderr}");
+        (String::from_utf8_lossy(&output.stdout).into_owned(), stderr)
+    };
+    let json = |words: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&cache(&[words, &["--format", "json"]].concat()).0).expect("it is JSON")
+    };
+    assert_eq!(json(&[])["entries"], 0);
+    assert!(!cached.dir().exists(), "looking at a cache makes none");
+    cached.run();
+    let bytes: usize = cached.entries().iter().map(|entry| read(entry).len()).sum();
+    let shown = json(&[]);
+    assert_eq!((&shown["entries"], &shown["bytes"]), (&2.into(), &bytes.into()));
+    assert_eq!(shown["bytes_max"], 2_u64 << 30);
+    let text = cache(&[]).0;
+    assert!(text.contains("\ncompiled: 2 components\n") && text.ends_with(" of at most 2GiB\n"), "{text}");
+    // What lp-host did not put there stays, whatever its name.
+    let theirs = cached.dir().join("notes.cwasm");
+    std::fs::write(&theirs, "theirs").expect("it can be written");
+    let cleared = json(&["clear"]);
+    assert_eq!((&cleared["entries_deleted"], &cleared["bytes_deleted"]), (&2.into(), &bytes.into()));
+    assert_eq!(cached.files(), [cached.dir().join("key"), theirs]);
+    assert!(cache(&["clear"]).1.contains("deleted 0 components (0 B)"));
+    cached.run();
+    assert_eq!(json(&[])["entries"], 2);
+}

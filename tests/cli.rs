@@ -4,10 +4,11 @@
 
 mod build;
 mod handles;
+mod lock;
 mod new;
 mod read;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::config::check_text;
@@ -16,7 +17,7 @@ use crate::host;
 /// `lp-host` with the words of a command line, in a directory.
 fn command(dir: &Path, line: &str) -> Command {
     let mut command = Command::new(host::BINARY);
-    command.args(line.split_whitespace()).current_dir(dir).env("NO_COLOR", "1");
+    command.args(line.split_whitespace()).current_dir(dir).env("NO_COLOR", "1").env_remove("COLUMNS");
     command
 }
 
@@ -40,6 +41,10 @@ fn shown(line: &str, output: &Output) -> String {
 /// Runs the lines in the directory and compares their screens with `cli/NAME.txt`.
 fn check(dir: &Path, name: &str, lines: &[&str]) {
     let screens: Vec<_> = lines.iter().map(|line| screen(dir, line)).collect();
-    let expected = Path::new(env!("CARGO_MANIFEST_DIR")).join("cli").join(name).with_extension("txt");
-    check_text(&screens.join("\n"), &expected);
+    check_text(&screens.join("\n"), &expected(name));
+}
+
+/// The file with the screens of that name.
+fn expected(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("cli").join(name).with_extension("txt")
 }

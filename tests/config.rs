@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use lp_host::lower;
 use lp_host::plan::LaunchType;
 use lp_host::program::{
     Access, Clock, Colocation, Handle, Hardening, Limit, Linked, Node, Override, Pick, Program, RULES, Random, Restart,
-    SecretSource, schema,
+    SecretSource, policy_schema, schema,
 };
 use snapbox::Data;
 use tempfile::TempDir;
@@ -31,6 +32,9 @@ pub(crate) fn sandbox() -> TempDir {
         fs::copy(&file, dir.path().join(file.file_name().expect("a file name"))).expect("a writable directory");
     }
     fs::write(dir.path().join("text.wasm"), "not WebAssembly").expect("a writable directory");
+    fs::create_dir_all(dir.path().join("shared/out")).expect("a writable directory");
+    symlink("/", dir.path().join("shared/link")).expect("a writable directory");
+    symlink("../policy.toml", dir.path().join("shared/linked.toml")).expect("a writable directory");
     dir
 }
 
@@ -236,4 +240,6 @@ fn a_program_built_in_rust_is_checked_by_the_same_rules() {
 fn the_schema_describes_every_key() {
     let schema = serde_json::to_string_pretty(&schema()).expect("a schema is JSON");
     check_text(&schema, &folder("").join("schema.json"));
+    let schema = serde_json::to_string_pretty(&policy_schema()).expect("a schema is JSON");
+    check_text(&schema, &folder("").join("policy-schema.json"));
 }

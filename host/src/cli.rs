@@ -1,6 +1,7 @@
 //! The command line: one verb a file. Nothing below this module prints, exits or reads the environment.
 
 mod build;
+mod cache;
 mod caches;
 mod call;
 mod check;
@@ -10,6 +11,7 @@ mod doctor;
 mod graph;
 mod guard;
 mod inspect;
+mod lock;
 mod logs;
 mod new;
 mod proto;
@@ -28,7 +30,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use lp_program::program::{Linked, Override, Problems, Program};
+use lp_program::program::{Draft, Linked, Override, Problems, Program};
 use screen::Screen;
 
 /// Runs distributed programs made of sandboxed WebAssembly components.
@@ -53,6 +55,8 @@ enum Verb {
     Build(build::Args),
     Graph(graph::Args),
     Inspect(inspect::Args),
+    Lock(lock::Args),
+    Cache(cache::Args),
     Proto(proto::Args),
     New(new::Args),
     Doctor(doctor::Args),
@@ -70,23 +74,29 @@ enum Verb {
 struct ProgramArgs {
     /// The program file, such as `program.toml`
     program: PathBuf,
-    /// Change a value of the program file, such as `nodes.worker.replicas=8`
+    /// Replace a value of the program file, such as `nodes.worker.replicas=8`. A table is replaced as a whole, and `null`
+    /// removes a key, as in `nodes.worker.sandbox=null`
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<Override>,
-    /// Hold every node to the `[limits]` of this file as well, whatever the program says
-    #[arg(long = "limits", value_name = "FILE")]
-    limits: Option<PathBuf>,
+    /// Hold the program to the policy in this file: what it may ask for at most, whatever it says itself
+    #[arg(long, value_name = "FILE", visible_alias = "limits")]
+    policy: Option<PathBuf>,
 }
 
 impl ProgramArgs {
     /// Reads and checks the program.
     fn load(&self) -> Result<Program, Problems> {
-        Program::load_within(&self.program, &self.overrides, self.limits.as_deref())
+        Program::load_within(&self.program, &self.overrides, self.policy.as_deref())
+    }
+
+    /// Reads the program as far as its mistakes allow.
+    fn draft(&self) -> Result<Draft, Problems> {
+        Draft::read(&self.program, &self.overrides, self.policy.as_deref())
     }
 
     /// Reads, checks and links the program.
     fn link(&self) -> Result<Linked, Problems> {
-        Linked::load_within(&self.program, &self.overrides, self.limits.as_deref())
+        Linked::load_within(&self.program, &self.overrides, self.policy.as_deref())
     }
 }
 
@@ -105,6 +115,8 @@ pub fn main() -> ExitCode {
         Verb::Build(args) => build::run(&args, &screen),
         Verb::Graph(args) => graph::run(&args, &screen),
         Verb::Inspect(args) => inspect::run(&args, &screen),
+        Verb::Lock(args) => lock::run(&args, &screen),
+        Verb::Cache(args) => cache::run(&args, &screen),
         Verb::Proto(args) => proto::run(&args, &screen),
         Verb::New(args) => new::run(&args, &screen),
         Verb::Doctor(args) => doctor::run(&args, &screen),

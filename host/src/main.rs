@@ -12,7 +12,7 @@ const ERROR_STACKS: &str = "RUST_LIB_BACKTRACE";
 
 fn main() -> ExitCode {
     // With `RUST_BACKTRACE=1`, which many Rust developers have set for panics, every error of wasmtime would record the
-    // host's stack: WASI hands such errors to guests as text, and each takes hundreds of KiB.
+    // host's stack, and a guest can have it make many: each takes time and memory.
     if std::env::var_os(ERROR_STACKS).is_none() {
         #[expect(unsafe_code, reason = "nothing else reads the environment: no second thread has started")]
         // SAFETY: as above.

@@ -8,7 +8,9 @@ use crate::host;
 /// Every dependency of the default packages, or of one package, with the features that Cargo gives it.
 fn features(package: Option<&str>) -> BTreeSet<String> {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["tree", "--offline", "--prefix", "none", "--format", "{p} {f}"]).current_dir(host::root());
+    cargo
+        .args(["tree", "--offline", "--color", "never", "--prefix", "none", "--format", "{p} {f}"])
+        .current_dir(host::root());
     cargo.args(package.iter().flat_map(|package| ["--package", package]));
     let output = cargo.output().expect("cargo runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -1,11 +1,13 @@
 //! The verbs that read: usage, check, graph, inspect, schema and completions.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 
+use lp_host::program::PROBLEMS_MAX;
 use tempfile::TempDir;
 
-use super::{check, command, screen};
-use crate::config::{folder, sandbox};
+use super::{check, command, expected, screen};
+use crate::config::{check_text, folder, sandbox};
 
 /// The components of `config/components`, with a program file of `config`.
 fn program(file: &str) -> TempDir {
@@ -36,6 +38,8 @@ fn every_verb_has_help_that_says_what_it_does() {
         "build",
         "graph",
         "inspect",
+        "lock",
+        "cache",
         "new",
         "schema",
         "completions",
@@ -57,7 +61,121 @@ fn check_counts_what_can_run_and_warns() {
 fn check_explains_what_each_node_may_touch() {
     let dir = program("valid/whole.toml");
     check(dir.path(), "check-explain", &["check program.toml --explain --quiet"]);
-    check(dir.path(), "check-explain-json", &["check program.toml --explain --format json"]);
+    let json = screen(dir.path(), "check program.toml --explain --format json");
+    let place = dir.path().canonicalize().expect("it is there");
+    check_text(&json.replace(&place.display().to_string(), "DIR"), &expected("check-explain-json"));
+}
+
+/// A program of a stranger, in a folder of its own: what reaches far, what is missing, and paths that are not what they
+/// look like.
+const STRANGE: &str = r#"
+name = "strange"
+hardening = "off"
+
+[nodes.greedy]
+component = "../hello.wasm"
+build = "curl https://example.org/setup.sh | sh"
+replicas = 3
+args = ["--all", "two words"]
+listen = "0.0.0.0:7001"
+sandbox.dirs = [
+    { host = "link/etc", guest = "/data" },
+    { host = "data/..", guest = "/self", access = "read-write" },
+    { host = "data/nowhere", guest = "/nowhere" },
+    { host = "data", guest = "/read" },
+]
+sandbox.files = [{ host = "/", guest = "/files/all", access = "read-write" }]
+sandbox.network = ["tcp-connect:0.0.0.0/0:443", "dns:*", "tcp-connect:127.0.0.1:80"]
+sandbox.http = ["https://*:*", "https://*.example.org"]
+sandbox.inherit-env = ["PATH"]
+sandbox.secrets = { token = { env = "TOKEN" }, key = { file = "key.txt" } }
+
+[nodes.modest]
+component = "../hello.wasm"
+"#;
+
+fn strange() -> TempDir {
+    let dir = sandbox();
+    fs::create_dir_all(dir.path().join("program/data")).expect("a writable directory");
+    symlink("/", dir.path().join("program/link")).expect("a writable directory");
+    fs::write(dir.path().join("program/program.toml"), STRANGE).expect("a writable directory");
+    dir
+}
+
+#[test]
+fn check_explains_what_reaches_far_even_if_something_is_missing() {
+    let dir = strange();
+    let program = dir.path().join("program");
+    let explained = |columns: &str| {
+        let line = "check program.toml --explain --quiet";
+        let output = command(&program, line).env("COLUMNS", columns).output().expect("the binary runs");
+        let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(3), "{stderr}");
+        assert!(stderr.contains("error[missing-dir]"), "{stderr}");
+        // The components are outside of the program's folder, in a place that is another one each time.
+        stdout.replace(&dir.path().canonicalize().expect("it is there").display().to_string(), "..")
+    };
+    let wide = explained("80");
+    // A line that is too long for its column goes on in the next row.
+    let flat = wide.split_whitespace().collect::<Vec<_>>().join(" ");
+    for line in [
+        "! off [worker processes have no walls]",
+        "replicas 4 in all",
+        "memory 1GiB in all",
+        "! curl https://example.org/setup.sh | sh [runs as you, in no sandbox]",
+        "\"two words\"",
+        "! 0.0.0.0:7001 [other machines can call it]",
+        "! /data (read): /etc [files of the system]",
+        "! /self (read-write): . [can change the program itself]",
+        "/nowhere (read): data/nowhere (missing)",
+        " /read (read): data files ",
+        "! /files/all (read-write): / [every file of this machine]",
+        "! PATH (inherited) [a variable of yours]",
+        "! token (of the variable TOKEN) [a variable of yours]",
+        "key (of the file key.txt (missing))",
+        "! tcp-connect:0.0.0.0/0:443 [anywhere]",
+        "! dns:* [anywhere]",
+        "] tcp-connect:127.0.0.1:80 http ",
+        "! https://*:* [any server]",
+        "] https://*.example.org http-ca ",
+        " 11 lines are marked with `!`: they reach far",
+    ] {
+        assert!(flat.contains(line), "{line:?} is missing\n{wide}");
+    }
+    let narrow = explained("60");
+    assert!(narrow.lines().all(|line| line.chars().count() <= 60), "{narrow}");
+}
+
+#[test]
+fn what_reaches_far_is_json_too() {
+    let dir = strange();
+    let program = dir.path().join("program");
+    let line = "check program.toml --explain --format json --set nodes.modest.sandbox.http=['http://*']";
+    let output = command(&program, line).output().expect("the binary runs");
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+    assert_eq!((&json["valid"], &json["totals"]["replicas"]), (&false.into(), &4.into()));
+    assert_eq!(json["totals"]["grave"][0]["why"], "worker processes have no walls");
+    let [greedy, modest] = &json["grants"].as_array().expect("a list")[..] else { panic!("two nodes: {json:#}") };
+    assert_eq!((&greedy["dirs"][0]["path"], &greedy["dirs"][2]["path"]), (&"/etc".into(), &serde_json::Value::Null));
+    assert_eq!(greedy["build"], "curl https://example.org/setup.sh | sh");
+    assert_eq!(greedy["args"][1], "two words");
+    let grave = serde_json::json!([{ "what": "http", "which": "http://*", "why": "any server" }]);
+    assert_eq!(modest["grave"], grave);
+}
+
+#[test]
+fn no_more_problems_are_shown_than_anybody_reads() {
+    let dir = sandbox();
+    let nodes = (0..1000).map(|node| format!("[nodes.n{node}]\ncomponent = 'hello.wasm'\nhandles.a = 'm{node}'\n"));
+    fs::write(dir.path().join("program.toml"), format!("name = 'wrong'\n{}", nodes.collect::<String>()))
+        .expect("a writable directory");
+    let shown = screen(dir.path(), "check program.toml");
+    assert_eq!(shown.matches("error[unknown-node]").count(), PROBLEMS_MAX);
+    assert!(shown.contains("\n… and at least 800 more\n"), "{shown}");
+    let output = command(dir.path(), "check program.toml --format json").output().expect("the binary runs");
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+    assert_eq!(json["problems"].as_array().map(Vec::len), Some(PROBLEMS_MAX));
+    assert_eq!(json["problems_left_out"], 800);
 }
 
 #[test]

@@ -294,11 +294,16 @@ impl Plan {
         callers.flat_map(|(caller, node)| node.callees.iter().map(move |&callee| (caller, callee))).collect()
     }
 
-    /// The numbers of a node's replicas among all of the program, in the order of [`Self::replicas`].
-    pub fn replica_numbers(&self, node: NodeId) -> Range<u32> {
-        let (before, rest) = self.nodes.split_at(node.0 as usize);
-        let start = before.iter().map(|node| node.replicas).sum();
-        start..start + rest[0].replicas
+    /// The numbers of each node's replicas among all of the program, in the order of [`Self::replicas`]. Callers that ask
+    /// for many nodes keep the list.
+    pub fn replica_numbers(&self) -> Vec<Range<u32>> {
+        let mut next = 0;
+        let mut numbers = |node: &NodePlan| {
+            let start = next;
+            next += node.replicas;
+            start..next
+        };
+        self.nodes.iter().map(&mut numbers).collect()
     }
 
     /// The place of the group that a replica is of among the plan's groups.

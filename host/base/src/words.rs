@@ -26,4 +26,4 @@ pub use sandbox::{
     Access, Addresses, Authorities, BadAuthorities, BadHost, BadHttpGrant, BadNetworkGrant, BadTimestamp, Clock, Host,
     HostPattern, HttpGrant, NetworkGrant, NetworkUse, Origin, PathGrant, Random, Sandbox, SecretSource, Timestamp,
 };
-pub use units::{DurationText, SizeText, format_bytes, format_millis, parse_duration};
+pub use units::{DurationText, SizeText, format_bytes, format_millis, parse_duration, parse_size};

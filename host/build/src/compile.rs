@@ -30,7 +30,7 @@ pub(crate) fn fill_cache(program: &Program, nodes: &[&Node], shell: &Shell<'_>) 
 
 fn open_cache(shell: &Shell<'_>) -> Option<CompileCache> {
     match CompileCache::open(shell.environment().cache_dir.as_deref()?, &Scheduler::default()) {
-        Ok(cache) => Some(cache),
+        Ok(cache) => Some(cache.bounded(shell.environment().cache_bytes_max)),
         Err(error) => {
             shell.observer().note(Note::NoCache(error));
             None

@@ -13,6 +13,8 @@ pub struct Environment {
     pub tools_dir: Option<PathBuf>,
     /// The folder of compiled components; `None` if they are not kept.
     pub cache_dir: Option<PathBuf>,
+    /// How many bytes of compiled components are kept.
+    pub cache_bytes_max: u64,
     /// Whether Cargo is asked for colours, which it would leave out by itself: it prints to a pipe.
     pub cargo_coloured: bool,
     /// Whether Cargo runs this process. Then `RUSTUP_TOOLCHAIN` names the toolchain that built it, which is not for builds.

@@ -38,8 +38,8 @@ pub struct Setting<'a> {
     pub file: &'a Path,
     /// What replaces values of that file.
     pub overrides: &'a [Override],
-    /// A file with limits that hold beside those of the program.
-    pub limits: Option<&'a Path>,
+    /// The file with the policy to which whoever runs the program holds it.
+    pub policy: Option<&'a Path>,
     /// Where the run will write the output of its replicas, which are no changes.
     pub log_dir: Option<&'a Path>,
     /// Files that this process writes to, which are no changes either.
@@ -50,11 +50,11 @@ pub struct Setting<'a> {
 
 impl Setting<'_> {
     fn load(&self) -> Result<Program, Problems> {
-        Program::load_within(self.file, self.overrides, self.limits)
+        Program::load_within(self.file, self.overrides, self.policy)
     }
 
     fn link(&self) -> Result<Linked, Problems> {
-        Linked::load_within(self.file, self.overrides, self.limits)
+        Linked::load_within(self.file, self.overrides, self.policy)
     }
 }
 

@@ -14,6 +14,7 @@ mod wit;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use compat::{Mismatch, handles_mismatch, mismatch};
 pub use description::{DescriptionError, describe, described};
@@ -75,14 +76,15 @@ pub enum ImportKind {
     Unserved(Unserved),
     /// An interface, or a type of the world, that only names types: there is nothing to call.
     Types,
-    /// An interface of another node, called through a handle of one node.
-    Courier(Interface),
+    /// An interface of another node, called through a handle of one node. Shared, because each node of the component is
+    /// bound by it.
+    Courier(Arc<Interface>),
     /// The interface that is derived from a courier interface for handles of many nodes.
     Handles {
         /// The full name of the courier interface that this one is derived from.
         base: String,
         /// The methods of the resource, without its own name and without the `self` parameter.
-        interface: Interface,
+        interface: Arc<Interface>,
     },
     /// Something that the host can't give, with the reason, such as `is a function of the world`.
     Unsupported(String),

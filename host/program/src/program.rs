@@ -31,14 +31,16 @@ mod file;
 mod graph;
 mod handle;
 mod link;
+mod lock;
 mod lower;
 mod overrides;
 mod parse;
+mod policy;
 mod problem;
 mod source;
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -47,10 +49,11 @@ pub use builder::NodeHandle;
 pub use check::{NAME_RULE, is_name};
 pub use colocation::Colocation;
 pub use double::{Answer, Double};
-pub use file::schema;
+pub use file::{policy_schema, schema};
 pub use graph::{Graph, GraphEdge, GraphNode};
 pub use handle::Handle;
 pub use link::{Binding, BoundHandle, BoundTarget, Linked};
+pub use lock::{LockError, Locked, LockedNode, lock};
 pub use lp_base::plan::EdgeStyle;
 use lp_base::words::Digest;
 pub use lp_base::words::{
@@ -61,7 +64,8 @@ pub use lp_base::words::{
 };
 pub use overrides::{Override, OverrideError};
 use parse::Overlay;
-pub use problem::{Location, Problem, Problems, RULES, Severity, TEST_RULES};
+pub use policy::Policy;
+pub use problem::{Location, PROBLEMS_MAX, Problem, Problems, RULES, Severity, TEST_RULES};
 use source::Source;
 pub use tests::{
     Expectation, Expected, Grant, NodeState, ProgramOutcome, ScriptCall, TESTS_SUFFIX, Test, TestFile, tests_schema,
@@ -71,6 +75,9 @@ pub use tests::{
 pub const REPLICAS_MAX: u32 = 10_000;
 /// The longest name of a node, a handle, a colocation or a program.
 pub const NAME_BYTES_MAX: usize = 64;
+
+/// The places of nodes by their names.
+type NodesByName<'p> = HashMap<&'p str, usize>;
 
 /// A program: named nodes, and for each the handles it holds.
 #[derive(Debug, Clone)]
@@ -91,6 +98,8 @@ pub struct Program {
     pub ceilings: Limits,
     /// The limits of whoever runs the program, which no node may exceed either.
     pub operator_ceilings: Limits,
+    /// What whoever runs the program allows it to ask for.
+    pub policy: Policy,
     /// Whether worker processes must be hardened.
     pub hardening: Hardening,
     source: Source,
@@ -146,10 +155,10 @@ impl Program {
         Program::load_within(path, overrides, None)
     }
 
-    /// The same under the limits in the file at `operator`: a table `[limits]` as a program has it, of someone who runs
-    /// other people's programs.
+    /// The same under the policy in the file at `operator`, of someone who runs other people's programs: what they may
+    /// ask for, and `[limits]` as a program has them.
     pub fn load_within(path: &Path, overrides: &[Override], operator: Option<&Path>) -> Result<Program, Problems> {
-        let draft = Draft::read(path, overrides, operator, None)?;
+        let draft = Draft::read(path, overrides, operator)?;
         draft.problems.into_result(draft.program)
     }
 
@@ -175,6 +184,12 @@ impl Program {
             limit => limit.default(),
         };
         node.limits.get(limit).or_else(|| [default, self.ceiling(limit)].into_iter().flatten().min())
+    }
+
+    /// The place of each node by its name; of several of one name, the first.
+    fn nodes_by_name(&self) -> NodesByName<'_> {
+        // The last of several wins, so they come in backwards.
+        self.nodes.iter().enumerate().rev().map(|(index, node)| (node.name.as_str(), index)).collect()
     }
 
     /// Joins relative paths to the program's directory, so that nothing later depends on the working directory.
@@ -225,10 +240,9 @@ impl Linked {
         Linked::load_within(path, overrides, None)
     }
 
-    /// The same under the limits of an operator, as [`Program::load_within`].
+    /// The same under the policy of an operator, as [`Program::load_within`].
     pub fn load_within(path: &Path, overrides: &[Override], operator: Option<&Path>) -> Result<Linked, Problems> {
-        let draft = Draft::read(path, overrides, operator, None)?;
-        link::link(draft.program, draft.problems)
+        Draft::read(path, overrides, operator)?.link()
     }
 
     /// The program with its components and nothing bound: what it takes to compile them. Whether they fit together is not
@@ -238,23 +252,44 @@ impl Linked {
     }
 }
 
-/// A program read from a file as far as its mistakes allow, and those mistakes.
-struct Draft {
-    program: Program,
-    problems: Problems,
+/// A program read from a file as far as its mistakes allow, and those mistakes: for looking at a program that may not be
+/// able to run.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// The program, without what could not be read.
+    pub program: Program,
+    /// What is wrong with the file. Components are not looked at.
+    pub problems: Problems,
 }
 
 impl Draft {
-    fn read(
+    /// Reads the program file at `path`, as [`Program::load_within`] does.
+    ///
+    /// # Errors
+    /// If no part of the file can be relied on: it can't be read, or is not TOML.
+    pub fn read(path: &Path, overrides: &[Override], operator: Option<&Path>) -> Result<Draft, Problems> {
+        Draft::read_with(path, overrides, operator, None)
+    }
+
+    /// The same with a table of another file laid over it.
+    fn read_with(
         path: &Path,
         overrides: &[Override],
         operator: Option<&Path>,
         overlay: Option<&Overlay>,
     ) -> Result<Draft, Problems> {
         let (file, source, mut problems) = parse::parse(path, overrides, operator, overlay)?;
-        let mut program = lower::lower(file, path, source, &mut problems);
+        let mut program = lower::lower(file, path, operator, source, &mut problems);
         program.make_absolute();
         check::check(&program, &mut problems);
         Ok(Draft { program, problems })
+    }
+
+    /// Reads and links the components, as [`Linked::load`] does.
+    ///
+    /// # Errors
+    /// If the file has mistakes, or its components don't fit together: all of it.
+    pub fn link(self) -> Result<Linked, Problems> {
+        link::link(self.program, self.problems)
     }
 }

@@ -8,6 +8,7 @@
 
 #![allow(unsafe_code, reason = "machine code from a file is trusted to be what was written there")]
 
+mod evict;
 mod key;
 
 use std::fs;
@@ -17,6 +18,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub use evict::{CACHE_BYTES_MAX, CacheUsage};
 use key::{KeyFile, SEAL_BYTES, SealKey};
 use lp_base::scheduler::Scheduler;
 use sha2::{Digest, Sha256};
@@ -32,6 +34,7 @@ const ATTEMPTS_MAX: usize = 100;
 pub struct CompileCache {
     dir: PathBuf,
     key: SealKey,
+    bytes_max: u64,
 }
 
 /// Why a directory can't be the compile cache.
@@ -70,10 +73,33 @@ impl CompileCache {
         }
         let path = dir.join("key");
         match SealKey::read_or_make(&path, scheduler).map_err(opened)? {
-            KeyFile::Key(key) => Ok(Self { dir: dir.to_owned(), key }),
+            KeyFile::Key(key) => Ok(Self { dir: dir.to_owned(), key, bytes_max: CACHE_BYTES_MAX }),
             KeyFile::Shared => Err(CacheError::Shared { path }),
             KeyFile::Other => Err(CacheError::NotAKey { path }),
         }
+    }
+
+    /// The same cache, which keeps at most `bytes_max`. Without this, it keeps [`CACHE_BYTES_MAX`].
+    ///
+    /// A program whose components take more than that compiles some of them at each start.
+    pub fn bounded(self, bytes_max: u64) -> Self {
+        Self { bytes_max, ..self }
+    }
+
+    /// What is kept.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn usage(&self) -> io::Result<CacheUsage> {
+        evict::usage(&self.dir)
+    }
+
+    /// Deletes every entry, and returns what was deleted. The key stays, and so does what lp-host did not put there.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn clear(&self) -> io::Result<CacheUsage> {
+        evict::shrink(&self.dir, 0)
     }
 
     /// Where it is.
@@ -95,7 +121,8 @@ impl CompileCache {
         let _ = component
             .serialize()
             .map_err(io::Error::other)
-            .and_then(|code| write(&path, &[&self.key.seal(&name, &code), &code]));
+            .and_then(|code| write(&path, &[&self.key.seal(&name, &code), &code]))
+            .and_then(|()| evict::shrink(&self.dir, self.bytes_max));
         Ok(component)
     }
 
@@ -105,6 +132,7 @@ impl CompileCache {
         if !self.key.sealed(name, code, seal) {
             return None;
         }
+        evict::touch(path);
         // SAFETY: `deserialize` asks for bytes that `serialize` returned. These are, unchanged and under their own name:
         // nobody without the key makes a seal that fits, the key is written by `SealKey` alone and can be read by this
         // user alone, and `load` seals nothing but what `serialize` returned. They were read once, into memory that

@@ -26,7 +26,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use cache::{CacheError, CompileCache};
+pub use cache::{CACHE_BYTES_MAX, CacheError, CacheUsage, CompileCache};
 pub use engine::EngineKey;
 use engine::{Demand, Ticker};
 use lp_base::plan::LimitsPlan;

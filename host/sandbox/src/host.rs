@@ -13,8 +13,8 @@ use wasmtime::component::{Component, ComponentType, Lift, Linker};
 use wasmtime::{Result, StoreContextMut};
 use wasmtime_wasi_config::WasiConfig;
 
-use super::Kind;
 use super::state::State;
+use super::{Kind, errors};
 
 /// Adds functions to a linker.
 type Add = fn(&mut Linker<State>) -> Result<()>;
@@ -38,8 +38,13 @@ fn add_bundle(linker: &mut Linker<State>, bundle: Bundle, component: &Component,
     match bundle {
         Bundle::Wasi02 => {
             wasmtime_wasi::p2::add_to_linker_async(linker)?;
-            let added =
-                [files::p2::add_to_linker, sockets::add_p2_to_linker, streams::add_to_linker, sleep::add_p2_to_linker];
+            let added = [
+                errors::add_p2_to_linker,
+                files::p2::add_to_linker,
+                sockets::add_p2_to_linker,
+                streams::add_to_linker,
+                sleep::add_p2_to_linker,
+            ];
             replace(linker, &added)?;
             replace(linker, &[listings::add_to_linker])
         }

@@ -10,6 +10,7 @@
 
 mod clock;
 mod denials;
+mod errors;
 mod files;
 mod host;
 mod http;

@@ -38,21 +38,22 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
 
 /// Builds the nodes of these names, or all of them if there are none.
 pub(super) fn build(program: &Program, names: &[String], then: Compile, screen: &Screen) -> Result<(), Failure> {
-    let (environment, builds) = (environment(screen), Builds::new(screen));
+    let (environment, builds) = (environment(screen)?, Builds::new(screen));
     let shell = Shell::new(&program.dir, &environment, &builds);
     let shell = shell.map_err(|error| Failure::new(exit_code::NOT_LAUNCHED, error))?;
     Ok(lp_build::build(&shell, program, names, then)?)
 }
 
 /// The environment of builds, from that of this process.
-pub(super) fn environment(screen: &Screen) -> Environment {
-    Environment {
+pub(super) fn environment(screen: &Screen) -> Result<Environment, Failure> {
+    Ok(Environment {
         tools_dir: caches::tools(),
         cache_dir: caches::compiled(),
+        cache_bytes_max: caches::compiled_bytes_max()?,
         cargo_coloured: screen.stderr_coloured() && std::env::var_os("CARGO_TERM_COLOR").is_none(),
         under_cargo: std::env::var_os("CARGO").is_some(),
         signals: signals::signals,
-    }
+    })
 }
 
 /// The languages, as a hint.

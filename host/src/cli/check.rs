@@ -4,7 +4,7 @@ mod explain;
 mod stale;
 
 use clap::ValueEnum;
-use lp_program::program::{Graph, Linked, Problem, Problems, Severity};
+use lp_program::program::{Draft, Graph, Linked, Problem, Problems, Program, Severity};
 use serde_json::{Value, json};
 use stale::Stale;
 
@@ -19,7 +19,8 @@ use super::screen::{Failure, Screen, exit_code};
 pub(super) struct Args {
     #[command(flatten)]
     program: ProgramArgs,
-    /// List what each node may touch: files, variables, addresses, servers and other nodes
+    /// List what the program may do, for whoever has to approve it: what its build lines run, and the files, variables,
+    /// addresses, servers and other nodes that each node may use. What reaches far is marked with `!`
     #[arg(long)]
     explain: bool,
     /// How to write what is found
@@ -36,12 +37,20 @@ enum Format {
 }
 
 pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
-    let result = args.program.link();
-    // Told even of a program that can't run, since it may be why.
-    let stale = args.program.load().map(|program| stale::find(&program)).unwrap_or_default();
+    let draft = args.program.draft();
+    let program = draft.as_ref().ok().map(|draft| draft.program.clone());
+    // Reported even for a program that can't run, since it may be why.
+    let stale = draft.as_ref().ok().filter(|draft| !draft.problems.has_errors());
+    let stale = stale.map(|draft| stale::find(&draft.program)).unwrap_or_default();
+    let result = draft.and_then(Draft::link);
+    let explained = program.filter(|_| args.explain);
     if args.format == Format::Json {
-        screen.data(&format!("{:#}\n", to_json(&result, &stale, args.explain)));
+        screen.data(&format!("{:#}\n", to_json(&result, &stale, explained.as_ref())));
         return Ok(if result.is_ok() { 0 } else { exit_code::WRONG_PROGRAM });
+    }
+    // A program that can't run as it stands is explained as well: what is missing may be made by whoever approves it.
+    if let Some(program) = &explained {
+        screen.data(&format!("{}\n", explain::table(program)));
     }
     for stale in &stale {
         screen.warning(&stale.message);
@@ -49,9 +58,6 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
     }
     let linked = result?;
     screen.warnings(&linked.warnings);
-    if args.explain {
-        screen.data(&format!("{}\n", explain::table(&linked.program)));
-    }
     let size = Size::of(&linked);
     screen.note(&format!(
         "`{}` can run: {}, {}, {}",
@@ -82,27 +88,30 @@ fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{plural}")
 }
 
-fn to_json(result: &Result<Linked, Problems>, stale: &[Stale], explain: bool) -> Value {
-    let mut json = match result {
+fn to_json(result: &Result<Linked, Problems>, stale: &[Stale], explained: Option<&Program>) -> Value {
+    let (mut json, problems) = match result {
         Ok(linked) => {
             let Size { nodes, replicas, edges } = Size::of(linked);
-            let mut json = json!({
+            let json = json!({
                 "valid": true,
                 "program": linked.program.name,
                 "nodes": nodes,
                 "replicas": replicas,
                 "edges": edges,
-                "problems": problems_to_json(&linked.warnings),
             });
-            if explain {
-                json["grants"] = explain::to_json(&linked.program).into();
-            }
-            json
+            (json, &linked.warnings)
         }
-        Err(problems) => json!({ "valid": false, "problems": problems_to_json(problems) }),
+        Err(problems) => (json!({ "valid": false }), problems),
     };
-    if let Some(problems) = json["problems"].as_array_mut() {
-        problems.extend(stale.iter().map(Stale::to_json));
+    let mut shown = problems_to_json(problems);
+    shown.extend(stale.iter().map(Stale::to_json));
+    json["problems"] = shown.into();
+    if problems.left_out > 0 {
+        json["problems_left_out"] = problems.left_out.into();
+    }
+    if let Some(program) = explained {
+        json["grants"] = explain::to_json(program).into();
+        json["totals"] = explain::totals_to_json(program);
     }
     json
 }

@@ -53,10 +53,10 @@ fn name(component: &Path) -> String {
     format!("`{}`", component.file_name().unwrap_or(OsStr::new("the component")).display())
 }
 
-/// The compile cache in `dir`. Without one, components are compiled every time.
-pub(super) fn open_cache(dir: &Path, screen: &Screen) -> Option<CompileCache> {
+/// The compile cache in `dir`, which keeps at most `bytes_max`. Without one, components are compiled every time.
+pub(super) fn open_cache(dir: &Path, bytes_max: u64, screen: &Screen) -> Option<CompileCache> {
     match CompileCache::open(dir, &Scheduler::default()) {
-        Ok(cache) => Some(cache),
+        Ok(cache) => Some(cache.bounded(bytes_max)),
         Err(error) => {
             warn_of_no_cache(&error, screen);
             None

@@ -58,7 +58,7 @@ impl State {
 }
 
 pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
-    let (environment, builds) = (build::environment(screen), Builds::new(screen));
+    let (environment, builds) = (build::environment(screen)?, Builds::new(screen));
     let shell = Shell::new(Path::new("."), &environment, &builds);
     let shell = shell.map_err(|error| Failure::new(exit_code::NOT_LAUNCHED, error))?;
     for name in &args.install {

@@ -7,7 +7,7 @@ use lp_base::shown;
 use lp_component::component::{Component, HostInterface, Import, ImportKind, Interface};
 use serde_json::{Value, json};
 
-use super::screen::{Failure, Screen, exit_code};
+use super::screen::{Failure, Screen, exit_code, size};
 
 /// Shows what a component exports and imports
 ///
@@ -146,14 +146,6 @@ fn purpose(interface: &HostInterface) -> String {
 
 fn indented(text: &str) -> String {
     text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
-}
-
-fn size(bytes: u64) -> String {
-    match bytes {
-        bytes if bytes < 1 << 10 => format!("{bytes} B"),
-        bytes if bytes < 1 << 20 => format!("{:.1} KiB", bytes as f64 / 1024.0),
-        bytes => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
-    }
 }
 
 fn to_json(component: &Component) -> Value {

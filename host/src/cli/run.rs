@@ -157,7 +157,7 @@ async fn launch<'s>(
         _ => None,
     };
     let outputs = Arc::new(Recorded { outputs, recent });
-    let cache_dir = caches::compiled();
+    let (cache_dir, cache_bytes_max) = (caches::compiled(), caches::compiled_bytes_max()?);
     let processes = announced.as_ref().map(|run| run.dir().path());
     if processes.is_none() && plan.launch_type == LaunchType::Processes {
         return Err(not_launched("workers need a directory for their sockets"));
@@ -167,7 +167,7 @@ async fn launch<'s>(
         io::Result::Ok(ProcessSetting { command, dir: dir.to_owned() })
     });
     let processes = processes.transpose();
-    let cache = cache_dir.as_deref().and_then(|dir| compile::open_cache(dir, screen));
+    let cache = cache_dir.as_deref().and_then(|dir| compile::open_cache(dir, cache_bytes_max, screen));
     let (rebuilds_tx, rebuilds) = mpsc::channel(1);
     let mut stopper = None;
     if let Some((watch, threads)) = watch {

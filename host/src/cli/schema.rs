@@ -3,14 +3,19 @@
 use super::screen::{Failure, Screen};
 use crate::program;
 
-/// Prints the JSON schema of a program file, for editors
+/// Prints the JSON schema of a program file, or of a policy file, for editors
 ///
 /// Write it beside the program with `lp-host schema > program.schema.json`, and name it in the first line of program.toml:
 /// `#:schema ./program.schema.json`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// Print the schema of a policy, as `--policy` takes it
+    #[arg(long)]
+    policy: bool,
+}
 
-pub(super) fn run(_: &Args, screen: &Screen) -> Result<u8, Failure> {
-    screen.data(&format!("{:#}\n", program::schema()));
+pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
+    let schema = if args.policy { program::policy_schema() } else { program::schema() };
+    screen.data(&format!("{schema:#}\n"));
     Ok(0)
 }

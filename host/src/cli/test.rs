@@ -211,14 +211,14 @@ fn run_all(args: &Args, tests: Vec<(String, Test)>, screen: &Screen) -> Result<u
 }
 
 fn options(args: &Args, dir: &Path, screen: &Screen) -> Result<Options, Failure> {
-    let cache_dir = caches::compiled();
+    let (cache_dir, bytes_max) = (caches::compiled(), caches::compiled_bytes_max()?);
     Ok(Options {
         launch_type: match args.launch_type {
             Launch::TestThreads => LaunchType::Threads,
             Launch::TestProcesses => LaunchType::Processes,
         },
         dir: dir.to_owned(),
-        cache: cache_dir.as_deref().and_then(|dir| compile::open_cache(dir, screen)),
+        cache: cache_dir.as_deref().and_then(|dir| compile::open_cache(dir, bytes_max, screen)),
         worker: worker_command(cache_dir.as_deref()).map_err(not_run)?,
         secrets: |plan| secrets::read(plan).map_err(|missing| missing.to_string()),
     })

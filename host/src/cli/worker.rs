@@ -37,7 +37,8 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
     let plan = Arc::new(files.read_plan().map_err(failed)?);
     let components = files.read_components().map_err(failed)?;
     let endpoints = endpoints(&plan, args).map_err(failed)?;
-    let cache = args.cache.as_deref().and_then(|dir| open_cache(dir, screen));
+    // The launcher bounds it: it has compiled what the worker needs, and knows how much the user wants to keep.
+    let cache = args.cache.as_deref().and_then(|dir| open_cache(dir, u64::MAX, screen));
     let run_dir = args.plan.parent().map(PathBuf::from).unwrap_or_default();
     let hardened = match plan.hardening {
         Hardening::Off => Hardened::default(),

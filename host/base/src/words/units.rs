@@ -39,6 +39,11 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
     DurationText(text.to_owned()).duration()
 }
 
+/// The size in bytes that `text` stands for, such as `64MiB`, as program files write it.
+pub fn parse_size(text: &str) -> Option<u64> {
+    parse(text, SIZES)
+}
+
 impl fmt::Display for SizeText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -1,5 +1,7 @@
 //! Compares what a caller imports with what a callee exports: the types of methods.
 
+use std::collections::HashMap;
+
 use super::{Interface, Method};
 
 /// The `call-error` of `lp:courier/types` with every name expanded, which the methods of a handle return.
@@ -48,8 +50,9 @@ impl Method {
 }
 
 fn compare(caller: &Interface, callee: &Interface, offered: impl Fn(&Method) -> String) -> Option<Mismatch> {
+    let methods: HashMap<&str, &Method> = callee.methods.iter().map(|method| (method.name.as_str(), method)).collect();
     caller.methods.iter().find_map(|wanted| {
-        let found = callee.method(&wanted.name).map(&offered);
+        let found = methods.get(wanted.name.as_str()).copied().map(&offered);
         (found.as_ref() != Some(&wanted.signature)).then(|| Mismatch {
             method: wanted.name.clone(),
             wanted: by_name(&wanted.signature),

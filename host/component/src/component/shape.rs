@@ -1,5 +1,7 @@
 //! Turns the validated types of a component into [`Interface`]s, and sorts its imports by who serves them.
 
+use std::sync::Arc;
+
 use lp_base::interfaces;
 use wasmparser::component_types::{
     ComponentAnyTypeId, ComponentDefinedType, ComponentEntityType, ComponentFuncType, ComponentFuncTypeId,
@@ -93,13 +95,16 @@ impl<'a> Shapes<'a> {
         if let Some(base) = handles::base_name(name, &members) {
             return self.handles(name, base, instance);
         }
-        ImportKind::Courier(self.interface(name, instance, Side::Import))
+        ImportKind::Courier(Arc::new(self.interface(name, instance, Side::Import)))
     }
 
     fn handles(&self, name: &str, base: String, instance: &ComponentInstanceType) -> ImportKind {
         let Interface { methods, wit, .. } = self.interface(name, instance, Side::Import);
         match handles::methods(&base, methods) {
-            Ok(methods) => ImportKind::Handles { base, interface: Interface { name: name.to_owned(), methods, wit } },
+            Ok(methods) => {
+                let interface = Interface { name: name.to_owned(), methods, wit };
+                ImportKind::Handles { base, interface: Arc::new(interface) }
+            }
             Err(reason) => ImportKind::Unsupported(reason),
         }
     }

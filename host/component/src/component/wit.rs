@@ -60,7 +60,7 @@ pub(super) fn print(
             names.types.insert(created, spelled(type_name).into_owned());
         }
     }
-    let printer = Printer { name, types, owners, budget, members: &members };
+    let printer = Printer { name, types, owners, budget, resources: of_resources(&members) };
     let mut out = format!("interface {} {{\n", spelled(last_segment(name)));
     for (type_name, item) in &instance.exports {
         if let ComponentEntityType::Type { referenced, .. } = item.ty {
@@ -79,7 +79,26 @@ struct Printer<'a> {
     types: TypesRef<'a>,
     owners: &'a Owners,
     budget: &'a Budget,
-    members: &'a Members,
+    /// The functions of each resource, by its name as WIT spells it.
+    resources: HashMap<String, Vec<OfResource<'a>>>,
+}
+
+/// A constructor, method or static function of a resource.
+struct OfResource<'a> {
+    kind: &'a str,
+    name: &'a str,
+    id: ComponentFuncTypeId,
+}
+
+/// The functions of all resources of an interface, in one pass: there may be thousands of both.
+fn of_resources(members: &Members) -> HashMap<String, Vec<OfResource<'_>>> {
+    let mut resources: HashMap<String, Vec<_>> = HashMap::new();
+    for (full_name, id) in &members.funcs {
+        let Some((kind, rest)) = full_name.strip_prefix('[').and_then(|rest| rest.split_once(']')) else { continue };
+        let (resource, name) = rest.split_once('.').unwrap_or((rest, ""));
+        resources.entry(spelled(resource).into_owned()).or_default().push(OfResource { kind, name, id: *id });
+    }
+    resources
 }
 
 impl Printer<'_> {
@@ -118,16 +137,9 @@ impl Printer<'_> {
 
     fn resource(&self, out: &mut String, name: &str, names: &Names) {
         line(out, &format!("  resource {name} {{"));
-        for (full_name, id) in &self.members.funcs {
-            let Some((kind, rest)) = full_name.strip_prefix('[').and_then(|rest| rest.split_once(']')) else {
-                continue;
-            };
-            let (resource, func) = rest.split_once('.').unwrap_or((rest, ""));
-            if spelled(resource) != name {
-                continue;
-            }
-            let func = spelled(func);
-            match kind {
+        for OfResource { kind, name, id } in self.resources.get(name).into_iter().flatten() {
+            let func = spelled(name);
+            match *kind {
                 "constructor" => line(out, &format!("    constructor{};", self.params(*id, names))),
                 "static" => line(out, &format!("    {func}: static {}", self.func(*id, 0, names))),
                 _ => line(out, &format!("    {func}: {}", self.func(*id, 1, names))),

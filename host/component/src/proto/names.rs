@@ -77,7 +77,12 @@ pub(super) fn pascal_case(name: &str) -> String {
 
 /// The names that are taken in one scope of a schema.
 #[derive(Debug, Default)]
-pub(super) struct Scope(HashSet<String>);
+pub(super) struct Scope {
+    taken: HashSet<String>,
+    /// The last number that was tried for a name. Those before it are taken, so nobody tries them again: a component may
+    /// have 100,000 fields that want one name.
+    numbers: HashMap<String, u32>,
+}
 
 impl Scope {
     /// Takes `name`, or, if that is taken, `name_2`, `name_3`, ….
@@ -92,9 +97,17 @@ impl Scope {
     }
 
     fn claim_as(&mut self, name: &str, key: impl Fn(&str) -> String) -> String {
-        let numbered = (2_u32..).map(|number| format!("{name}_{number}"));
-        let mut candidates = std::iter::once(name.to_owned()).chain(numbered);
-        candidates.find(|name| self.0.insert(key(name))).expect("the numbers don't run out")
+        if self.taken.insert(key(name)) {
+            return name.to_owned();
+        }
+        let last = self.numbers.entry(key(name)).or_insert(1);
+        loop {
+            *last += 1;
+            let numbered = format!("{name}_{last}");
+            if self.taken.insert(key(&numbered)) {
+                return numbered;
+            }
+        }
     }
 }
 
@@ -214,4 +227,21 @@ fn screaming_case(name: &str) -> String {
         out.push(letter.to_ascii_uppercase());
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_many_want_is_numbered_without_trying_every_number_again() {
+        let mut scope = Scope::default();
+        assert_eq!(scope.claim_member("a_b_3"), "a_b_3");
+        // With dashes at other places, these are other names in WIT and the same in JSON.
+        let names = ["a_b", "ab", "a_b", "ab", "aB"].map(|name| scope.claim_member(name));
+        assert_eq!(names, ["a_b", "ab_2", "a_b_4", "ab_5", "aB_6"]);
+        // As many as a component of a few megabytes may have: by trying every number, this takes minutes.
+        let last = (0..100_000).map(|_| scope.claim_member("ab")).last();
+        assert_eq!(last.as_deref(), Some("ab_100006"));
+    }
 }

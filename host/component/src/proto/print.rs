@@ -2,7 +2,7 @@
 //!
 //! It knows the part of the language that schemas of interfaces use: no options, extensions, maps, groups or ranges.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
 use prost_types::field_descriptor_proto::{Label, Type as FieldType};
@@ -28,9 +28,23 @@ struct Printer<'a> {
     /// The path of what is being printed.
     path: Vec<i32>,
     /// The messages around what is being printed, from the outermost to the innermost.
-    scopes: Vec<&'a DescriptorProto>,
+    scopes: Vec<Scope<'a>>,
     indent: usize,
     out: String,
+}
+
+/// A message that is being printed, and the names that it declares.
+struct Scope<'a> {
+    name: &'a str,
+    declared: HashSet<&'a str>,
+}
+
+impl<'a> Scope<'a> {
+    fn of(message: &'a DescriptorProto) -> Scope<'a> {
+        let nested = message.nested_type.iter().map(DescriptorProto::name);
+        let declared = nested.chain(message.enum_type.iter().map(EnumDescriptorProto::name)).collect();
+        Scope { name: message.name(), declared }
+    }
 }
 
 impl<'a> Printer<'a> {
@@ -76,7 +90,7 @@ impl<'a> Printer<'a> {
             return self.commented_line(&format!("{head} {{}}"));
         }
         self.block(&head, |printer| {
-            printer.scopes.push(message);
+            printer.scopes.push(Scope::of(message));
             printer.each(tag::MESSAGE_NESTED, &message.nested_type, |printer, nested| {
                 printer.message(nested);
                 printer.gap();
@@ -126,9 +140,9 @@ impl<'a> Printer<'a> {
         };
         let parts: Vec<_> = local.split('.').collect();
         for depth in (0..=self.scopes.len()).rev() {
-            let scope: Vec<_> = self.scopes[..depth].iter().map(|message| message.name()).collect();
+            let scope: Vec<_> = self.scopes[..depth].iter().map(|scope| scope.name).collect();
             let Some(rest) = parts.strip_prefix(&scope[..]).filter(|rest| !rest.is_empty()) else { continue };
-            if !self.scopes[depth..].iter().any(|message| declares(message, rest[0])) {
+            if !self.scopes[depth..].iter().any(|scope| scope.declared.contains(rest[0])) {
                 return rest.join(".");
             }
         }
@@ -178,9 +192,4 @@ impl<'a> Printer<'a> {
 /// in capitals, packages are not.
 fn is_below(local: &str) -> bool {
     local.starts_with(|first: char| first.is_ascii_uppercase())
-}
-
-fn declares(message: &DescriptorProto, name: &str) -> bool {
-    message.nested_type.iter().any(|nested| nested.name() == name)
-        || message.enum_type.iter().any(|nested| nested.name() == name)
 }

@@ -1,6 +1,6 @@
 //! Puts the services and messages of interfaces into files, and the files into a set.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use prost_types::source_code_info::Location;
 use prost_types::{
@@ -154,6 +154,7 @@ impl Files {
             comments: Vec::new(),
         };
         let mut definitions = Vec::new();
+        let mut names = HashSet::new();
         for method in &interface.methods {
             let types = carried(interface, method)?;
             let mut message = |item: Item, members| {
@@ -173,7 +174,7 @@ impl Files {
                 ),
                 ..MethodDescriptorProto::default()
             };
-            if service.descriptor.method.iter().any(|other| other.name() == made.name()) {
+            if !names.insert(made.name().to_owned()) {
                 let (interface, method) = (interface.name.clone(), made.name().to_owned());
                 return Err(SchemaError::SameMethod { interface, method });
             }
@@ -202,18 +203,12 @@ impl Files {
     /// The descriptors of the files, each after those that it imports. Interfaces can't use each other's types in a
     /// circle.
     fn finish(self) -> Vec<FileDescriptorProto> {
-        let mut left: Vec<_> = self.files.into_values().map(File::finish).collect();
-        let mut done: Vec<FileDescriptorProto> = Vec::new();
-        if left.iter().any(|file| file.dependency.iter().any(|path| path == EMPTY_PATH)) {
-            done.push(empty_file());
-        }
-        while !left.is_empty() {
-            let ready = |file: &FileDescriptorProto| {
-                file.dependency.iter().all(|path| done.iter().any(|other| other.name() == path))
-            };
-            let next = left.iter().position(ready).unwrap_or(0);
-            done.push(left.remove(next));
-        }
+        let files: Vec<_> = self.files.into_values().map(File::finish).collect();
+        let uses_empty = files.iter().any(|file| file.dependency.iter().any(|path| path == EMPTY_PATH));
+        let mut done: Vec<_> = uses_empty.then(empty_file).into_iter().collect();
+        let order = importers_last(&files);
+        let mut files: Vec<_> = files.into_iter().map(Some).collect();
+        done.extend(order.into_iter().filter_map(|index| files[index].take()));
         done
     }
 }
@@ -246,6 +241,32 @@ impl File {
             ..FileDescriptorProto::default()
         }
     }
+}
+
+/// The indices of the files, each after those that it imports, and otherwise in their order.
+fn importers_last(files: &[FileDescriptorProto]) -> Vec<usize> {
+    let indices: HashMap<&str, usize> = files.iter().map(FileDescriptorProto::name).zip(0..).collect();
+    // How many imports each file still waits for, and who waits for each.
+    let mut waits = vec![0_usize; files.len()];
+    let mut importers: Vec<Vec<usize>> = vec![Vec::new(); files.len()];
+    for (importer, file) in files.iter().enumerate() {
+        for imported in file.dependency.iter().filter_map(|path| indices.get(path.as_str())) {
+            waits[importer] += 1;
+            importers[*imported].push(importer);
+        }
+    }
+    let mut ready: BTreeSet<usize> = (0..files.len()).filter(|index| waits[*index] == 0).collect();
+    let mut order = Vec::with_capacity(files.len());
+    while let Some(next) = ready.pop_first() {
+        order.push(next);
+        for &importer in &importers[next] {
+            waits[importer] -= 1;
+            if waits[importer] == 0 {
+                ready.insert(importer);
+            }
+        }
+    }
+    order
 }
 
 fn empty_file() -> FileDescriptorProto {

@@ -11,7 +11,7 @@ use super::Double;
 use super::source::Source;
 use super::{
     Access, Admission, Clock, Colocation, ColocationMode, Handle, Hardening, HttpGrant, Limit, Limits, NetworkGrant,
-    Node, PathGrant, Pick, Program, Random, Restart, Retry, Sandbox, SecretSource, WhenFull,
+    Node, PathGrant, Pick, Policy, Program, Random, Restart, Retry, Sandbox, SecretSource, WhenFull,
 };
 
 /// A reference to a node, to be given to the nodes that shall call it.
@@ -35,6 +35,7 @@ impl Program {
             message_bytes_max: Program::MESSAGE_BYTES_MAX,
             ceilings: Limits::default(),
             operator_ceilings: Limits::default(),
+            policy: Policy::default(),
             hardening: Hardening::default(),
             source: Source::default(),
         }

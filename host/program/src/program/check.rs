@@ -3,24 +3,26 @@
 mod colocations;
 mod limits;
 mod listen;
+mod policy;
 mod sandbox;
 
-use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::time::Duration;
 
 use lp_base::suggest;
+pub(super) use policy::check_paths;
 
 use super::problem::{Problem, Problems};
 use super::source::{NodePlace, Place};
-use super::{Handle, NAME_BYTES_MAX, Node, Program, REPLICAS_MAX};
+use super::{Handle, NAME_BYTES_MAX, Node, NodesByName, Program, REPLICAS_MAX};
 
 /// Adds what breaks a rule to `problems`.
 pub(super) fn check(program: &Program, problems: &mut Problems) {
     if !problems.is_broken("name") {
         let span = program.source.span(&Place::ProgramName);
-        problems.problems.extend(name_problem("program", &program.name, span));
+        problems.extend(name_problem("program", &program.name, span));
     }
     if program.nodes.is_empty() && !problems.is_broken("nodes") {
         let help = "add a node: a table `[nodes.producer]` with a `component`".to_owned();
@@ -29,14 +31,18 @@ pub(super) fn check(program: &Program, problems: &mut Problems) {
     }
     limits::check(program, problems);
     let mut names = BTreeSet::new();
+    let (nodes, mut listening) = (program.nodes_by_name(), Listening::default());
     for node in &program.nodes {
         if !names.insert(&node.name) {
             let problem = Problem::error("duplicate-name", format!("two nodes are named `{}`", node.name));
             problems.push_node(&node.name, problem);
         }
-        NodeCheck { program, node, problems }.all();
+        let mut check = NodeCheck { program, node, nodes: &nodes, problems };
+        check.all();
+        check.listen(&mut listening);
     }
-    colocations::check(program, problems);
+    colocations::check(program, &nodes, problems);
+    policy::check_totals(program, problems);
 }
 
 /// Whether `name` can be the name of a program, a node or a handle.
@@ -63,6 +69,7 @@ fn name_problem(of: &str, name: &str, span: Option<Range<usize>>) -> Option<Prob
 struct NodeCheck<'a> {
     program: &'a Program,
     node: &'a Node,
+    nodes: &'a NodesByName<'a>,
     problems: &'a mut Problems,
 }
 
@@ -73,11 +80,11 @@ impl NodeCheck<'_> {
         self.limits();
         let at = |place| self.span(NodePlace::Restart(place));
         self.report(colocations::restart_problem(&self.node.restart, at));
-        self.listen();
         self.admission();
         self.handles();
         self.inputs();
         self.sandbox();
+        self.policy();
     }
 
     fn span(&self, place: NodePlace) -> Option<Range<usize>> {
@@ -98,12 +105,10 @@ impl NodeCheck<'_> {
     }
 
     /// An address has room for one node. With port 0, the system sees to that.
-    fn listen(&mut self) {
+    fn listen(&mut self, listening: &mut Listening) {
         let Some(address) = self.node.listen.filter(|address| address.port() != 0) else { return };
-        let others = self.program.nodes.iter().take_while(|other| !std::ptr::eq(*other, self.node));
-        let mut taken = others.filter(|other| other.listen.is_some_and(|other| collide(other, address)));
-        if let Some(other) = taken.next() {
-            let message = format!("`{}` and `{}` listen at the same address", other.name, self.node.name);
+        if let Some(other) = listening.add(address, &self.node.name) {
+            let message = format!("`{other}` and `{}` listen at the same address", self.node.name);
             let problem = Problem::error("duplicate-address", message);
             self.report([problem.at(self.span(NodePlace::Listen), "taken by another node")]);
         }
@@ -133,24 +138,30 @@ impl NodeCheck<'_> {
             let problem = Problem::error("limit", "a `timeout` must be at least 1ms, or every call fails");
             self.report([problem.at(self.span(NodePlace::HandleTimeout(name.clone())), "out of range")]);
         }
+        let mut members = HashSet::new();
         for (index, target) in handle.nodes.iter().enumerate() {
             let span = self.span(NodePlace::HandleNode(name.clone(), index));
-            let mut known = self.program.nodes.iter().map(|node| node.name.as_str());
-            if !known.clone().any(|known| known == target) {
+            if !self.nodes.contains_key(target.as_str()) {
                 // A node that is there but could not be read is reported where it stands.
                 if self.problems.is_node_broken(target) {
                     self.problems.mark_broken(&["nodes".to_owned(), self.node.name.clone()]);
                     continue;
                 }
                 let problem = Problem::error("unknown-node", format!("no node is named `{target}`"));
-                let help = suggest::did_you_mean(target, known.by_ref());
+                let help = self.meant_node(target);
                 self.report([problem.at(span, "this handle points nowhere").help(help)]);
-            } else if handle.nodes[..index].contains(target) {
+            } else if !members.insert(target) {
                 let problem = Problem::error("duplicate-member", format!("`{target}` is in the group `{name}` twice"));
                 let help = "name it once; to run more of it, give it more `replicas`".to_owned();
                 self.report([problem.at(span, "named before").help(help)]);
             }
         }
+    }
+
+    /// A guess at which node a mistyped name means, as long as anybody reads it.
+    fn meant_node(&self, name: &str) -> Option<String> {
+        let known = self.program.nodes.iter().map(|node| node.name.as_str());
+        if self.problems.is_full() { None } else { suggest::did_you_mean(name, known) }
     }
 
     fn inputs(&mut self) {
@@ -191,7 +202,37 @@ fn is_config_key(key: &str) -> bool {
     !key.is_empty() && !key.contains(char::is_control)
 }
 
-/// Whether a port of both addresses would be the same one: an unspecified address stands for every other.
-fn collide(a: SocketAddr, b: SocketAddr) -> bool {
-    a.port() == b.port() && (a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified())
+/// The addresses that nodes listen at so far.
+#[derive(Default)]
+struct Listening {
+    ports: HashMap<u16, Port>,
+    /// The name of the node of each address, in the order in which they came.
+    nodes: Vec<String>,
+}
+
+/// Who listens at one port: the first of all, at each address, and at an unspecified one.
+struct Port {
+    first: usize,
+    unspecified: Option<usize>,
+    addresses: HashMap<IpAddr, usize>,
+}
+
+impl Listening {
+    /// Notes an address, and gives the first node whose port would be the same one: an unspecified address stands for
+    /// every other.
+    fn add(&mut self, address: SocketAddr, node: &str) -> Option<&str> {
+        let own = self.nodes.len();
+        self.nodes.push(node.to_owned());
+        let port = || Port { first: own, unspecified: None, addresses: HashMap::new() };
+        let port = self.ports.entry(address.port()).or_insert_with(port);
+        let is_unspecified = address.ip().is_unspecified();
+        let any = is_unspecified.then_some(port.first).filter(|first| *first != own);
+        let same = port.addresses.get(&address.ip()).copied();
+        let taken = [any, same, port.unspecified].into_iter().flatten().min();
+        port.addresses.entry(address.ip()).or_insert(own);
+        if is_unspecified {
+            port.unspecified.get_or_insert(own);
+        }
+        taken.map(|taken| self.nodes[taken].as_str())
+    }
 }

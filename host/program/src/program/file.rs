@@ -6,6 +6,7 @@
 mod colocation;
 mod limits;
 mod listen;
+mod operator;
 mod restart;
 mod sandbox;
 
@@ -17,6 +18,7 @@ use limits::another_way;
 pub(super) use limits::{LimitText, LimitsFile};
 pub(super) use listen::ListenFile;
 use lp_base::words::{DurationText, Limit, SizeText};
+pub(super) use operator::{AllowFile, OperatorFile, RequireFile, TotalFile};
 pub(super) use restart::{RestartFile, RestartTable};
 pub(super) use sandbox::{ClockFile, PathFile, RandomFile, SandboxFile, SecretFile};
 use schemars::transform::RecursiveTransform;
@@ -81,10 +83,10 @@ pub(super) struct ProgramFile {
     #[serde(default)]
     pub limits: LimitsFile,
 
-    /// The limits of whoever runs the program. They come from a file of their own and are put here when that is read.
+    /// The policy of whoever runs the program. It comes from a file of its own and is put here when that is read.
     #[serde(default)]
     #[schemars(skip)]
-    pub operator_limits: LimitsFile,
+    pub operator_policy: OperatorFile,
 }
 
 /// One node: a component, and everything that it is given.
@@ -107,7 +109,7 @@ pub(super) struct NodeFile {
     /// source, which says its language: `build = "nodes/producer/build.toml"`.
     #[serde(default)]
     #[schemars(with = "String")]
-    pub build: Option<String>,
+    pub build: Option<Spanned<String>>,
 
     /// How many instances of the node run: `replicas = 2`. From 1, which is the default, to 10000.
     #[serde(default)]
@@ -296,6 +298,15 @@ impl JsonSchema for HandleFile {
 
 /// The JSON schema (draft 2020-12) of a program file, made from the types that parse it.
 pub fn schema() -> serde_json::Value {
+    schema_for::<ProgramFile>()
+}
+
+/// The JSON schema (draft 2020-12) of the policy file of an operator.
+pub fn policy_schema() -> serde_json::Value {
+    schema_for::<OperatorFile>()
+}
+
+fn schema_for<T: JsonSchema>() -> serde_json::Value {
     let mut settings = schemars::generate::SchemaSettings::draft2020_12();
     // Editors show a subschema better where it is used than behind a reference; the file has few types.
     settings.inline_subschemas = true;
@@ -305,5 +316,5 @@ pub fn schema() -> serde_json::Value {
             schema.remove("default");
         }
     })));
-    settings.into_generator().into_root_schema_for::<ProgramFile>().to_value()
+    settings.into_generator().into_root_schema_for::<T>().to_value()
 }

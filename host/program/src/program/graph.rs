@@ -1,8 +1,11 @@
 //! The graph of a program by the names in it, for showing: what is linked, or what the handles alone say.
 
+use std::collections::HashMap;
+use std::path::Path;
+
 use serde::Serialize;
 
-use super::{EdgeStyle, Linked, Node, Program};
+use super::{BoundTarget, EdgeStyle, Linked, Node, Program};
 use lp_component::component::Component;
 
 /// A program as named nodes and the edges between them.
@@ -50,11 +53,16 @@ pub struct GraphEdge {
 impl Graph {
     /// The graph of a program that could not be linked. Components that can be read say what their nodes are.
     pub fn of(program: &Program) -> Graph {
-        let read = |node: &Node| Component::read(&node.component).ok();
+        let mut components: HashMap<&Path, Option<Component>> = HashMap::new();
+        let mut nodes = Vec::with_capacity(program.nodes.len());
+        for node in &program.nodes {
+            let read = || Component::read(&node.component).ok();
+            nodes.push(GraphNode::of(node, components.entry(&node.component).or_insert_with(read).as_ref()));
+        }
         Graph {
             program: program.name.clone(),
             linked: false,
-            nodes: program.nodes.iter().map(|node| GraphNode::of(node, read(node).as_ref())).collect(),
+            nodes,
             edges: program.nodes.iter().flat_map(unbound_edges).collect(),
         }
     }
@@ -97,22 +105,27 @@ fn unbound_edges(node: &Node) -> impl Iterator<Item = GraphEdge> {
 
 /// The edges of a node: each handle with what is called through it, and those handles that serve nothing.
 fn bound_edges(linked: &Linked, index: usize) -> Vec<GraphEdge> {
-    let mut edges = Vec::new();
-    for unbound in unbound_edges(&linked.program.nodes[index]) {
-        let before = edges.len();
-        for binding in &linked.bindings[index] {
-            let bound = binding.handles.iter().filter(|bound| bound.handle == unbound.handle);
-            let targets = bound.flat_map(|bound| &bound.targets);
-            let targets = targets.filter(|target| linked.program.nodes[target.node].name == unbound.to);
-            edges.extend(targets.map(|target| GraphEdge {
-                interface: Some(target.interface.clone()),
-                style: Some(binding.style),
-                ..unbound.clone()
-            }));
-        }
-        if edges.len() == before {
-            edges.push(unbound);
+    let nodes = &linked.program.nodes;
+    // By the handle and the node that it reaches.
+    let mut called: HashMap<(&str, &str), Vec<(&BoundTarget, EdgeStyle)>> = HashMap::new();
+    for binding in &linked.bindings[index] {
+        for bound in &binding.handles {
+            for target in &bound.targets {
+                let key = (bound.handle.as_str(), nodes[target.node].name.as_str());
+                called.entry(key).or_default().push((target, binding.style));
+            }
         }
     }
-    edges
+    let edges = |unbound: GraphEdge| match called.get(&(unbound.handle.as_str(), unbound.to.as_str())) {
+        None => vec![unbound],
+        Some(targets) => {
+            let edge = |(target, style): &(&BoundTarget, EdgeStyle)| GraphEdge {
+                interface: Some(target.interface.clone()),
+                style: Some(*style),
+                ..unbound.clone()
+            };
+            targets.iter().map(edge).collect()
+        }
+    };
+    unbound_edges(&nodes[index]).flat_map(edges).collect()
 }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use bind::Binder;
 
+use super::check::check_paths;
 use super::problem::{Problem, Problems};
 use super::source::NodePlace;
-use super::{AdmissionPlan, Authorities, Limit, Node, PathGrant, Program, Sandbox};
+use super::{AdmissionPlan, Authorities, Limit, Node, Program, Sandbox, SecretSource};
 use lp_base::plan::EdgeStyle;
 use lp_component::component::{Component, Interface, ReadError};
 
@@ -42,8 +43,8 @@ pub struct Binding {
     pub import: String,
     /// How the guest holds the handles.
     pub style: EdgeStyle,
-    /// The part of the interface that the caller imports.
-    pub interface: Interface,
+    /// The part of the interface that the caller imports. Nodes of one component share it.
+    pub interface: Arc<Interface>,
     /// The handles. A plain import has exactly one, with exactly one target.
     pub handles: Vec<BoundHandle>,
 }
@@ -69,6 +70,7 @@ pub struct BoundTarget {
 /// Links `program`, whose mistakes so far are in `problems`.
 pub(super) fn link(program: Program, mut problems: Problems) -> Result<Linked, Problems> {
     let components = read_components(&program, &mut problems);
+    check_digests(&program, &components, &mut problems);
     let authorities = authorities::read(&program, &mut problems);
     let admissions = admission::read(&program, &mut problems);
     let mut refused = BTreeSet::new();
@@ -80,7 +82,11 @@ pub(super) fn link(program: Program, mut problems: Problems) -> Result<Linked, P
             check_methods(&program, node, component, &mut problems);
         }
     }
-    let mut binder = Binder { program: &program, components: &components, problems: &mut problems };
+    let sandboxes: Vec<_> = program.nodes.iter().map(|node| resolved(&node.sandbox)).collect();
+    for (node, sandbox) in program.nodes.iter().zip(&sandboxes) {
+        check_paths(&program, node, sandbox, &mut problems);
+    }
+    let mut binder = Binder::new(&program, &components, &mut problems);
     let bindings = (0..program.nodes.len())
         .map(|node| match program.nodes[node].double {
             Some(_) => Vec::new(),
@@ -89,7 +95,7 @@ pub(super) fn link(program: Program, mut problems: Problems) -> Result<Linked, P
         .collect();
     problems.into_result_with(|warnings| Linked {
         components: components.into_iter().flatten().collect(),
-        sandboxes: program.nodes.iter().map(|node| resolved(&node.sandbox)).collect(),
+        sandboxes,
         program,
         bindings,
         authorities,
@@ -102,6 +108,7 @@ pub(super) fn link(program: Program, mut problems: Problems) -> Result<Linked, P
 pub(super) fn unbound(program: Program) -> Result<Linked, Problems> {
     let mut problems = Problems::new(&program.source);
     let components = read_components(&program, &mut problems);
+    check_digests(&program, &components, &mut problems);
     let (bindings, authorities) = (vec![Vec::new(); components.len()], vec![None; components.len()]);
     let admissions = vec![AdmissionPlan::default(); components.len()];
     problems.into_result_with(|warnings| Linked {
@@ -116,7 +123,7 @@ pub(super) fn unbound(program: Program) -> Result<Linked, Problems> {
 }
 
 /// The component of each node, where it can be read. A file is read once however many nodes name it.
-fn read_components(program: &Program, problems: &mut Problems) -> Vec<Option<Arc<Component>>> {
+pub(super) fn read_components(program: &Program, problems: &mut Problems) -> Vec<Option<Arc<Component>>> {
     let mut read: HashMap<&Path, Result<Arc<Component>, ReadError>> = HashMap::new();
     let mut components = Vec::new();
     for node in &program.nodes {
@@ -132,13 +139,19 @@ fn read_components(program: &Program, problems: &mut Problems) -> Vec<Option<Arc
             let span = program.source.node_span(&node.name, NodePlace::Component);
             problems.push_node(&node.name, problem.at(span, format!("the component of `{}`", node.name)));
         }
-        if let (Ok(component), Some(wanted)) = (result, node.sha256)
+    }
+    components
+}
+
+/// Reports the components that are others than their nodes name.
+fn check_digests(program: &Program, components: &[Option<Arc<Component>>], problems: &mut Problems) {
+    for (node, component) in program.nodes.iter().zip(components) {
+        if let (Some(component), Some(wanted)) = (component, node.sha256)
             && component.sha256 != wanted
         {
             problems.push_node(&node.name, wrong_digest(program, node, component));
         }
     }
-    components
 }
 
 /// Whoever pinned a component wants to look at another one before it runs.
@@ -240,11 +253,16 @@ fn check_methods(program: &Program, node: &Node, component: &Component, problems
 /// The links of a granted path are followed here, once, before any guest runs. A replica that opens it refuses links: one
 /// that is there by then was made by a guest, to have another one, or its own next life, be granted something else.
 fn resolved(sandbox: &Sandbox) -> Sandbox {
-    let resolve = |grant: &mut PathGrant| {
+    let resolve = |path: &mut PathBuf| {
         // What is not there any more stays as it is written, and can't be opened.
-        grant.host = std::fs::canonicalize(&grant.host).unwrap_or_else(|_| grant.host.clone());
+        *path = std::fs::canonicalize(&*path).unwrap_or_else(|_| path.clone());
     };
     let mut sandbox = sandbox.clone();
-    sandbox.dirs.iter_mut().chain(&mut sandbox.files).for_each(resolve);
+    sandbox.dirs.iter_mut().chain(&mut sandbox.files).for_each(|grant| resolve(&mut grant.host));
+    for source in sandbox.secrets.values_mut() {
+        if let SecretSource::File(path) = source {
+            resolve(path);
+        }
+    }
     sandbox
 }

@@ -2,6 +2,7 @@
 
 mod limits;
 mod listen;
+mod policy;
 mod restart;
 mod sandbox;
 
@@ -12,14 +13,22 @@ use std::time::Duration;
 use lp_base::words::{Digest, DurationText, SizeText};
 use toml::Spanned;
 
-use super::file::{HandleFile, HandleTable, NodeFile, ProgramFile, RestartFile};
+use super::file::{HandleFile, HandleTable, NodeFile, OperatorFile, ProgramFile, RestartFile};
 use super::problem::{Problem, Problems};
 use super::source::{Ceilings, NodePlace, Place, Source};
-use super::{Handle, Limit, Node, Program, Restart};
+use super::{Handle, Hardening, Limit, Node, Program, Restart};
 
 /// Lowers what the file at `path` says. Values out of range are kept for `check` to judge; a missing one takes its
 /// default, and is a problem where the file must give it.
-pub(super) fn lower(file: ProgramFile, path: &Path, source: Source, problems: &mut Problems) -> Program {
+///
+/// The paths of the policy are relative to the file at `operator`.
+pub(super) fn lower(
+    file: ProgramFile,
+    path: &Path,
+    operator: Option<&Path>,
+    source: Source,
+    problems: &mut Problems,
+) -> Program {
     let mut lowering = Lowering { source, problems };
     if file.name.is_none() && !lowering.problems.is_broken("name") {
         let problem = Problem::error("missing-name", "the program has no name").at(Some(0..0), "");
@@ -40,8 +49,10 @@ pub(super) fn lower(file: ProgramFile, path: &Path, source: Source, problems: &m
     colocations.sort_by_key(|(name, _)| name.span().start);
     let colocations = colocations.into_iter().map(|(name, file)| lowering.colocation(name, file)).collect();
     let ceilings = lowering.limits(file.limits, |limit| Place::Ceiling(Ceilings::Program, limit));
-    let operator = |limit| Place::Ceiling(Ceilings::Operator, limit);
-    let operator_ceilings = lowering.limits(file.operator_limits, operator);
+    let OperatorFile { limits, allow, require, total } = file.operator_policy;
+    let operator_ceilings = lowering.limits(limits, |limit| Place::Ceiling(Ceilings::Operator, limit));
+    let dir = operator.and_then(Path::parent).unwrap_or(Path::new(""));
+    let policy = lowering.policy(allow, require, total, dir);
     let message_ceiling = ceilings.lower_of(&operator_ceilings).get(Limit::Message).unwrap_or(u64::MAX);
     Program {
         name,
@@ -52,7 +63,8 @@ pub(super) fn lower(file: ProgramFile, path: &Path, source: Source, problems: &m
         message_bytes_max: message_max.unwrap_or(Program::MESSAGE_BYTES_MAX.min(message_ceiling)),
         ceilings,
         operator_ceilings,
-        hardening: file.hardening,
+        hardening: if policy.requires_hardening { Hardening::Require } else { file.hardening },
+        policy,
         source: lowering.source,
     }
 }
@@ -89,7 +101,7 @@ impl Lowering<'_> {
         Node {
             component: component.unwrap_or_default().into(),
             sha256: file.sha256.and_then(|sha256| of_node.sha256(sha256)),
-            build: file.build,
+            build: file.build.map(|build| of_node.take(NodePlace::Build, build)),
             replicas: file.replicas.map_or(1, |replicas| of_node.count(NodePlace::Replicas, &replicas)),
             run: file.run.is_none_or(Spanned::into_inner),
             handles: handles.into_iter().map(|(name, handle)| of_node.handle(name, handle)).collect(),

@@ -2,15 +2,26 @@
 
 use std::str::FromStr;
 
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
 
-/// A replaced value: the dotted path of a key, and a TOML value for it.
+/// A replaced value: the dotted path of a key, and a TOML value for it, which takes the place of the whole of what was
+/// there, a table too. The value `null`, which TOML doesn't have, removes the key.
 ///
 /// A value that is no TOML is taken as a string, so that `--set nodes.a.component=other.wasm` needs no quotes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Override {
-    /// The override as a line of TOML.
-    pub(super) toml: String,
+    /// The override as messages show it: a line of TOML, or one with `null`.
+    pub(super) shown: String,
+    /// How many keys the path has.
+    pub(super) depth: usize,
+    pub(super) change: Change,
+}
+
+/// What an override does to its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    Replace,
+    Remove,
 }
 
 /// Why a text is no [`Override`].
@@ -32,14 +43,39 @@ impl FromStr for Override {
         let (path, value) = (path.trim(), value.trim());
         let line = |value: &str| format!("{path} = {value}");
         // One line can set only one key, so neither part can smuggle in another.
-        if path.contains(['\n', '\r']) || DeTable::parse(&line("0")).is_err() {
-            return Err(OverrideError::BadPath(path.to_owned()));
+        let depth = (!path.contains(['\n', '\r'])).then(|| depth(&line("0"))).flatten();
+        let depth = depth.ok_or_else(|| OverrideError::BadPath(path.to_owned()))?;
+        if value == REMOVED {
+            return Ok(Override { shown: line(value), depth, change: Change::Remove });
         }
         let toml = line(value);
-        if !value.contains(['\n', '\r']) && DeTable::parse(&toml).is_ok() {
-            return Ok(Override { toml });
+        let is_toml = !value.contains(['\n', '\r']) && DeTable::parse(&toml).is_ok();
+        let shown = if is_toml { toml } else { line(&toml::Value::String(value.to_owned()).to_string()) };
+        Ok(Override { shown, depth, change: Change::Replace })
+    }
+}
+
+/// The value that removes a key.
+const REMOVED: &str = "null";
+
+impl Override {
+    /// The override as a line of TOML, whose keys are where they are in what is shown.
+    pub(super) fn toml(&self) -> String {
+        match self.change {
+            Change::Replace => self.shown.clone(),
+            Change::Remove => self.shown.strip_suffix(REMOVED).unwrap_or_default().to_owned() + "0",
         }
-        Ok(Override { toml: line(&toml::Value::String(value.to_owned()).to_string()) })
+    }
+}
+
+/// How many keys the path of a line of TOML has, whose value is a number.
+fn depth(line: &str) -> Option<usize> {
+    let mut table = DeTable::parse(line).ok()?.into_inner();
+    let mut depth = 1;
+    loop {
+        let (_, value) = table.into_iter().next()?;
+        let DeValue::Table(inner) = value.into_inner() else { return Some(depth) };
+        (table, depth) = (inner, depth + 1);
     }
 }
 
@@ -48,7 +84,7 @@ mod tests {
     use super::*;
 
     fn check(text: &str, toml: &str) {
-        assert_eq!(text.parse::<Override>().expect("a good override").toml, toml);
+        assert_eq!(text.parse::<Override>().expect("a good override").toml(), toml);
     }
 
     #[test]
@@ -67,6 +103,14 @@ mod tests {
             let path = wrong.split('=').next().unwrap_or_default().to_owned();
             assert_eq!(wrong.parse::<Override>(), Err(OverrideError::BadPath(path)));
         }
+    }
+
+    #[test]
+    fn null_removes_a_key_and_is_no_text() {
+        let parsed: Override = "nodes.\"x\".sandbox.http = null ".parse().expect("a good override");
+        assert_eq!((parsed.change, parsed.depth), (Change::Remove, 4));
+        assert_eq!(parsed.shown, "nodes.\"x\".sandbox.http = null");
+        check("nodes.x.env.A='null'", "nodes.x.env.A = 'null'");
     }
 
     #[test]

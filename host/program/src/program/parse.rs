@@ -16,7 +16,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::file::{ProgramFile, schema};
-use super::overrides::Override;
+use super::overrides::{Change, Override};
 use super::problem::{Problem, Problems};
 use super::source::Source;
 
@@ -62,7 +62,7 @@ pub(super) fn parse(
     })?;
     let mut source = Source::new(shown, text.clone());
     let operator = operator.map(|path| operator::read(path, &mut source)).transpose()?;
-    let starts: Vec<_> = overrides.iter().map(|setting| source.push("--set", &setting.toml)).collect();
+    let starts: Vec<_> = overrides.iter().map(|setting| source.push("--set", &setting.shown)).collect();
     let overlaid = overlay.map(|overlay| {
         let start = source.push(&overlay.path, &overlay.text);
         (format!("{}{}", " ".repeat(start), overlay.text), &overlay.keys)
@@ -81,12 +81,15 @@ pub(super) fn parse(
     let padded: Vec<_> = overrides
         .iter()
         .zip(&starts)
-        .map(|(setting, start)| format!("{}{}", " ".repeat(*start), setting.toml))
+        .map(|(setting, start)| format!("{}{}", " ".repeat(*start), setting.toml()))
         .collect();
-    for text in &padded {
-        let setting = DeTable::parse(text).expect("an override is a line of TOML").into_inner();
-        if names_known_nodes(&setting, &table, &mut problems) {
-            merge(&mut table, setting);
+    for (setting, text) in overrides.iter().zip(&padded) {
+        let line = DeTable::parse(text).expect("an override is a line of TOML").into_inner();
+        if names_known_nodes(&line, setting.depth, &table, &mut problems) {
+            match setting.change {
+                Change::Replace => replace(&mut table, line, setting.depth),
+                Change::Remove => problems.extend(remove(&mut table, line)),
+            }
         }
     }
 
@@ -102,20 +105,37 @@ pub(super) fn parse(
 /// The table of a whole file, as far as its mistakes leave one that can be relied on.
 pub(super) fn read_table<'t>(text: &'t str, problems: &mut Problems) -> Result<DeTable<'t>, Problems> {
     let (root, errors) = DeTable::parse_recoverable(text);
-    let mut line = None;
+    let mut last: Option<usize> = None;
     for error in &errors {
         // One slip makes the parser stumble on the same line again; only the first is of use.
-        let start = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count());
-        if start.is_none() || start != line {
-            problems.push(syntax_problem(error, &text));
+        let start = error.span().map(|span| span.start.min(text.len()));
+        let is_same_line = start.zip(last).is_some_and(|(a, b)| !text.as_bytes()[a.min(b)..a.max(b)].contains(&b'\n'));
+        if !is_same_line {
+            problems.push(syntax_problem(error, text));
         }
-        line = start;
+        last = start;
     }
     // A table with a doubled key is whole but for that key; after any other error the rest of the text may be anything.
     if problems.problems.iter().any(|problem| problem.code == "syntax") {
         return Err(problems.clone().in_order());
     }
     Ok(root.into_inner())
+}
+
+/// Puts the values of `from` into `into`, table by table.
+fn merge<'i>(into: &mut DeTable<'i>, from: DeTable<'i>) {
+    for (key, value) in from {
+        match (into.get_mut(key.get_ref().as_ref()).map(Spanned::get_mut), value) {
+            (Some(DeValue::Table(old)), value) if value.get_ref().is_table() => {
+                if let DeValue::Table(new) = value.into_inner() {
+                    merge(old, new);
+                }
+            }
+            (_, value) => {
+                into.insert(key, value);
+            }
+        }
+    }
 }
 
 fn take_table<'i>(mut table: DeTable<'i>, key: &str) -> Option<DeTable<'i>> {
@@ -147,14 +167,15 @@ fn syntax_problem(error: &toml::de::Error, text: &str) -> Problem {
     Problem::error("syntax", error.message()).at(error.span(), "not understood from here on")
 }
 
-/// Whether the nodes that an override names exist: a mistyped name must not make a new node.
-fn names_known_nodes(setting: &DeTable<'_>, table: &DeTable<'_>, problems: &mut Problems) -> bool {
+/// Whether the node within which an override changes something exists: a mistyped name must not make a new node.
+fn names_known_nodes(setting: &DeTable<'_>, depth: usize, table: &DeTable<'_>, problems: &mut Problems) -> bool {
     let names = |table: &DeTable<'_>| -> Vec<(String, Range<usize>)> {
         let nodes = table.get("nodes").and_then(|nodes| nodes.get_ref().as_table());
         nodes.map_or(Vec::new(), |nodes| nodes.keys().map(|key| (key.get_ref().to_string(), key.span())).collect())
     };
     let known = names(table);
-    for (name, span) in names(setting) {
+    // One that replaces all nodes names none of them.
+    for (name, span) in if depth > 1 { names(setting) } else { Vec::new() } {
         if !known.iter().any(|(known, _)| *known == name) {
             let help = suggest::did_you_mean(&name, known.iter().map(|(name, _)| name.as_str()));
             let problem = Problem::error("unknown-node", format!("no node is named `{name}`"));
@@ -165,20 +186,38 @@ fn names_known_nodes(setting: &DeTable<'_>, table: &DeTable<'_>, problems: &mut 
     true
 }
 
-/// Puts the values of `from` into `into`, table by table.
-fn merge<'i>(into: &mut DeTable<'i>, from: DeTable<'i>) {
-    for (key, value) in from {
-        match (into.get_mut(key.get_ref().as_ref()).map(Spanned::get_mut), value) {
-            (Some(DeValue::Table(old)), value) if value.get_ref().is_table() => {
-                if let DeValue::Table(new) = value.into_inner() {
-                    merge(old, new);
-                }
-            }
-            (_, value) => {
-                into.insert(key, value);
+/// Puts the value that `line` has at the end of its path, of `depth` keys, into `into`, in place of what is there.
+fn replace<'i>(into: &mut DeTable<'i>, line: DeTable<'i>, depth: usize) {
+    let Some((key, value)) = line.into_iter().next() else { return };
+    let old = into.get_mut(key.get_ref().as_ref()).map(Spanned::get_mut);
+    match (old, value) {
+        (Some(DeValue::Table(old)), value) if depth > 1 => {
+            if let DeValue::Table(inner) = value.into_inner() {
+                replace(old, inner, depth - 1);
             }
         }
+        (_, value) => {
+            into.insert(key, value);
+        }
     }
+}
+
+/// Takes out the key at the end of the path of `line`. One that is not there may be a mistyped one of another name.
+fn remove(from: &mut DeTable<'_>, line: DeTable<'_>) -> Option<Problem> {
+    let (key, value) = line.into_iter().next()?;
+    let name = key.get_ref().as_ref();
+    let known: Vec<_> = from.keys().map(|key| key.get_ref().to_string()).collect();
+    match (from.get_mut(name).map(Spanned::get_mut), value.into_inner()) {
+        (Some(DeValue::Table(inner)), DeValue::Table(line)) => return remove(inner, line),
+        (Some(_), DeValue::Integer(_)) => {
+            from.remove(name);
+            return None;
+        }
+        _ => {}
+    }
+    let help = suggest::did_you_mean(name, known.iter().map(String::as_str));
+    let problem = Problem::error("unknown-key", format!("the program has no `{name}` here that could be removed"));
+    Some(problem.at(Some(key.span()), "not in the program file").help(help))
 }
 
 /// Takes out the keys that `schema` doesn't know, and reports them.

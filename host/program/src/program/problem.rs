@@ -34,6 +34,7 @@ pub const RULES: &[(&str, &str)] = &[
     ("duplicate-name", "a name is given once"),
     ("empty-colocation", "a colocation has at least one node"),
     ("empty-group", "a handle reaches at least one node"),
+    ("forbidden", "a program asks for nothing that the operator's policy does not allow"),
     ("group-handle", "a plain import is served by a handle of one node"),
     ("guest-dir", "a guest's path of a directory or file is absolute and plain"),
     ("handle-nodes", "a handle has either `node` or `nodes`"),
@@ -48,10 +49,10 @@ pub const RULES: &[(&str, &str)] = &[
     ("no-courier", "a node that listens exports an interface to call"),
     ("no-nodes", "a program has a node"),
     ("no-program", "the program file can be read"),
-    ("no-limits", "the file of an operator's limits can be read"),
+    ("no-policy", "the file of an operator's policy can be read"),
     ("no-run", "a component with `run = true` has an entry point"),
     ("not-a-component", "the file of a component is a valid component"),
-    ("over-ceiling", "a node asks for no more than its ceilings allow"),
+    ("over-ceiling", "nodes ask for no more than their ceilings allow"),
     ("replicas", "the number of replicas is within what can be run"),
     ("shared-restart", "only a colocation of processes has restarts of its own"),
     ("small-limit", "a node's limits have room for what its component starts with"),
@@ -78,6 +79,9 @@ pub const TEST_RULES: &[(&str, &str)] = &[
     ("no-check", "a test checks something"),
     ("no-tests", "the file of tests can be read"),
 ];
+
+/// The most problems that are kept: nobody reads more, and each is shown with its line of the file.
+pub const PROBLEMS_MAX: usize = 200;
 
 /// How bad a [`Problem`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,8 +123,10 @@ pub struct Location<'a> {
 /// Everything that is wrong with a program, in the order of its text.
 #[derive(Debug, Clone)]
 pub struct Problems {
-    /// The problems.
+    /// The problems, at most [`PROBLEMS_MAX`] of them.
     pub problems: Vec<Problem>,
+    /// How many more there are, at least: once there are too many to be shown, the most costly checks are left out.
+    pub left_out: usize,
     /// Boxed, because it is large for a part of an error.
     source: Box<Source>,
     /// The parts of the program that a problem was found in, such as `name` or `nodes.producer`. Later stages leave them
@@ -159,11 +165,34 @@ impl Problem {
 
 impl Problems {
     pub(super) fn new(source: &Source) -> Problems {
-        Problems { problems: Vec::new(), source: Box::new(source.clone()), broken: BTreeSet::new() }
+        Problems { problems: Vec::new(), left_out: 0, source: Box::new(source.clone()), broken: BTreeSet::new() }
     }
 
     pub(super) fn push(&mut self, problem: Problem) {
-        self.problems.push(problem);
+        if self.problems.len() < PROBLEMS_MAX {
+            return self.problems.push(problem);
+        }
+        self.left_out += 1;
+        // An error is never left out for a warning.
+        if problem.severity == Severity::Error
+            && let Some(warning) = self.problems.iter().rposition(|problem| problem.severity == Severity::Warning)
+        {
+            self.problems[warning] = problem;
+        }
+    }
+
+    pub(super) fn extend(&mut self, problems: impl IntoIterator<Item = Problem>) {
+        problems.into_iter().for_each(|problem| self.push(problem));
+    }
+
+    /// Whether the program can't run.
+    pub fn has_errors(&self) -> bool {
+        self.problems.iter().any(|problem| problem.severity == Severity::Error)
+    }
+
+    /// Whether no further problem will be shown, so that looking for more of them is of no use.
+    pub(super) fn is_full(&self) -> bool {
+        self.problems.len() >= PROBLEMS_MAX && self.problems.iter().all(|problem| problem.severity == Severity::Error)
     }
 
     /// Adds a problem of a node.
@@ -185,7 +214,9 @@ impl Problems {
 
     /// Whether a problem was found in the value of this key of the program.
     pub(super) fn is_broken(&self, key: &str) -> bool {
-        self.broken.iter().any(|part| part.split('.').next() == Some(key))
+        let below = format!("{key}.");
+        let mut following = self.broken.range(below.clone()..);
+        self.broken.contains(key) || following.next().is_some_and(|part| part.starts_with(&below))
     }
 
     /// Whether a problem was found in this node.
@@ -200,7 +231,7 @@ impl Problems {
 
     /// What `make` makes of the warnings if nothing is an error, else the problems in the order of the text.
     pub(super) fn into_result_with<T>(self, make: impl FnOnce(Problems) -> T) -> Result<T, Problems> {
-        let is_error = self.problems.iter().any(|problem| problem.severity == Severity::Error);
+        let is_error = self.has_errors();
         let problems = self.in_order();
         if is_error { Err(problems) } else { Ok(make(problems)) }
     }
@@ -228,8 +259,9 @@ impl Problems {
     pub fn render(&self, color: bool) -> String {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         let texts: Vec<_> = self.problems.iter().map(|problem| self.render_one(problem, &renderer)).collect();
+        let left_out = (self.left_out > 0).then(|| format!("\n\n… and at least {} more", self.left_out));
         // The renderer leaves some control characters in the text of a program file as they are.
-        let text = texts.join("\n\n");
+        let text = texts.join("\n\n") + left_out.as_deref().unwrap_or_default();
         if color { shown::styled_lines(&text).into_owned() } else { shown::lines(&text).into_owned() }
     }
 
@@ -240,8 +272,16 @@ impl Problems {
         };
         let snippet = problem.span.as_ref().map(|span| {
             let part = self.source.part(span);
-            let annotation = AnnotationKind::Primary.span(part.span).label(shown::line(&problem.label));
-            Snippet::source(part.text).path(part.path).annotation(annotation)
+            // Only its own lines: the renderer looks at all that it is given, for each problem.
+            let bytes = part.text.as_bytes();
+            let before = bytes[..part.span.start].iter().rposition(|byte| *byte == b'\n');
+            let start = before.map_or(0, |index| index + 1);
+            let after = bytes[part.span.end..].iter().position(|byte| *byte == b'\n');
+            let end = after.map_or(bytes.len(), |index| part.span.end + index + 1);
+            let span = part.span.start - start..part.span.end - start;
+            let annotation = AnnotationKind::Primary.span(span).label(shown::line(&problem.label));
+            let line = part.text[..start].matches('\n').count() + 1;
+            Snippet::source(&part.text[start..end]).path(part.path).line_start(line).annotation(annotation)
         });
         let title = level.primary_title(shown::line(&problem.message)).id(problem.code);
         let mut report = vec![title.elements(snippet)];

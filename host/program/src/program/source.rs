@@ -47,6 +47,7 @@ pub(super) enum NodePlace {
     Name,
     Component,
     Sha256,
+    Build,
     Replicas,
     /// Present only where the file says `run = true`.
     RunTrue,

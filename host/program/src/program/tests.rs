@@ -103,7 +103,7 @@ impl TestFile {
     /// # Errors
     /// Every mistake in the file of the program.
     pub fn program_of(&self, name: &str, overrides: &[Override], operator: Option<&Path>) -> Result<Program, Problems> {
-        let draft = Draft::read(&self.program, overrides, operator, Some(&self.overlay(name)))?;
+        let draft = Draft::read_with(&self.program, overrides, operator, Some(&self.overlay(name)))?;
         draft.problems.into_result(draft.program)
     }
 
@@ -123,7 +123,7 @@ impl TestFile {
         let (name, table) = self.tests.iter().find(|(known, _)| known.get_ref() == name).expect("there is such a test");
         let own = self.own_nodes();
         let Draft { mut program, problems } =
-            Draft::read(&self.program, overrides, operator, Some(&self.overlay(name.get_ref())))?;
+            Draft::read_with(&self.program, overrides, operator, Some(&self.overlay(name.get_ref())))?;
         let mut mistakes = Problems::new(&Source::new(self.path.clone(), self.text.clone()));
         let known: Vec<_> = program.nodes.iter().map(|node| node.name.clone()).collect();
         for (double, file) in &table.doubles {
@@ -175,7 +175,7 @@ impl TestFile {
 
     /// The nodes of the program itself, as far as its file can be read: what is wrong with it is told with a test.
     fn own_nodes(&self) -> BTreeSet<String> {
-        let draft = Draft::read(&self.program, &[], None, None);
+        let draft = Draft::read(&self.program, &[], None);
         draft.map_or_else(|_| BTreeSet::new(), |draft| draft.program.nodes.into_iter().map(|node| node.name).collect())
     }
 }

@@ -44,11 +44,14 @@ impl WorkerCredentials {
     /// What the worker's callers show, by the node that they call.
     pub(super) fn passes(&self, plan: &Plan) -> HashMap<NodeId, Arc<Passes>> {
         let mut passes: HashMap<NodeId, Vec<_>> = HashMap::new();
+        let numbers = plan.replica_numbers();
         for EdgeCredential { caller, callee, credential } in &self.shown {
             let passes = passes.entry(*callee).or_default();
             match caller {
-                Caller::Node(node) => passes
-                    .extend(plan.replica_numbers(*node).map(|index| (Some(ReplicaIndex(index)), credential.clone()))),
+                Caller::Node(node) => {
+                    let numbers = numbers[node.0 as usize].clone();
+                    passes.extend(numbers.map(|index| (Some(ReplicaIndex(index)), credential.clone())));
+                }
                 Caller::Clients | Caller::User => passes.push((None, credential.clone())),
             }
         }
@@ -58,9 +61,10 @@ impl WorkerCredentials {
     /// What each of the worker's nodes accepts.
     pub(super) fn permits(&self, plan: &Plan) -> HashMap<NodeId, Arc<Permits>> {
         let mut permits: HashMap<NodeId, Vec<_>> = HashMap::new();
+        let numbers = plan.replica_numbers();
         for EdgeCredential { caller, callee, credential } in &self.accepted {
             let bearer = match caller {
-                Caller::Node(node) => Bearer::Node(plan.replica_numbers(*node)),
+                Caller::Node(node) => Bearer::Node(numbers[node.0 as usize].clone()),
                 Caller::Clients | Caller::User => Bearer::Outside,
             };
             permits.entry(*callee).or_default().push((credential.clone(), bearer));

@@ -130,8 +130,9 @@ impl Peers {
 /// Who may call each node that is called: the replicas of those that hold a handle of it.
 fn callers(plan: &Plan) -> HashMap<NodeId, Callers> {
     let mut ranges: HashMap<NodeId, Vec<_>> = HashMap::new();
+    let numbers = plan.replica_numbers();
     for (caller, callee) in plan.edges() {
-        ranges.entry(callee).or_default().push(plan.replica_numbers(caller));
+        ranges.entry(callee).or_default().push(numbers[caller.0 as usize].clone());
     }
     ranges.into_iter().map(|(callee, ranges)| (callee, Callers::new(ranges))).collect()
 }

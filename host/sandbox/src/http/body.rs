@@ -50,7 +50,8 @@ impl BodyLimit {
                 );
                 return too_long(Some(self.bytes_max));
             }
-            error.downcast().map_or_else(|error| Error::InternalError(Some(error.to_string())), |error| *error)
+            // Of the errors of others, a guest gets no more than that there was one.
+            error.downcast().map_or_else(|_| Error::InternalError(Some("the body failed".to_owned())), |error| *error)
         };
         limited.map_err(failed).boxed_unsync()
     }

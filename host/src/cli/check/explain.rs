@@ -1,90 +1,74 @@
-//! What each node of a program may touch, for whoever has to approve it: as a table and as JSON.
+//! What a program may do, for whoever has to approve it: as a table and as JSON.
 
-use std::collections::BTreeMap;
+mod grave;
+mod rows;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
 use lp_base::shown;
-use lp_base::words::{Access, Admission, Clock, Limit, Random, SecretSource};
+use lp_base::words::{Access, Clock, Hardening, Limit, Random, SecretSource};
 use lp_program::program::{Node, Program};
+use rows::{Row, node_rows, program_rows};
 use serde_json::{Value, json};
 
-/// The width of the table: that of a terminal, and of a comment in a review.
-const COLUMNS: u16 = 80;
+/// The width of the table where there is room: that of a terminal, and of a comment in a review.
+const COLUMNS_MAX: u16 = 80;
+/// The narrowest table that can be read.
+const COLUMNS_MIN: u16 = 40;
 
-/// All that the nodes may use, a line for each thing, with the defaults where nothing is granted.
+/// All that the program may do, a line for each thing, with the defaults where nothing is granted. What reaches far is
+/// marked with a `!` and a reason.
 pub(super) fn table(program: &Program) -> String {
+    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(COLUMNS_MAX);
     let mut table = Table::new();
-    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(COLUMNS);
+    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_width(columns.clamp(COLUMNS_MIN, COLUMNS_MAX));
     table.set_header(["node", "may use", "which"]);
-    for node in &program.nodes {
-        let mut name = node.name.as_str();
-        for (what, which) in rows(program, node) {
-            // Whoever wrote the program file chose the words, and may not have meant well.
-            let which: Vec<_> = which.iter().map(|which| shown::line(which)).collect();
-            let which = if which.is_empty() { "none".to_owned() } else { which.join("\n") };
-            table.add_row([name, what, &which]);
+    let callers = callers(program);
+    let mut grave = 0;
+    let mut add = |name: &str, rows: Vec<Row>| {
+        let mut name = name;
+        for Row { what, lines } in rows {
+            grave += lines.iter().filter(|line| line.grave.is_some()).count();
+            let shown = |line: &rows::Line| match line.grave {
+                // Whoever wrote the program file chose the words, and may not have meant well.
+                None => shown::line(&line.text).into_owned(),
+                Some(reason) => format!("! {} [{reason}]", shown::line(&line.text)),
+            };
+            let lines: Vec<_> = lines.iter().map(shown).collect();
+            let lines = if lines.is_empty() { "none".to_owned() } else { lines.join("\n") };
+            table.add_row([name, what, &lines]);
             name = "";
         }
+    };
+    add("(program)", program_rows(program));
+    for node in &program.nodes {
+        add(&node.name, node_rows(program, node, callers.get(node.name.as_str()).map_or(&[], Vec::as_slice)));
     }
-    table.trim_fmt()
+    let summary = match grave {
+        0 => "nothing here reaches far".to_owned(),
+        1 => "1 line is marked with `!`: it reaches far".to_owned(),
+        lines => format!("{lines} lines are marked with `!`: they reach far"),
+    };
+    format!("{}\n\n{summary}", table.trim_fmt())
 }
 
-/// The things that a node may use, each with a line for everything of its kind.
-fn rows(program: &Program, node: &Node) -> Vec<(&'static str, Vec<String>)> {
-    let sandbox = &node.sandbox;
-    let handles = node.handles.iter().map(|handle| format!("{}: {}", handle.name, handle.nodes.join(", ")));
-    let place = |host, guest: &str, access| format!("{guest} ({}): {}", access_name(access), program.shown(host));
-    let inherited = sandbox.inherit_env.iter().map(|name| format!("{name} (inherited)"));
-    vec![
-        ("handles", handles.collect()),
-        ("callers", callers(program, node).map(|caller| caller.name.clone()).collect()),
-        ("listen", node.listen.iter().map(ToString::to_string).collect()),
-        ("clients", clients(program, node)),
-        ("limits", limits(program, node)),
-        ("dirs", sandbox.dirs.iter().map(|dir| place(&dir.host, &dir.guest, dir.access)).collect()),
-        ("files", sandbox.files.iter().map(|file| place(&file.host, &file.guest, file.access)).collect()),
-        ("env", node.env.keys().cloned().chain(inherited).collect()),
-        ("config", node.config.keys().cloned().collect()),
-        (
-            "secrets",
-            sandbox.secrets.iter().map(|(name, source)| format!("{name} ({})", secret(program, source))).collect(),
-        ),
-        ("network", sandbox.network.iter().map(ToString::to_string).collect()),
-        ("http", sandbox.http.iter().map(ToString::to_string).collect()),
-        ("http-ca", sandbox.http_ca.iter().map(|path| program.shown(path).to_string()).collect()),
-        ("clock", vec![clock(sandbox.clock)]),
-        ("random", vec![random(sandbox.random)]),
-    ]
-}
-
-/// Who is let in where the node listens.
-fn clients(program: &Program, node: &Node) -> Vec<String> {
-    let Admission { certificate, client_ca, token, .. } = &node.admission;
-    let encrypted = certificate.as_ref().map(|path| format!("encrypted, by {}", program.shown(path)));
-    let known = client_ca.as_ref().map(|path| format!("with a certificate of {}", program.shown(path)));
-    let token = token.as_ref().map(|source| format!("with a token ({})", secret(program, source)));
-    let anybody = (node.listen.is_some() && known.is_none() && token.is_none()).then(|| "anybody".to_owned());
-    let in_clear = (node.listen.is_some() && encrypted.is_none()).then(|| "not encrypted".to_owned());
-    [anybody, known, token, encrypted, in_clear].into_iter().flatten().collect()
-}
-
-/// The memory, and what else is not as it is for a node of a program that says nothing of limits.
-fn limits(program: &Program, node: &Node) -> Vec<String> {
-    let shown = Limit::ALL.into_iter().filter_map(|limit| {
-        let value = program.limit(node, limit)?;
-        let is_default = Some(value) == limit.default();
-        let name = limit.key();
-        let default = if is_default { " (default)" } else { "" };
-        (limit == Limit::Memory || !is_default).then(|| format!("{name}: {}{default}", limit.show(value)))
-    });
-    shown.collect()
-}
-
-/// The nodes that hold a handle of `node`.
-fn callers<'a>(program: &'a Program, node: &'a Node) -> impl Iterator<Item = &'a Node> {
-    let holds = |caller: &&Node| caller.handles.iter().any(|handle| handle.nodes.contains(&node.name));
-    program.nodes.iter().filter(holds)
+/// The nodes that hold a handle of each node.
+fn callers(program: &Program) -> HashMap<&str, Vec<&str>> {
+    let mut callers: HashMap<&str, Vec<&str>> = HashMap::new();
+    for caller in &program.nodes {
+        for callee in caller.handles.iter().flat_map(|handle| &handle.nodes) {
+            let callers = callers.entry(callee).or_default();
+            // All handles of one node come one after the other.
+            if callers.last() != Some(&caller.name.as_str()) {
+                callers.push(&caller.name);
+            }
+        }
+    }
+    callers
 }
 
 fn access_name(access: Access) -> &'static str {
@@ -94,45 +78,77 @@ fn access_name(access: Access) -> &'static str {
     }
 }
 
-fn secret(program: &Program, source: &SecretSource) -> String {
-    match source {
-        SecretSource::File(path) => format!("of the file {}", program.shown(path)),
-        SecretSource::Env(name) => format!("of the variable {name}"),
+fn hardening_name(hardening: Hardening) -> &'static str {
+    match hardening {
+        Hardening::Auto => "auto",
+        Hardening::Require => "require",
+        Hardening::Off => "off",
     }
 }
 
-fn clock(clock: Clock) -> String {
-    match clock {
-        Clock::Real => "real (default)".to_owned(),
-        Clock::Fixed(start) => format!("fixed at {start}"),
-    }
+/// The memory of all replicas together, in bytes.
+fn total_memory(program: &Program) -> u64 {
+    let of_node =
+        |node: &Node| program.limit(node, Limit::Memory).unwrap_or(u64::MAX).saturating_mul(node.replicas.into());
+    program.nodes.iter().map(of_node).fold(0, u64::saturating_add)
 }
 
-fn random(random: Random) -> String {
-    match random {
-        Random::Real => "real (default)".to_owned(),
-        Random::Seed(seed) => format!("of the seed {seed}"),
-    }
+fn total_replicas(program: &Program) -> u64 {
+    program.nodes.iter().map(|node| u64::from(node.replicas)).sum()
 }
 
-/// The same as JSON, an object for each node.
+/// What all nodes have together, as JSON.
+pub(super) fn totals_to_json(program: &Program) -> Value {
+    json!({
+        "hardening": hardening_name(program.hardening),
+        "replicas": total_replicas(program),
+        "memory": total_memory(program),
+        "grave": grave_to_json(program_rows(program)),
+    })
+}
+
+/// What each node may do as JSON, an object for each.
 pub(super) fn to_json(program: &Program) -> Vec<Value> {
-    program.nodes.iter().map(|node| node_to_json(program, node)).collect()
+    let callers = callers(program);
+    let callers = |node: &Node| callers.get(node.name.as_str()).cloned().unwrap_or_default();
+    program.nodes.iter().map(|node| node_to_json(program, node, &callers(node))).collect()
 }
 
-fn node_to_json(program: &Program, node: &Node) -> Value {
+fn grave_to_json(rows: Vec<Row>) -> Vec<Value> {
+    let to_json = |row: Row| {
+        row.lines
+            .into_iter()
+            .filter_map(move |line| Some(json!({ "what": row.what, "which": line.text, "why": line.grave? })))
+    };
+    rows.into_iter().flat_map(to_json).collect()
+}
+
+fn node_to_json(program: &Program, node: &Node, callers: &[&str]) -> Value {
     let sandbox = &node.sandbox;
-    let place = |host, guest: &str, access| json!({ "host": program.shown(host).to_string(), "guest": guest, "access": access_name(access) });
+    let place = |host: &Path, guest: &str, access| {
+        json!({
+            "host": program.shown(host).to_string(),
+            "path": std::fs::canonicalize(host).ok().map(|path| path.display().to_string()),
+            "guest": guest,
+            "access": access_name(access),
+        })
+    };
     let secret = |(name, source): (&String, &SecretSource)| match source {
         SecretSource::File(path) => json!({ "name": name, "file": program.shown(path).to_string() }),
         SecretSource::Env(variable) => json!({ "name": name, "env": variable }),
     };
     json!({
         "node": node.name,
+        "component": program.shown(&node.component).to_string(),
+        "sha256": node.sha256,
+        "build": node.build,
+        "replicas": node.replicas,
+        "args": node.args,
+        "grave": grave_to_json(node_rows(program, node, callers)),
         "handles": node.handles.iter().map(|handle| json!({ "name": handle.name, "nodes": handle.nodes })).collect::<Vec<_>>(),
-        "callers": callers(program, node).map(|caller| &caller.name).collect::<Vec<_>>(),
+        "callers": callers,
         "listen": node.listen.map(|address| address.to_string()),
-        "clients": clients(program, node),
+        "clients": rows::clients(program, node),
         "limits": Limit::ALL
             .into_iter()
             .map(|limit| (limit.key(), program.limit(node, limit)))

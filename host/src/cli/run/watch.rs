@@ -22,11 +22,11 @@ pub(super) fn build(args: &ProgramArgs, log_dir: Option<&Path>, screen: &Screen)
     let setting = Setting {
         file: &args.program,
         overrides: &args.overrides,
-        limits: args.limits.as_deref(),
+        policy: args.policy.as_deref(),
         log_dir,
         // The output of this process may go to a file among the source.
         own_files: [FileId::of(stdout()), FileId::of(stderr())].into_iter().flatten().collect(),
-        environment: &environment(screen),
+        environment: &environment(screen)?,
     };
     Ok(Watch::build(&setting, &Watching { screen, builds: Builds::new(screen), outputs: None })?)
 }

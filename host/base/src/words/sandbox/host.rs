@@ -57,6 +57,19 @@ impl HostPattern {
             (HostPattern::One(one), host) => one == host,
         }
     }
+
+    /// Whether it means every host that `other` means.
+    pub fn covers(&self, other: &HostPattern) -> bool {
+        match (self, other) {
+            (HostPattern::Any, _) => true,
+            (_, HostPattern::Any) => false,
+            (_, HostPattern::One(host)) => self.matches(host),
+            (HostPattern::Below(parent), HostPattern::Below(name)) => {
+                parent == name || self.matches(&Host::Name(name.clone()))
+            }
+            (HostPattern::One(_), HostPattern::Below(_)) => false,
+        }
+    }
 }
 
 impl FromStr for HostPattern {
@@ -122,6 +135,22 @@ mod tests {
         check("*.example.org", &["a.example.org", "a.b.example.org", "A.EXAMPLE.ORG."], &["example.org"]);
         check("*.example.org", &[], &["badexample.org", "example.org.evil.net", "127.0.0.1", "[::1]"]);
         check("*", &["example.org", "127.0.0.1"], &[]);
+    }
+
+    #[test]
+    fn a_pattern_covers_another_one_if_it_means_all_of_its_hosts() {
+        let covers = |a: &str, b: &str| {
+            let parse = |text: &str| text.parse::<HostPattern>().expect("a pattern");
+            parse(a).covers(&parse(b))
+        };
+        for (a, b) in [("*", "*"), ("*", "a.org"), ("*.org", "*.a.org"), ("*.a.org", "*.a.org"), ("a.org", "A.org.")] {
+            assert!(covers(a, b), "{a} {b}");
+        }
+        for (a, b) in
+            [("*.org", "*"), ("*.a.org", "*.org"), ("*.a.org", "a.org"), ("a.org", "*.a.org"), ("*.1.org", "*.11.org")]
+        {
+            assert!(!covers(a, b), "{a} {b}");
+        }
     }
 
     #[test]

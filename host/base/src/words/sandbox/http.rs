@@ -105,6 +105,16 @@ impl Origin {
 }
 
 impl HttpGrant {
+    /// Whether it grants every request that `other` grants.
+    pub fn covers(&self, other: &HttpGrant) -> bool {
+        self.scheme == other.scheme && self.host.covers(&other.host) && (self.port.is_none() || self.port == other.port)
+    }
+
+    /// Whether it grants requests to any host.
+    pub fn is_any_host(&self) -> bool {
+        self.host == HostPattern::Any
+    }
+
     /// Whether it grants requests to there.
     pub fn allows(&self, origin: &Origin) -> bool {
         self.scheme == origin.scheme
@@ -209,6 +219,19 @@ mod tests {
         );
         check("https://*.example.org:*", &[("https", "a.example.org:1")], &[("https", "example.org:1")]);
         check("http://[::1]", &[("http", "[0::1]:80")], &[("http", "127.0.0.1")]);
+    }
+
+    #[test]
+    fn a_grant_covers_another_one_in_scheme_host_and_port() {
+        let covers = |a: &str, b: &str| {
+            let parse = |text: &str| text.parse::<HttpGrant>().expect("a grant");
+            parse(a).covers(&parse(b))
+        };
+        assert!(covers("https://*.a.org:*", "https://b.a.org:8443"));
+        assert!(covers("https://a.org", "https://a.org:443"));
+        assert!(!covers("https://a.org", "http://a.org"));
+        assert!(!covers("https://a.org", "https://a.org:*"));
+        assert!(!covers("https://a.org", "https://*:443"));
     }
 
     #[test]

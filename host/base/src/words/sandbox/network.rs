@@ -89,6 +89,25 @@ const USES: [(&str, NetworkUse); 4] = [
 ];
 
 impl NetworkGrant {
+    /// Whether it grants all that `other` grants.
+    pub fn covers(&self, other: &NetworkGrant) -> bool {
+        match (self, other) {
+            (NetworkGrant::Socket(used, addresses), NetworkGrant::Socket(other_used, others)) => {
+                used == other_used && addresses.cover(others)
+            }
+            (NetworkGrant::Dns(pattern), NetworkGrant::Dns(other)) => pattern.covers(other),
+            _ => false,
+        }
+    }
+
+    /// Whether it grants any address or any name.
+    pub fn is_any_host(&self) -> bool {
+        match self {
+            NetworkGrant::Socket(_, addresses) => addresses.net.is_none_or(|net| net.prefix_len() == 0),
+            NetworkGrant::Dns(pattern) => *pattern == HostPattern::Any,
+        }
+    }
+
     /// Whether it grants this use of this address.
     pub fn allows(&self, used: NetworkUse, address: SocketAddr) -> bool {
         matches!(self, NetworkGrant::Socket(granted, addresses) if *granted == used && addresses.contain(address))
@@ -114,10 +133,21 @@ impl NetworkUse {
 }
 
 impl Addresses {
-    /// An IPv4 address that is written as an IPv6 one is judged as the IPv4 address.
-    fn contain(&self, address: SocketAddr) -> bool {
+    /// Whether the address with its port is among them. An IPv4 address that is written as an IPv6 one is judged as the
+    /// IPv4 address.
+    pub fn contain(&self, address: SocketAddr) -> bool {
         let ip = address.ip().to_canonical();
         self.net.is_none_or(|net| net.contains(&ip)) && self.ports.contains(&address.port())
+    }
+
+    /// Whether they contain all of `other`.
+    fn cover(&self, other: &Addresses) -> bool {
+        let net = match (self.net, other.net) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(net), Some(other)) => net.contains(&other),
+        };
+        net && self.ports.contains(other.ports.start()) && self.ports.contains(other.ports.end())
     }
 
     fn parse(text: &str, may_pick: bool) -> Result<Addresses, BadNetworkGrant> {
@@ -181,6 +211,15 @@ impl FromStr for NetworkGrant {
         let (_, used) = USES.iter().find(|(name, _)| *name == used).ok_or(BadNetworkGrant::Use)?;
         let may_pick = matches!(used, NetworkUse::TcpListen | NetworkUse::UdpBind);
         Ok(NetworkGrant::Socket(*used, Addresses::parse(rest, may_pick)?))
+    }
+}
+
+/// Addresses to listen at, such as `127.0.0.1:*`.
+impl FromStr for Addresses {
+    type Err = BadNetworkGrant;
+
+    fn from_str(text: &str) -> Result<Addresses, BadNetworkGrant> {
+        Addresses::parse(text, true)
     }
 }
 

@@ -9,10 +9,10 @@ use lp_base::words::{ColocationMode, RESTARTS_MAX, Restart, RestartPolicy};
 use super::name_problem;
 use crate::program::problem::{Problem, Problems};
 use crate::program::source::{ColocationPlace, NodePlace, Place, RestartPlace};
-use crate::program::{Colocation, Program};
+use crate::program::{Colocation, NodesByName, Program};
 
 /// Adds what is wrong with the colocations of `program` to `problems`.
-pub(super) fn check(program: &Program, problems: &mut Problems) {
+pub(super) fn check(program: &Program, nodes: &NodesByName<'_>, problems: &mut Problems) {
     let mut names = BTreeSet::new();
     let mut colocated = BTreeMap::new();
     for colocation in &program.colocations {
@@ -21,15 +21,15 @@ pub(super) fn check(program: &Program, problems: &mut Problems) {
             problems.push(Problem::error("duplicate-name", message));
         }
         let span = span(program, colocation, ColocationPlace::Name);
-        problems.problems.extend(name_problem("colocation", &colocation.name, span.clone()));
+        problems.extend(name_problem("colocation", &colocation.name, span.clone()));
         if colocation.nodes.is_empty() && !problems.is_broken("colocate") {
             let message = format!("the colocation `{}` has no nodes", colocation.name);
             let problem = Problem::error("empty-colocation", message).at(span, "needs `nodes`");
             problems.push(problem.help("give it a line such as `nodes = [\"learner\", \"replay\"]`".to_owned()));
         }
-        check_nodes(program, colocation, &mut colocated, problems);
+        check_nodes(program, nodes, colocation, &mut colocated, problems);
         if let Some(restart) = &colocation.restart {
-            check_shared(program, colocation, restart, problems);
+            check_shared(program, nodes, colocation, restart, problems);
         }
     }
 }
@@ -40,18 +40,19 @@ fn span(program: &Program, colocation: &Colocation, place: ColocationPlace) -> O
 
 fn check_nodes<'a>(
     program: &Program,
+    nodes: &NodesByName<'_>,
     colocation: &'a Colocation,
     colocated: &mut BTreeMap<&'a str, &'a str>,
     problems: &mut Problems,
 ) {
     for (index, node) in colocation.nodes.iter().enumerate() {
         let span = span(program, colocation, ColocationPlace::Node(index));
-        let mut known = program.nodes.iter().map(|node| node.name.as_str());
-        if !known.clone().any(|known| known == node) {
+        if !nodes.contains_key(node.as_str()) {
             // A node that is there but could not be read is reported where it stands.
             if !problems.is_node_broken(node) {
+                let known = program.nodes.iter().map(|node| node.name.as_str());
                 let problem = Problem::error("unknown-node", format!("no node is named `{node}`"));
-                let help = suggest::did_you_mean(node, known.by_ref());
+                let help = if problems.is_full() { None } else { suggest::did_you_mean(node, known) };
                 problems.push(problem.at(span, "this colocates nothing").help(help));
             }
         } else if let Some(first) = colocated.insert(node, &colocation.name) {
@@ -63,15 +64,21 @@ fn check_nodes<'a>(
 }
 
 /// Checks the restart policy that the nodes of a colocation share.
-fn check_shared(program: &Program, colocation: &Colocation, restart: &Restart, problems: &mut Problems) {
+fn check_shared(
+    program: &Program,
+    nodes: &NodesByName<'_>,
+    colocation: &Colocation,
+    restart: &Restart,
+    problems: &mut Problems,
+) {
     let at = |place| span(program, colocation, ColocationPlace::Restart(place));
-    problems.problems.extend(restart_problem(restart, at));
+    problems.extend(restart_problem(restart, at));
     if colocation.mode == ColocationMode::Threads {
         let message = format!("the nodes of `{}` share no restarts, because its mode is `threads`", colocation.name);
         let problem = Problem::error("shared-restart", message).at(at(RestartPlace::Whole), "has no effect");
         problems.push(problem.help("give the nodes a `restart` each, or use `mode = \"processes\"`".to_owned()));
     }
-    let nodes = program.nodes.iter().filter(|node| colocation.nodes.contains(&node.name));
+    let nodes = colocation.nodes.iter().filter_map(|name| Some(&program.nodes[*nodes.get(name.as_str())?]));
     for node in nodes.filter(|node| node.restart.policy != RestartPolicy::Never) {
         let message = format!("the node `{}` has a `restart` beside that of `{}`", node.name, colocation.name);
         let span = program.source.node_span(&node.name, NodePlace::Restart(RestartPlace::Whole));

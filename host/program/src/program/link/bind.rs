@@ -1,12 +1,13 @@
 //! The binding rule: which handle of a node serves which import of its component.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::super::problem::{Problem, Problems};
 use super::super::source::NodePlace;
-use super::super::{Handle, Node, Pick, Program};
+use super::super::{Handle, Node, NodesByName, Pick, Program};
 use super::{Binding, BoundHandle, BoundTarget, EdgeStyle};
 use lp_component::component::{self, Component, ImportKind, Interface, Mismatch};
 
@@ -14,33 +15,50 @@ pub(super) const VALUES_ONLY: &str =
     "pass values: numbers, text, lists, records, variants, options, results, tuples, flags, enums";
 
 /// Binds one node after the other.
+///
+/// A program may have ten thousand nodes and a component a hundred thousand functions, so nothing here looks through all
+/// of either for each of the other.
 pub(super) struct Binder<'a> {
-    pub program: &'a Program,
-    pub components: &'a [Option<Arc<Component>>],
-    pub problems: &'a mut Problems,
+    program: &'a Program,
+    nodes: NodesByName<'a>,
+    components: &'a [Option<Arc<Component>>],
+    /// The components without repetition, each with the first node that has it.
+    distinct: Vec<(&'a Node, &'a Component)>,
+    problems: &'a mut Problems,
 }
 
 /// An import that a handle must serve.
-#[derive(Clone, Copy)]
 struct Wanted<'a> {
     import: &'a str,
     style: EdgeStyle,
     /// The name of the courier interface to look for; `None` for a plain name, which any interface may serve.
     base: Option<&'a str>,
-    interface: &'a Interface,
+    interface: &'a Arc<Interface>,
+    /// What each component offers, once that was looked for.
+    offers: RefCell<HashMap<*const Component, Option<&'a Interface>>>,
 }
 
 impl<'a> Binder<'a> {
+    pub fn new(
+        program: &'a Program,
+        components: &'a [Option<Arc<Component>>],
+        problems: &'a mut Problems,
+    ) -> Binder<'a> {
+        let mut seen = HashSet::new();
+        let read = program.nodes.iter().zip(components).filter_map(|(node, found)| Some((node, found.as_deref()?)));
+        let distinct = read.filter(|(_, component)| seen.insert(std::ptr::from_ref(*component))).collect();
+        Binder { program, nodes: program.nodes_by_name(), components, distinct, problems }
+    }
+
     /// The bindings of a node. A node with a problem, or with a handle to a node whose component could not be read, is
     /// left alone, because whatever it lacks may follow from that.
     pub fn bind_node(&mut self, index: usize) -> Vec<Binding> {
         let node = &self.program.nodes[index];
-        let Some(component) = &self.components[index] else { return Vec::new() };
+        let Some(component) = self.components[index].as_deref() else { return Vec::new() };
         let reaches_all = node.handles.iter().flat_map(|handle| &handle.nodes).all(|name| self.target(name).is_some());
-        if self.problems.is_node_broken(&node.name) || !reaches_all {
+        if self.problems.is_node_broken(&node.name) || self.problems.is_full() || !reaches_all {
             return Vec::new();
         }
-        let component = component.clone();
         let mut bindings = Vec::new();
         let mut fitting = BTreeSet::new();
         for import in &component.imports {
@@ -60,33 +78,31 @@ impl<'a> Binder<'a> {
                     );
                     continue;
                 }
-                ImportKind::Courier(interface) => Wanted {
-                    import: &import.name,
-                    style: EdgeStyle::Plain,
-                    base: import.name.contains(':').then_some(import.name.as_str()),
-                    interface,
-                },
+                ImportKind::Courier(interface) => {
+                    let base = import.name.contains(':').then_some(import.name.as_str());
+                    Wanted::new(&import.name, EdgeStyle::Plain, base, interface)
+                }
                 ImportKind::Handles { base, interface } => {
-                    Wanted { import: &import.name, style: EdgeStyle::Handles, base: Some(base), interface }
+                    Wanted::new(&import.name, EdgeStyle::Handles, Some(base), interface)
                 }
             };
-            fitting.extend(node.handles.iter().filter(|handle| self.fits(handle, wanted)).map(|handle| &handle.name));
-            if self.check_refused(node, wanted) {
+            fitting.extend(node.handles.iter().filter(|handle| self.fits(handle, &wanted)).map(|handle| &handle.name));
+            if self.check_refused(node, &wanted) {
                 bindings.extend(match wanted.style {
-                    EdgeStyle::Plain => self.bind_plain(node, wanted),
-                    EdgeStyle::Handles => self.bind_handles(node, wanted),
+                    EdgeStyle::Plain => self.bind_plain(node, &wanted),
+                    EdgeStyle::Handles => self.bind_handles(node, &wanted),
                 });
             }
         }
         if !self.problems.is_node_broken(&node.name) {
-            self.check_unused(node, &component, &bindings, &fitting);
+            self.check_unused(node, component, &bindings, &fitting);
             self.check_picks(node, &bindings);
         }
         self.check_types(node, &bindings);
         bindings
     }
 
-    fn bind_plain(&mut self, node: &'a Node, wanted: Wanted<'_>) -> Option<Binding> {
+    fn bind_plain(&mut self, node: &'a Node, wanted: &Wanted<'a>) -> Option<Binding> {
         let short = short_name(wanted.import);
         let by_name = node.handles.iter().find(|handle| handle.name == wanted.import || handle.name == short);
         let handle = match (by_name, wanted.base) {
@@ -117,7 +133,7 @@ impl<'a> Binder<'a> {
         Some(wanted.bound(vec![bound]))
     }
 
-    fn bind_handles(&mut self, node: &'a Node, wanted: Wanted<'_>) -> Option<Binding> {
+    fn bind_handles(&mut self, node: &'a Node, wanted: &Wanted<'a>) -> Option<Binding> {
         let fitting: Vec<_> = node.handles.iter().filter(|handle| self.fits(handle, wanted)).collect();
         if fitting.is_empty() {
             return self.report_unbound(node, wanted);
@@ -126,11 +142,11 @@ impl<'a> Binder<'a> {
         Some(wanted.bound(handles))
     }
 
-    fn bind_handle(&mut self, node: &'a Node, handle: &'a Handle, wanted: Wanted<'_>) -> Option<BoundHandle> {
+    fn bind_handle(&mut self, node: &'a Node, handle: &'a Handle, wanted: &Wanted<'a>) -> Option<BoundHandle> {
         let mut targets = Vec::new();
         for name in &handle.nodes {
             let (target, component) = self.target(name)?;
-            let Some(export) = offered(component, wanted) else {
+            let Some(export) = wanted.offered(component) else {
                 let what = wanted.base.unwrap_or(wanted.import);
                 let message = format!("the node `{name}` does not export `{what}`, which `{}` imports", node.name);
                 let exports: Vec<_> = component.couriers.iter().map(|courier| format!("`{}`", courier.name)).collect();
@@ -152,18 +168,18 @@ impl<'a> Binder<'a> {
     }
 
     /// Whether every node of the handle exports what is wanted.
-    fn fits(&self, handle: &Handle, wanted: Wanted<'_>) -> bool {
-        let exports = |name: &String| self.target(name).is_some_and(|(_, found)| offered(found, wanted).is_some());
+    fn fits(&self, handle: &Handle, wanted: &Wanted<'a>) -> bool {
+        let exports = |name: &String| self.target(name).is_some_and(|(_, found)| wanted.offered(found).is_some());
         !handle.nodes.is_empty() && handle.nodes.iter().all(exports)
     }
 
     fn target(&self, name: &str) -> Option<(usize, &'a Component)> {
-        let index = self.program.nodes.iter().position(|node| node.name == name)?;
+        let index = *self.nodes.get(name)?;
         Some((index, self.components[index].as_deref()?))
     }
 
     /// Reports the methods that a call can't carry, and whether there are none.
-    fn check_refused(&mut self, node: &Node, wanted: Wanted<'_>) -> bool {
+    fn check_refused(&mut self, node: &Node, wanted: &Wanted<'a>) -> bool {
         let refused: Vec<_> = wanted
             .interface
             .methods
@@ -178,23 +194,28 @@ impl<'a> Binder<'a> {
     }
 
     fn check_types(&mut self, node: &Node, bindings: &[Binding]) {
+        let handles: HashMap<&str, &Handle> =
+            node.handles.iter().map(|handle| (handle.name.as_str(), handle)).collect();
         for binding in bindings {
-            for (bound, target) in
-                binding.handles.iter().flat_map(|bound| bound.targets.iter().map(move |t| (bound, t)))
-            {
-                let callee = &self.program.nodes[target.node];
-                let component = self.components[target.node].as_ref().expect("only nodes with a component are bound");
-                let export = component.couriers.iter().find(|courier| courier.name == target.interface);
-                let export = export.expect("the name was taken from this list");
-                let compare = match binding.style {
-                    EdgeStyle::Plain => component::mismatch,
-                    EdgeStyle::Handles => component::handles_mismatch,
-                };
-                if let Some(mismatch) = compare(&binding.interface, export) {
-                    let problem = type_problem(node, callee, &target.interface, &mismatch);
-                    let handle = node.handles.iter().find(|handle| handle.name == bound.handle);
-                    let handle = handle.expect("a binding names a handle of its node");
-                    let position = handle.nodes.iter().position(|name| *name == callee.name).unwrap_or_default();
+            // A group of a thousand nodes often has one component.
+            let mut compared: HashMap<(*const Component, &str), Option<Mismatch>> = HashMap::new();
+            for bound in &binding.handles {
+                // The targets of a handle are its nodes, one after the other.
+                for (position, target) in bound.targets.iter().enumerate() {
+                    let callee = &self.program.nodes[target.node];
+                    let component = self.components[target.node].as_ref().expect("only read components are bound");
+                    let key = (Arc::as_ptr(component), target.interface.as_str());
+                    let mismatch = compared.entry(key).or_insert_with(|| {
+                        let export = component.couriers.iter().find(|courier| courier.name == target.interface);
+                        let export = export.expect("the name was taken from this list");
+                        match binding.style {
+                            EdgeStyle::Plain => component::mismatch(&binding.interface, export),
+                            EdgeStyle::Handles => component::handles_mismatch(&binding.interface, export),
+                        }
+                    });
+                    let Some(mismatch) = mismatch else { continue };
+                    let problem = type_problem(node, callee, &target.interface, mismatch);
+                    let handle = handles.get(bound.handle.as_str()).expect("a binding names a handle of its node");
                     let span = self.span(node, NodePlace::HandleNode(handle.name.clone(), position));
                     self.problems.push_node(&node.name, problem.at(span, "these two don't fit together"));
                 }
@@ -204,12 +225,11 @@ impl<'a> Binder<'a> {
 
     /// A handle resource is one replica, so there is nothing to pick.
     fn check_picks(&mut self, node: &Node, bindings: &[Binding]) {
-        let serves = |handle: &Handle, style| {
-            let mut of_style = bindings.iter().filter(|binding| binding.style == style);
-            of_style.any(|binding| binding.handles.iter().any(|bound| bound.handle == handle.name))
-        };
+        let serving =
+            |style| -> HashSet<&str> { bound_names(bindings.iter().filter(|binding| binding.style == style)) };
+        let (of_handles, plain) = (serving(EdgeStyle::Handles), serving(EdgeStyle::Plain));
         for handle in node.handles.iter().filter(|handle| handle.pick != Pick::RoundRobin) {
-            if serves(handle, EdgeStyle::Handles) && !serves(handle, EdgeStyle::Plain) {
+            if of_handles.contains(handle.name.as_str()) && !plain.contains(handle.name.as_str()) {
                 let message = format!("the handle `{}` gives out its replicas one by one", handle.name);
                 let help = "remove `pick`, or import the interface itself in the component".to_owned();
                 self.report_handle(node, handle, Problem::error("unused-pick", message).help(help), "has a `pick`");
@@ -225,10 +245,9 @@ impl<'a> Binder<'a> {
         bindings: &[Binding],
         fitting: &BTreeSet<&String>,
     ) {
-        for handle in &node.handles {
-            if bindings.iter().flat_map(|binding| &binding.handles).any(|bound| bound.handle == handle.name) {
-                continue;
-            }
+        let bound = bound_names(bindings);
+        let mut imports = None;
+        for handle in node.handles.iter().filter(|handle| !bound.contains(handle.name.as_str())) {
             let message = format!("nothing in `{}` uses the handle `{}`", node.name, handle.name);
             if fitting.contains(&handle.name) {
                 let help = "the imports it could serve are bound to other handles; remove it".to_owned();
@@ -236,28 +255,20 @@ impl<'a> Binder<'a> {
                 continue;
             }
             let shown = self.program.shown(&component.path);
-            let imports: Vec<_> = component
-                .imports
-                .iter()
-                .filter(|import| matches!(import.kind, ImportKind::Courier(_) | ImportKind::Handles { .. }))
-                .map(|import| format!("`{}`", import.name))
-                .collect();
-            let help = match &imports[..] {
-                [] => {
+            let imports = imports.get_or_insert_with(|| courier_imports(component));
+            let help = match imports.as_str() {
+                "" => {
                     format!("`{shown}` imports no interface of another node; toolchains leave out what is never called")
                 }
-                _ => format!("`{shown}` imports only {}", imports.join(", ")),
+                imports => format!("`{shown}` imports only {imports}"),
             };
             self.report_handle(node, handle, Problem::error("unused-handle", message).help(help), "unused");
         }
     }
 
-    fn report_unbound(&mut self, node: &Node, wanted: Wanted<'_>) -> Option<Binding> {
+    fn report_unbound(&mut self, node: &Node, wanted: &Wanted<'a>) -> Option<Binding> {
         let what = wanted.import;
-        let serving =
-            self.program.nodes.iter().zip(self.components).find(|(_, component)| {
-                component.as_deref().is_some_and(|component| offered(component, wanted).is_some())
-            });
+        let serving = self.distinct.iter().find(|(_, component)| wanted.offered(component).is_some());
         let help = match (serving, wanted.base) {
             (Some((serving, _)), _) => {
                 let name = short_name(wanted.base.unwrap_or(what));
@@ -277,14 +288,13 @@ impl<'a> Binder<'a> {
     /// A node that exports the interface, but in a version that does not serve.
     fn other_version(&self, base: &str) -> Option<(&'a str, &'a str)> {
         let unversioned = |name: &str| name.split('@').next() == base.split('@').next();
-        self.program.nodes.iter().zip(self.components).find_map(|(node, component)| {
-            let couriers = &component.as_deref()?.couriers;
-            let export = couriers.iter().find(|courier| unversioned(&courier.name))?;
+        self.distinct.iter().find_map(|(node, component)| {
+            let export = component.couriers.iter().find(|courier| unversioned(&courier.name))?;
             Some((node.name.as_str(), export.name.as_str()))
         })
     }
 
-    fn report_ambiguous(&mut self, node: &Node, wanted: Wanted<'_>, candidates: &[&Handle]) -> Option<Binding> {
+    fn report_ambiguous(&mut self, node: &Node, wanted: &Wanted<'a>, candidates: &[&Handle]) -> Option<Binding> {
         let names: Vec<_> = candidates.iter().map(|handle| format!("`{}`", handle.name)).collect();
         let message = format!("several handles of `{}` could serve the import `{}`", node.name, wanted.import);
         let short = short_name(wanted.import);
@@ -308,23 +318,46 @@ impl<'a> Binder<'a> {
     }
 }
 
-impl Wanted<'_> {
-    fn bound(self, handles: Vec<BoundHandle>) -> Binding {
+impl<'a> Wanted<'a> {
+    fn new(import: &'a str, style: EdgeStyle, base: Option<&'a str>, interface: &'a Arc<Interface>) -> Wanted<'a> {
+        Wanted { import, style, base, interface, offers: RefCell::default() }
+    }
+
+    fn bound(&self, handles: Vec<BoundHandle>) -> Binding {
         Binding { import: self.import.to_owned(), style: self.style, interface: self.interface.clone(), handles }
+    }
+
+    /// The export of `component` that serves what is wanted. Of several versions, the same one, else the newest; for a
+    /// plain name, the first interface with all of its functions, before one that merely has functions of the same names.
+    fn offered(&self, component: &'a Component) -> Option<&'a Interface> {
+        *self.offers.borrow_mut().entry(std::ptr::from_ref(component)).or_insert_with(|| self.look_for(component))
+    }
+
+    fn look_for(&self, component: &'a Component) -> Option<&'a Interface> {
+        let couriers = &component.couriers;
+        if let Some(base) = self.base {
+            let serving = couriers.iter().filter(|courier| component::serves(base, &courier.name));
+            return serving.max_by_key(|courier| (courier.name == base, version(&courier.name)));
+        }
+        let has_names = |courier: &&Interface| {
+            let names: HashSet<&str> = courier.methods.iter().map(|method| method.name.as_str()).collect();
+            self.interface.methods.iter().all(|method| names.contains(method.name.as_str()))
+        };
+        let fits = |courier: &&Interface| component::mismatch(self.interface, courier).is_none();
+        couriers.iter().find(fits).or_else(|| couriers.iter().find(has_names))
     }
 }
 
-/// The export of `component` that serves what is wanted. Of several versions, the same one, else the newest; for a plain
-/// name, the first interface with all of its functions, before one that merely has functions of the same names.
-fn offered<'c>(component: &'c Component, wanted: Wanted<'_>) -> Option<&'c Interface> {
-    let couriers = &component.couriers;
-    if let Some(base) = wanted.base {
-        let serving = couriers.iter().filter(|courier| component::serves(base, &courier.name));
-        return serving.max_by_key(|courier| (courier.name == base, version(&courier.name)));
-    }
-    let has_names = |courier: &&Interface| wanted.interface.methods.iter().all(|m| courier.method(&m.name).is_some());
-    let fits = |courier: &&Interface| component::mismatch(wanted.interface, courier).is_none();
-    couriers.iter().find(fits).or_else(|| couriers.iter().find(has_names))
+/// The names of the handles that serve something.
+fn bound_names<'b>(bindings: impl IntoIterator<Item = &'b Binding>) -> HashSet<&'b str> {
+    bindings.into_iter().flat_map(|binding| &binding.handles).map(|bound| bound.handle.as_str()).collect()
+}
+
+/// The imports of a component that handles serve, for a message.
+fn courier_imports(component: &Component) -> String {
+    let of_nodes = |kind: &ImportKind| matches!(kind, ImportKind::Courier(_) | ImportKind::Handles { .. });
+    let imports = component.imports.iter().filter(|import| of_nodes(&import.kind));
+    imports.map(|import| format!("`{}`", import.name)).collect::<Vec<_>>().join(", ")
 }
 
 fn version(name: &str) -> Option<semver::Version> {

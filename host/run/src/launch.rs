@@ -1,5 +1,6 @@
 //! Starts a plan's workers, one file per launch type, and keeps the directory of a run, where their sockets are.
 
+mod compiler;
 mod credentials;
 mod fleet;
 mod hardening;
@@ -15,6 +16,7 @@ use std::future::ready;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
+pub use compiler::run_compiler_process;
 pub use credentials::{Credentials, NoRandomness};
 pub use fleet::{Fleet, Life, Place, Private, Start, Started};
 use futures::FutureExt;
@@ -90,6 +92,11 @@ pub async fn launch(
     let nodes = bind_nodes(&plan)?;
     let listening = nodes.iter().filter_map(|(node, listener)| Some((*node, listener.local_addr().ok()?))).collect();
     let LaunchSetting { secrets, cache, outputs, credentials, processes } = setting;
+    if let (Some(cache), Some(setting)) = (&cache, &processes)
+        && !is_compiled(plan.clone(), cache.clone()).await
+    {
+        compiler::compile(&plan, setting, &compiling).await?;
+    }
     let workers = match plan.launch_type {
         LaunchType::Threads if plan.hardening == Hardening::Require => return Err(WorkerError::NoHardening),
         LaunchType::Threads => {
@@ -104,9 +111,6 @@ pub async fn launch(
             Workers::Here(Box::new(launch_threads(plan, surroundings).await?))
         }
         LaunchType::Processes => {
-            if let Some(cache) = cache {
-                warm(plan.clone(), cache, compiling).await?;
-            }
             let setting = processes.ok_or(WorkerError::NoProcesses)?;
             let failed = |source| WorkerError::Launch { name: plan.program.clone(), source };
             let processes = Processes::new(plan.clone(), setting, nodes).map_err(failed)?;
@@ -135,14 +139,10 @@ fn bind_nodes(plan: &Plan) -> Result<Vec<(NodeId, TcpListener)>, WorkerError> {
     bound.collect()
 }
 
-/// Compiles what is not in the cache, so that several processes don't compile the same component at the same time.
-async fn warm(
-    plan: Arc<Plan>,
-    cache: CompileCache,
-    compiling: mpsc::UnboundedSender<Compiling>,
-) -> Result<(), WorkerError> {
-    let warmed = tokio::task::spawn_blocking(move || Worker::compile(&plan, cache, &compiling));
-    warmed.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+/// Whether nothing is left to compile.
+async fn is_compiled(plan: Arc<Plan>, cache: CompileCache) -> bool {
+    let compiled = tokio::task::spawn_blocking(move || Worker::is_compiled(&plan, &cache));
+    compiled.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
 
 /// An error and what led to it, for where only text can be passed on.
@@ -155,7 +155,7 @@ impl Workers {
     /// What a user should know of how the workers run.
     pub fn warnings(&self) -> &[String] {
         match self {
-            Self::Here(worker) => worker.warnings(),
+            Self::Here(_) => &[],
             Self::Fleet(fleet) => fleet.warnings(),
         }
     }

@@ -28,7 +28,7 @@ use crate::launch::{LaunchSetting, Launched, Workers, launch, with_causes};
 use crate::node::NodeEvent;
 use crate::worker::{Compiling, Order, ReplicaOrder, WorkerError};
 
-/// How long replicas that were told to end have before they are dropped, when the grace period does not apply.
+/// How long replicas that only serve have at least to end when they are told to, even if the grace period has passed.
 const CLOSE_TIME: Duration = Duration::from_secs(1);
 
 /// Told what happens while a program runs.
@@ -117,7 +117,7 @@ pub enum Note {
 pub struct Setting {
     /// What launching needs.
     pub launching: LaunchSetting,
-    /// Told of every SIGINT and SIGTERM.
+    /// Told of every signal that asks for a stop.
     pub signals: mpsc::UnboundedReceiver<Signal>,
     /// Asks for the state of the replicas, at any time; answered at once. May be closed from the start.
     pub status_requests: mpsc::Receiver<StatusRequest>,
@@ -160,8 +160,18 @@ struct Live {
     timers: Timers<Event>,
     /// When the time is over that the last action gave the whole program.
     deadline: Option<Instant>,
+    /// When the grace period ends, once the program is stopping.
+    grace_end: Option<Instant>,
     /// What replaces the plan when the nodes that were rebuilt have ended.
     next: Option<(Plan, BTreeSet<NodeId>)>,
+}
+
+impl Live {
+    /// Asks every node to stop, where that has not been done, and gives the end of the grace period.
+    fn begin_grace(&mut self, grace: Duration) -> Instant {
+        self.stop.request();
+        *self.grace_end.get_or_insert_with(|| Instant::now() + grace)
+    }
 }
 
 impl Run<'_> {
@@ -190,7 +200,8 @@ impl Run<'_> {
             self.observer.note(&Note::Listening { node: self.plan.node(node).name.clone(), address });
         }
         workers.warnings().iter().for_each(|warning| self.observer.note(&Note::Warning(warning.clone())));
-        let mut live = Live { workers, supervision, stop, timers: Timers::default(), deadline: None, next: None };
+        let mut live =
+            Live { workers, supervision, stop, timers: Timers::default(), deadline: None, grace_end: None, next: None };
         let mut stop_seen = false;
         let mut asking = FuturesUnordered::new();
         while !live.supervision.is_over() {
@@ -254,11 +265,13 @@ impl Run<'_> {
             // A program that is about to end, since one of its nodes wants that, says so itself.
             Action::Note(Note::Idle) if live.stop.is_requested() => {}
             Action::Note(note) => self.observer.note(&note),
-            Action::RequestStop => {
-                live.stop.request();
-                live.deadline = Some(Instant::now() + grace);
-            }
+            Action::RequestStop => live.deadline = Some(live.begin_grace(grace)),
             Action::Close => {
+                let grace_end = live.begin_grace(grace);
+                order(&mut live.workers, Order::Close);
+                live.deadline = Some(grace_end.max(Instant::now() + CLOSE_TIME));
+            }
+            Action::CloseSoon => {
                 order(workers, Order::Close);
                 live.deadline = Some(Instant::now() + CLOSE_TIME);
             }

@@ -85,6 +85,12 @@ pub enum WorkerError {
     /// A component can't be compiled or linked.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// A component can't be compiled, as the process says that was to do it.
+    #[error("{message}")]
+    NotCompiled {
+        /// Why.
+        message: String,
+    },
     /// Worker processes are needed, and how to start them is not known.
     #[error("worker processes can't be started here")]
     NoProcesses,
@@ -154,7 +160,6 @@ pub struct Worker {
     peers: Peers,
     events: mpsc::UnboundedSender<NodeEvent>,
     tasks: JoinSet<()>,
-    warnings: Vec<String>,
     cache: Option<CompileCache>,
     run_dir: Option<PathBuf>,
     servers: Servers,
@@ -193,6 +198,12 @@ impl Worker {
         compiling: &mpsc::UnboundedSender<Compiling>,
     ) -> Result<(), WorkerError> {
         Self::compile_nodes(plan, &(0..).map(NodeId).take(plan.nodes.len()).collect(), cache, compiling)
+    }
+
+    /// Whether `cache` has every component of `plan`. It is not looked into: an entry that was changed is compiled again by
+    /// the worker that loads it.
+    pub fn is_compiled(plan: &Plan, cache: &CompileCache) -> bool {
+        Components::are_compiled(plan, cache)
     }
 
     /// Compiles the components of `nodes` of `plan`, as far as `cache` does not have them.
@@ -248,7 +259,6 @@ impl Worker {
             locals.insert(replica, Local { node, spec, mailbox, temporary_dir, task: None, runtime, alive });
         }
         let servers = Servers::start(plan, endpoints, &peers, &components)?;
-        let warnings = components.runtime.warnings().to_vec();
         Ok(Self {
             plan: plan.clone(),
             stop,
@@ -256,7 +266,6 @@ impl Worker {
             peers,
             events,
             tasks: JoinSet::new(),
-            warnings,
             cache,
             run_dir,
             servers,
@@ -299,11 +308,6 @@ impl Worker {
         if let Some(task) = self.replicas.get(&replica).and_then(|local| local.task.as_ref()) {
             task.abort();
         }
-    }
-
-    /// What a user should know of how the worker runs.
-    pub fn warnings(&self) -> &[String] {
-        &self.warnings
     }
 
     /// The queue of calls of `replica`, for calls by the host itself; `None` if it is not one of this worker's.

@@ -2,7 +2,7 @@
 //!
 //! What a launch type adds is a [`Start`]: how one worker comes to run, and how it is ended.
 
-mod relay;
+mod reports;
 mod routes;
 mod shared;
 mod start;
@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 use lp_base::plan::{Plan, ReplicaId, Secrets};
 use lp_base::replica::{Failure, Outputs, Stop};
 use lp_courier::Presence;
-use relay::{Relay, Relayed};
 use routes::Routes;
 use shared::Shared;
 pub use start::{Life, Place, Start, Started};
@@ -66,12 +65,11 @@ impl Fleet {
         stop: Stop,
         events: mpsc::UnboundedSender<NodeEvent>,
     ) -> Result<Self, WorkerError> {
-        let failed = |source| WorkerError::Launch { name: plan.program.clone(), source };
-        let relay = Relay::start(outputs, events).map_err(failed)?;
         let routes = Routes::new(&plan);
         let workers = plan.replicas().map(|replica| routes.worker_of(replica).unwrap_or_default());
         let state = Mutex::new(State::new(Rings::new(workers.collect())));
-        let shared = Arc::new(Shared { plan, routes, start, private, relay, stop, state });
+        let room = outputs.room();
+        let shared = Arc::new(Shared { plan, routes, start, private, outputs, events, stop, state });
         let mut fleet = Self { shared, tasks: JoinSet::new(), warnings: Vec::new() };
         let shared = fleet.shared.clone();
         let mut first_words = Vec::new();
@@ -83,6 +81,14 @@ impl Fleet {
         fleet.tasks.spawn(async move {
             stopping.stop.requested().await;
             stopping.lock().order_all(Order::Stop);
+        });
+        let holding = shared.clone();
+        fleet.tasks.spawn(async move {
+            let Some(room) = room else { return };
+            for held in [true, false].into_iter().cycle() {
+                room.until(!held).await;
+                holding.lock().hold_output(held);
+            }
         });
         for (index, first_word) in first_words.into_iter().enumerate() {
             // A worker that ended before it said anything is a failure of its replicas like any later end.
@@ -168,8 +174,7 @@ impl Fleet {
         if !runs && let Err(error) = self.shared.start(index, &mut self.tasks) {
             let summary = format!("its worker process can't be started: {}", super::with_causes(&error));
             let change = Change::Failed { failure: Failure { summary, stack: None }, memory_peak: 0 };
-            let relay = self.shared.relay.clone();
-            self.tasks.spawn(async move { relay.pass(Relayed::Event(NodeEvent { replica, change })).await });
+            self.shared.report(NodeEvent { replica, change });
             return;
         }
         self.shared.lock().start(index, replica);

@@ -1,7 +1,7 @@
 //! The compiled components of a worker, each once.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,12 +11,14 @@ use lp_base::words::Digest;
 use lp_component::component::Component;
 use lp_runtime::{Code, CompileCache, EngineKey, LoadError, Runtime, Source};
 use lp_sandbox::Kind;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use super::WorkerError;
 
 /// What a worker tells of a component that it compiles, since that takes many seconds for the largest.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Compiling {
     /// It is not in the cache.
     Begun {
@@ -32,6 +34,15 @@ pub enum Compiling {
         /// How long that took.
         elapsed: Duration,
     },
+}
+
+impl Compiling {
+    /// The file of the component.
+    pub fn component(&self) -> &Path {
+        match self {
+            Self::Begun { component, .. } | Self::Ended { component, .. } => component,
+        }
+    }
 }
 
 pub(super) struct Components {
@@ -71,7 +82,6 @@ impl Components {
             bytes: &files[component.file.as_path()],
             engine: engine(node, component),
             replicas: counts[index],
-            limits: &node.limits,
         });
         let runtime = Runtime::new(sources, cache)?;
         let mut codes = HashMap::new();
@@ -87,6 +97,16 @@ impl Components {
         files.retain(|path, _| listens(path));
         let listening = files.into_iter().map(|(path, bytes)| (path.to_owned(), bytes)).collect();
         Ok(Self { runtime: Arc::new(runtime), codes, listening })
+    }
+
+    /// Whether `cache` has the components of all nodes, as far as they can be read.
+    pub fn are_compiled(plan: &Plan, cache: &CompileCache) -> bool {
+        let mut looked_for = HashSet::new();
+        plan.nodes.iter().filter_map(|node| Some((node, node.component()?))).all(|(node, component)| {
+            let engine = engine(node, component);
+            !looked_for.insert((component.sha256, engine))
+                || Component::read_bytes(&component.file).is_ok_and(|bytes| cache.has(engine, &bytes))
+        })
     }
 
     /// The component of a node that a replica of this worker is of.

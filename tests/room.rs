@@ -50,17 +50,13 @@ fn a_module_is_instantiated_as_often_as_its_component_says() {
 
 /// A component whose `run` has so many tasks wait in the middle of a function, then traps.
 fn parked(tasks: usize) -> String {
-    let name = |number| format!("park{number}");
-    let numbers = || (0..tasks).map(name);
-    let parkers: String = numbers()
-        .map(|name| format!("(instance ${name} (instantiate $parker (with \"wait\" (func $wait))))"))
-        .collect();
-    let lowered: String =
-        numbers().map(|name| format!("(core func ${name} (canon lower (func ${name} \"park\") async))")).collect();
-    let imports: String =
-        numbers().map(|name| format!("(import \"h\" \"{name}\" (func ${name} (result i32)))")).collect();
-    let calls: String = numbers().map(|name| format!("(drop (call ${name}))")).collect();
-    let given: String = numbers().map(|name| format!("(export \"{name}\" (func ${name}))")).collect();
+    let each = |text: &str| (0..tasks).map(|number| text.replace('N', &number.to_string())).collect::<String>();
+    let parkers = each("(instance $parkN (instantiate $parker (with \"wait\" (func $wait))))");
+    let given = each("(with \"parkN\" (func $parkN \"park\"))");
+    let imported = each("(import \"parkN\" (func $parkN async)) (core func $parkN (canon lower (func $parkN) async))");
+    let imports = each("(import \"h\" \"parkN\" (func $parkN (result i32)))");
+    let calls = each("(drop (call $parkN))");
+    let exports = each("(export \"parkN\" (func $parkN))");
     format!(
         "(component
             (import \"wasi:clocks/monotonic-clock@0.3.0\" (instance $clock
@@ -74,10 +70,14 @@ fn parked(tasks: usize) -> String {
                     (func (export \"park\") (call $wait (i64.const 3600000000000))))
                 (core instance $code (instantiate $code (with \"h\" (instance (export \"wait\" (func $wait))))))
                 (func (export \"park\") async (canon lift (core func $code \"park\"))))
-            {parkers} {lowered}
-            (core module $main {imports} (func (export \"run\") (result i32) {calls} unreachable))
-            (core instance $main (instantiate $main (with \"h\" (instance {given}))))
-            (func $run async (result (result)) (canon lift (core func $main \"run\")))
+            (component $driver
+                {imported}
+                (core module $code {imports} (func (export \"run\") (result i32) {calls} unreachable))
+                (core instance $code (instantiate $code (with \"h\" (instance {exports}))))
+                (func (export \"run\") async (result (result)) (canon lift (core func $code \"run\"))))
+            {parkers}
+            (instance $driver (instantiate $driver {given}))
+            (alias export $driver \"run\" (func $run))
             (instance $run (export \"run\" (func $run)))
             (export \"wasi:cli/run@0.3.0\" (instance $run)))"
     )

@@ -238,7 +238,9 @@ mod tests {
         let (printer, go, lines) = printer();
         printer.line(Stream::Stdout, "one\n".to_owned());
         let (done, told) = channel();
-        printer.run(move || drop(done.send(())));
+        printer.run(move || {
+            let _ = done.send(());
+        });
         printer.text(Stream::Stdout, "two\n".to_owned());
         assert!(printer.written().now_or_never().is_none(), "nothing was written yet");
         go.send(()).expect("it listens");

@@ -81,24 +81,24 @@ impl Start for Tasks {
 }
 
 async fn work(index: usize, commands: DuplexStream, mut reports: DuplexStream, tasks: Tasks) {
-    let mut write = async |said: String| {
+    let mut write = async |text: String| {
         // A fleet that has heard enough listens no more.
-        let _ = reports.write_all(said.as_bytes()).await;
+        let _ = reports.write_all(text.as_bytes()).await;
     };
     let mut lines = BufReader::new(commands).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         match serde_json::from_str(&line).expect("a fleet says nothing but commands") {
             Command::Credentials(_) => {
                 let warnings = vec!["all workers say so".to_owned()];
-                write(line(&Report::Loaded { hardened: Hardened::default(), warnings })).await;
+                write(said(&Report::Loaded { hardened: Hardened::default(), warnings })).await;
             }
-            Command::TellStats => write(line(&Report::StatsTold)).await,
+            Command::TellStats => write(said(&Report::StatsTold)).await,
             Command::Order { order } => {
                 tasks.orders.lock().expect("no test panics with it").push((index, order.clone()));
                 if let Order::Replica { replica, order: ReplicaOrder::Start } = order {
                     let (label, text) = (plan().label(replica), format!("hello of {index}"));
-                    write(line(&Report::Line { replica: label, stream: Stream::Stdout, line: text })).await;
-                    write(line(&Report::Node { replica, change: Change::Started })).await;
+                    write(said(&Report::Line { replica: label, stream: Stream::Stdout, line: text })).await;
+                    write(said(&Report::Node { replica, change: Change::Started })).await;
                 } else if let (1, Order::Replica { order: ReplicaOrder::Stop, .. }) = (index, order) {
                     let forged = tasks.forged.lock().expect("no test panics with it").clone();
                     write(forged).await;
@@ -181,7 +181,7 @@ async fn a_worker_that_ends_fails_its_replicas_and_starts_again_with_them() {
 
 /// What somebody says in the name of the worker of `b`, and why that worker is ended for it.
 #[track_caller]
-fn check_forged(said: &str, reason: &str) {
+fn check_forged(text: &str, reason: &str) {
     let runtime = tokio::runtime::Runtime::new().expect("it can be made");
     runtime.block_on(async {
         let tasks = Tasks::default();
@@ -189,19 +189,19 @@ fn check_forged(said: &str, reason: &str) {
         for _ in 0..3 {
             events.recv().await.expect("the fleet lives");
         }
-        *tasks.forged.lock().unwrap() = said.to_owned();
+        *tasks.forged.lock().unwrap() = text.to_owned();
         fleet.order(ReplicaOrder::Stop.to(replica(1)));
         let event = events.recv().await.expect("the fleet lives");
-        let Change::Failed { failure, .. } = event.change else { panic!("{said}: {:?}", event.change) };
-        assert_eq!(event.replica, replica(1), "{said}: the worker is believed about nobody else");
-        assert_eq!(failure.summary, format!("its worker process was ended: {reason}"), "{said}");
-        assert_eq!(lines.lock().unwrap().len(), 3, "{said}: no line is written for others");
-        assert!(!fleet.shared.stop.is_requested(), "{said}");
+        let Change::Failed { failure, .. } = event.change else { panic!("{text}: {:?}", event.change) };
+        assert_eq!(event.replica, replica(1), "{text}: the worker is believed about nobody else");
+        assert_eq!(failure.summary, format!("its worker process was ended: {reason}"), "{text}");
+        assert_eq!(lines.lock().unwrap().len(), 3, "{text}: no line is written for others");
+        assert!(!fleet.shared.stop.is_requested(), "{text}");
         fleet.kill().await;
     });
 }
 
-fn line(report: &Report) -> String {
+fn said(report: &Report) -> String {
     serde_json::to_string(report).expect("a report can be written") + "\n"
 }
 
@@ -209,20 +209,20 @@ fn line(report: &Report) -> String {
 fn a_worker_is_believed_no_more_than_it_can_know() {
     let others = "it reported about a replica that runs elsewhere";
     let ended = || Change::Ended { memory_peak: 0 };
-    check_forged(&line(&Report::Node { replica: replica(0), change: ended() }), others);
-    check_forged(&line(&Report::Node { replica: replica(7), change: ended() }), others);
+    check_forged(&said(&Report::Node { replica: replica(0), change: ended() }), others);
+    check_forged(&said(&Report::Node { replica: replica(7), change: ended() }), others);
     for label in ["a/0", "w1", "b/1", ""] {
         let (replica, line) = (label.to_owned(), "forged".to_owned());
-        check_forged(&self::line(&Report::Line { replica, stream: Stream::Host, line }), others);
+        check_forged(&said(&Report::Line { replica, stream: Stream::Host, line }), others);
     }
     let hold = |caller, callee| Blocked { caller: ReplicaIndex(caller), callee: ReplicaIndex(callee), number: 1 };
-    let holds = |holds| line(&Report::Blocked { question: None, holds });
+    let holds = |holds| said(&Report::Blocked { question: None, holds });
     check_forged(&holds(vec![hold(0, 1), hold(0, 2)]), others);
     check_forged(&holds(vec![hold(u32::MAX, 7)]), others);
     let loaded = Report::Loaded { hardened: Hardened::default(), warnings: Vec::new() };
-    check_forged(&line(&loaded), "it reported twice that it had loaded");
+    check_forged(&said(&loaded), "it reported twice that it had loaded");
     let not_rebuilt = Report::NotRebuilt { message: "forged".to_owned() };
-    check_forged(&line(&not_rebuilt), "it reported that nodes were not rebuilt, and none can be");
+    check_forged(&said(&not_rebuilt), "it reported that nodes were not rebuilt, and none can be");
 }
 
 #[test]
@@ -245,7 +245,7 @@ async fn a_line_of_a_worker_is_cut_where_that_of_a_guest_is() {
     let text = "é".repeat(LINE_BYTES_MAX / 2) + "end";
     let long = Report::Line { replica: plan().label(replica(1)), stream: Stream::Stdout, line: text };
     let ended = Report::Node { replica: replica(1), change: Change::Ended { memory_peak: 0 } };
-    *tasks.forged.lock().unwrap() = line(&long) + &line(&ended);
+    *tasks.forged.lock().unwrap() = said(&long) + &said(&ended);
     fleet.order(ReplicaOrder::Stop.to(replica(1)));
     assert!(matches!(events.recv().await.expect("the fleet lives").change, Change::Ended { .. }));
     let lines: Vec<usize> = lines.lock().unwrap()[3..].iter().map(String::len).collect();

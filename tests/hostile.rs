@@ -157,7 +157,7 @@ fn end(output: &str) -> &str {
 }
 
 /// The component of a hostile guest.
-fn component(guest: &str) -> PathBuf {
+pub(crate) fn component(guest: &str) -> PathBuf {
     let wat = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests/hostile/wat").join(guest).with_extension("wat");
     if !wat.exists() {
         return host::guests().join(guest).with_extension("wasm");

@@ -1,5 +1,6 @@
 //! Starts a plan's workers, one file per launch type, and keeps the directory of a run, where their sockets are.
 
+mod compiler;
 mod credentials;
 mod fleet;
 mod hardening;
@@ -17,6 +18,7 @@ use std::future::ready;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
+pub use compiler::run_compiler_process;
 pub use credentials::{Credentials, NoRandomness};
 pub use fleet::{Fleet, Life, Place, Private, Start, Started};
 use futures::FutureExt;
@@ -99,6 +101,11 @@ pub async fn launch(
     let nodes = bind_nodes(&plan)?;
     let listening = nodes.iter().filter_map(|(node, listener)| Some((*node, listener.local_addr().ok()?))).collect();
     let LaunchSetting { components, secrets, cache, outputs, credentials, processes, scheduler } = setting;
+    if let (Some(cache), Some(setting)) = (&cache, &processes)
+        && !is_compiled(plan.clone(), components.clone(), cache.clone(), &scheduler).await
+    {
+        compiler::compile(&plan, &components, setting, &compiling, &scheduler).await?;
+    }
     let workers = match plan.launch_type {
         LaunchType::Threads if plan.hardening == Hardening::Require => return Err(WorkerError::NoHardening),
         LaunchType::Processes if scheduler.is_simulated() => return Err(WorkerError::NotSimulated),
@@ -125,9 +132,6 @@ pub async fn launch(
             Workers::Here(Box::new(launch_threads(plan, surroundings).await?))
         }
         LaunchType::Processes => {
-            if let Some(cache) = cache {
-                warm(plan.clone(), components.clone(), cache, compiling, &scheduler).await?;
-            }
             let setting = processes.ok_or(WorkerError::NoProcesses)?;
             let failed = |source| WorkerError::Launch { name: plan.program.clone(), source };
             let processes = Processes::new(plan.clone(), &components, setting, nodes).map_err(failed)?;
@@ -161,16 +165,9 @@ fn bind_nodes(plan: &Plan) -> Result<Vec<(NodeId, TcpListener)>, WorkerError> {
     bound.collect()
 }
 
-/// Compiles what is not in the cache, so that several processes don't compile the same component at the same time.
-async fn warm(
-    plan: Arc<Plan>,
-    files: ComponentFiles,
-    cache: CompileCache,
-    compiling: mpsc::UnboundedSender<Compiling>,
-    scheduler: &Scheduler,
-) -> Result<(), WorkerError> {
-    let own = scheduler.clone();
-    scheduler.blocking(move || Worker::compile(&plan, &files, cache, &compiling, &own)).await
+/// Whether nothing is left to compile.
+async fn is_compiled(plan: Arc<Plan>, files: ComponentFiles, cache: CompileCache, scheduler: &Scheduler) -> bool {
+    scheduler.blocking(move || Worker::is_compiled(&plan, &files, &cache)).await
 }
 
 /// An error and what led to it, for where only text can be passed on.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub use double::{Double, DoubleError};
 use lp_base::plan::ReplicaId;
-use lp_base::replica::{Ended, Failure, ReplicaSpec};
+use lp_base::replica::{Ended, Failure, LINE_BYTES_MAX, ReplicaSpec};
 use lp_courier::{CallError, Mailbox};
 use lp_runtime::Linked;
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,18 @@ pub enum Change {
         /// The most memory that it had at once, in bytes.
         memory_peak: u64,
     },
+}
+
+impl Change {
+    /// The same with no more text of the guest's than is passed on in one piece.
+    pub(crate) fn cut(mut self) -> Self {
+        if let Self::Failed { failure, .. } = &mut self {
+            let cut = |text: &mut String| text.truncate(text.floor_char_boundary(LINE_BYTES_MAX));
+            cut(&mut failure.summary);
+            failure.stack.as_mut().map(cut);
+        }
+        self
+    }
 }
 
 /// A node as its worker has prepared it, from which each of its replicas starts: one variant for each kind.

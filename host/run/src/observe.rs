@@ -3,6 +3,7 @@
 mod control;
 mod lines;
 mod log_line;
+mod printer;
 mod recent;
 mod registry;
 mod table;
@@ -10,6 +11,7 @@ mod table;
 pub use control::{Client, ClientError, Control, Reply, Request, RunStatus, serve};
 pub use lines::{LineFormat, LineOutputs, LineStyle, LogDirError};
 pub use log_line::{LineSource, LogLine};
+pub use printer::{Printer, Stream};
 pub use recent::{Batch, LineReader, RECENT_BYTES_MAX, RecentLines, Recorded};
 pub use registry::{CONTROL_SOCKET, Registry, RegistryError};
 pub use table::{report_json, report_table, status_table};

@@ -16,6 +16,7 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use lp_base::plan::{ComponentFiles, NodeId, Plan, ReplicaId};
 use lp_base::replica::{Failure, Stop};
+use lp_base::scheduler::Scheduler;
 pub use outcome::{Outcome, ReplicaReport, ReplicaState, RunReport, Signal};
 use state::{Action, Event, Supervision};
 pub use status::{ReplicaStatus, StatusRequest};
@@ -27,7 +28,7 @@ use crate::launch::{LaunchSetting, Launched, OutsideCall, Workers, launch, with_
 use crate::node::{Change, NodeEvent};
 use crate::worker::{Compiling, Order, ReplicaOrder, WorkerError};
 
-/// How long replicas that were told to end have before they are dropped, when the grace period does not apply.
+/// How long replicas that only serve have at least to end when they are told to, even if the grace period has passed.
 const CLOSE_TIME: Duration = Duration::from_secs(1);
 
 /// Told what happens while a program runs.
@@ -118,7 +119,7 @@ pub enum Note {
 pub struct Setting {
     /// What launching needs.
     pub launching: LaunchSetting,
-    /// Told of every SIGINT and SIGTERM.
+    /// Told of every signal that asks for a stop.
     pub signals: mpsc::UnboundedReceiver<Signal>,
     /// Asks for the state of the replicas, at any time; answered at once. May be closed from the start.
     pub status_requests: mpsc::Receiver<StatusRequest>,
@@ -172,8 +173,18 @@ struct Live {
     timers: Timers<Event>,
     /// When the time is over that the last action gave the whole program.
     deadline: Option<Instant>,
+    /// When the grace period ends, once the program is stopping.
+    grace_end: Option<Instant>,
     /// What replaces the plan when the nodes that were rebuilt have ended.
     next: Option<(Rebuilt, BTreeSet<NodeId>)>,
+}
+
+impl Live {
+    /// Asks every node to stop, where that has not been done, and gives the end of the grace period.
+    fn begin_grace(&mut self, grace: Duration, scheduler: &Scheduler) -> Instant {
+        self.stop.request();
+        *self.grace_end.get_or_insert_with(|| scheduler.now() + grace)
+    }
 }
 
 impl Run<'_> {
@@ -201,7 +212,7 @@ impl Run<'_> {
         };
         self.note_launched(&workers, listening);
         let timers = Timers::new(scheduler.clone());
-        let mut live = Live { workers, supervision, stop, timers, deadline: None, next: None };
+        let mut live = Live { workers, supervision, stop, timers, deadline: None, grace_end: None, next: None };
         let mut stop_seen = false;
         let (mut asking, mut calling) = (FuturesUnordered::new(), FuturesUnordered::new());
         while !live.supervision.is_over() {
@@ -284,11 +295,14 @@ impl Run<'_> {
             // A program that is about to end, since one of its nodes wants that, says so itself.
             Action::Note(Note::Idle) if live.stop.is_requested() => {}
             Action::Note(note) => self.observer.note(&note),
-            Action::RequestStop => {
-                live.stop.request();
-                live.deadline = Some(self.setting.launching.scheduler.now() + grace);
-            }
+            Action::RequestStop => live.deadline = Some(live.begin_grace(grace, &self.setting.launching.scheduler)),
             Action::Close => {
+                let scheduler = &self.setting.launching.scheduler;
+                let grace_end = live.begin_grace(grace, scheduler);
+                order(&mut live.workers, Order::Close);
+                live.deadline = Some(grace_end.max(scheduler.now() + CLOSE_TIME));
+            }
+            Action::CloseSoon => {
                 order(workers, Order::Close);
                 live.deadline = Some(self.setting.launching.scheduler.now() + CLOSE_TIME);
             }

@@ -101,6 +101,12 @@ pub enum WorkerError {
     /// Worker processes can't be simulated.
     #[error("only launch type `threads` can be simulated")]
     NotSimulated,
+    /// A component can't be compiled, as the process says that was to do it.
+    #[error("{message}")]
+    NotCompiled {
+        /// Why.
+        message: String,
+    },
     /// Worker processes are needed, and how to start them is not known.
     #[error("worker processes can't be started here")]
     NoProcesses,
@@ -193,7 +199,6 @@ pub struct Worker {
     peers: Peers,
     events: mpsc::UnboundedSender<NodeEvent>,
     tasks: JoinSet<()>,
-    warnings: Vec<String>,
     cache: Option<CompileCache>,
     run_dir: Option<PathBuf>,
     servers: Servers,
@@ -242,6 +247,12 @@ impl Worker {
             compiling,
             scheduler,
         )
+    }
+
+    /// Whether `cache` has every component of `plan`. It is not looked into: an entry that was changed is compiled again by
+    /// the worker that loads it.
+    pub fn is_compiled(plan: &Plan, files: &ComponentFiles, cache: &CompileCache) -> bool {
+        Components::are_compiled(plan, files, cache)
     }
 
     /// Compiles the components of `nodes` of `plan`, as far as `cache` does not have them.
@@ -305,7 +316,6 @@ impl Worker {
         if plan.launch_type == LaunchType::Threads {
             scheduler.spawn_in(&mut tasks, watch_standstills(peers.standstills(), scheduler.clone()));
         }
-        let warnings = [components.runtime.warnings(), &servers.warnings].concat();
         Ok(Self {
             plan: plan.clone(),
             stop,
@@ -313,7 +323,6 @@ impl Worker {
             peers,
             events,
             tasks,
-            warnings,
             cache,
             run_dir,
             servers,
@@ -367,7 +376,7 @@ impl Worker {
 
     /// What a user should know of how the worker runs.
     pub fn warnings(&self) -> &[String] {
-        &self.warnings
+        &self.servers.warnings
     }
 
     /// The queue of calls of `replica`, for calls by the host itself; `None` if it is not one of this worker's.

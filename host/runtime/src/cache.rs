@@ -25,6 +25,8 @@ use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use super::engine::{EngineKey, engine};
+
 /// How many names of temporary files are tried. Only a process of the same number in another container, or one before a
 /// reboot, leaves files that are in the way.
 const ATTEMPTS_MAX: usize = 100;
@@ -124,6 +126,11 @@ impl CompileCache {
             .and_then(|code| write(&path, &[&self.key.seal(&name, &code), &code]))
             .and_then(|()| evict::shrink(&self.dir, self.bytes_max));
         Ok(component)
+    }
+
+    /// Whether there is an entry for `bytes` as that engine has them.
+    pub fn has(&self, key: EngineKey, bytes: &[u8]) -> bool {
+        engine(key).is_ok_and(|engine| self.dir.join(format!("{}.cwasm", name(&engine, bytes))).exists())
     }
 
     fn read(&self, engine: &Engine, name: &str, path: &Path) -> Option<Component> {

@@ -12,10 +12,12 @@
 mod cache;
 mod engine;
 mod export;
+mod fibers;
 mod footprint;
 mod import;
 mod peers;
 mod replica;
+mod room;
 mod signature;
 mod stack;
 #[cfg(test)]
@@ -23,28 +25,29 @@ mod tests;
 mod wire;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use cache::{CACHE_BYTES_MAX, CacheError, CacheUsage, CompileCache};
 pub use engine::EngineKey;
-use engine::{Demand, Ticker};
-use lp_base::plan::LimitsPlan;
+use engine::Ticker;
 use lp_base::replica::{Failure, ReplicaSpec};
 use lp_base::scheduler::Scheduler;
 use lp_sandbox::{GrantError, Kind, State, Ticks};
 pub use peers::{EdgeSpec, HandleSpec, MethodSpec, TargetSpec};
 pub use replica::Replica;
+use room::Demand;
+pub use room::NoRoom;
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre, Linker};
 #[cfg(feature = "fuzzing")]
 pub use wire::check_decoding;
 
-/// The engines of a process, with memory set aside for the replicas that will run in it.
+/// The engines of a process.
 pub struct Runtime {
     engines: HashMap<EngineKey, Engine>,
     cache: Option<CompileCache>,
-    warnings: Vec<String>,
     ticker: Ticker,
 }
 
@@ -56,8 +59,6 @@ pub struct Source<'a> {
     pub engine: EngineKey,
     /// Replicas that will run at once in this process.
     pub replicas: u32,
-    /// What each of them may use.
-    pub limits: &'a LimitsPlan,
 }
 
 /// Why a process can't run components at all.
@@ -66,6 +67,9 @@ pub enum RuntimeError {
     /// wasmtime refused to make an engine.
     #[error("failed to set up the wasm engine: {0}")]
     Engine(String),
+    /// There are more replicas than one process has room for.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
     /// The thread that makes busy guests yield could not be started.
     #[error("failed to start the epoch thread")]
     Ticker(#[source] std::io::Error),
@@ -107,32 +111,26 @@ pub enum StartError {
 }
 
 impl Runtime {
-    /// Makes the engines, with pools sized for `sources`. Where a pool can't be had, instances are allocated on demand
-    /// and [`Self::warnings`] says so. Busy guests yield as the time of `scheduler` passes.
+    /// Makes the engines for `sources`. Busy guests yield as the time of `scheduler` passes.
+    ///
+    /// # Errors
+    /// If this process has no room for as many replicas of them.
     pub fn new<'a>(
         sources: impl IntoIterator<Item = Source<'a>>,
         cache: Option<CompileCache>,
         scheduler: &Scheduler,
     ) -> Result<Self, RuntimeError> {
-        let mut demands: HashMap<EngineKey, Demand> = HashMap::new();
-        for source in sources {
-            footprint::add(demands.entry(source.engine).or_default(), source.bytes, source.replicas, source.limits);
-        }
-        let (mut engines, mut warnings) = (HashMap::new(), Vec::new());
-        for (key, demand) in demands {
-            let pooled = engine::engine(key, &demand).map_err(|error| RuntimeError::Engine(format!("{error:#}")))?;
-            if let Some(refused) = pooled.refused {
-                warnings.push(format!("instances are allocated one by one, which is slower: no pool: {refused:#}"));
+        let (mut engines, mut demand) = (HashMap::new(), Demand::default());
+        for Source { bytes, engine: key, replicas } in sources {
+            demand.add(replicas, footprint::memories(bytes));
+            if let Entry::Vacant(entry) = engines.entry(key) {
+                let engine = engine::engine(key).map_err(|error| RuntimeError::Engine(format!("{error:#}")))?;
+                entry.insert(engine);
             }
-            engines.insert(key, pooled.engine);
         }
+        demand.check()?;
         let ticker = Ticker::start(engines.values().cloned().collect(), scheduler).map_err(RuntimeError::Ticker)?;
-        Ok(Self { engines, cache, warnings, ticker })
-    }
-
-    /// What a user should know of this runtime.
-    pub fn warnings(&self) -> &[String] {
-        &self.warnings
+        Ok(Self { engines, cache, ticker })
     }
 
     /// Compiles the component in `bytes`, which were read from `path`, on all cores, or takes it from the compile cache.

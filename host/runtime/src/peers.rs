@@ -205,9 +205,10 @@ async fn wait_for_room(
     options: &mut CallOptions,
     scheduler: &Scheduler,
 ) -> std::result::Result<InFlight, CallError> {
-    let Some(timeout) = options.timeout else { return Ok(kept.admit(bytes).await) };
+    let Some(timeout) = options.timeout else { return Ok(kept.admit(bytes, scheduler).await) };
     let start = scheduler.stopwatch();
-    let in_flight = scheduler.timeout(timeout, kept.admit(bytes)).await.map_err(|_| CallError::Overloaded)?;
+    let in_flight =
+        scheduler.timeout(timeout, kept.admit(bytes, scheduler)).await.map_err(|_| CallError::Overloaded)?;
     options.timeout = Some(timeout.saturating_sub(start.elapsed()));
     Ok(in_flight)
 }

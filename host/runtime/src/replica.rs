@@ -16,6 +16,7 @@ use wasmtime::{Store, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi::I32Exit;
 
 use super::export::{Exported, Response, exported};
+use super::fibers::Fibers;
 use super::signature::Signature;
 use super::{Linked, StartError, stack};
 
@@ -33,6 +34,7 @@ pub struct Replica {
     kind: Kind,
     concurrent_max: usize,
     turns: Arc<Turns>,
+    fibers: Arc<Fibers>,
 }
 
 impl Replica {
@@ -50,7 +52,8 @@ impl Replica {
             }
             Ok(UpdateDeadline::Yield(1))
         });
-        let instance = match turns.of(linked.pre.instantiate_async(&mut store)).await {
+        let fibers = Fibers::new(&spec.node.limits);
+        let instance = match fibers.clone().of(turns.of(linked.pre.instantiate_async(&mut store))).await {
             Ok(instance) => instance,
             Err(error) => return Err(StartError::Guest(failure(&error, &store))),
         };
@@ -64,6 +67,7 @@ impl Replica {
             kind: linked.kind,
             concurrent_max: spec.node.limits.calls_concurrent as usize,
             turns,
+            fibers,
         })
     }
 
@@ -116,7 +120,7 @@ impl Replica {
             running.store(false, Ordering::Relaxed);
             ran();
         };
-        let (turns, breach) = (self.turns.clone(), self.store.data().breach.clone());
+        let (turns, fibers, breach) = (self.turns.clone(), self.fibers.clone(), self.store.data().breach.clone());
         let mut alarm = Alarm::new(self.store.data().meter.clone(), self.store.data().spec.scheduler.clone());
         let result = turns.of(async {
             let mut served: Pin<Box<dyn Future<Output = wasmtime::Result<()>> + Send>> = match self.kind {
@@ -134,7 +138,7 @@ impl Replica {
             })
             .await
         });
-        let result = result.await;
+        let result = fibers.of(result).await;
         let state = self.store.data();
         state.output.iter().for_each(LineWriter::finish);
         let memory_peak = state.limits.peak;

@@ -6,11 +6,11 @@ use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 pub use budget::Budget;
 use bytes::Bytes;
 use lp_base::replica::{LINE_BYTES_MAX, LineSink, Stream};
-use lp_base::scheduler::Sleep;
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
@@ -29,8 +29,8 @@ pub struct LineWriter {
     sink: Arc<dyn LineSink>,
     partial: Arc<Mutex<Vec<u8>>>,
     budget: Arc<Budget>,
-    /// Until when this one waits to write more.
-    waiting: Option<Sleep>,
+    /// The wait of this one to write more.
+    waiting: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
 }
 
 impl Clone for LineWriter {
@@ -68,8 +68,19 @@ impl LineWriter {
         Ok(())
     }
 
+    /// How many bytes may be written at `now`.
+    fn available(&self, now: Instant) -> usize {
+        match self.sink.room() {
+            Some(room) if !room.is_there() => 0,
+            _ => self.budget.available(now),
+        }
+    }
+
     /// Waits until something may be written.
     async fn room(&self) {
+        if let Some(room) = self.sink.room() {
+            room.until(true).await;
+        }
         let now = self.budget.now();
         if self.budget.available(now) == 0 {
             self.budget.refill(now).await;
@@ -147,13 +158,14 @@ impl AsyncWrite for LineWriter {
                 self.waiting = None;
             }
             let now = self.budget.now();
-            let available = self.budget.available(now).min(bytes.len());
+            let available = self.available(now).min(bytes.len());
             if available > 0 || bytes.is_empty() {
                 self.budget.spend(available, now).map_err(io::Error::other)?;
                 self.write_all(&bytes[..available]);
                 return Poll::Ready(Ok(available));
             }
-            self.waiting = Some(self.budget.refill(now));
+            let writer = self.clone();
+            self.waiting = Some(Box::pin(async move { writer.room().await }));
         }
     }
 
@@ -178,7 +190,7 @@ impl OutputStream for LineWriter {
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(self.budget.available(self.budget.now()).min(LINE_BYTES_MAX))
+        Ok(self.available(self.budget.now()).min(LINE_BYTES_MAX))
     }
 }
 

@@ -12,6 +12,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::Scope;
+use std::time::Duration;
 
 use announced::Announced;
 use clap::ValueEnum;
@@ -20,22 +21,22 @@ use lp_base::scheduler::Scheduler;
 use lp_build::Compile;
 use lp_build::watch::{Replacing, Watch};
 use lp_run::launch::{Credentials, LaunchSetting, ProcessSetting};
-use lp_run::observe::{LineFormat, LineOutputs, RecentLines, Recorded, report_json, report_table};
-use lp_run::supervise::{Outcome, RunReport, Setting, supervise};
+use lp_run::observe::{LineFormat, LineOutputs, Printer, RecentLines, Recorded, report_json, report_table};
+use lp_run::supervise::{Outcome, RunReport, Setting, Signal, supervise};
 use notes::Notes;
 use tokio::sync::mpsc;
 use watch::Watching;
 
 use super::compile::{self, Compilation};
 use super::screen::{Failure, Screen, exit_code, with_causes};
-use super::signals::forward_signals;
+use super::signals::Signals;
 use super::{ProgramArgs, build, caches};
 
 /// Runs a program until it has finished or is stopped
 ///
 /// Exits with 0 when the program finished, 1 when a node failed, 3 when the program is wrong, 4 when it could not be
-/// launched, and 128 + n when signal n stopped it. The first Ctrl-C asks every node to stop and waits for the
-/// program's grace period, a second one does not wait.
+/// launched, and 128 + n when signal n stopped it. Ctrl-C, SIGTERM and SIGHUP ask every node to stop and wait for
+/// the program's grace period; a second signal does not wait.
 ///
 /// With `--watch`, the program goes on while nodes are rebuilt, and stays up when its nodes have ended. A node whose
 /// build fails, or that does not fit the others any more, goes on as it was.
@@ -86,6 +87,9 @@ enum Terminal {
     Tmux,
 }
 
+/// How long a run that a signal has ended waits for a terminal that stands still.
+const WRITE_TIME: Duration = Duration::from_secs(1);
+
 /// How many questions for the state of a run wait at once.
 const STATUS_REQUESTS_MAX: usize = 16;
 
@@ -111,36 +115,78 @@ pub(super) fn run(args: Args, screen: &mut Screen) -> Result<u8, Failure> {
         })?;
     }
     let secrets = secrets::read(&plan).map_err(not_launched)?;
-    let outputs = outputs(&args, &plan, screen)?;
+    let printer = printer(&args, screen).map_err(not_launched)?;
+    run_printed(&args, (plan, components), secrets, watch, &printer, &screen.printed_by(printer.clone()))
+}
+
+/// Runs a program whose output, like everything else that is shown from here on, is written by `printer`.
+fn run_printed(
+    args: &Args,
+    (plan, components): (Arc<Plan>, ComponentFiles),
+    secrets: Secrets,
+    watch: Option<Watch>,
+    printer: &Printer,
+    screen: &Screen,
+) -> Result<u8, Failure> {
+    let outputs = outputs(args, &plan, printer, screen)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(not_launched)?;
+    let mut signals = {
+        let _entered = runtime.enter();
+        Signals::forward().map_err(not_launched)?
+    };
+    let (of_run, signals_tx) = (signals.of_run(), signals.sender());
     let launched = std::thread::scope(|threads| {
         let watch = watch.map(|watch| (watch, threads));
-        runtime.block_on(launch(&args, plan, components, secrets, outputs, watch, screen))
+        runtime.block_on(launch(args, (plan, components), secrets, outputs, watch, (signals_tx, of_run), screen))
     });
-    let (report, announced) = launched?;
+    let (code, patience, announced) = match launched {
+        Ok((report, announced)) => {
+            match args.format {
+                Format::Json => screen.data(&format!("{}\n", report_json(&report))),
+                Format::Text => screen.text(&report_table(&report)),
+            }
+            let is_signalled = matches!(report.outcome, Outcome::Signalled(_));
+            (exit_status(&report), is_signalled.then_some(WRITE_TIME), announced)
+        }
+        Err(failure) => {
+            screen.failure(&failure);
+            (failure.code(), None, None)
+        }
+    };
+    let cut_short = runtime.block_on(until_written(printer, patience, &mut signals));
     // Guests may still be on the runtime's threads for a tick; they are not waited for.
     runtime.shutdown_background();
-    match args.format {
-        Format::Json => screen.data(&format!("{}\n", report_json(&report))),
-        Format::Text => screen.text(&report_table(&report)),
-    }
     // Whoever waits for the end of the run waits for the report too.
     drop(announced);
-    Ok(exit_status(&report))
+    Ok(cut_short.map_or(code, |signal| 128 + signal.number()))
+}
+
+/// Waits until the terminal has everything, as long as `patience` lasts, if it ends. A signal ends the wait too.
+async fn until_written(printer: &Printer, patience: Option<Duration>, signals: &mut Signals) -> Option<Signal> {
+    let impatient = async {
+        match patience {
+            Some(time) => tokio::time::sleep(time).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        () = printer.written() => None,
+        signal = signals.after_run() => Some(signal),
+        () = impatient => None,
+    }
 }
 
 async fn launch<'s>(
     args: &Args,
-    mut plan: Arc<Plan>,
-    mut components: ComponentFiles,
+    (mut plan, mut components): (Arc<Plan>, ComponentFiles),
     secrets: Secrets,
     outputs: LineOutputs,
     watch: Option<(Watch, &'s Scope<'s, '_>)>,
+    (signals_tx, signals): (mpsc::UnboundedSender<Signal>, mpsc::UnboundedReceiver<Signal>),
     screen: &'s Screen,
 ) -> Result<(RunReport, Option<Announced>), Failure> {
     let (recent, scheduler) = (RecentLines::default(), Scheduler::default());
-    let (signals_tx, signals) = mpsc::unbounded_channel();
-    forward_signals(signals_tx.clone()).map_err(not_launched)?;
     let (status_tx, status_requests) = mpsc::channel(STATUS_REQUESTS_MAX);
     let credentials = Arc::new(Credentials::random(&plan, &scheduler).map_err(not_launched)?);
     let announced = Announced::new(&plan, recent.clone(), signals_tx, status_tx, credentials.clone(), &scheduler);
@@ -215,19 +261,29 @@ fn open_windows(run: &Announced, plan: &Plan, screen: &Screen) -> Result<tmux::S
     Ok(session)
 }
 
-fn outputs(args: &Args, plan: &Plan, screen: &Screen) -> Result<LineOutputs, Failure> {
-    let format = match args.format {
+/// How lines are written.
+fn line_format(args: &Args, screen: &Screen) -> LineFormat {
+    match args.format {
         Format::Json => LineFormat::Json,
         Format::Text if screen.stdout_coloured() => LineFormat::Coloured,
         Format::Text => LineFormat::Plain,
-    };
-    let labels = plan.workers.iter().flat_map(|worker| &worker.replicas).map(|&replica| plan.label(replica)).collect();
+    }
+}
+
+/// What writes to the terminal while the program runs.
+fn printer(args: &Args, screen: &Screen) -> io::Result<Printer> {
     let (stdout, stderr): (Box<dyn Write + Send>, Box<dyn Write + Send>) = match args.terminal {
         // Lines of JSON are for a program that reads them, wherever people look.
         Terminal::Tmux if args.format == Format::Text => (Box::new(io::sink()), Box::new(io::sink())),
         Terminal::Tmux | Terminal::Current => (Box::new(io::stdout()), Box::new(io::stderr())),
     };
-    LineOutputs::new(labels, format, stdout, stderr, args.log_dir.as_deref()).map_err(not_launched)
+    Printer::start(stdout, stderr, line_format(args, screen).lost_line())
+}
+
+fn outputs(args: &Args, plan: &Plan, printer: &Printer, screen: &Screen) -> Result<LineOutputs, Failure> {
+    let labels = plan.workers.iter().flat_map(|worker| &worker.replicas).map(|&replica| plan.label(replica)).collect();
+    let format = line_format(args, screen);
+    LineOutputs::new(labels, format, printer.clone(), args.log_dir.as_deref()).map_err(not_launched)
 }
 
 fn exit_status(report: &RunReport) -> u8 {

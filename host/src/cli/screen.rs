@@ -9,6 +9,7 @@ use anstyle::{AnsiColor, Style};
 use clap::{Args, ValueEnum};
 use lp_base::shown;
 use lp_program::program::Problems;
+use lp_run::observe::{Printer, Stream};
 use progress::Progress;
 pub(super) use progress::Task;
 
@@ -50,10 +51,13 @@ pub(super) struct GlobalArgs {
 }
 
 /// The terminal.
+#[derive(Clone)]
 pub(super) struct Screen {
     color: ColorWhen,
     quiet: bool,
     progress: Progress,
+    /// What writes, where the work does not wait for the terminal.
+    printer: Option<Printer>,
 }
 
 /// Why a verb did not do its work.
@@ -132,7 +136,13 @@ const CYAN: Style = Style::new().fg_color(Some(anstyle::Color::Ansi(AnsiColor::C
 impl Screen {
     pub(super) fn new(args: &GlobalArgs) -> Self {
         let progress = Progress::new(!args.quiet && stderr().is_terminal());
-        Self { color: args.color, quiet: args.quiet, progress }
+        Self { color: args.color, quiet: args.quiet, progress, printer: None }
+    }
+
+    /// The same terminal, written to by `printer`, so that nothing waits for it.
+    pub(super) fn printed_by(&self, printer: Printer) -> Self {
+        let progress = self.progress.drawn_by(printer.clone());
+        Self { color: self.color, quiet: self.quiet, progress, printer: Some(printer) }
     }
 
     fn coloured(&self, is_terminal: bool) -> bool {
@@ -153,9 +163,10 @@ impl Screen {
         self.coloured(stderr().is_terminal())
     }
 
-    fn stderr(&self, text: impl AsRef<[u8]>) {
+    fn stderr(&self, text: impl Into<String>) {
+        let text = text.into();
         // With stderr gone there is nobody to tell.
-        let _ = self.progress.suspend(|| stderr().write_all(text.as_ref()));
+        self.progress.suspend(move || drop(stderr().write_all(text.as_bytes())));
     }
 
     /// A message. What follows its first line is set in, so that nothing in it begins like another message, whoever chose
@@ -181,6 +192,10 @@ impl Screen {
 
     /// A piece of data of many. Fails when nobody reads them any more.
     pub(super) fn next_data(&self, text: &str) -> std::io::Result<()> {
+        if let Some(printer) = &self.printer {
+            printer.text(Stream::Stdout, text.to_owned());
+            return Ok(());
+        }
         let mut stdout = stdout().lock();
         stdout.write_all(text.as_bytes())?;
         stdout.flush()
@@ -250,7 +265,7 @@ impl Screen {
             Failure::Other { error, hint, output, .. } => {
                 // Compilers colour what they print; they have no other business with the terminal.
                 let printed = String::from_utf8_lossy(output).replace("\r\n", "\n");
-                self.stderr(&*shown::styled_lines(&printed));
+                self.stderr(shown::styled_lines(&printed).into_owned());
                 if output.last().is_some_and(|last| *last != b'\n') {
                     self.stderr("\n");
                 }

@@ -7,7 +7,7 @@ use listenfd::ListenFd;
 use lp_base::plan::Plan;
 use lp_base::scheduler::Scheduler;
 use lp_base::words::Hardening;
-use lp_run::launch::{Granted, Hardened, WorkerFiles, WorkerSetting, harden, run_worker_process};
+use lp_run::launch::{Granted, Hardened, WorkerFiles, WorkerSetting, harden, run_compiler_process, run_worker_process};
 use lp_run::worker::{Endpoints, WorkerCredentials, WorkerSockets, make_temporary_dirs};
 use rustix::process::Signal;
 
@@ -22,8 +22,11 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     plan: PathBuf,
     /// Which of the plan's workers this is
-    #[arg(long)]
-    index: usize,
+    #[arg(long, required_unless_present = "compile", conflicts_with = "compile")]
+    index: Option<usize>,
+    /// Compile the components of the plan, and run nothing
+    #[arg(long, requires = "cache")]
+    compile: bool,
     /// Where compiled components are kept
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
@@ -36,23 +39,28 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
     let files = WorkerFiles::beside(&args.plan);
     let plan = Arc::new(files.read_plan().map_err(failed)?);
     let components = files.read_components().map_err(failed)?;
-    let endpoints = endpoints(&plan, args).map_err(failed)?;
     // The launcher bounds it: it has compiled what the worker needs, and knows how much the user wants to keep.
     let cache = args.cache.as_deref().and_then(|dir| open_cache(dir, u64::MAX, screen));
+    let Some(index) = args.index else {
+        let Some(cache) = cache else { return Err(failed(std::io::Error::other("there is no compile cache"))) };
+        run_compiler_process(&plan, &components, cache, std::env::current_exe().ok(), std::io::stdout());
+        return Ok(0);
+    };
+    let endpoints = endpoints(&plan, index, args).map_err(failed)?;
     let run_dir = args.plan.parent().map(PathBuf::from).unwrap_or_default();
     let hardened = match plan.hardening {
         Hardening::Off => Hardened::default(),
         Hardening::Auto | Hardening::Require => {
-            let write = make_temporary_dirs(&plan, args.index, &run_dir);
+            let write = make_temporary_dirs(&plan, index, &run_dir);
             let mut granted = granted(args, &endpoints);
-            granted.read.extend(components.of_worker(&plan, args.index).map(PathBuf::from));
+            granted.read.extend(components.of_worker(&plan, index).map(PathBuf::from));
             // Those of rebuilt nodes come later.
             granted.read.extend(plan.watched.then(|| files.components()));
-            harden(&plan, args.index, &Granted { write, ..granted })
+            harden(&plan, index, &Granted { write, ..granted })
         }
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
-    let (index, scheduler) = (args.index, Scheduler::default());
+    let scheduler = Scheduler::default();
     let setting = WorkerSetting { plan, components, index, hardened, endpoints, run_dir, cache, scheduler };
     let worker = run_worker_process(setting, std::io::stdin(), std::io::stdout());
     runtime.block_on(worker);
@@ -69,16 +77,16 @@ fn granted(args: &Args, endpoints: &Endpoints) -> Granted {
 }
 
 /// The sockets that the launcher passed on.
-fn endpoints(plan: &Plan, args: &Args) -> std::io::Result<Endpoints> {
+fn endpoints(plan: &Plan, index: usize, args: &Args) -> std::io::Result<Endpoints> {
     let missing = || std::io::Error::other("a listening socket is missing: only `lp-host run` starts workers");
     let files = WorkerFiles::beside(&args.plan);
-    if args.index >= plan.workers.len() {
+    if index >= plan.workers.len() {
         return Err(std::io::Error::other("the plan has no such worker"));
     }
     let mut sockets = ListenFd::from_env();
     let listener = sockets.take_unix_listener(0)?.ok_or_else(missing)?;
     let mut nodes = Vec::new();
-    for (place, node) in (1..).zip(WorkerFiles::listening(plan, args.index)) {
+    for (place, node) in (1..).zip(WorkerFiles::listening(plan, index)) {
         nodes.push((node, sockets.take_tcp_listener(place)?.ok_or_else(missing)?));
     }
     let paths = (0..plan.workers.len()).map(|index| files.socket(index)).collect();

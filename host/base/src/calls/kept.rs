@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::scheduler::Scheduler;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Counts the bytes that are kept for one caller.
@@ -68,12 +69,12 @@ impl Kept {
     }
 
     /// The same when there is room, or when none of the calls under way has been answered for a while.
-    pub async fn admit(self: &Arc<Self>, bytes: u64) -> InFlight {
+    pub async fn admit(self: &Arc<Self>, bytes: u64, scheduler: &Scheduler) -> InFlight {
         let Some(Window { room, room_max, answered }) = &self.window else { return self.admitted(None) };
         let mut permit = std::pin::pin!(room.clone().acquire_many_owned(units(bytes, *room_max)));
         loop {
             let before = answered.load(Ordering::Relaxed);
-            match tokio::time::timeout(STANDSTILL, permit.as_mut()).await {
+            match scheduler.timeout(STANDSTILL, permit.as_mut()).await {
                 Ok(permit) => return self.admitted(permit.ok()),
                 Err(_) if answered.load(Ordering::Relaxed) == before => return self.admitted(None),
                 Err(_) => {}
@@ -141,13 +142,14 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::Kept;
+    use crate::scheduler::Scheduler;
 
     #[tokio::test]
     async fn calls_wait_until_others_are_answered_or_nothing_moves() {
-        let kept = Kept::of_caller(10 * 1024, 20 * 1024, || {});
+        let (scheduler, kept) = (Scheduler::default(), Kept::of_caller(10 * 1024, 20 * 1024, || {}));
         let first = kept.try_admit(6 * 1024).expect("there is room");
         assert!(kept.try_admit(5 * 1024).is_none());
-        let waiting = kept.admit(5 * 1024);
+        let waiting = kept.admit(5 * 1024, &scheduler);
         let answered = async {
             tokio::task::yield_now().await;
             drop(first);
@@ -155,7 +157,7 @@ mod tests {
         let (second, ()) = tokio::join!(waiting, answered);
         assert!(kept.try_admit(6 * 1024).is_none());
         // Nobody answers the second, so the third goes all the same.
-        let third = kept.admit(6 * 1024).await;
+        let third = kept.admit(6 * 1024, &scheduler).await;
         drop((second, third));
         assert!(kept.try_admit(u64::MAX).is_some(), "a single call has room");
     }

@@ -2,7 +2,7 @@
 //!
 //! What a launch type adds is a [`Start`]: how one worker comes to run, and how it is ended.
 
-mod relay;
+mod reports;
 mod routes;
 mod shared;
 mod start;
@@ -18,7 +18,6 @@ use lp_base::plan::{Plan, ReplicaId, Secrets};
 use lp_base::replica::{Failure, Outputs, Stop};
 use lp_base::scheduler::Scheduler;
 use lp_courier::Presence;
-use relay::{Relay, Relayed};
 use routes::Routes;
 use shared::Shared;
 pub use start::{Life, Place, Start, Started};
@@ -73,12 +72,11 @@ impl Fleet {
         events: mpsc::UnboundedSender<NodeEvent>,
         scheduler: Scheduler,
     ) -> Result<Self, WorkerError> {
-        let failed = |source| WorkerError::Launch { name: plan.program.clone(), source };
-        let relay = Relay::start(outputs, events, &scheduler).map_err(failed)?;
         let routes = Routes::new(&plan);
         let workers: Vec<_> = plan.replicas().map(|replica| routes.worker_of(replica).unwrap_or_default()).collect();
         let state = Mutex::new(State::new(Rings::new(workers.clone()), Standstills::new(workers)));
-        let shared = Arc::new(Shared { plan, routes, start, private, relay, stop, state, scheduler });
+        let room = outputs.room();
+        let shared = Arc::new(Shared { plan, routes, start, private, outputs, events, stop, state, scheduler });
         let mut fleet = Self { shared, tasks: JoinSet::new(), warnings: Vec::new() };
         let shared = fleet.shared.clone();
         let mut first_words = Vec::new();
@@ -90,6 +88,14 @@ impl Fleet {
         shared.scheduler.spawn_in(&mut fleet.tasks, async move {
             stopping.stop.requested().await;
             stopping.lock().order_all(Order::Stop);
+        });
+        let holding = shared.clone();
+        shared.scheduler.spawn_in(&mut fleet.tasks, async move {
+            let Some(room) = room else { return };
+            for held in [true, false].into_iter().cycle() {
+                room.until(!held).await;
+                holding.lock().hold_output(held);
+            }
         });
         for (index, first_word) in first_words.into_iter().enumerate() {
             // A worker that ended before it said anything is a failure of its replicas like any later end.
@@ -186,9 +192,7 @@ impl Fleet {
         if !runs && let Err(error) = self.shared.start(index, &mut self.tasks) {
             let summary = format!("its worker process can't be started: {}", super::with_causes(&error));
             let change = Change::Failed { failure: Failure { summary, stack: None }, memory_peak: 0 };
-            let relay = self.shared.relay.clone();
-            let passing = async move { relay.pass(Relayed::Event(NodeEvent { replica, change })).await };
-            self.shared.scheduler.spawn_in(&mut self.tasks, passing);
+            self.shared.report(NodeEvent { replica, change });
             return;
         }
         self.shared.lock().start(index, replica);

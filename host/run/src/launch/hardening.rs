@@ -9,7 +9,7 @@ mod system_calls;
 
 pub use files::Granted;
 use lp_base::plan::{NodePlan, Plan, ReplicaId};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
 use serde::{Deserialize, Serialize};
 
 use super::WorkerFiles;
@@ -67,6 +67,10 @@ pub fn harden(plan: &Plan, index: usize, granted: &Granted) -> Hardened {
             hardened.landlock = Some(restricted.version);
         }
         Err(reason) => hardened.missing.push(format!("no Landlock: {reason}")),
+    }
+    // Other processes of the same user would read its memory otherwise, where credentials and secrets are.
+    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        hardened.missing.push(format!("other processes can't be kept from looking into it: {error}"));
     }
     match system_calls::restrict() {
         Ok(()) => (hardened.seccomp, hardened.no_new_privileges) = (true, true),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use lp_base::plan::{ComponentFiles, Plan, ReplicaId};
-use lp_base::replica::{LineSink, Outputs, Stop, Stream};
+use lp_base::replica::{LineSink, OutputRoom, Outputs, Stop, Stream};
 use lp_base::scheduler::Scheduler;
 use lp_base::words::Hardening;
 use lp_courier::{Blocked, Standing, StandingWatch};
@@ -54,7 +54,7 @@ pub async fn run_worker_process(
     reports: impl Write + Send + 'static,
 ) {
     let WorkerSetting { plan, components, index, hardened, mut endpoints, run_dir, cache, scheduler } = setting;
-    let reporter = Reporter(Arc::new(Mutex::new(Box::new(reports))));
+    let reporter = Reporter { writer: Arc::new(Mutex::new(Box::new(reports))), room: OutputRoom::default() };
     let (events_tx, events) = mpsc::unbounded_channel();
     let stop = Stop::default();
     let outputs = Arc::new(reporter.clone());
@@ -154,6 +154,7 @@ impl Obeying {
                 let (standing, crowds) = self.worker.standing();
                 self.reporter.report(&Report::Standing { question: Some(question), standing, crowds });
             }
+            Command::HoldOutput { held } => self.reporter.room.set(!held),
             Command::TellBlocked { question } => {
                 self.reporter.report(&Report::Blocked { question: Some(question), holds: self.worker.blocked() });
             }
@@ -178,7 +179,7 @@ impl Obeying {
             self.report_stop();
         }
         self.reporter.stats(&self.worker, replica);
-        self.reporter.report(&Report::Node { replica, change });
+        self.reporter.report(&Report::Node { replica, change: change.cut() });
     }
 
     fn report_stop(&mut self) {
@@ -240,12 +241,16 @@ fn commands_of(commands: impl Read + Send + 'static, scheduler: &Scheduler) -> m
 
 /// The way to the launcher.
 #[derive(Clone)]
-struct Reporter(Arc<Mutex<Box<dyn Write + Send>>>);
+struct Reporter {
+    writer: Arc<Mutex<Box<dyn Write + Send>>>,
+    /// Whether the launcher has room for more lines.
+    room: OutputRoom,
+}
 
 impl Reporter {
     fn report(&self, report: &Report) {
         // A launcher that does not listen any more is gone, which the end of its commands tells.
-        let _ = send(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), report);
+        let _ = send(&mut *self.writer.lock().unwrap_or_else(PoisonError::into_inner), report);
     }
 
     fn stats(&self, worker: &Worker, replica: ReplicaId) {
@@ -259,6 +264,10 @@ impl Outputs for Reporter {
     fn sink(&self, label: &str) -> Arc<dyn LineSink> {
         Arc::new(Lines { reporter: self.clone(), label: label.to_owned() })
     }
+
+    fn room(&self) -> Option<OutputRoom> {
+        Some(self.room.clone())
+    }
 }
 
 struct Lines {
@@ -270,5 +279,9 @@ impl LineSink for Lines {
     fn line(&self, stream: Stream, line: &[u8]) {
         let line = String::from_utf8_lossy(line).into_owned();
         self.reporter.report(&Report::Line { replica: self.label.clone(), stream, line });
+    }
+
+    fn room(&self) -> Option<&OutputRoom> {
+        Some(&self.reporter.room)
     }
 }

@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, ExitStatus, Stdio};
@@ -16,7 +16,6 @@ use std::sync::Arc;
 use command_fds::{CommandFdExt, FdMapping};
 use lp_base::plan::{ComponentFiles, NodeId, Plan};
 use lp_courier::grpc::Address;
-use tokio::process::{ChildStdin, ChildStdout};
 
 use super::WorkerFiles;
 use super::fleet::{Life, Place, Start, Started};
@@ -24,7 +23,8 @@ use super::fleet::{Life, Place, Start, Started};
 /// What it takes to start worker processes.
 #[derive(Debug, Clone)]
 pub struct ProcessSetting {
-    /// The program to start, with the arguments that make it a worker; `--plan FILE --index N` is added.
+    /// The program to start, with the arguments that make it a worker; `--plan FILE --index N` is added, or
+    /// `--plan FILE --compile` for one that only compiles.
     pub command: (PathBuf, Vec<OsString>),
     /// An empty directory that only this user can enter, for the plan and the sockets. Its path must be short.
     pub dir: PathBuf,
@@ -33,6 +33,22 @@ pub struct ProcessSetting {
 impl ProcessSetting {
     pub(super) fn files(&self) -> WorkerFiles {
         WorkerFiles { dir: self.dir.clone() }
+    }
+
+    /// Starts a process that compiles the components of `plan`, and gives what it reports.
+    pub(super) fn start_compiler(
+        &self,
+        plan: &Plan,
+        components: &ComponentFiles,
+    ) -> io::Result<(tokio::net::UnixStream, Process)> {
+        self.files().write_plan(plan, components)?;
+        let (own, channel) = UnixStream::pair()?;
+        own.set_nonblocking(true)?;
+        let (program, arguments) = &self.command;
+        let mut command = std::process::Command::new(program);
+        command.args(arguments).arg("--plan").arg(self.files().plan()).arg("--compile").process_group(0).env_clear();
+        command.stdin(Stdio::null()).stdout(OwnedFd::from(channel));
+        Ok((tokio::net::UnixStream::from_std(own)?, Process(command.spawn()?)))
     }
 }
 
@@ -56,12 +72,14 @@ impl Processes {
         Ok(Self { plan, setting, sockets, nodes })
     }
 
-    fn command(&self, index: usize) -> io::Result<std::process::Command> {
+    /// The command that starts worker number `index`, which speaks with its launcher through `channel`.
+    fn command(&self, index: usize, channel: UnixStream) -> io::Result<std::process::Command> {
         let (program, arguments) = &self.setting.command;
         let mut command = std::process::Command::new(program);
         command.args(arguments).arg("--plan").arg(self.setting.files().plan()).arg("--index").arg(index.to_string());
         // Signals from a terminal are the launcher's to answer.
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0).env_clear();
+        command.process_group(0).env_clear();
+        command.stdin(OwnedFd::from(channel.try_clone()?)).stdout(OwnedFd::from(channel));
         let mut sockets: Vec<OwnedFd> = vec![self.sockets[index].try_clone()?.into()];
         for wanted in WorkerFiles::listening(&self.plan, index) {
             let found = self.nodes.iter().find(|(node, _)| *node == wanted);
@@ -77,10 +95,12 @@ impl Processes {
 
 impl Start for Processes {
     fn start(&self, index: usize) -> io::Result<Started> {
-        let mut child = self.command(index)?.spawn()?;
-        let (stdin, stdout) = child.stdin.take().zip(child.stdout.take()).expect("both were asked for");
-        let life = Box::new(Process(child));
-        let (commands, reports) = (ChildStdin::from_std(stdin)?, ChildStdout::from_std(stdout)?);
+        // A socket and no pipe: other processes of this user could open that by its name in `/proc`, to read the credentials
+        // of the worker or to report in its name.
+        let (own, channel) = UnixStream::pair()?;
+        own.set_nonblocking(true)?;
+        let (reports, commands) = tokio::net::UnixStream::from_std(own)?.into_split();
+        let life = Box::new(Process(self.command(index, channel)?.spawn()?));
         Ok(Started { commands: Box::new(commands), reports: Box::new(reports), life })
     }
 
@@ -90,7 +110,7 @@ impl Start for Processes {
 }
 
 /// A worker process. It is killed when this is dropped.
-struct Process(Child);
+pub(super) struct Process(Child);
 
 impl Life for Process {
     fn place(&self) -> Place {

@@ -31,6 +31,11 @@ pub enum Command {
         /// The order.
         order: Order,
     },
+    /// Whether guests are to wait before they write more output, since nobody reads what they wrote.
+    HoldOutput {
+        /// Whether they are.
+        held: bool,
+    },
     /// Answer with [`Report::Blocked`] of this very moment, and with this number.
     TellBlocked {
         /// The number of the question.

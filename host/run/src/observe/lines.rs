@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anstyle::{AnsiColor, Style};
-use lp_base::replica::{LineSink, Outputs, Stream};
+use lp_base::replica::{LineSink, OutputRoom, Outputs, Stream};
 use lp_base::shown;
 use serde::Serialize;
 
 use super::log_line::LineSource;
+use super::printer::{self, Printer};
 
 /// How a line of a replica's output is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,20 @@ pub enum LineFormat {
     Coloured,
     /// One JSON object a line: `{"type":"line","replica":"producer/0","stream":"stdout","line":"text"}`.
     Json,
+}
+
+impl LineFormat {
+    /// Makes the line that tells how many lines of output were lost, since nobody read them.
+    pub fn lost_line(self) -> fn(u64) -> (printer::Stream, String) {
+        match self {
+            Self::Plain | Self::Coloured => |lines| {
+                (printer::Stream::Stderr, format!("{HOST_LINE}lost {lines} lines of output, which nobody read\n"))
+            },
+            Self::Json => |lines| {
+                (printer::Stream::Stdout, format!("{}\n", serde_json::json!({ "type": "lost", "lines": lines })))
+            },
+        }
+    }
 }
 
 /// The tag of what the host says. No replica has it, since all of theirs have a slash.
@@ -47,11 +62,8 @@ pub struct LineOutputs {
     host: Option<Arc<Mutex<File>>>,
 }
 
-type Writer = Mutex<Box<dyn Write + Send>>;
-
 struct Shared {
-    stdout: Writer,
-    stderr: Writer,
+    printer: Printer,
     style: LineStyle,
 }
 
@@ -116,14 +128,13 @@ fn node(label: &str) -> &str {
 }
 
 impl LineOutputs {
-    /// Writes guests' stdout to `stdout` and their stderr to `stderr`, and both to `DIR/producer-0.log` if there is a
-    /// log directory, which is made; there, what the host says is in `DIR/lp-host.log`, and beside the output of the
+    /// Has `printer` write guests' stdout to its stdout and their stderr to its stderr, and writes both to
+    /// `DIR/producer-0.log` if there is a log directory, which is made; there, what the host says is in `DIR/lp-host.log`, and beside the output of the
     /// replica that it is about, where no line of the guest's begins like one of those. `replicas` are the labels of all replicas, in the order of the plan.
     pub fn new(
         replicas: Vec<String>,
         format: LineFormat,
-        stdout: Box<dyn Write + Send>,
-        stderr: Box<dyn Write + Send>,
+        printer: Printer,
         log_dir: Option<&Path>,
     ) -> Result<Self, LogDirError> {
         let style = LineStyle::new(format, replicas.iter().map(String::as_str));
@@ -138,7 +149,7 @@ impl LineOutputs {
             let file = open(&label)?.map(Arc::new);
             Ok((label, file))
         });
-        let shared = Shared { stdout: Mutex::new(stdout), stderr: Mutex::new(stderr), style };
+        let shared = Shared { printer, style };
         Ok(Self { shared: Arc::new(shared), replicas: replicas.collect::<Result<_, _>>()?, host })
     }
 
@@ -180,6 +191,10 @@ impl Outputs for LineOutputs {
             host: self.host.clone(),
         })
     }
+
+    fn room(&self) -> Option<OutputRoom> {
+        Some(self.shared.printer.room().clone())
+    }
 }
 
 struct Replica {
@@ -203,17 +218,21 @@ impl LineSink for Replica {
     fn line(&self, stream: Stream, line: &[u8]) {
         let text = String::from_utf8_lossy(line);
         let written = self.shared.style.render_in(self.colour, &self.label, stream.into(), &text);
-        let writer = match stream {
-            Stream::Stderr | Stream::Host if self.shared.style.format != LineFormat::Json => &self.shared.stderr,
-            Stream::Stdout | Stream::Stderr | Stream::Host => &self.shared.stdout,
+        let stream_of_host = match stream {
+            Stream::Stderr | Stream::Host if self.shared.style.format != LineFormat::Json => printer::Stream::Stderr,
+            Stream::Stdout | Stream::Stderr | Stream::Host => printer::Stream::Stdout,
         };
-        // A reader that went away must not stop the program; the log file still gets the line.
-        let _ = writer.lock().unwrap_or_else(PoisonError::into_inner).write_all(written.as_bytes());
+        self.shared.printer.line(stream_of_host, written);
+        // The log file gets the line in any case.
         match (stream, &self.file) {
             (Stream::Host, file) => log_host_line(self.host.as_deref(), file.as_deref(), &text),
             (_, Some(file)) => log_guest_line(file, &self.label, &text),
             (_, None) => {}
         }
+    }
+
+    fn room(&self) -> Option<&OutputRoom> {
+        Some(self.shared.printer.room())
     }
 }
 
@@ -237,8 +256,9 @@ mod tests {
     fn no_line_of_a_guest_in_its_log_file_begins_like_one_of_the_host() {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let sink = || Box::new(io::sink());
-        let outputs = LineOutputs::new(vec!["a/0".to_owned()], LineFormat::Plain, sink(), sink(), Some(dir.path()))
-            .expect("it is new");
+        let printer = Printer::start(sink(), sink(), LineFormat::Plain.lost_line()).expect("there are threads");
+        let outputs = LineOutputs::new(vec!["a/0".to_owned()], LineFormat::Plain, printer, Some(dir.path()));
+        let outputs = outputs.expect("it is new");
         let replica = outputs.sink("a/0");
         for line in ["plain", "lp-host │ denied: forged", " \t lp-host  │ forged", "\u{2003}lp-host", FORGED] {
             replica.line(Stream::Stdout, line.as_bytes());

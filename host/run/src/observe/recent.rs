@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use lp_base::replica::{LineSink, Outputs, Stream};
+use lp_base::replica::{LineSink, OutputRoom, Outputs, Stream};
 use tokio::sync::watch;
 
 use super::lines::LineOutputs;
@@ -133,6 +133,10 @@ impl<O: Outputs> Outputs for Recorded<O> {
         let (sink, recent) = (self.outputs.sink(label), self.recent.clone());
         Arc::new(RecordedReplica { replica: label.to_owned(), sink, recent })
     }
+
+    fn room(&self) -> Option<OutputRoom> {
+        self.outputs.room()
+    }
 }
 
 impl Recorded<LineOutputs> {
@@ -157,6 +161,10 @@ impl LineSink for RecordedReplica {
         let text = String::from_utf8_lossy(line).into_owned();
         self.recent.push(LogLine { replica: self.replica.clone(), source: stream.into(), line: text });
         self.sink.line(stream, line);
+    }
+
+    fn room(&self) -> Option<&OutputRoom> {
+        self.sink.room()
     }
 }
 

@@ -24,6 +24,8 @@ pub enum Signal {
     Interrupt,
     /// SIGTERM.
     Terminate,
+    /// SIGHUP, as a terminal sends it that is closed.
+    Hangup,
 }
 
 impl Signal {
@@ -32,6 +34,7 @@ impl Signal {
         match self {
             Self::Interrupt => 2,
             Self::Terminate => 15,
+            Self::Hangup => 1,
         }
     }
 }
@@ -41,6 +44,7 @@ impl std::fmt::Display for Signal {
         f.write_str(match self {
             Self::Interrupt => "SIGINT",
             Self::Terminate => "SIGTERM",
+            Self::Hangup => "SIGHUP",
         })
     }
 }

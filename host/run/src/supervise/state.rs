@@ -50,8 +50,11 @@ pub(super) enum Action {
     Note(Note),
     /// Ask every node to stop and give them the grace period.
     RequestStop,
-    /// No more calls will come: replicas that only serve end now.
+    /// No more calls will come: replicas that only serve finish those that they work on, in what is left of the grace
+    /// period.
     Close,
+    /// The same when that has passed, or is to be skipped.
+    CloseSoon,
     /// Say [`Event::RestartDue`] after that time.
     Restart { replica: ReplicaId, after: Duration },
     /// Start the replica again, now.
@@ -281,10 +284,10 @@ impl Supervision {
         }
     }
 
-    fn close(&mut self, actions: &mut Vec<Action>) {
+    fn close(&mut self, close: Action, actions: &mut Vec<Action>) {
         self.phase = Phase::Closing;
         self.give_up_restarts(actions);
-        actions.push(Action::Close);
+        actions.push(close);
     }
 
     /// Leaves the replicas that wait for a restart as they are.
@@ -305,7 +308,7 @@ impl Supervision {
         if !killed.is_empty() {
             actions.push(Action::Note(Note::Killing { replicas: killed }));
         }
-        self.close(actions);
+        self.close(Action::CloseSoon, actions);
     }
 
     /// Moves on to the next phase where nothing holds it up any more.
@@ -320,7 +323,7 @@ impl Supervision {
         } else if self.phase == Phase::Running && self.is_finished() && busy {
             self.stop(actions);
         } else if (self.phase == Phase::Running && self.is_finished()) || (self.phase == Phase::Stopping && !busy) {
-            self.close(actions);
+            self.close(Action::Close, actions);
         }
         if self.phase == Phase::Closing && self.replicas.counts().present == 0 {
             self.phase = Phase::Over;

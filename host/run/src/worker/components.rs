@@ -2,7 +2,7 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,12 +12,14 @@ use lp_base::words::Digest;
 use lp_component::component::Component;
 use lp_runtime::{Code, CompileCache, EngineKey, LoadError, Runtime, Source};
 use lp_sandbox::Kind;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use super::WorkerError;
 
 /// What a worker tells of a component that it compiles, since that takes many seconds for the largest.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Compiling {
     /// It is not in the cache.
     Begun {
@@ -33,6 +35,15 @@ pub enum Compiling {
         /// How long that took.
         elapsed: Duration,
     },
+}
+
+impl Compiling {
+    /// The file of the component.
+    pub fn component(&self) -> &Path {
+        match self {
+            Self::Begun { component, .. } | Self::Ended { component, .. } => component,
+        }
+    }
 }
 
 /// A component that was read.
@@ -75,7 +86,6 @@ impl Components {
             bytes: &loaded[&component.sha256].bytes,
             engine: engine(node, component),
             replicas: counts[index],
-            limits: &node.limits,
         });
         let runtime = Runtime::new(sources, cache, scheduler)?;
         let mut codes = HashMap::new();
@@ -89,6 +99,18 @@ impl Components {
         let listening: HashSet<_> = listening.map(|(_, _, component)| component.sha256).collect();
         loaded.retain(|digest, _| listening.contains(digest));
         Ok(Self { runtime: Arc::new(runtime), codes, listening: loaded })
+    }
+
+    /// Whether `cache` has the components of all nodes, as far as they can be read.
+    pub fn are_compiled(plan: &Plan, files: &ComponentFiles, cache: &CompileCache) -> bool {
+        let mut looked_for = HashSet::new();
+        plan.nodes.iter().filter_map(|node| Some((node, node.component()?))).all(|(node, component)| {
+            let engine = engine(node, component);
+            !looked_for.insert((component.sha256, engine))
+                || files
+                    .of(component.sha256)
+                    .is_ok_and(|file| Component::read_bytes(file).is_ok_and(|bytes| cache.has(engine, &bytes)))
+        })
     }
 
     /// The component of a node that a replica of this worker is of.

@@ -39,6 +39,20 @@ macro_rules! limit_rows {
                 bounds: "The stack of the guest",
                 beyond: "the replica fails",
             }
+            Fibers {
+                key: "fibers",
+                plan: fibers: u32,
+                unit: Count,
+                default: Some(512),
+                range: 1..=100_000,
+                example: 16,
+                keeper: "lp_runtime::fibers",
+                bounds:
+                    "The stacks that the guest has at once: one that it runs on, and one for each task that waits "
+                    "in the middle of a function",
+                beyond: "the replica fails",
+                note: "A task that waits at an `await` has none in most languages.",
+            }
             Handles {
                 key: "handles",
                 plan: handles: u64,

@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use lp_base::calls::ReplicaIndex;
 use lp_base::plan::{Plan, ReplicaId};
-use lp_base::replica::{Failure, Stop};
+use lp_base::replica::{Failure, Outputs, Stop, Stream};
 use lp_base::scheduler::Scheduler;
 use lp_courier::Presence;
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::Private;
-use super::relay::{Relay, Relayed};
+use super::reports::{Forged, Reports, Sinks};
 use super::routes::Routes;
 use super::start::{Start, Started};
 use super::state::{Running, State};
@@ -31,7 +31,8 @@ pub(super) struct Shared {
     pub routes: Routes,
     pub start: Box<dyn Start>,
     pub private: Private,
-    pub relay: Relay,
+    pub outputs: Arc<dyn Outputs>,
+    pub events: mpsc::UnboundedSender<NodeEvent>,
     pub stop: Stop,
     pub state: Mutex<State>,
     pub scheduler: Scheduler,
@@ -66,6 +67,9 @@ impl Shared {
             worker.order(Order::Stop);
         }
         let mut state = self.lock();
+        if state.output_held {
+            worker.tell(Command::HoldOutput { held: true });
+        }
         for (&replica, &presence) in &state.presence {
             worker.order(Order::Presence { replica, presence });
         }
@@ -80,17 +84,34 @@ impl Shared {
         Ok(first_word_rx)
     }
 
-    /// Takes what a worker reports until its end, or until it says something that is no report.
+    /// Takes what a worker reports until its end. One that says what it can't know is ended.
     async fn listen(&self, index: usize, reports: impl AsyncRead + Unpin, first_word: oneshot::Sender<FirstWord>) {
         let mut first_word = Some(first_word);
-        let mut lines = BufReader::new(reports).split(b'\n');
-        while let Ok(Some(line)) = lines.next_segment().await {
-            let Ok(report) = serde_json::from_slice(&line) else { return };
-            self.take(index, report, &mut first_word).await;
+        let mut reports = Reports::new(reports, &self.plan, index);
+        let sinks = Sinks::new(&*self.outputs, &self.plan, index);
+        let forged = loop {
+            match reports.next().await {
+                Ok(Some(report)) => match self.take(index, report, &sinks, &mut first_word) {
+                    Ok(()) => {}
+                    Err(forged) => break forged,
+                },
+                Ok(None) => return,
+                Err(forged) => break forged,
+            }
+        };
+        if let Some(worker) = self.lock().running.get_mut(&index) {
+            worker.refusal = Some(format!("its worker process was ended: {forged}"));
+            worker.life.kill();
         }
     }
 
-    async fn take(&self, index: usize, report: Report, first_word: &mut Option<oneshot::Sender<FirstWord>>) {
+    fn take(
+        &self,
+        index: usize,
+        report: Report,
+        sinks: &Sinks,
+        first_word: &mut Option<oneshot::Sender<FirstWord>>,
+    ) -> Result<(), Forged> {
         let mut say = |word| drop(first_word.take().map(|first_word| first_word.send(word)));
         match report {
             Report::Loaded { hardened, warnings } => {
@@ -99,11 +120,11 @@ impl Shared {
             }
             Report::NotLoaded { message } => {
                 if let Some(worker) = self.lock().running.get_mut(&index) {
-                    worker.refusal = Some(message.clone());
+                    worker.refusal = Some(format!("its worker process can't run it: {message}"));
                 }
                 say(Err(message));
             }
-            Report::Node { replica, change } => self.changed(replica, change).await,
+            Report::Node { replica, change } => self.changed(replica, change),
             Report::Stats(stats) => drop(self.lock().latest.insert(stats.replica, stats)),
             Report::StatsTold => self.lock().stats_told(Some(index)),
             Report::Blocked { question, holds } => {
@@ -124,16 +145,16 @@ impl Shared {
             }
             Report::NotRebuilt { message } => {
                 let label = self.plan.workers[index].name.clone();
-                self.relay.pass(Relayed::host(label, format!("error: it goes on as it was: {message}"))).await;
+                let line = format!("error: it goes on as it was: {message}");
+                self.outputs.sink(&label).line(Stream::Host, line.as_bytes());
             }
             Report::StopRequested => self.stop.request(),
-            Report::Line { replica, stream, line } => {
-                self.relay.pass(Relayed::Line { label: replica, stream, line }).await;
-            }
+            Report::Line { replica, stream, line } => sinks.line(&replica, stream, &line)?,
         }
+        Ok(())
     }
 
-    async fn changed(&self, replica: ReplicaId, change: Change) {
+    fn changed(&self, replica: ReplicaId, change: Change) {
         {
             let mut state = self.lock();
             match &change {
@@ -146,7 +167,12 @@ impl Shared {
                 }
             }
         }
-        self.relay.pass(Relayed::Event(NodeEvent { replica, change })).await;
+        self.report(NodeEvent { replica, change });
+    }
+
+    /// Passes an event on to the supervisor, unless that has ended.
+    pub fn report(&self, event: NodeEvent) {
+        let _ = self.events.send(event);
     }
 
     pub fn note_presence(&self, state: &mut State, replica: ReplicaId, presence: Presence) {
@@ -176,9 +202,7 @@ impl Shared {
             }
             self.scheduler.sleep(END_INTERVAL).await;
         };
-        for event in self.lost(index, &how) {
-            self.relay.pass(Relayed::Event(event)).await;
-        }
+        self.lost(index, &how).into_iter().for_each(|event| self.report(event));
     }
 
     /// Forgets a worker that ended `how`, and gives the failures of the replicas that ran in it.
@@ -189,8 +213,7 @@ impl Shared {
         state.standstills.forget(index);
         state.stats_told(Some(index));
         self.plan.workers[index].replicas.iter().for_each(|&replica| state.keep_stats(replica));
-        let summary = worker.refusal.map(|message| format!("its worker process can't run it: {message}"));
-        let summary = summary.unwrap_or_else(|| how.to_owned());
+        let summary = worker.refusal.unwrap_or_else(|| how.to_owned());
         let mut replicas: Vec<_> = worker.replicas.into_iter().collect();
         replicas.sort();
         let failed = replicas.into_iter().map(|replica| {

@@ -26,6 +26,8 @@ pub(super) struct State {
     pub latest: HashMap<ReplicaId, StatsReport>,
     pub rings: Rings,
     pub standstills: Standstills,
+    /// Whether guests are to wait before they write more.
+    pub output_held: bool,
     /// Those who wait for the stats of this moment.
     askers: Vec<Asker>,
 }
@@ -34,7 +36,7 @@ pub(super) struct State {
 pub(super) struct Running {
     pub commands: mpsc::UnboundedSender<Command>,
     pub life: Box<dyn Life>,
-    /// Why it can't run its replicas, once it said so.
+    /// Why it can't run its replicas, once it said so, or why it was ended.
     pub refusal: Option<String>,
     /// The replicas that were started in it and have not ended.
     pub replicas: HashSet<ReplicaId>,
@@ -69,6 +71,7 @@ impl State {
             latest: HashMap::new(),
             rings,
             standstills,
+            output_held: false,
             askers: Vec::new(),
         }
     }
@@ -82,6 +85,12 @@ impl State {
 
     pub fn tell_all(&self, command: &Command) {
         self.running.values().for_each(|worker| worker.tell(command.clone()));
+    }
+
+    /// Has guests wait before they write more, or go on.
+    pub fn hold_output(&mut self, held: bool) {
+        self.output_held = held;
+        self.tell_all(&Command::HoldOutput { held });
     }
 
     pub fn order_all(&self, order: Order) {

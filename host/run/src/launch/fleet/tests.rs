@@ -2,8 +2,10 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use lp_base::calls::ReplicaIndex;
 use lp_base::plan::{LaunchType, NodeId, NodePlan, WorkerPlan};
-use lp_base::replica::Stream;
+use lp_base::replica::{LINE_BYTES_MAX, Stream};
+use lp_courier::Blocked;
 use lp_courier::grpc::Address;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
 use tokio::sync::Notify;
@@ -30,6 +32,8 @@ struct Tasks {
     orders: Arc<Mutex<Vec<(usize, Order)>>>,
     /// How many workers were started.
     started: Arc<AtomicUsize>,
+    /// What the second worker says beside that, or somebody in its name, when it is told to stop a replica.
+    forged: Arc<Mutex<String>>,
     /// Notified at the end of each.
     ends: Arc<Mutex<Vec<Arc<Notify>>>>,
 }
@@ -62,13 +66,13 @@ impl Start for Tasks {
         let (commands, own_commands) = tokio::io::duplex(1024);
         let (own_reports, reports) = tokio::io::duplex(1024);
         let task = Task(Arc::default(), Arc::default());
-        let (killed, ended, orders) = (task.0.clone(), task.1.clone(), self.orders.clone());
+        let (killed, ended, tasks) = (task.0.clone(), task.1.clone(), self.clone());
         let end = Arc::new(Notify::new());
         self.ends.lock().expect("no test panics with it").push(end.clone());
         tokio::spawn(async move {
             tokio::select! {
                 () = killed.notified() => {}
-                () = work(index, own_commands, own_reports, orders) => {}
+                () = work(index, own_commands, own_reports, tasks) => {}
             }
             *ended.lock().expect("no test panics with it") = true;
             end.notify_one();
@@ -81,33 +85,34 @@ impl Start for Tasks {
     }
 }
 
-async fn work(
-    index: usize,
-    commands: DuplexStream,
-    mut reports: DuplexStream,
-    orders: Arc<Mutex<Vec<(usize, Order)>>>,
-) {
-    let mut say = async |report: Report| {
-        let line = serde_json::to_string(&report).expect("a report can be written") + "\n";
-        reports.write_all(line.as_bytes()).await.expect("the fleet listens");
+async fn work(index: usize, commands: DuplexStream, mut reports: DuplexStream, tasks: Tasks) {
+    let mut write = async |text: String| {
+        // A fleet that has heard enough listens no more.
+        let _ = reports.write_all(text.as_bytes()).await;
     };
     let mut lines = BufReader::new(commands).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         match serde_json::from_str(&line).expect("a fleet says nothing but commands") {
             Command::Credentials(_) => {
-                say(Report::Loaded { hardened: Hardened::default(), warnings: vec!["all workers say so".to_owned()] })
-                    .await;
+                let warnings = vec!["all workers say so".to_owned()];
+                write(said(&Report::Loaded { hardened: Hardened::default(), warnings })).await;
             }
-            Command::TellStats => say(Report::StatsTold).await,
+            Command::TellStats => write(said(&Report::StatsTold)).await,
             Command::Order { order } => {
-                orders.lock().expect("no test panics with it").push((index, order.clone()));
+                tasks.orders.lock().expect("no test panics with it").push((index, order.clone()));
                 if let Order::Replica { replica, order: ReplicaOrder::Start } = order {
-                    let line = format!("hello of {index}");
-                    say(Report::Line { replica: format!("w{index}"), stream: Stream::Stdout, line }).await;
-                    say(Report::Node { replica, change: Change::Started }).await;
+                    let (label, text) = (plan().label(replica), format!("hello of {index}"));
+                    write(said(&Report::Line { replica: label, stream: Stream::Stdout, line: text })).await;
+                    write(said(&Report::Node { replica, change: Change::Started })).await;
+                } else if let (1, Order::Replica { order: ReplicaOrder::Stop, .. }) = (index, order) {
+                    let forged = tasks.forged.lock().expect("no test panics with it").clone();
+                    write(forged).await;
                 }
             }
-            Command::Secrets { .. } | Command::TellBlocked { .. } | Command::TellStanding { .. } => {}
+            Command::Secrets { .. }
+            | Command::TellBlocked { .. }
+            | Command::TellStanding { .. }
+            | Command::HoldOutput { .. } => {}
         }
     }
 }
@@ -180,6 +185,80 @@ async fn a_worker_that_ends_fails_its_replicas_and_starts_again_with_them() {
     let event = events.recv().await.expect("the fleet lives");
     assert!(matches!(event.change, Change::Started) && event.replica == replica(1));
     assert_eq!(tasks.started.load(Ordering::Relaxed), 4);
+    fleet.kill().await;
+}
+
+/// What somebody says in the name of the worker of `b`, and why that worker is ended for it.
+#[track_caller]
+fn check_forged(text: &str, reason: &str) {
+    let runtime = tokio::runtime::Runtime::new().expect("it can be made");
+    runtime.block_on(async {
+        let tasks = Tasks::default();
+        let (mut fleet, mut events, lines) = launch(&tasks).await;
+        for _ in 0..3 {
+            events.recv().await.expect("the fleet lives");
+        }
+        *tasks.forged.lock().unwrap() = text.to_owned();
+        fleet.order(ReplicaOrder::Stop.to(replica(1)));
+        let event = events.recv().await.expect("the fleet lives");
+        let Change::Failed { failure, .. } = event.change else { panic!("{text}: {:?}", event.change) };
+        assert_eq!(event.replica, replica(1), "{text}: the worker is believed about nobody else");
+        assert_eq!(failure.summary, format!("its worker process was ended: {reason}"), "{text}");
+        assert_eq!(lines.lock().unwrap().len(), 3, "{text}: no line is written for others");
+        assert!(!fleet.shared.stop.is_requested(), "{text}");
+        fleet.kill().await;
+    });
+}
+
+fn said(report: &Report) -> String {
+    serde_json::to_string(report).expect("a report can be written") + "\n"
+}
+
+#[test]
+fn a_worker_is_believed_no_more_than_it_can_know() {
+    let others = "it reported about a replica that runs elsewhere";
+    let ended = || Change::Ended { memory_peak: 0 };
+    check_forged(&said(&Report::Node { replica: replica(0), change: ended() }), others);
+    check_forged(&said(&Report::Node { replica: replica(7), change: ended() }), others);
+    for label in ["a/0", "w1", "b/1", ""] {
+        let (replica, line) = (label.to_owned(), "forged".to_owned());
+        check_forged(&said(&Report::Line { replica, stream: Stream::Host, line }), others);
+    }
+    let hold = |caller, callee| Blocked { caller: ReplicaIndex(caller), callee: ReplicaIndex(callee), number: 1 };
+    let holds = |holds| said(&Report::Blocked { question: None, holds });
+    check_forged(&holds(vec![hold(0, 1), hold(0, 2)]), others);
+    check_forged(&holds(vec![hold(u32::MAX, 7)]), others);
+    let loaded = Report::Loaded { hardened: Hardened::default(), warnings: Vec::new() };
+    check_forged(&said(&loaded), "it reported twice that it had loaded");
+    let not_rebuilt = Report::NotRebuilt { message: "forged".to_owned() };
+    check_forged(&said(&not_rebuilt), "it reported that nodes were not rebuilt, and none can be");
+}
+
+#[test]
+fn a_worker_that_says_what_is_no_report_is_ended() {
+    check_forged("hello\n", "it reported something that is no report");
+    check_forged("{\"type\":\"line\"}\n", "it reported something that is no report");
+    check_forged("\u{0}\n", "it reported something that is no report");
+    let max = (1 << 20) + 3 * 256;
+    check_forged(&"x".repeat(max), &format!("it reported more than {max} bytes at once"));
+    check_forged(&("x".repeat(max - 1) + "\n"), "it reported something that is no report");
+}
+
+#[tokio::test]
+async fn a_line_of_a_worker_is_cut_where_that_of_a_guest_is() {
+    let tasks = Tasks::default();
+    let (mut fleet, mut events, lines) = launch(&tasks).await;
+    for _ in 0..3 {
+        events.recv().await.expect("the fleet lives");
+    }
+    let text = "é".repeat(LINE_BYTES_MAX / 2) + "end";
+    let long = Report::Line { replica: plan().label(replica(1)), stream: Stream::Stdout, line: text };
+    let ended = Report::Node { replica: replica(1), change: Change::Ended { memory_peak: 0 } };
+    *tasks.forged.lock().unwrap() = said(&long) + &said(&ended);
+    fleet.order(ReplicaOrder::Stop.to(replica(1)));
+    assert!(matches!(events.recv().await.expect("the fleet lives").change, Change::Ended { .. }));
+    let lines: Vec<usize> = lines.lock().unwrap()[3..].iter().map(String::len).collect();
+    assert_eq!(lines, [LINE_BYTES_MAX, 3]);
     fleet.kill().await;
 }
 

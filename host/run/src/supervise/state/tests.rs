@@ -78,6 +78,7 @@ fn text(plan: &Plan, action: &Action) -> String {
         Action::Note(note) => panic!("{note:?} is not for the state to tell"),
         Action::RequestStop => "request stop".to_owned(),
         Action::Close => "close".to_owned(),
+        Action::CloseSoon => "close soon".to_owned(),
         Action::Restart { replica, after } => format!("restart {} in {after:?}", plan.label(*replica)),
         Action::Start(replica) => format!("start {}", plan.label(*replica)),
         Action::StopReplica(replica) => format!("stop {}", plan.label(*replica)),
@@ -193,7 +194,7 @@ fn a_program_that_stops_restarts_nothing_and_forgives_what_it_would_have_restart
         &[
             (0, "stop", &["request stop"]),
             (1, "failed b", &["note failed b/0", "close b/0"]),
-            (2, "deadline", &["note killing a/0", "close"]),
+            (2, "deadline", &["note killing a/0", "close soon"]),
         ],
         "Finished, killed 0, failed 0",
     );

@@ -3,7 +3,11 @@
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use super::Attack;
+use lp_host::plan::LaunchType;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+use super::{Attack, component};
+use crate::run::Program;
 
 /// A directory to write to and one to read, with links that lead out, beside a file that no guest is given.
 fn files(program: &Path) {
@@ -62,6 +66,44 @@ fn no_link_of_the_guests_own_leads_out() {
 fn no_file_gets_a_name_where_more_is_allowed() {
     check("escape_by_hard_link", "link `file.txt` to `mine`");
     check("escape_by_rename", "rename `file.txt` to `mine`");
+}
+
+#[test]
+fn second_names_are_given_and_refused_alike_under_every_launch_type() {
+    let told = [
+        "beside: linked",
+        "below: linked",
+        "above: linked",
+        "elsewhere: linked",
+        "of a read-only file: not-permitted",
+        "into a read-only directory: not-permitted",
+        "of a link: linked",
+        "of a pipe: linked",
+        "of a pipe below: linked",
+        "of a directory: not-permitted",
+        "of nothing: no-entry",
+        "over a file: exist",
+    ];
+    for (launch_type, _) in LaunchType::NAMES {
+        let program = Program::new(&format!(
+            "[nodes.a]\ncomponent = '{}'\nsandbox = {{ dirs = [{{ host = 'data', guest = '/data', access = 'read-write' }}, \
+             {{ host = 'more', guest = '/more', access = 'read-write' }}, {{ host = 'read-only', guest = '/read-only' }}] }}\n",
+            component("link_files").display()
+        ));
+        let path = |path: &str| program.dir.path().join(path);
+        for dir in ["data/below", "more", "read-only"] {
+            std::fs::create_dir_all(path(dir)).expect("a directory can be made");
+        }
+        for file in ["data/file.txt", "data/below/deep.txt", "read-only/file.txt"] {
+            std::fs::write(path(file), "text").expect("a file can be written");
+        }
+        symlink("file.txt", path("data/link")).expect("a link can be made");
+        mknodat(CWD, path("data/pipe"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe can be made");
+        let output = program.command().args(["--launch-type", &launch_type.to_string()]).output();
+        let stdout = String::from_utf8(output.expect("the binary runs").stdout).expect("it is text");
+        let lines: Vec<_> = stdout.lines().map(|line| line.trim_start_matches("a/0 │ ")).collect();
+        assert_eq!(lines, told, "{launch_type}");
+    }
 }
 
 #[test]

@@ -15,9 +15,11 @@ const NEWEST: ABI = ABI::V9;
 /// What a directory that a guest may only read is opened for.
 const READ: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | ReadDir});
 
-/// What a guest may do in a directory that it can write: no devices, pipes or sockets, which WASI has no words for.
+/// What a guest may do in a directory that it can write. WASI has no words for making pipes and sockets, but those that are
+/// there can be moved and get second names, as they can without these walls. Devices can't.
 const WRITE: BitFlags<AccessFs> = make_bitflags!(AccessFs::{
-    ReadFile | ReadDir | WriteFile | Truncate | MakeReg | MakeDir | MakeSym | RemoveFile | RemoveDir | Refer
+    ReadFile | ReadDir | WriteFile | Truncate | MakeReg | MakeDir | MakeSym | MakeFifo | MakeSock | RemoveFile
+        | RemoveDir | Refer
 });
 
 /// What the C library and TLS read to find a host by its name and to know it, and the kernel's account of this process.

@@ -39,7 +39,7 @@ const USES: [(&str, &[&str]); 11] = [
 const LAYERS: [(&str, &[&str]); 4] = [
     (
         "lp_base",
-        &["replica", "scheduler", "plan", "calls", "protobuf", "interfaces", "suggest", "own_dir", "shown", "words"],
+        &["replica", "plan", "calls", "scheduler", "protobuf", "interfaces", "suggest", "own_dir", "shown", "words"],
     ),
     ("lp_component", &["script", "value", "proto", "component"]),
     ("lp_program", &["lower", "program"]),

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use lp_base::plan::{ComponentFiles, Plan, Secrets};
+use lp_base::plan::{ComponentFiles, Plan, ReplicaId, Secrets};
 use lp_base::replica::{Outputs, Stream};
 use lp_base::scheduler::Scheduler;
 use lp_runtime::CompileCache;
 use tokio::sync::mpsc;
 
 use crate::launch::{Credentials, LaunchSetting, NoRandomness, ProcessSetting};
+use crate::node::Change;
 use crate::supervise::{Note, Observer, RunReport, Setting, Signal, supervise};
 use crate::worker::{Compiling, WorkerError};
 
@@ -82,6 +83,8 @@ impl Observer for Notes {
     fn note(&mut self, note: &Note) {
         (self.0)(note);
     }
+
+    fn change(&mut self, _: ReplicaId, _: &Change) {}
 
     fn compiling(&mut self, _: &Compiling) {}
 }

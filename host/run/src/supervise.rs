@@ -36,7 +36,7 @@ pub trait Observer {
     /// Something that the user should know.
     fn note(&mut self, note: &Note);
     /// A replica took a step in its life.
-    fn change(&mut self, _replica: ReplicaId, _change: &Change) {}
+    fn change(&mut self, replica: ReplicaId, change: &Change);
     /// A component is compiled before the program starts.
     fn compiling(&mut self, compiling: &Compiling);
 }

@@ -37,6 +37,7 @@ pub struct CompileCache {
     dir: PathBuf,
     key: SealKey,
     bytes_max: u64,
+    scheduler: Scheduler,
 }
 
 /// Why a directory can't be the compile cache.
@@ -75,7 +76,9 @@ impl CompileCache {
         }
         let path = dir.join("key");
         match SealKey::read_or_make(&path, scheduler).map_err(opened)? {
-            KeyFile::Key(key) => Ok(Self { dir: dir.to_owned(), key, bytes_max: CACHE_BYTES_MAX }),
+            KeyFile::Key(key) => {
+                Ok(Self { dir: dir.to_owned(), key, bytes_max: CACHE_BYTES_MAX, scheduler: scheduler.clone() })
+            }
             KeyFile::Shared => Err(CacheError::Shared { path }),
             KeyFile::Other => Err(CacheError::NotAKey { path }),
         }
@@ -139,7 +142,7 @@ impl CompileCache {
         if !self.key.sealed(name, code, seal) {
             return None;
         }
-        evict::touch(path);
+        evict::touch(path, self.scheduler.wall());
         // SAFETY: `deserialize` asks for bytes that `serialize` returned. These are, unchanged and under their own name:
         // nobody without the key makes a seal that fits, the key is written by `SealKey` alone and can be read by this
         // user alone, and `load` seals nothing but what `serialize` returned. They were read once, into memory that

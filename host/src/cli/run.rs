@@ -209,13 +209,12 @@ async fn launch<'s>(
         return Err(not_launched("workers need a directory for their sockets"));
     }
     let processes = processes.map(|dir| {
-        let command = worker_command(cache_dir.as_deref())?;
+        let command = worker_command(cache_dir.as_deref(), cache_bytes_max)?;
         io::Result::Ok(ProcessSetting { command, dir: dir.to_owned() })
     });
-    let processes = processes.transpose();
     let cache = cache_dir.as_deref().and_then(|dir| compile::open_cache(dir, cache_bytes_max, screen));
     let (rebuilds_tx, rebuilds) = mpsc::channel(1);
-    let mut stopper = None;
+    let (calls, mut stopper) = (mpsc::unbounded_channel().1, None);
     if let Some((watch, threads)) = watch {
         let Some(run) = &announced else { return Err(not_launched("a watched program needs a directory for its run")) };
         let observer = Box::new(Watching::of_run(screen, outputs.clone()));
@@ -232,10 +231,9 @@ async fn launch<'s>(
         cache,
         outputs: outputs.clone(),
         credentials,
-        processes: processes.map_err(not_launched)?,
+        processes: processes.transpose().map_err(not_launched)?,
         scheduler,
     };
-    let calls = mpsc::unbounded_channel().1;
     let setting = Setting { launching, signals, status_requests, rebuilds, calls };
     let report =
         supervise(plan, setting, &mut Notes { screen, outputs: &outputs, compilation: Compilation::default() })
@@ -295,10 +293,10 @@ fn exit_status(report: &RunReport) -> u8 {
 }
 
 /// How this very program is started as a worker process.
-pub(super) fn worker_command(cache: Option<&Path>) -> io::Result<(PathBuf, Vec<OsString>)> {
+pub(super) fn worker_command(cache: Option<&Path>, bytes_max: u64) -> io::Result<(PathBuf, Vec<OsString>)> {
     let mut arguments = vec![OsString::from("worker")];
     if let Some(cache) = cache {
-        arguments.extend(["--cache".into(), cache.into()]);
+        arguments.extend(["--cache".into(), cache.into(), "--cache-max".into(), bytes_max.to_string().into()]);
     }
     Ok((std::env::current_exe()?, arguments))
 }

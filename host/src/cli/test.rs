@@ -219,7 +219,7 @@ fn options(args: &Args, dir: &Path, screen: &Screen) -> Result<Options, Failure>
         },
         dir: dir.to_owned(),
         cache: cache_dir.as_deref().and_then(|dir| compile::open_cache(dir, bytes_max, screen)),
-        worker: worker_command(cache_dir.as_deref()).map_err(not_run)?,
+        worker: worker_command(cache_dir.as_deref(), bytes_max).map_err(not_run)?,
         secrets: |plan| secrets::read(plan).map_err(|missing| missing.to_string()),
     })
 }

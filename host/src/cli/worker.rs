@@ -30,6 +30,9 @@ pub(super) struct Args {
     /// Where compiled components are kept
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
+    /// How many bytes are kept there
+    #[arg(long, value_name = "BYTES", default_value_t = u64::MAX)]
+    cache_max: u64,
 }
 
 pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
@@ -39,8 +42,7 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
     let files = WorkerFiles::beside(&args.plan);
     let plan = Arc::new(files.read_plan().map_err(failed)?);
     let components = files.read_components().map_err(failed)?;
-    // The launcher bounds it: it has compiled what the worker needs, and knows how much the user wants to keep.
-    let cache = args.cache.as_deref().and_then(|dir| open_cache(dir, u64::MAX, screen));
+    let cache = args.cache.as_deref().and_then(|dir| open_cache(dir, args.cache_max, screen));
     let Some(index) = args.index else {
         let Some(cache) = cache else { return Err(failed(std::io::Error::other("there is no compile cache"))) };
         run_compiler_process(&plan, &components, cache, std::env::current_exe().ok(), std::io::stdout());

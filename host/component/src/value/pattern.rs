@@ -11,6 +11,8 @@ use crate::component::{Field, Type, TypeKind};
 
 /// What stands for `_` while a pattern is parsed, because WAVE has no such word.
 const ANY: &str = "any-value-matches-here";
+/// The same in `some(_)`, which an option without a value does not match. Both are of the same length.
+const SOME: &str = "some-value-matches-too";
 
 /// A value of a type in which `_` stands for any value.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,7 +76,7 @@ fn replaced(text: &str) -> (String, Vec<usize>) {
             '/' if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
             '_' => {
                 places.push(out.chars().count());
-                out.push_str(ANY);
+                out.push_str(if out.trim_end().ends_with("some(") { SOME } else { ANY });
                 rest = &rest[1..];
                 continue;
             }
@@ -108,7 +110,7 @@ fn moved(error: WaveError, places: &[usize]) -> WaveError {
             let longer = ANY.len() - 1;
             let before = places.iter().filter(|place| **place + 1 < character).count();
             WaveError::Syntax {
-                message: message.replace(ANY, "_"),
+                message: message.replace(ANY, "_").replace(SOME, "_"),
                 character: character.saturating_sub(before * longer).max(1),
             }
         }
@@ -118,7 +120,7 @@ fn moved(error: WaveError, places: &[usize]) -> WaveError {
 
 /// The value with some value of its type in place of whatever may be any, so that its type can be checked.
 fn some_value<'v, 't>(ty: &'t Type, value: &'v Value) -> Cow<'v, Value> {
-    if value == ANY {
+    if value == ANY || value == SOME {
         return Cow::Owned(default(ty));
     }
     let parts = |values: &[Value], ty: &dyn Fn(usize) -> Option<&'t Type>| -> Value {
@@ -182,6 +184,9 @@ fn payload_of<'t>(ty: &'t Type, name: &str) -> Option<&'t Type> {
 fn matches<'t>(ty: &'t Type, pattern: &Value, value: &Value) -> bool {
     if pattern == ANY {
         return true;
+    }
+    if pattern == SOME {
+        return !value.is_null();
     }
     let each = |ty: &dyn Fn(usize) -> Option<&'t Type>| match (pattern.as_array(), value.as_array()) {
         (Some(patterns), Some(values)) if patterns.len() == values.len() => {
@@ -289,7 +294,7 @@ mod tests {
         let error = |ty: &Type, text: &str| Pattern::of_value(ty, text).expect_err("it is wrong").to_string();
         assert_eq!(
             error(&point(), "{x: \"a\", name: _}"),
-            "at `result.x`: expected a number from 0 to 4294967295 (`u32`), found \"a\""
+            "`result.x`: expected a whole number from 0 to 4294967295 (`u32`), found `\"a\"`"
         );
         assert_eq!(error(&ty(TypeKind::U8), "_, 1"), "one value is expected, of type `u8`, and there are 2");
         let syntax = error(&ty(TypeKind::List(ty(TypeKind::U8))), "[_, _, ]]");

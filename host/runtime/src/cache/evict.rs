@@ -65,8 +65,7 @@ pub(super) fn shrink(dir: &Path, bytes_max: u64) -> io::Result<CacheUsage> {
 }
 
 /// Notes that an entry is in use. A process that may only read the cache leaves that to the one that fills it.
-pub(super) fn touch(path: &Path) {
-    let now = SystemTime::now();
+pub(super) fn touch(path: &Path, now: SystemTime) {
     let is_recent = |used: SystemTime| now.duration_since(used).is_ok_and(|age| age < USE_EXACTNESS);
     let used = fs::metadata(path).and_then(|metadata| metadata.modified());
     if used.is_ok_and(|used| !is_recent(used)) {
@@ -129,8 +128,8 @@ mod tests {
         assert_eq!(shrink(temp.path(), 300).expect("it can be listed"), CacheUsage::default());
         assert_eq!(shrink(temp.path(), 299).expect("it can be listed"), CacheUsage { entries: 1, bytes: 100 });
         assert!(!oldest.exists() && newest.exists() && left_over.exists());
-        touch(&newest);
-        touch(&left_over);
+        touch(&newest, SystemTime::now());
+        touch(&left_over, SystemTime::now());
         assert_eq!(shrink(temp.path(), 0).expect("it can be listed"), CacheUsage { entries: 2, bytes: 200 });
     }
 
@@ -139,7 +138,7 @@ mod tests {
         let temp = tempfile::tempdir().expect("a temporary directory can be made");
         let used = write(temp.path(), &format!("{}.cwasm", digest('a')), 0o600, 1);
         let unused = write(temp.path(), &format!("{}.cwasm", digest('b')), 0o600, 2);
-        touch(&used);
+        touch(&used, SystemTime::now());
         shrink(temp.path(), 100).expect("it can be listed");
         assert!(used.exists() && !unused.exists());
     }

@@ -1,6 +1,8 @@
 //! What happens to a program, as its user reads it: in the terminal, and among the output for those who look later.
 
+use lp_base::plan::ReplicaId;
 use lp_base::shown;
+use lp_run::node::Change;
 use lp_run::observe::{LineOutputs, Recorded};
 use lp_run::supervise::{Note, Observer};
 use lp_run::worker::Compiling;
@@ -55,6 +57,8 @@ impl Notes<'_> {
 }
 
 impl Observer for Notes<'_> {
+    fn change(&mut self, _: ReplicaId, _: &Change) {}
+
     fn compiling(&mut self, compiling: &Compiling) {
         if let Some(text) = self.compilation.on(compiling, self.screen) {
             self.outputs.host_message("", &format!("note: {text}"));

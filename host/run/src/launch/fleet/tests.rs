@@ -239,7 +239,7 @@ fn a_worker_that_says_what_is_no_report_is_ended() {
     check_forged("hello\n", "it reported something that is no report");
     check_forged("{\"type\":\"line\"}\n", "it reported something that is no report");
     check_forged("\u{0}\n", "it reported something that is no report");
-    let max = (1 << 20) + 3 * 256;
+    let max = (1 << 20) + 3 * (16 << 10);
     check_forged(&"x".repeat(max), &format!("it reported more than {max} bytes at once"));
     check_forged(&("x".repeat(max - 1) + "\n"), "it reported something that is no report");
 }

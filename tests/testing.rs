@@ -98,7 +98,7 @@ fn a_test_that_takes_too_long_says_what_it_waited_for() {
 #[test]
 fn a_test_writes_to_a_copy_and_leaves_nothing() {
     let program = Program::new(
-        "[nodes.a]\nASYNC\nargs = ['create:/data/file']\nsandbox = { dirs = [{ host = 'data', guest = '/data', access = 'read-write' }] }\n",
+        "[nodes.a]\nASYNC\nhandles = { probe = 'a' }\nargs = ['create:/data/file']\nsandbox = { dirs = [{ host = 'data', guest = '/data', access = 'read-write' }] }\n",
     );
     let dir = program.path().parent().expect("it is in a folder").to_owned();
     std::fs::create_dir(dir.join("data")).expect("it can be made");

@@ -313,7 +313,8 @@ impl Worker {
         }
         let servers = Servers::start(plan, endpoints, &peers, &components, &secrets, &scheduler)?;
         let mut tasks = JoinSet::new();
-        if plan.launch_type == LaunchType::Threads {
+        // A simulation in which nobody can go on says so by itself, unless somebody goes on looking.
+        if plan.launch_type == LaunchType::Threads && !scheduler.is_simulated() {
             scheduler.spawn_in(&mut tasks, watch_standstills(peers.standstills(), scheduler.clone()));
         }
         Ok(Self {

@@ -1,6 +1,5 @@
 //! One test from its launch to its report.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
@@ -158,8 +157,11 @@ impl Running<'_> {
                 report
             }
             None => {
-                // The receiver lives as long as the program.
-                let _ = self.stop.send(Signal::Terminate);
+                // One that ends by itself would take this as the wish not to wait for its nodes.
+                if !self.ends_by_itself(&changes.borrow()) {
+                    // The receiver lives as long as the program.
+                    let _ = self.stop.send(Signal::Terminate);
+                }
                 let grace = Duration::from_millis(self.plan.grace_ms);
                 match self.scheduler.timeout(grace + END_TIME, supervising).await {
                     Ok(report) => report?,
@@ -171,7 +173,7 @@ impl Running<'_> {
             }
         };
         let Steps { mut problems, calls, .. } = steps;
-        problems.extend(self.judge(&report, output.failures()));
+        problems.extend(self.judge(&report, output.failures(), &changes.borrow()));
         problems.extend(output.problems());
         Ok((problems, calls))
     }
@@ -218,6 +220,15 @@ impl Running<'_> {
         })
     }
 
+    /// Whether every `run` of the program has returned.
+    fn ends_by_itself(&self, progresses: &Progresses) -> bool {
+        let nodes = (0..).map(NodeId).zip(&self.plan.nodes).filter(|(_, node)| node.has_run());
+        let mut replicas =
+            nodes.flat_map(|(id, node)| (0..node.replicas).map(move |index| ReplicaId { node: id, index })).peekable();
+        let has_run = |replica| progresses.get(&replica).is_some_and(|progress| progress.ran);
+        replicas.peek().is_some() && replicas.all(has_run)
+    }
+
     /// What a program that ended by itself has left undone.
     fn judge_early_end(&self, changes: &watch::Receiver<Progresses>, steps: &mut Steps) {
         if let Some(call) = self.test.calls.get(steps.calls).filter(|_| steps.problems.is_empty()) {
@@ -235,7 +246,7 @@ impl Running<'_> {
             .extend(missing.map(|(node, _)| format!("the program ended before the `run` of `{node}` returned")));
     }
 
-    fn judge(&self, report: &RunReport, failures: Vec<String>) -> Vec<String> {
+    fn judge(&self, report: &RunReport, failures: Vec<String>, progresses: &Progresses) -> Vec<String> {
         let expectation = &self.test.expectation;
         let mut problems = Vec::new();
         match (expectation.outcome, report.outcome == Outcome::Failed || !failures.is_empty()) {
@@ -244,21 +255,28 @@ impl Running<'_> {
             (ProgramOutcome::Failed, false) => problems.push("the program was to fail, and did not".to_owned()),
             _ => {}
         }
-        problems.extend(wrong_states(report, &expectation.states));
+        problems.extend(self.wrong_states(report, progresses));
         problems
     }
-}
 
-fn wrong_states(report: &RunReport, expected: &BTreeMap<String, NodeState>) -> Vec<String> {
-    let replicas = report.replicas.iter().filter_map(|replica| {
-        let expected = *expected.get(&replica.node)?;
-        let found = state(replica.state);
-        (found != Some(expected)).then(|| {
-            let (node, index, found) = (&replica.node, replica.index, replica.state.name());
-            format!("`{node}/{index}` was to be {}, and is {found}", name(expected))
-        })
-    });
-    replicas.collect()
+    /// The replicas that did not end as the test expects.
+    fn wrong_states(&self, report: &RunReport, progresses: &Progresses) -> Vec<String> {
+        // The report has all replicas, in the order of the plan.
+        let replicas = self.plan.replicas().zip(&report.replicas).filter_map(|(id, replica)| {
+            let expected = *self.test.expectation.states.get(&replica.node)?;
+            let has_run = progresses.get(&id).is_some_and(|progress| progress.ran);
+            let is_right = match (expected, state(replica.state)) {
+                // One that serves calls goes on after its `run`, and ends with the program.
+                (NodeState::Finished, Some(NodeState::Ended)) => has_run,
+                (expected, found) => found == Some(expected),
+            };
+            (!is_right).then(|| {
+                let (node, index, found) = (&replica.node, replica.index, replica.state.name());
+                format!("`{node}/{index}` was to be {}, and is {found}", name(expected))
+            })
+        });
+        replicas.collect()
+    }
 }
 
 fn state(state: ReplicaState) -> Option<NodeState> {

@@ -242,7 +242,10 @@ fn a_component_that_was_replaced_is_not_started_in_the_place_of_the_one_that_was
          [nodes.b]\nASYNC\nhandles = { probe = 'a' }\nargs = ['plain-echo:1', 'wait-for-stop']\n",
     );
     let component = program.dir.path().join("a.wasm");
-    std::fs::copy(host::guests().join("probe.wasm"), &component).expect("it can be copied");
+    // With a section of its own it is another component than that of `b`, whose file would do as well otherwise.
+    let own_section = [0, 2, 1, b'x'];
+    let bytes = [&std::fs::read(host::guests().join("probe.wasm")).expect("it is there")[..], &own_section].concat();
+    std::fs::write(&component, bytes).expect("it can be written");
     let machine = Machine::new();
     let mut going = machine.start(&program, PROCESSES);
     let [a, b] = up(&mut going, &machine);

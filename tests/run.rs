@@ -233,7 +233,7 @@ fn calls_overlap_where_the_callee_waits() {
 #[test]
 fn a_deadline_is_an_error_value_and_leaves_the_callee_working() {
     let toml = "[nodes.a]\nASYNC\nhandles = { probe = 'a' }\nrun = false\n\
-        [nodes.b]\nASYNC\nhandles = { probe = { node = 'a', timeout = '50ms' } }\n\
+        [nodes.b]\nASYNC\nhandles = { probe = { node = 'a', timeout = '500ms' } }\n\
         args = ['plain-check:10000', 'plain-check:1']\n";
     check(toml, 0, &["b/0 │ Err(DeadlineExceeded)", "b/0 │ Ok(1)"], &[]);
     let plain = toml.replace("ASYNC", "PLAIN").replace("10000", "2000");

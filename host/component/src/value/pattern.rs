@@ -25,10 +25,13 @@ impl Pattern {
     /// If it is no WAVE, or is of another type.
     pub fn of_value(ty: &Type, text: &str) -> Result<Self, WaveError> {
         let param = Field { name: "result".to_owned(), ty: std::sync::Arc::new(ty.clone()) };
-        match <[Self; 1]>::try_from(Self::of_arguments(std::slice::from_ref(&param), text)?) {
-            Ok([pattern]) => Ok(pattern),
-            Err(patterns) => {
-                let message = format!("one value is expected, of type `{ty}`, and there are {}", patterns.len());
+        let params = std::slice::from_ref(&param);
+        let count = wave::arguments(params, &replaced(text).0).map_or(1, |values| values.len());
+        match Self::of_arguments(params, text).map(<[Self; 1]>::try_from) {
+            Ok(Ok([pattern])) => Ok(pattern),
+            Err(error) if count == 1 => Err(error),
+            _ => {
+                let message = format!("one value is expected, of type `{ty}`, and there are {count}");
                 Err(WaveError::Syntax { message, character: 1 })
             }
         }
@@ -296,7 +299,10 @@ mod tests {
             error(&point(), "{x: \"a\", name: _}"),
             "`result.x`: expected a whole number from 0 to 4294967295 (`u32`), found `\"a\"`"
         );
-        assert_eq!(error(&ty(TypeKind::U8), "_, 1"), "one value is expected, of type `u8`, and there are 2");
+        assert_eq!(
+            error(&ty(TypeKind::U8), "_, 1"),
+            "one value is expected, of type `u8`, and there are 2 at character 1"
+        );
         let syntax = error(&ty(TypeKind::List(ty(TypeKind::U8))), "[_, _, ]]");
         assert!(syntax.ends_with("at character 9"), "{syntax}");
     }

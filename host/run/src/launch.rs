@@ -224,7 +224,7 @@ impl Workers {
         match self {
             Self::Here(worker) => match worker.mailbox(call.callee).cloned() {
                 Some(mailbox) => call.at(mailbox),
-                None => ready(call.refuse()).boxed(),
+                None => call.refuse(),
             },
             Self::Fleet(fleet) => fleet.call(call),
         }

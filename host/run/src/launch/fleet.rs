@@ -8,11 +8,9 @@ mod shared;
 mod start;
 mod state;
 
-use std::future::ready;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures::FutureExt;
 use futures::future::BoxFuture;
 use lp_base::plan::{Plan, ReplicaId, Secrets};
 use lp_base::replica::{Failure, Outputs, Stop};
@@ -142,7 +140,7 @@ impl Fleet {
         let Shared { plan, routes, start, private, scheduler, .. } = &*self.shared;
         let address = routes.worker_of(call.callee).and_then(|index| start.address(index));
         let credential = private.credentials.of(Caller::User, call.callee.node).cloned();
-        let (Some(address), Some(credential)) = (address, credential) else { return ready(call.refuse()).boxed() };
+        let (Some(address), Some(credential)) = (address, credential) else { return call.refuse() };
         let message_bytes_max = usize::try_from(plan.message_bytes_max).unwrap_or(usize::MAX);
         let label = plan.label(call.callee);
         call.through(address, label, credential, message_bytes_max, scheduler.clone())

@@ -34,9 +34,9 @@ pub struct OutsideCall {
 
 impl OutsideCall {
     /// Refuses the call.
-    pub(super) fn refuse(self) {
+    pub(super) fn refuse(self) -> BoxFuture<'static, ()> {
         // Nobody has to wait for it.
-        let _ = self.answer.send(Err(CallError::Unavailable));
+        async move { drop(self.answer.send(Err(CallError::Unavailable))) }.boxed()
     }
 
     /// Makes the call at a replica of this process.

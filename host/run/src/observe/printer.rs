@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use lp_base::replica::OutputRoom;
+use lp_base::scheduler::Scheduler;
 use tokio::sync::watch;
 
 /// When so much waits to be written, guests wait before they write more.
@@ -95,7 +96,7 @@ impl Printer {
             lost_line,
         });
         let printing = shared.clone();
-        std::thread::Builder::new().name("printer".to_owned()).spawn(move || {
+        Scheduler::default().thread("printer", move || {
             while let Some(piece) = printing.next() {
                 let bytes = piece.bytes();
                 match piece {

@@ -94,3 +94,16 @@ fn words_are_counted_as_sort_and_uniq_count_them() {
     let expected = std::fs::read_to_string(dir.join("expected.txt")).expect("expected.txt is there");
     assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{pipeline}");
 }
+
+#[test]
+fn the_tests_of_the_examples_pass() {
+    let folders = ["hello", "consumer-producers", "parameter-server", "map-reduce", "evolution-strategies"];
+    for launch_type in ["test-threads", "test-processes"] {
+        let mut command = Command::new(host::BINARY);
+        command.args(["test", "--build", "--no-fail-fast", "--launch-type", launch_type]);
+        command.args(folders.map(|folder| host::root().join("examples").join(folder)));
+        let output = command.output().expect("the binary runs");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && stderr.ends_with("13 passed, 0 failed\n"), "{launch_type}: {stderr}");
+    }
+}

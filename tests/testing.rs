@@ -113,6 +113,15 @@ fn a_test_writes_to_a_copy_and_leaves_nothing() {
 }
 
 #[test]
+fn a_node_that_reads_files_takes_no_virtual_time() {
+    check_passes(
+        "[nodes.a]\nASYNC\nhandles = { probe = 'a' }\nargs = ['read:/data/program.toml']\n\
+         sandbox = { dirs = [{ host = '.', guest = '/data', access = 'read' }] }\n",
+        "[tests.reads]\nwaits-for = ['a']\ntimeout = '5s'\nexpect = { output = ['a/0 │ Ok('] }\n",
+    );
+}
+
+#[test]
 fn wrong_tests_are_told_with_their_places() {
     let wrong = "\
 [tests.unknown-node]

@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use lp_base::plan::{NodePlan, Plan};
-use lp_base::words::{Access, PathGrant};
+use lp_base::words::{Access, AdmissionPlan, PathGrant};
 use lp_program::program::Grant;
 
 /// Takes away what `grants` does not keep. Directories and files that nodes write to are copied into `dir`, each once, so
@@ -33,6 +33,8 @@ fn take_away(node: &mut NodePlan, grants: &BTreeSet<Grant>) {
     let sandbox = &mut node.sandbox;
     if !grants.contains(&Grant::Listen) {
         node.listen = None;
+        // Its key and its token would have to be there.
+        node.admission = AdmissionPlan::default();
     }
     if !grants.contains(&Grant::Network) {
         sandbox.network.clear();

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -15,6 +15,9 @@ use super::{Entropy, Scheduler};
 
 /// The time of day at which every simulation starts, in seconds since 1970: the beginning of the year 2000.
 const START_UNIX_S: u64 = 946_684_800;
+
+/// How long work beside a simulation is waited for, in the system's time.
+const ASIDE_TIME: Duration = Duration::from_secs(10);
 
 /// Why a simulation has no output.
 #[derive(Debug, thiserror::Error)]
@@ -41,10 +44,13 @@ pub enum SimulationError {
 /// If everything waits for ever.
 pub fn simulate<F: Future>(seed: u64, run: impl FnOnce(Scheduler) -> F) -> Result<F::Output, SimulationError> {
     let simulation = Arc::new(Simulation::new(seed));
-    let parked = simulation.clone();
+    let (parked, begun, ended) = (simulation.clone(), simulation.clone(), simulation.clone());
     let mut builder = tokio::runtime::Builder::new_current_thread();
-    let runtime =
-        builder.enable_all().on_thread_park(move || parked.skip()).build().map_err(SimulationError::Runtime)?;
+    builder.enable_all().on_thread_park(move || parked.skip());
+    // wasmtime-wasi reads files on tokio's blocking threads. tokio asks for the name of such a thread before it starts it.
+    builder.thread_keep_alive(Duration::from_micros(1)).thread_name_fn(move || begun.aside.begin());
+    builder.on_thread_stop(move || ended.aside.end());
+    let runtime = builder.build().map_err(SimulationError::Runtime)?;
     runtime.block_on(async {
         let mut future = pin!(run(Scheduler { simulation: Some(simulation.clone()) }));
         let waker = Waker::from(simulation.root.clone());
@@ -66,6 +72,7 @@ pub(super) struct Simulation {
     state: Mutex<State>,
     tickers: Mutex<Vec<Ticker>>,
     root: Arc<Root>,
+    aside: Aside,
     stalled: AtomicBool,
 }
 
@@ -109,6 +116,7 @@ impl Simulation {
             state: Mutex::new(state),
             tickers: Mutex::default(),
             root: Arc::default(),
+            aside: Aside::default(),
             stalled: AtomicBool::new(false),
         }
     }
@@ -130,6 +138,10 @@ impl Simulation {
     fn skip(&self) {
         if self.root.is_awake() {
             return;
+        }
+        if self.aside.wait() {
+            // What has ended may have woken a task.
+            return self.root.wake_by_ref();
         }
         let first = self.lock().timers.first_key_value().map(|(&(at, _), _)| at);
         match first {
@@ -266,6 +278,48 @@ impl<T> Future for Ordered<T> {
     }
 }
 
+/// The threads on which work goes on beside the simulation, such as reading a file. No time passes meanwhile.
+#[derive(Default)]
+struct Aside {
+    threads: Mutex<Threads>,
+    ended: Condvar,
+}
+
+#[derive(Default)]
+struct Threads {
+    running: usize,
+    /// Those that did not end in time, and are not waited for any more: they may wait for the simulation themselves.
+    stuck: usize,
+}
+
+impl Aside {
+    /// Notes that a thread is started, and names it.
+    fn begin(&self) -> String {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).running += 1;
+        "simulation".to_owned()
+    }
+
+    fn end(&self) {
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        threads.running -= 1;
+        threads.stuck = threads.stuck.min(threads.running);
+        self.ended.notify_one();
+    }
+
+    /// Waits until no thread works that may end by itself, and says whether there was any.
+    fn wait(&self) -> bool {
+        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        if threads.running <= threads.stuck {
+            return false;
+        }
+        let works = |threads: &mut Threads| threads.running > threads.stuck;
+        let waited = self.ended.wait_timeout_while(threads, ASIDE_TIME, works);
+        let (mut threads, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        threads.stuck = threads.running;
+        true
+    }
+}
+
 /// The waker of the future that a simulation runs: knows whether that can run.
 #[derive(Default)]
 struct Root {
@@ -326,6 +380,20 @@ mod tests {
             interval.tick().await;
             interval.tick().await;
             assert_eq!(scheduler.wall().duration_since(day).ok(), Some(HOUR + HOUR / 2));
+        });
+        simulated.expect("it comes to an end");
+    }
+
+    #[test]
+    fn no_time_passes_while_a_thread_of_tokio_works() {
+        let simulated = simulate(1, async |scheduler| {
+            let started = scheduler.stopwatch();
+            for _ in 0..3 {
+                let work = tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_millis(20)));
+                scheduler.timeout(HOUR, work).await.expect("it ends in no time").expect("it does not panic");
+            }
+            assert_eq!(started.elapsed(), Duration::ZERO);
+            scheduler.sleep(HOUR).await;
         });
         simulated.expect("it comes to an end");
     }

@@ -79,7 +79,7 @@ fn replaced(text: &str) -> (String, Vec<usize>) {
             '/' if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
             '_' => {
                 places.push(out.chars().count());
-                out.push_str(if out.trim_end().ends_with("some(") { SOME } else { ANY });
+                out.push_str(if is_in_some(&out) { SOME } else { ANY });
                 rest = &rest[1..];
                 continue;
             }
@@ -93,6 +93,13 @@ fn replaced(text: &str) -> (String, Vec<usize>) {
         rest = &rest[length..];
     }
     (out, places)
+}
+
+/// Whether what comes next is the payload of `some`.
+fn is_in_some(before: &str) -> bool {
+    let Some(name) = before.trim_end().strip_suffix('(') else { return false };
+    let Some(rest) = name.trim_end().strip_suffix("some") else { return false };
+    !rest.ends_with(|c: char| c.is_alphanumeric() || matches!(c, '-' | '%'))
 }
 
 /// How long the text or character literal is that `rest` begins with.

@@ -224,6 +224,11 @@ fn sockets_hang_up_on_another_user_who_got_to_them() {
     let open =
         |path: &Path| std::fs::set_permissions(path, Permissions::from_mode(0o777)).expect("it is the test's own");
     dir.ancestors().take(3).for_each(open);
+    let closed = |dir: &&Path| dir.metadata().expect("it is there").permissions().mode() & 0o001 == 0;
+    if let Some(closed) = dir.ancestors().skip(3).find(closed) {
+        end(going);
+        return eprintln!("skipped: nobody else gets past {}", closed.display());
+    }
     for socket in sockets.iter().map(DirEntry::path) {
         open(&socket);
         assert!(answers(&socket, 0), "{}", socket.display());

@@ -20,6 +20,7 @@ mod run;
 mod runs;
 mod schema;
 mod screen;
+mod secrets;
 mod signals;
 mod stop;
 mod test;

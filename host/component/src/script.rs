@@ -32,7 +32,7 @@ pub enum Outcome<'a> {
     Fails(&'a str),
 }
 
-/// The method that a line calls, with the patterns of its arguments.
+/// The method that a line calls.
 #[derive(Debug)]
 pub struct Resolved<'c> {
     /// The interface of the method.
@@ -179,7 +179,8 @@ impl<'a> Line<'a> {
         }
     }
 
-    fn place(&self, types: &MethodTypes) -> (String, String) {
+    /// The method and its types, for an error.
+    fn shown(&self, types: &MethodTypes) -> (String, String) {
         (self.method.to_owned(), types.to_string())
     }
 
@@ -189,7 +190,7 @@ impl<'a> Line<'a> {
     /// If its arguments are none of the method.
     pub fn request(&self, types: &MethodTypes) -> Result<Vec<u8>, ScriptError> {
         value::encode_wave(&types.params, self.arguments).map_err(|error| {
-            let (method, types) = self.place(types);
+            let (method, types) = self.shown(types);
             ScriptError::Arguments { method, types, error: Box::new(error) }
         })
     }
@@ -200,7 +201,7 @@ impl<'a> Line<'a> {
     /// If they are none of the method.
     pub fn argument_patterns(&self, types: &MethodTypes) -> Result<Vec<Pattern>, ScriptError> {
         Pattern::of_arguments(&types.params, self.arguments).map_err(|error| {
-            let (method, types) = self.place(types);
+            let (method, types) = self.shown(types);
             ScriptError::Arguments { method, types, error: Box::new(error) }
         })
     }
@@ -213,7 +214,7 @@ impl<'a> Line<'a> {
         let Outcome::Result(text) = self.outcome else { return Ok(None) };
         let Some(result) = &types.result else { return Err(ScriptError::NoResult { method: self.method.to_owned() }) };
         Pattern::of_value(result, text).map(Some).map_err(|error| {
-            let (method, types) = self.place(types);
+            let (method, types) = self.shown(types);
             ScriptError::Result { method, types, error: Box::new(error) }
         })
     }
@@ -232,7 +233,7 @@ impl<'a> Line<'a> {
         let result =
             types.result.iter().map(|ty| crate::component::Field { name: "result".to_owned(), ty: ty.clone() });
         value::encode_wave(&result.collect::<Vec<_>>(), text).map_err(|error| {
-            let (method, types) = self.place(types);
+            let (method, types) = self.shown(types);
             ScriptError::Result { method, types, error: Box::new(error) }
         })
     }

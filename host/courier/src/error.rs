@@ -1,5 +1,7 @@
 //! Why a call gave no result: the host's side of `lp:courier/types.call-error`.
 
+use lp_base::calls::CALL_ERRORS;
+
 /// A failed call, as its caller sees it. What happened inside the callee goes to the log, not here.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
@@ -28,8 +30,7 @@ pub enum CallError {
 
 impl CallError {
     /// The names of the cases in WIT, in their order.
-    pub const CASES: [&str; 7] =
-        ["unavailable", "deadline-exceeded", "cancelled", "denied", "overloaded", "too-large", "failed"];
+    pub const CASES: [&str; 7] = CALL_ERRORS;
 
     /// The index of this case in [`Self::CASES`].
     pub fn case(&self) -> usize {

@@ -2,14 +2,12 @@
 
 mod announced;
 mod notes;
-pub(super) mod secrets;
 mod tmux;
 mod watch;
 
 use std::error::Error;
-use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::Scope;
 use std::time::Duration;
@@ -30,7 +28,7 @@ use watch::Watching;
 use super::compile::{self, Compilation};
 use super::screen::{Failure, Screen, exit_code, with_causes};
 use super::signals::Signals;
-use super::{ProgramArgs, build, caches};
+use super::{ProgramArgs, build, caches, secrets, worker};
 
 /// Runs a program until it has finished or is stopped
 ///
@@ -209,7 +207,7 @@ async fn launch<'s>(
         return Err(not_launched("workers need a directory for their sockets"));
     }
     let processes = processes.map(|dir| {
-        let command = worker_command(cache_dir.as_deref(), cache_bytes_max)?;
+        let command = worker::command(cache_dir.as_deref(), cache_bytes_max)?;
         io::Result::Ok(ProcessSetting { command, dir: dir.to_owned() })
     });
     let cache = cache_dir.as_deref().and_then(|dir| compile::open_cache(dir, cache_bytes_max, screen));
@@ -290,13 +288,4 @@ fn exit_status(report: &RunReport) -> u8 {
         Outcome::Failed => exit_code::NODE_FAILED,
         Outcome::Signalled(signal) => 128 + signal.number(),
     }
-}
-
-/// How this very program is started as a worker process.
-pub(super) fn worker_command(cache: Option<&Path>, bytes_max: u64) -> io::Result<(PathBuf, Vec<OsString>)> {
-    let mut arguments = vec![OsString::from("worker")];
-    if let Some(cache) = cache {
-        arguments.extend(["--cache".into(), cache.into(), "--cache-max".into(), bytes_max.to_string().into()]);
-    }
-    Ok((std::env::current_exe()?, arguments))
 }

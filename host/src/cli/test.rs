@@ -3,12 +3,13 @@
 mod files;
 mod report;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::available_parallelism;
+use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use files::Suite;
@@ -21,9 +22,14 @@ use report::{Done, Reporter};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use super::run::{secrets, worker_command};
 use super::screen::{Failure, Screen, exit_code};
-use super::{build, caches, compile, signals};
+use super::{build, caches, compile, secrets, signals, worker};
+
+/// How long a test takes, in real time, before that is said of it.
+const SLOW_TIME: Duration = Duration::from_secs(60);
+
+/// How often tests are looked at that take long.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Runs the tests of programs, each in a sandbox of its own
 ///
@@ -60,12 +66,12 @@ pub(super) struct Args {
     /// Build the nodes first, as `lp-host build` does
     #[arg(long)]
     build: bool,
-    /// Change a value of the program file, such as `nodes.worker.replicas=8`
+    /// Replace a value of the program file, such as `nodes.worker.replicas=8`
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<Override>,
-    /// Hold every node to the `[limits]` of this file as well, whatever the program says
-    #[arg(long = "limits", value_name = "FILE")]
-    limits: Option<PathBuf>,
+    /// Hold the program to the policy in this file: what it may ask for at most, whatever it says itself
+    #[arg(long, value_name = "FILE", visible_alias = "limits")]
+    policy: Option<PathBuf>,
     /// How to write what came of the tests
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -114,7 +120,7 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
     let mut wrong = None;
     for suite in &suites {
         for name in suite.file.names().filter(|name| wanted(name)) {
-            match suite.file.test(name, &args.overrides, args.limits.as_deref()) {
+            match suite.file.test(name, &args.overrides, args.policy.as_deref()) {
                 Ok(test) => tests.push((suite.shown(), test)),
                 // What is wrong with one test says nothing of the others.
                 Err(problems) => {
@@ -144,7 +150,7 @@ fn build_all(args: &Args, suites: &[Suite], screen: &Screen) -> Result<(), Failu
     let mut built: BTreeSet<(PathBuf, PathBuf, Option<String>)> = BTreeSet::new();
     for suite in suites {
         for name in suite.file.names() {
-            let program = suite.file.program_of(name, &args.overrides, args.limits.as_deref())?;
+            let program = suite.file.program_of(name, &args.overrides, args.policy.as_deref())?;
             let key =
                 |node: &lp_program::program::Node| (program.dir.clone(), node.component.clone(), node.build.clone());
             let nodes = program.nodes.iter().filter(|node| node.build.is_some() && !built.contains(&key(node)));
@@ -171,6 +177,7 @@ fn run_all(args: &Args, tests: Vec<(String, Test)>, screen: &Screen) -> Result<u
         tests,
         next: AtomicUsize::new(0),
         stopped: AtomicBool::new(false),
+        running: Mutex::default(),
         options: options(args, dir.path(), screen)?,
         seed: args.is_deterministic().then_some(args.seed),
         runtime: runtime.handle().clone(),
@@ -182,8 +189,13 @@ fn run_all(args: &Args, tests: Vec<(String, Test)>, screen: &Screen) -> Result<u
     drop(results);
     let signal = runtime.block_on(async {
         let mut signals = signals::signals().map_err(not_run)?;
+        let mut looks = tokio::time::interval(LOOK_INTERVAL);
         loop {
             let (place, report) = tokio::select! {
+                _ = looks.tick() => {
+                    queue.slow().iter().for_each(|name| reporter.slow(name));
+                    continue;
+                }
                 done = done.recv() => match done {
                     Some(done) => done,
                     None => return Ok(None),
@@ -207,7 +219,8 @@ fn run_all(args: &Args, tests: Vec<(String, Test)>, screen: &Screen) -> Result<u
     if let Some(path) = &args.junit {
         write_junit(path, &reporter)?;
     }
-    Ok(if reporter.failed() == 0 { 0 } else { exit_code::NODE_FAILED })
+    // A test that ended without a report has not passed.
+    Ok(if reporter.all_passed() { 0 } else { exit_code::NODE_FAILED })
 }
 
 fn options(args: &Args, dir: &Path, screen: &Screen) -> Result<Options, Failure> {
@@ -219,7 +232,7 @@ fn options(args: &Args, dir: &Path, screen: &Screen) -> Result<Options, Failure>
         },
         dir: dir.to_owned(),
         cache: cache_dir.as_deref().and_then(|dir| compile::open_cache(dir, bytes_max, screen)),
-        worker: worker_command(cache_dir.as_deref(), bytes_max).map_err(not_run)?,
+        worker: worker::command(cache_dir.as_deref(), bytes_max).map_err(not_run)?,
         secrets: |plan| secrets::read(plan).map_err(|missing| missing.to_string()),
     })
 }
@@ -236,6 +249,8 @@ struct Queue {
     tests: Vec<(String, Test)>,
     next: AtomicUsize,
     stopped: AtomicBool,
+    /// When those that run were begun, until it is said of them that they take long.
+    running: Mutex<BTreeMap<usize, Instant>>,
     options: Options,
     /// The seed of deterministic runs.
     seed: Option<u64>,
@@ -243,15 +258,31 @@ struct Queue {
 }
 
 impl Queue {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<usize, Instant>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The tests that have taken long by now, each once. In virtual time a guest that computes for ever never times out.
+    fn slow(&self) -> Vec<String> {
+        let slow: Vec<usize> = {
+            let mut running = self.lock();
+            let slow = running.extract_if(.., |_, begun| begun.elapsed() >= SLOW_TIME);
+            slow.map(|(place, _)| place).collect()
+        };
+        slow.into_iter().map(|place| format!("{} {}", self.tests[place].0, self.tests[place].1.name)).collect()
+    }
+
     /// Runs one test after the other, as long as there are any, and reports each with its place.
     fn work(&self, results: &mpsc::UnboundedSender<(usize, Report)>) {
         while !self.stopped.load(Ordering::Relaxed) {
             let place = self.next.fetch_add(1, Ordering::Relaxed);
             let Some((_, test)) = self.tests.get(place) else { return };
+            self.lock().insert(place, Instant::now());
             let result = match self.seed {
                 Some(seed) => lp_testing::run_simulated(test, &self.options, seed),
                 None => self.runtime.block_on(lp_testing::run(test, &self.options, Scheduler::default())),
             };
+            self.lock().remove(&place);
             if results.send((place, result.unwrap_or_else(|error| unrun(test, &error)))).is_err() {
                 return;
             }
@@ -272,6 +303,6 @@ fn unrun(test: &Test, error: &lp_testing::Error) -> Report {
         problems: vec![super::screen::with_causes(error)],
         output: Vec::new(),
         calls: 0,
-        elapsed: std::time::Duration::ZERO,
+        elapsed: Duration::ZERO,
     }
 }

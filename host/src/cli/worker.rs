@@ -1,6 +1,8 @@
 //! `lp-host worker`: one worker process of a program, started by the launcher and by nobody else.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use listenfd::ListenFd;
@@ -36,7 +38,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
-    let failed = |error: std::io::Error| Failure::new(exit_code::NOT_LAUNCHED, error);
+    let failed = |error: io::Error| Failure::new(exit_code::NOT_LAUNCHED, error);
     // The end of stdin tells of the launcher's end too, but not to a process that is stopped.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| failed(error.into()))?;
     let files = WorkerFiles::beside(&args.plan);
@@ -44,8 +46,8 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
     let components = files.read_components().map_err(failed)?;
     let cache = args.cache.as_deref().and_then(|dir| open_cache(dir, args.cache_max, screen));
     let Some(index) = args.index else {
-        let Some(cache) = cache else { return Err(failed(std::io::Error::other("there is no compile cache"))) };
-        run_compiler_process(&plan, &components, cache, std::env::current_exe().ok(), std::io::stdout());
+        let Some(cache) = cache else { return Err(failed(io::Error::other("there is no compile cache"))) };
+        run_compiler_process(&plan, &components, cache, std::env::current_exe().ok(), io::stdout());
         return Ok(0);
     };
     let endpoints = endpoints(&plan, index, args).map_err(failed)?;
@@ -64,11 +66,20 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
     let scheduler = Scheduler::default();
     let setting = WorkerSetting { plan, components, index, hardened, endpoints, run_dir, cache, scheduler };
-    let worker = run_worker_process(setting, std::io::stdin(), std::io::stdout());
+    let worker = run_worker_process(setting, io::stdin(), io::stdout());
     runtime.block_on(worker);
     // Guests may still be on the runtime's threads for a tick; they are not waited for.
     runtime.shutdown_background();
     Ok(0)
+}
+
+/// The command that starts this very program as a worker process, for a launcher.
+pub(super) fn command(cache: Option<&Path>, bytes_max: u64) -> io::Result<(PathBuf, Vec<OsString>)> {
+    let mut arguments = vec![OsString::from("worker")];
+    if let Some(cache) = cache {
+        arguments.extend(["--cache".into(), cache.into(), "--cache-max".into(), bytes_max.to_string().into()]);
+    }
+    Ok((std::env::current_exe()?, arguments))
 }
 
 /// What a worker opens beside the files of its nodes.
@@ -79,11 +90,11 @@ fn granted(args: &Args, endpoints: &Endpoints) -> Granted {
 }
 
 /// The sockets that the launcher passed on.
-fn endpoints(plan: &Plan, index: usize, args: &Args) -> std::io::Result<Endpoints> {
-    let missing = || std::io::Error::other("a listening socket is missing: only `lp-host run` starts workers");
+fn endpoints(plan: &Plan, index: usize, args: &Args) -> io::Result<Endpoints> {
+    let missing = || io::Error::other("a listening socket is missing: only `lp-host run` starts workers");
     let files = WorkerFiles::beside(&args.plan);
     if index >= plan.workers.len() {
-        return Err(std::io::Error::other("the plan has no such worker"));
+        return Err(io::Error::other("the plan has no such worker"));
     }
     let mut sockets = ListenFd::from_env();
     let listener = sockets.take_unix_listener(0)?.ok_or_else(missing)?;

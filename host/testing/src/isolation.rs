@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lp_base::plan::{NodePlan, Plan};
 use lp_base::words::{Access, AdmissionPlan, PathGrant};
@@ -48,9 +48,10 @@ fn take_away(node: &mut NodePlan, grants: &BTreeSet<Grant>) {
     }
 }
 
-type Copies = Vec<(std::path::PathBuf, std::path::PathBuf)>;
+/// What was copied, and where the copy is.
+type Copies = Vec<(PathBuf, PathBuf)>;
 
-fn copy_once(grant: &PathGrant, copies: &mut Copies, dir: &Path) -> io::Result<std::path::PathBuf> {
+fn copy_once(grant: &PathGrant, copies: &mut Copies, dir: &Path) -> io::Result<PathBuf> {
     if let Some((_, copy)) = copies.iter().find(|(host, _)| *host == grant.host) {
         return Ok(copy.clone());
     }
@@ -67,8 +68,12 @@ fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
     if kind.is_symlink() {
         return symlink(fs::read_link(from)?, to);
     }
-    if !kind.is_dir() {
+    if kind.is_file() {
         return fs::copy(from, to).map(drop);
+    }
+    if !kind.is_dir() {
+        // Opening a pipe would wait for whoever is at its other end.
+        return Err(io::Error::other(format!("`{}` is neither a file nor a directory", from.display())));
     }
     fs::create_dir(to)?;
     for entry in fs::read_dir(from)? {

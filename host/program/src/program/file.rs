@@ -306,7 +306,8 @@ pub fn policy_schema() -> serde_json::Value {
     schema_for::<OperatorFile>()
 }
 
-fn schema_for<T: JsonSchema>() -> serde_json::Value {
+/// The JSON schema of a file, made from the type that parses it.
+pub(super) fn schema_for<T: JsonSchema>() -> serde_json::Value {
     let mut settings = schemars::generate::SchemaSettings::draft2020_12();
     // Editors show a subschema better where it is used than behind a reference; the file has few types.
     settings.inline_subschemas = true;

@@ -33,7 +33,7 @@ impl<'a> Reporter<'a> {
         Self { format, screen, tests, done: Vec::new() }
     }
 
-    pub(super) fn failed(&self) -> usize {
+    fn failed(&self) -> usize {
         self.done.iter().filter(|done| !done.report.passed()).count()
     }
 
@@ -69,6 +69,18 @@ impl<'a> Reporter<'a> {
         self.screen.error(&format!("{time}  {suite} {}", report.name), Some(&details.join("\n")));
     }
 
+    /// Whether every test has passed.
+    pub(super) fn all_passed(&self) -> bool {
+        self.done.len() == self.tests && self.failed() == 0
+    }
+
+    /// Says that a test takes long.
+    pub(super) fn slow(&self, test: &str) {
+        self.screen.note(&format!(
+            "{test} has been running for more than a minute; a guest that computes for ever is ended by `limits.fuel`"
+        ));
+    }
+
     /// Says that a signal ended the tests.
     pub(super) fn stopped(&self, signal: Signal) {
         let left = self.tests - self.done.len();
@@ -85,7 +97,8 @@ impl<'a> Reporter<'a> {
         }
         let left = match left {
             0 => String::new(),
-            left => format!(", {left} not run: `--no-fail-fast` goes on after a failure"),
+            left if failed > 0 => format!(", {left} not run: `--no-fail-fast` goes on after a failure"),
+            left => format!(", {left} ended without a report"),
         };
         self.screen.text(&format!("{passed} passed, {failed} failed{left}"));
     }

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use lp_base::words::DurationText;
-use schemars::transform::RecursiveTransform;
-use schemars::{JsonSchema, Schema};
+use schemars::JsonSchema;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
+
+use crate::program::file::schema_for;
 
 /// The tests of a program.
 ///
@@ -221,13 +222,5 @@ impl ExpectFile {
 
 /// The JSON schema (draft 2020-12) of a file of tests, made from the types that parse it.
 pub fn tests_schema() -> serde_json::Value {
-    let mut settings = schemars::generate::SchemaSettings::draft2020_12();
-    settings.inline_subschemas = true;
-    // TOML has no null, so none can be a default.
-    settings.transforms.push(Box::new(RecursiveTransform(|schema: &mut Schema| {
-        if schema.get("default").is_some_and(serde_json::Value::is_null) {
-            schema.remove("default");
-        }
-    })));
-    settings.into_generator().into_root_schema_for::<TestsFile>().to_value()
+    schema_for::<TestsFile>()
 }

@@ -1,5 +1,6 @@
 //! The calls of a test and the answers of its doubles, checked by the types of their nodes.
 
+use lp_base::calls::CALL_ERRORS;
 use lp_component::component::MethodTypes;
 use lp_component::script::{Line, Outcome, Resolved, ScriptError};
 use lp_component::value::Pattern;
@@ -9,10 +10,6 @@ use super::file::DoubleFile;
 use super::unknown_node;
 use crate::program::Linked;
 use crate::program::problem::{Problem, Problems};
-
-/// The names of call errors, which `fails` may name.
-const CALL_ERRORS: [&str; 7] =
-    ["unavailable", "deadline-exceeded", "cancelled", "denied", "overloaded", "too-large", "failed"];
 
 /// A call that a test makes from outside of the program.
 #[derive(Debug)]

@@ -13,10 +13,10 @@ const SECRET_BYTES_MAX: u64 = 64 * 1024;
 /// Values that can't be had.
 #[derive(Debug, thiserror::Error)]
 #[error("the program can't be given what it needs:\n  {}", .0.join("\n  "))]
-pub(in crate::cli) struct Missing(Vec<String>);
+pub(super) struct Missing(Vec<String>);
 
 /// Reads all values that `plan` asks for. What can't be read is told all at once, and never with a value.
-pub(in crate::cli) fn read(plan: &Plan) -> Result<Secrets, Missing> {
+pub(super) fn read(plan: &Plan) -> Result<Secrets, Missing> {
     let (mut secrets, mut missing) = (Secrets::default(), Vec::new());
     for (id, node) in (0..).map(NodeId).zip(&plan.nodes) {
         let of_node = of_node(node, &mut missing);

@@ -9,11 +9,11 @@ use lp_host::courier::grpc::{Address, Connection};
 use lp_host::courier::{
     CallContext, CallError, CallOptions, Credential, Exchange, Message, Passes, Remote, RemoteLimits, RemoteProcess,
 };
-use lp_host::launch::{Credentials, LaunchSetting, Launched, ProcessSetting, WorkerFiles, Workers, launch};
+use lp_host::launch::{Credentials, LaunchOptions, Launched, ProcessOptions, WorkerFiles, Workers, launch};
 use lp_host::lower;
 use lp_host::plan::{LaunchType, NodeId, Plan, ReplicaId};
 use lp_host::program::Linked;
-use lp_host::replica::{LineSink, Outputs, Stop, Stream};
+use lp_host::replica::{LineSink, LineSource, Outputs, Stop};
 use lp_host::scheduler::Scheduler;
 use lp_host::worker::Caller;
 use tempfile::TempDir;
@@ -43,7 +43,7 @@ impl Outputs for Silent {
 }
 
 impl LineSink for Silent {
-    fn line(&self, _: Stream, _: &[u8]) {}
+    fn line(&self, _: LineSource, _: &[u8]) {}
 }
 
 /// A program that this test launched, and so knows the credentials of.
@@ -64,8 +64,8 @@ impl Launch {
         let credentials = Arc::new(Credentials::random(&plan, &Scheduler::default()).expect("there is randomness"));
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let processes =
-            ProcessSetting { command: (host::BINARY.into(), vec!["worker".into()]), dir: dir.path().to_owned() };
-        let setting = LaunchSetting {
+            ProcessOptions { command: (host::BINARY.into(), vec!["worker".into()]), dir: dir.path().to_owned() };
+        let setting = LaunchOptions {
             components,
             secrets: lp_host::plan::Secrets::default(),
             cache: None,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lp_host::plan::LaunchType;
 use lp_host::program::Linked;
-use lp_host::replica::Stream;
+use lp_host::replica::LineSource;
 use lp_host::runtime::CompileCache;
 use lp_host::scheduler::{Scheduler, SimulationError, simulate};
 use lp_host::supervise::{Note, Outcome, RunReport};
@@ -26,7 +26,7 @@ fn simulated(program: &Program, launch_type: LaunchType, seed: u64) -> (Simulate
     let shown = Arc::new(Mutex::new(Shown::new()));
     let (lines, notes) = (shown.clone(), shown.clone());
     let show = |shown: &Mutex<Shown>, text: String| shown.lock().expect("nothing panics with it").push(text);
-    let line = move |label: &str, _: Stream, line: &[u8]| {
+    let line = move |label: &str, _: LineSource, line: &[u8]| {
         show(&lines, format!("{label} │ {}", String::from_utf8_lossy(line)));
     };
     let note = move |note: &Note| match note {

@@ -37,7 +37,7 @@ pub struct Plan {
     /// The processes, and which replicas each runs.
     pub workers: Vec<WorkerPlan>,
     /// The nodes that belong together.
-    pub groups: Vec<GroupPlan>,
+    pub colocations: Vec<ColocationPlan>,
     /// How long nodes may take to stop when they are asked to, before they are dropped.
     pub grace_ms: u64,
     /// The largest encoded call or result that passes between nodes.
@@ -65,17 +65,17 @@ pub struct ReplicaId {
 /// One process and the replicas it runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerPlan {
-    /// The name, unique in the plan: of the program, of the group that it runs, or of its only replica.
+    /// The name, unique in the plan: of the program, of the colocation that it runs, or of its only replica.
     pub name: String,
     /// The replicas, in the order in which they start.
     pub replicas: Vec<ReplicaId>,
-    /// The group that all its replicas are of, by its index in the plan's groups.
-    pub group: Option<u32>,
+    /// The colocation that all its replicas are of, by its index in the plan's colocations.
+    pub colocation: Option<u32>,
 }
 
 /// Nodes that belong together: a colocation of the program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GroupPlan {
+pub struct ColocationPlan {
     /// The name of the colocation.
     pub name: String,
     /// What the nodes share.
@@ -84,7 +84,7 @@ pub struct GroupPlan {
     pub replicas: Vec<ReplicaId>,
     /// The restarts that they have together, instead of each node its own.
     pub restart: Option<RestartPlan>,
-    /// Whether the first `run` of the group that returns ends the other replicas.
+    /// Whether the first `run` of the colocation that returns ends the other replicas.
     pub return_on_first_completed: bool,
 }
 
@@ -97,8 +97,8 @@ pub struct NodePlan {
     pub kind: NodeKind,
     /// How many replicas there are.
     pub replicas: u32,
-    /// The group that they are of, by its index in the plan's groups.
-    pub group: Option<u32>,
+    /// The colocation that they are of, by its index in the plan's colocations.
+    pub colocation: Option<u32>,
     /// The interfaces that other nodes can call.
     pub couriers: Vec<CourierPlan>,
     /// What serves the node's imports from other nodes.
@@ -115,7 +115,7 @@ pub struct NodePlan {
     pub sandbox: Sandbox,
     /// The authorities that its HTTPS requests trust beside Mozilla's.
     pub authorities: Option<Authorities>,
-    /// When a replica that has ended is started again. With a budget that its group shares, this is the group's.
+    /// When a replica that has ended is started again. With a budget that its colocation shares, this is the colocation's.
     pub restart: RestartPlan,
     /// The address at which clients from outside the program can call the node.
     pub listen: Option<SocketAddr>,
@@ -306,12 +306,12 @@ impl Plan {
         self.nodes.iter().map(&mut numbers).collect()
     }
 
-    /// The place of the group that a replica is of among the plan's groups.
+    /// The place of the colocation that a replica is of among the plan's colocations.
     ///
     /// # Panics
     ///
     /// If the replica is of another plan.
-    pub fn group_of(&self, replica: ReplicaId) -> Option<usize> {
-        self.node(replica.node).group.map(|group| group as usize)
+    pub fn colocation_of(&self, replica: ReplicaId) -> Option<usize> {
+        self.node(replica.node).colocation.map(|colocation| colocation as usize)
     }
 }

@@ -7,7 +7,7 @@ mod stop;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-pub use output::{LINE_BYTES_MAX, LineSink, OutputRoom, Outputs, Stream};
+pub use output::{LINE_BYTES_MAX, LineSink, LineSource, OutputRoom, Outputs};
 use serde::{Deserialize, Serialize};
 pub use stop::Stop;
 

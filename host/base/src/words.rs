@@ -24,6 +24,6 @@ pub use limits::{Limit, Limits, MESSAGE_BYTES_MAX, Unit};
 pub use restart::{RESTARTS_MAX, Restart, RestartPolicy};
 pub use sandbox::{
     Access, Addresses, Authorities, BadAuthorities, BadHost, BadHttpGrant, BadNetworkGrant, BadTimestamp, Clock, Host,
-    HostPattern, HttpGrant, NetworkGrant, NetworkUse, Origin, PathGrant, Random, Sandbox, SecretSource, Timestamp,
+    HostPattern, HttpGrant, HttpOrigin, NetworkGrant, NetworkUse, PathGrant, Random, Sandbox, SecretSource, Timestamp,
 };
 pub use units::{DurationText, SizeText, format_bytes, format_millis, parse_duration, parse_size};

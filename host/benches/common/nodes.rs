@@ -8,10 +8,10 @@ use lp_host::courier::{CallContext, CallOptions, Mailbox, Message, Urgency};
 use lp_host::node::{Change, NodeEvent};
 use lp_host::plan::{LaunchType, NodeId, Plan, ReplicaId, Secrets};
 use lp_host::program::{Node, Program};
-use lp_host::replica::{LineSink, Outputs, Stop, Stream};
+use lp_host::replica::{LineSink, LineSource, Outputs, Stop};
 use lp_host::runtime::CompileCache;
 use lp_host::scheduler::Scheduler;
-use lp_host::worker::{Endpoints, Surroundings, Worker};
+use lp_host::worker::{Endpoints, Worker, WorkerOptions};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -110,7 +110,7 @@ impl Nodes {
         let (events_tx, events) = tokio::sync::mpsc::unbounded_channel();
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
         let (compiling, _) = tokio::sync::mpsc::unbounded_channel();
-        let surroundings = Surroundings {
+        let options = WorkerOptions {
             components,
             compiling,
             secrets: Secrets::default(),
@@ -123,7 +123,7 @@ impl Nodes {
             scheduler: Scheduler::default(),
         };
         let entered = runtime.enter();
-        let worker = Worker::start(&plan, 0, surroundings).unwrap_or_else(|error| panic!("{error}"));
+        let worker = Worker::start(&plan, 0, options).unwrap_or_else(|error| panic!("{error}"));
         drop(entered);
         worker.warnings().iter().for_each(|warning| eprintln!("warning: {warning}"));
         let mut nodes = Self { worker, plan, flavour, events, runtime };
@@ -218,7 +218,7 @@ impl Outputs for Stderr {
 }
 
 impl LineSink for Stderr {
-    fn line(&self, _: Stream, line: &[u8]) {
+    fn line(&self, _: LineSource, line: &[u8]) {
         eprintln!("{}", String::from_utf8_lossy(line));
     }
 }

@@ -33,7 +33,7 @@ use crate::error::BuildError;
 use crate::shell::Shell;
 
 /// A program to watch, and what surrounds it.
-pub struct Setting<'a> {
+pub struct WatchOptions<'a> {
     /// The program file.
     pub file: &'a Path,
     /// What replaces values of that file.
@@ -48,7 +48,7 @@ pub struct Setting<'a> {
     pub environment: &'a Environment,
 }
 
-impl Setting<'_> {
+impl WatchOptions<'_> {
     fn load(&self) -> Result<Program, Problems> {
         Program::load_within(self.file, self.overrides, self.policy)
     }
@@ -112,7 +112,7 @@ impl Drop for Stopper {
 
 impl Watch {
     /// Begins to watch what `program` is built from.
-    fn new(program: Program, setting: &Setting<'_>, observer: &dyn Observer) -> Result<Watch, WatchError> {
+    fn new(program: Program, setting: &WatchOptions<'_>, observer: &dyn Observer) -> Result<Watch, WatchError> {
         let shell = Shell::new(&program.dir, setting.environment, observer)?;
         let inputs = Inputs::new(&program, setting.file, setting.log_dir, &shell)?;
         drop(shell);

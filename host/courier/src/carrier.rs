@@ -50,12 +50,12 @@ pub trait Carrier: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// If the answer is an error, or if the connection was lost.
-    fn send<'a>(&'a self, request: &'a Outgoing<'a>) -> BoxFuture<'a, Result<Message, Failure>>;
+    fn send<'a>(&'a self, request: &'a Outgoing<'a>) -> BoxFuture<'a, Result<Message, SendError>>;
 }
 
 /// Why a request brought no response.
 #[derive(Debug)]
-pub enum Failure {
+pub enum SendError {
     /// The connection was lost.
     Lost,
     /// The call failed on its way or at the callee.

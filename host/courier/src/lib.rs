@@ -27,7 +27,7 @@ mod standstill;
 
 pub use block::{BLOCK_BYTES_MIN, Block, KeepOnDrop};
 pub use callers::Callers;
-pub use carrier::{Carrier, Failure, Outgoing, RemoteLimits, RemoteMethod};
+pub use carrier::{Carrier, Outgoing, RemoteLimits, RemoteMethod, SendError};
 pub use credential::{Bearer, Credential, Passes, Permits};
 pub use error::CallError;
 pub use exchange::{Blocked, Exchange, Hold};

@@ -14,7 +14,7 @@ use lp_base::words::WhenFull;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
-use crate::carrier::{Carrier, Failure, Outgoing, RemoteLimits, RemoteMethod};
+use crate::carrier::{Carrier, Outgoing, RemoteLimits, RemoteMethod, SendError};
 use crate::credential::Passes;
 use crate::pending::Pending;
 use crate::{CallContext, CallError, Exchange, Message};
@@ -208,18 +208,18 @@ impl Remote {
         loop {
             match self.send(&request).await {
                 Ok(response) => return Ok(response),
-                Err(Failure::Call(error)) => return Err(error),
-                Err(Failure::Lost) if request.is_handed_over() => return Err(self.was_lost()),
-                Err(Failure::Lost) => {}
+                Err(SendError::Call(error)) => return Err(error),
+                Err(SendError::Lost) if request.is_handed_over() => return Err(self.was_lost()),
+                Err(SendError::Lost) => {}
             }
         }
     }
 
     /// The answer to a request, unless the replica is or becomes gone for good, or nobody wants to wait for its start.
-    async fn send(&self, request: &Outgoing<'_>) -> Result<Message, Failure> {
+    async fn send(&self, request: &Outgoing<'_>) -> Result<Message, SendError> {
         let mut presence = self.presence.subscribe();
         if !request.context.options.wait_for_ready && *presence.borrow() != Presence::Ready {
-            return Err(Failure::Call(CallError::Unavailable));
+            return Err(SendError::Call(CallError::Unavailable));
         }
         // Boxed as the timer is.
         let mut gone = Box::pin(presence.wait_for(|presence| *presence == Presence::Gone));
@@ -227,13 +227,13 @@ impl Remote {
         poll_fn(|cx| {
             // A replica that is gone is sent nothing. Once it has the request, an answer that has come counts.
             if !request.is_handed_over() && gone.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Err(Failure::Call(CallError::Unavailable)));
+                return Poll::Ready(Err(SendError::Call(CallError::Unavailable)));
             }
             if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
                 return Poll::Ready(answer);
             }
             if request.is_handed_over() && gone.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Err(Failure::Lost));
+                return Poll::Ready(Err(SendError::Lost));
             }
             Poll::Pending
         })

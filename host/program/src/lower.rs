@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use lp_base::plan::{
-    AnswerPlan, ComponentFiles, ComponentPlan, CourierPlan, DoublePlan, Edge, EdgeHandle, GroupPlan, LaunchType,
+    AnswerPlan, ColocationPlan, ComponentFiles, ComponentPlan, CourierPlan, DoublePlan, Edge, EdgeHandle, LaunchType,
     LimitsPlan, MethodPlan, NodeId, NodeKind, NodePlan, Plan, ReplicaId, RestartPlan, Target, WorkerPlan,
 };
 use lp_base::words::ColocationMode;
@@ -20,15 +20,16 @@ pub fn lower(linked: &Linked, launch_type: LaunchType) -> (Plan, ComponentFiles)
     let program = &linked.program;
     let ids: NodeIds<'_> = program.nodes.iter().map(|node| node.name.as_str()).zip((0..).map(NodeId)).collect();
     let mut nodes: Vec<_> = (0..program.nodes.len()).map(|index| node_plan(linked, index, &ids)).collect();
-    let groups =
-        (0..).zip(&program.colocations).map(|(number, colocation)| group(number, colocation, &ids, &mut nodes));
-    let groups = groups.collect();
+    let colocations = (0..)
+        .zip(&program.colocations)
+        .map(|(number, colocation)| colocation_plan(number, colocation, &ids, &mut nodes));
+    let colocations = colocations.collect();
     let mut plan = Plan {
         program: program.name.clone(),
         launch_type,
         nodes,
         workers: Vec::new(),
-        groups,
+        colocations,
         grace_ms: millis(program.grace),
         message_bytes_max: program.message_bytes_max,
         hardening: program.hardening,
@@ -38,25 +39,25 @@ pub fn lower(linked: &Linked, launch_type: LaunchType) -> (Plan, ComponentFiles)
     let files = digests.zip(program.nodes.iter().map(|node| node.component.clone())).collect();
     plan.workers = match launch_type {
         LaunchType::Threads => {
-            vec![WorkerPlan { name: plan.program.clone(), replicas: plan.replicas().collect(), group: None }]
+            vec![WorkerPlan { name: plan.program.clone(), replicas: plan.replicas().collect(), colocation: None }]
         }
         LaunchType::Processes => process_workers(&plan),
     };
     (plan, files)
 }
 
-/// The group of that number, which its nodes are told of, and of the restarts that it gives them.
-fn group(number: u32, colocation: &Colocation, ids: &NodeIds<'_>, nodes: &mut [NodePlan]) -> GroupPlan {
+/// The colocation of that number, which its nodes are told of, and of the restarts that it gives them.
+fn colocation_plan(number: u32, colocation: &Colocation, ids: &NodeIds<'_>, nodes: &mut [NodePlan]) -> ColocationPlan {
     let restart = colocation.restart.map(RestartPlan::from);
     let members: BTreeSet<_> = colocation.nodes.iter().filter_map(|name| ids.get(name.as_str()).copied()).collect();
     let mut replicas = Vec::new();
     for id in members {
         let node = &mut nodes[id.0 as usize];
-        node.group = Some(number);
+        node.colocation = Some(number);
         node.restart = restart.unwrap_or(node.restart);
         replicas.extend((0..node.replicas).map(|index| ReplicaId { node: id, index }));
     }
-    GroupPlan {
+    ColocationPlan {
         name: colocation.name.clone(),
         mode: colocation.mode,
         replicas,
@@ -65,26 +66,26 @@ fn group(number: u32, colocation: &Colocation, ids: &NodeIds<'_>, nodes: &mut [N
     }
 }
 
-/// A worker for each group of threads and for each other replica, in the order of their first replicas.
+/// A worker for each colocation of threads and for each other replica, in the order of their first replicas.
 fn process_workers(plan: &Plan) -> Vec<WorkerPlan> {
     let mut workers: Vec<WorkerPlan> = Vec::new();
-    // The place of the worker of each group of threads, once it has one.
-    let mut places: Vec<Option<usize>> = vec![None; plan.groups.len()];
+    // The place of the worker of each colocation of threads, once it has one.
+    let mut places: Vec<Option<usize>> = vec![None; plan.colocations.len()];
     for replica in plan.replicas() {
-        let is_threads = |&group: &usize| plan.groups[group].mode == ColocationMode::Threads;
-        let shared = plan.group_of(replica).filter(is_threads);
-        if let Some(place) = shared.and_then(|group| places[group]) {
+        let is_threads = |&colocation: &usize| plan.colocations[colocation].mode == ColocationMode::Threads;
+        let shared = plan.colocation_of(replica).filter(is_threads);
+        if let Some(place) = shared.and_then(|colocation| places[colocation]) {
             workers[place].replicas.push(replica);
             continue;
         }
         let name = match shared {
-            Some(group) => {
-                places[group] = Some(workers.len());
-                plan.groups[group].name.clone()
+            Some(colocation) => {
+                places[colocation] = Some(workers.len());
+                plan.colocations[colocation].name.clone()
             }
             None => plan.label(replica),
         };
-        workers.push(WorkerPlan { name, replicas: vec![replica], group: plan.node(replica.node).group });
+        workers.push(WorkerPlan { name, replicas: vec![replica], colocation: plan.node(replica.node).colocation });
     }
     workers
 }
@@ -97,7 +98,7 @@ fn node_plan(linked: &Linked, index: usize, ids: &NodeIds<'_>) -> NodePlan {
         name: node.name.clone(),
         kind: kind(node, component),
         replicas: node.replicas,
-        group: None,
+        colocation: None,
         couriers: component
             .couriers
             .iter()

@@ -58,9 +58,9 @@ pub use lp_base::plan::EdgeStyle;
 use lp_base::words::Digest;
 pub use lp_base::words::{
     Access, Addresses, Admission, AdmissionPlan, Authorities, BadAuthorities, BadHost, BadHttpGrant, BadNetworkGrant,
-    BadTimestamp, Clock, ColocationMode, Hardening, Host, HostPattern, HttpGrant, Limit, Limits, NetworkGrant,
-    NetworkUse, Origin, PathGrant, Pick, RESTARTS_MAX, Random, Restart, RestartPolicy, Retry, Sandbox, SecretSource,
-    Timestamp, WhenFull, format_bytes, parse_duration,
+    BadTimestamp, Clock, ColocationMode, Hardening, Host, HostPattern, HttpGrant, HttpOrigin, Limit, Limits,
+    NetworkGrant, NetworkUse, PathGrant, Pick, RESTARTS_MAX, Random, Restart, RestartPolicy, Retry, Sandbox,
+    SecretSource, Timestamp, WhenFull, format_bytes, parse_duration,
 };
 pub use overrides::{Override, OverrideError};
 use parse::Overlay;

@@ -30,8 +30,8 @@ use lp_base::scheduler::Scheduler;
 use lp_base::words::Hardening;
 use lp_runtime::CompileCache;
 pub use outside::OutsideCall;
-pub use process::{WorkerSetting, run_worker_process};
-pub use processes::ProcessSetting;
+pub use process::{WorkerProcessOptions, run_worker_process};
+pub use processes::ProcessOptions;
 use processes::Processes;
 pub use run_dir::{RunDir, RunId, SOCKET_NAME_BYTES_MAX, has_room_for_sockets, socket_path};
 use threads::launch_threads;
@@ -39,11 +39,11 @@ use tokio::sync::mpsc;
 pub use worker_files::WorkerFiles;
 
 use crate::node::NodeEvent;
-use crate::worker::{Compiling, Endpoints, Order, ReplicaStats, Surroundings, Worker, WorkerError, WorkerSockets};
+use crate::worker::{Compiling, Endpoints, Order, ReplicaStats, Worker, WorkerError, WorkerOptions, WorkerSockets};
 
 /// What launching needs beside the plan.
 #[derive(Clone)]
-pub struct LaunchSetting {
+pub struct LaunchOptions {
     /// Where this machine has the components of the plan.
     pub components: ComponentFiles,
     /// What the guests are given that the plan does not say.
@@ -55,12 +55,12 @@ pub struct LaunchSetting {
     /// By which the nodes know each other.
     pub credentials: Arc<Credentials>,
     /// How worker processes are started, and where the sockets of workers are. Without it there are neither.
-    pub processes: Option<ProcessSetting>,
+    pub processes: Option<ProcessOptions>,
     /// Where the time, the random numbers and the tasks of the run come from.
     pub scheduler: Scheduler,
 }
 
-impl LaunchSetting {
+impl LaunchOptions {
     /// Takes note of what a launched plan was replaced by: for workers that are started from here on, and for calls from a
     /// terminal.
     pub fn note_plan(&mut self, plan: &Plan, components: &ComponentFiles) -> Result<(), WorkerError> {
@@ -93,14 +93,14 @@ pub struct Launched {
 /// Dropping the future gives the launch up: no replica is started any more, and worker processes are killed.
 pub async fn launch(
     plan: Arc<Plan>,
-    setting: LaunchSetting,
+    setting: LaunchOptions,
     stop: Stop,
     events: mpsc::UnboundedSender<NodeEvent>,
     compiling: mpsc::UnboundedSender<Compiling>,
 ) -> Result<Launched, WorkerError> {
     let nodes = bind_nodes(&plan)?;
     let listening = nodes.iter().filter_map(|(node, listener)| Some((*node, listener.local_addr().ok()?))).collect();
-    let LaunchSetting { components, secrets, cache, outputs, credentials, processes, scheduler } = setting;
+    let LaunchOptions { components, secrets, cache, outputs, credentials, processes, scheduler } = setting;
     if let (Some(cache), Some(setting)) = (&cache, &processes)
         && !is_compiled(plan.clone(), components.clone(), cache.clone(), &scheduler).await
     {
@@ -117,7 +117,7 @@ pub async fn launch(
             };
             let endpoints = Endpoints { workers, nodes };
             let run_dir = processes.map(|setting| setting.dir);
-            let surroundings = Surroundings {
+            let options = WorkerOptions {
                 components,
                 secrets,
                 cache,
@@ -129,7 +129,7 @@ pub async fn launch(
                 run_dir,
                 scheduler,
             };
-            Workers::Here(Box::new(launch_threads(plan, surroundings).await?))
+            Workers::Here(Box::new(launch_threads(plan, options).await?))
         }
         LaunchType::Processes => {
             let setting = processes.ok_or(WorkerError::NoProcesses)?;

@@ -9,7 +9,7 @@ pub use double::{Double, DoubleError};
 use lp_base::plan::ReplicaId;
 use lp_base::replica::{Ended, Failure, LINE_BYTES_MAX, ReplicaSpec};
 use lp_courier::{CallError, Mailbox};
-use lp_runtime::Linked;
+use lp_runtime::LinkedComponent;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
@@ -59,7 +59,7 @@ impl Change {
 #[derive(Clone)]
 pub enum Node {
     /// A component, with its imports bound.
-    Component(Arc<Linked>),
+    Component(Arc<LinkedComponent>),
     /// A stand-in for one.
     Double(Arc<Double>),
 }

@@ -10,8 +10,8 @@ mod table;
 
 pub use control::{Client, ClientError, Control, Reply, Request, RunStatus, serve};
 pub use lines::{LineFormat, LineOutputs, LineStyle, LogDirError};
-pub use log_line::{LineSource, LogLine};
-pub use printer::{Printer, Stream};
+pub use log_line::LogLine;
+pub use printer::{Printer, StandardStream};
 pub use recent::{Batch, LineReader, RECENT_BYTES_MAX, RecentLines, Recorded};
 pub use registry::{CONTROL_SOCKET, Registry, RegistryError};
 pub use table::{report_json, report_table, status_table};

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use lp_base::plan::{ComponentFiles, Plan, ReplicaId, Secrets};
-use lp_base::replica::{Outputs, Stream};
+use lp_base::replica::{LineSource, Outputs};
 use lp_base::scheduler::Scheduler;
 use lp_runtime::CompileCache;
 use tokio::sync::mpsc;
 
-use crate::launch::{Credentials, LaunchSetting, NoRandomness, ProcessSetting};
+use crate::launch::{Credentials, LaunchOptions, NoRandomness, ProcessOptions};
 use crate::node::Change;
-use crate::supervise::{Note, Observer, RunReport, Setting, Signal, supervise};
+use crate::supervise::{Note, Observer, RunReport, Signal, SuperviseOptions, supervise};
 use crate::worker::{Compiling, WorkerError};
 
 /// What a run needs beside its plan. The default has no components, shows no output, caches nothing and ends by itself.
@@ -26,7 +26,7 @@ pub struct RunOptions {
     /// Where compiled components are kept, if anywhere. Without it they are compiled in every run.
     pub cache: Option<CompileCache>,
     /// How worker processes are started; needed for launch type `processes` alone.
-    pub processes: Option<ProcessSetting>,
+    pub processes: Option<ProcessOptions>,
     /// Where the time, the random numbers and the tasks of the run come from. Runs of launch type `threads` can be
     /// [simulated](lp_base::scheduler::simulate).
     pub scheduler: Scheduler,
@@ -49,7 +49,7 @@ impl Default for RunOptions {
     fn default() -> Self {
         Self {
             components: ComponentFiles::default(),
-            outputs: Arc::new(|_: &str, _: Stream, _: &[u8]| {}),
+            outputs: Arc::new(|_: &str, _: LineSource, _: &[u8]| {}),
             notes: Box::new(|_| {}),
             secrets: Secrets::default(),
             cache: None,
@@ -70,10 +70,10 @@ impl Default for RunOptions {
 pub async fn run(plan: Plan, options: RunOptions) -> Result<RunReport, RunError> {
     let RunOptions { components, outputs, notes, secrets, cache, processes, scheduler, signals } = options;
     let credentials = Arc::new(Credentials::random(&plan, &scheduler)?);
-    let launching = LaunchSetting { components, secrets, cache, outputs, credentials, processes, scheduler };
+    let launching = LaunchOptions { components, secrets, cache, outputs, credentials, processes, scheduler };
     let (status_requests, rebuilds) = (mpsc::channel(1).1, mpsc::channel(1).1);
     let calls = mpsc::unbounded_channel().1;
-    let setting = Setting { launching, signals, status_requests, rebuilds, calls };
+    let setting = SuperviseOptions { launching, signals, status_requests, rebuilds, calls };
     Ok(supervise(Arc::new(plan), setting, &mut Notes(notes)).await?)
 }
 

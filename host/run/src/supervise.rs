@@ -24,7 +24,7 @@ use status::{Starts, replica_statuses};
 use timers::Timers;
 use tokio::sync::mpsc;
 
-use crate::launch::{LaunchSetting, Launched, OutsideCall, Workers, launch, with_causes};
+use crate::launch::{LaunchOptions, Launched, OutsideCall, Workers, launch, with_causes};
 use crate::node::{Change, NodeEvent};
 use crate::worker::{Compiling, Order, ReplicaOrder, WorkerError};
 
@@ -116,9 +116,9 @@ pub enum Note {
 }
 
 /// What a supervised program needs beside its plan.
-pub struct Setting {
+pub struct SuperviseOptions {
     /// What launching needs.
-    pub launching: LaunchSetting,
+    pub launching: LaunchOptions,
     /// Told of every signal that asks for a stop.
     pub signals: mpsc::UnboundedReceiver<Signal>,
     /// Asks for the state of the replicas, at any time; answered at once. May be closed from the start.
@@ -142,7 +142,7 @@ pub struct Rebuilt {
 /// a node is rebuilt after that, until a signal ends it.
 pub async fn supervise(
     plan: Arc<Plan>,
-    setting: Setting,
+    setting: SuperviseOptions,
     observer: &mut dyn Observer,
 ) -> Result<RunReport, WorkerError> {
     let mut run = Run { plan, setting, observer };
@@ -161,7 +161,7 @@ pub async fn supervise(
 /// A program and what its launches share.
 struct Run<'a> {
     plan: Arc<Plan>,
-    setting: Setting,
+    setting: SuperviseOptions,
     observer: &'a mut dyn Observer,
 }
 
@@ -201,7 +201,7 @@ impl Run<'_> {
             launch(self.plan.clone(), self.setting.launching.clone(), stop.clone(), events_tx, compiling_tx);
         let launching = observed(launching, &mut compiling, self.observer);
         let answer = |request: StatusRequest| request.answer(replica_statuses(&self.plan, &supervision, &starts, None));
-        let Setting { signals, status_requests, .. } = &mut self.setting;
+        let SuperviseOptions { signals, status_requests, .. } = &mut self.setting;
         let Launched { workers, listening } = match launched(launching, signals, status_requests, answer).await {
             Ok(launched) => launched?,
             Err(signal) => {
@@ -313,7 +313,7 @@ impl Run<'_> {
             Action::CloseReplica(replica) => order(workers, ReplicaOrder::Close.to(replica)),
             Action::KillReplica(replica) => order(workers, ReplicaOrder::Kill.to(replica)),
             Action::DropReplica(replica) => order(workers, ReplicaOrder::Drop.to(replica)),
-            Action::GraceGroup(group) => timers.set(grace, Event::GroupDeadline(group)),
+            Action::GraceColocation(colocation) => timers.set(grace, Event::ColocationDeadline(colocation)),
             Action::GraceRebuild(number) => timers.set(grace, Event::RebuildDeadline(number)),
             Action::Replace => {
                 let (Rebuilt { plan, components }, nodes) = live.next.take().expect("a rebuild has a plan");

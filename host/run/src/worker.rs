@@ -42,7 +42,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use crate::node::{Double, DoubleError, Node, NodeEvent, run_replica};
 
 /// Everything that a worker needs beside its plan.
-pub struct Surroundings {
+pub struct WorkerOptions {
     /// Where this machine has the components of the plan.
     pub components: ComponentFiles,
     /// What the guests are given that the plan does not say.
@@ -223,8 +223,8 @@ impl Worker {
     /// Compiles, links and starts the replicas of worker number `index` of `plan`.
     ///
     /// Compiling takes the calling thread: call this where that may be, outside of an async runtime's workers.
-    pub fn start(plan: &Plan, index: usize, surroundings: Surroundings) -> Result<Self, WorkerError> {
-        let mut worker = Self::load(plan, index, surroundings)?;
+    pub fn start(plan: &Plan, index: usize, options: WorkerOptions) -> Result<Self, WorkerError> {
+        let mut worker = Self::load(plan, index, options)?;
         worker.start_replicas();
         Ok(worker)
     }
@@ -270,9 +270,9 @@ impl Worker {
 
     /// Compiles and links the replicas of worker number `index` of `plan` without starting any. Calls from elsewhere
     /// are accepted from here on, and wait.
-    pub fn load(plan: &Plan, index: usize, surroundings: Surroundings) -> Result<Self, WorkerError> {
-        let Surroundings { components: files, secrets, cache, outputs, stop, events, compiling, .. } = surroundings;
-        let Surroundings { endpoints, run_dir, scheduler, .. } = surroundings;
+    pub fn load(plan: &Plan, index: usize, options: WorkerOptions) -> Result<Self, WorkerError> {
+        let WorkerOptions { components: files, secrets, cache, outputs, stop, events, compiling, .. } = options;
+        let WorkerOptions { endpoints, run_dir, scheduler, .. } = options;
         let replicas = &plan.workers[index].replicas;
         let components = Components::load(plan, &files, replicas, cache.clone(), &compiling, &scheduler)?;
         let peers = Peers::new(plan, index, endpoints.workers.as_ref(), &scheduler);

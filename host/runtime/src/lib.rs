@@ -1,7 +1,7 @@
 //! Components compiled, linked, instantiated and run: the one module that names wasmtime.
 //!
 //! A [`Runtime`] holds the engines of a process. [`Runtime::load`] compiles a component into [`Code`],
-//! [`Code::link`] binds its imports to the host and to other nodes' mailboxes, [`Linked::start`] makes a [`Replica`]
+//! [`Code::link`] binds its imports to the host and to other nodes' mailboxes, [`LinkedComponent::start`] makes a [`Replica`]
 //! of it with a store of its own, and [`Replica::serve`] runs that until its mailbox is closed.
 
 #![cfg_attr(
@@ -163,7 +163,7 @@ pub struct Code {
 
 impl Code {
     /// Binds the component's imports: to the host, and to other nodes by `edges`.
-    pub fn link(&self, node: &str, edges: &[EdgeSpec]) -> Result<Linked, LoadError> {
+    pub fn link(&self, node: &str, edges: &[EdgeSpec]) -> Result<LinkedComponent, LoadError> {
         let engine = self.component.engine();
         let mut linker = Linker::new(engine);
         let linked = lp_sandbox::add_to_linker(&mut linker, &self.component, self.kind)
@@ -171,18 +171,18 @@ impl Code {
             .and_then(|()| linker.instantiate_pre(&self.component));
         let reason = |error| LoadError::Link { node: node.to_owned(), reason: format!("{error:#}") };
         let pre = linked.map_err(reason)?;
-        Ok(Linked { pre, kind: self.kind, ticks: self.ticks.clone() })
+        Ok(LinkedComponent { pre, kind: self.kind, ticks: self.ticks.clone() })
     }
 }
 
 /// A component with all its imports bound, from which replicas are made.
-pub struct Linked {
+pub struct LinkedComponent {
     pre: InstancePre<State>,
     kind: Kind,
     ticks: Ticks,
 }
 
-impl Linked {
+impl LinkedComponent {
     /// Makes a replica; the guest's initialisation runs.
     pub async fn start(&self, spec: Arc<ReplicaSpec>) -> Result<Replica, StartError> {
         Replica::start(self, spec).await

@@ -18,7 +18,7 @@ use wasmtime_wasi::I32Exit;
 use super::export::{Exported, Response, exported};
 use super::fibers::Fibers;
 use super::signature::Signature;
-use super::{Linked, StartError, stack};
+use super::{LinkedComponent, StartError, stack};
 
 type Method = Option<Box<dyn Exported<State>>>;
 
@@ -39,7 +39,7 @@ pub struct Replica {
 
 impl Replica {
     /// Makes the store and the instance, which may run the guest's initialisation.
-    pub(super) async fn start(linked: &Linked, spec: Arc<ReplicaSpec>) -> Result<Self, StartError> {
+    pub(super) async fn start(linked: &LinkedComponent, spec: Arc<ReplicaSpec>) -> Result<Self, StartError> {
         let turns = Turns::new(linked.ticks.clone());
         let mut store = Store::new(linked.pre.engine(), State::new(spec.clone(), linked.kind, turns.clone())?);
         State::limit(&mut store, &spec.node.limits).map_err(StartError::Exports)?;
@@ -75,7 +75,7 @@ impl Replica {
     fn find_exports(
         store: &mut Store<State>,
         instance: &Instance,
-        linked: &Linked,
+        linked: &LinkedComponent,
         spec: &ReplicaSpec,
     ) -> wasmtime::Result<(Vec<Method>, Option<Run>)> {
         let mut methods = Vec::new();
@@ -98,7 +98,7 @@ impl Replica {
     fn find_run(
         store: &mut Store<State>,
         instance: &Instance,
-        linked: &Linked,
+        linked: &LinkedComponent,
         run: RunExport,
     ) -> wasmtime::Result<Run> {
         let component = linked.pre.component();

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use lp_base::replica::{LineSink, Stream};
+use lp_base::replica::{LineSink, LineSource};
 use lp_base::words::Limit;
 
 /// The most different denials of one life of a replica that are told. A guest that tries all addresses there are must not
@@ -64,7 +64,7 @@ impl Denials {
             number if number > DENIALS_TOLD_MAX => format!("denied: `{label}` tried more than can be told here"),
             _ => format!("denied: `{label}` tried to {denial}"),
         };
-        self.0.sink.line(Stream::Host, line.as_bytes());
+        self.0.sink.line(LineSource::Host, line.as_bytes());
     }
 
     /// The latest denial.

@@ -12,7 +12,7 @@ use http::{HeaderValue, Method, Request, Response, header};
 use lp_base::interfaces::HTTP;
 use lp_base::plan::NodePlan;
 use lp_base::scheduler::Scheduler;
-use lp_base::words::{HttpGrant, Limit, Origin};
+use lp_base::words::{HttpGrant, HttpOrigin, Limit};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks};
@@ -95,10 +95,10 @@ impl WasiHttpHooks for Hooks {
 impl Hooks {
     /// Judges a request by its URI, which is all that says where it goes: a guest can't set the `Host` header, and what
     /// follows the host in the URI does not choose the server.
-    fn admit(&self, request: &Request<WasiBody>) -> Result<(Origin, OwnedSemaphorePermit), Error> {
+    fn admit(&self, request: &Request<WasiBody>) -> Result<(HttpOrigin, OwnedSemaphorePermit), Error> {
         let uri = request.uri();
         let authority = uri.authority().map_or("", |authority| authority.as_str());
-        let origin = Origin::new(uri.scheme_str().unwrap_or_default(), authority);
+        let origin = HttpOrigin::new(uri.scheme_str().unwrap_or_default(), authority);
         let granted = origin.as_ref().is_ok_and(|origin| self.grants.iter().any(|grant| grant.allows(origin)));
         let origin = match origin {
             Ok(origin) if granted => origin,
@@ -129,7 +129,7 @@ impl Hooks {
 
 async fn send(
     mut request: Request<WasiBody>,
-    origin: &Origin,
+    origin: &HttpOrigin,
     options: RequestOptions,
     connector: &Connector,
     body_limit: BodyLimit,

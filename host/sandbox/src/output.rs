@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-pub use budget::Budget;
+pub use budget::OutputBudget;
 use bytes::Bytes;
-use lp_base::replica::{LINE_BYTES_MAX, LineSink, Stream};
+use lp_base::replica::{LINE_BYTES_MAX, LineSink, LineSource};
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
@@ -25,10 +25,10 @@ const CHAR_BYTES_MAX: usize = 4;
 
 /// One stream of one replica. Clones write to the same line.
 pub struct LineWriter {
-    stream: Stream,
+    stream: LineSource,
     sink: Arc<dyn LineSink>,
     partial: Arc<Mutex<Vec<u8>>>,
-    budget: Arc<Budget>,
+    budget: Arc<OutputBudget>,
     /// The wait of this one to write more.
     waiting: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
 }
@@ -47,7 +47,7 @@ impl Clone for LineWriter {
 
 impl LineWriter {
     /// A writer of lines of `stream` to `sink`, as fast as `budget` allows.
-    pub fn new(stream: Stream, sink: Arc<dyn LineSink>, budget: Arc<Budget>) -> Self {
+    pub fn new(stream: LineSource, sink: Arc<dyn LineSink>, budget: Arc<OutputBudget>) -> Self {
         Self { stream, sink, partial: Arc::default(), budget, waiting: None }
     }
 
@@ -208,22 +208,22 @@ mod tests {
     use lp_base::plan::LimitsPlan;
     use lp_base::scheduler::Scheduler;
 
-    use super::{Budget, LINE_BYTES_MAX, LineSink, LineWriter, Stream};
+    use super::{LINE_BYTES_MAX, LineSink, LineSource, LineWriter, OutputBudget};
     use crate::limits::Breach;
 
     #[derive(Default)]
     struct Lines(Mutex<Vec<Vec<u8>>>);
 
     impl LineSink for Lines {
-        fn line(&self, _: Stream, line: &[u8]) {
+        fn line(&self, _: LineSource, line: &[u8]) {
             self.0.lock().expect("no test panics with it").push(line.to_vec());
         }
     }
 
     fn check_lines(writes: &[&[u8]], expected: &[&[u8]]) {
         let lines = Arc::new(Lines::default());
-        let budget = Arc::new(Budget::new(&LimitsPlan::default(), Breach::default(), Scheduler::default()));
-        let writer = LineWriter::new(Stream::Stdout, lines.clone(), budget);
+        let budget = Arc::new(OutputBudget::new(&LimitsPlan::default(), Breach::default(), Scheduler::default()));
+        let writer = LineWriter::new(LineSource::Stdout, lines.clone(), budget);
         writes.iter().for_each(|bytes| writer.write_all(bytes));
         writer.finish();
         assert_eq!(*lines.0.lock().expect("no test panics with it"), expected);
@@ -261,8 +261,8 @@ mod tests {
     #[tokio::test]
     async fn a_long_line_of_a_log_is_cut_between_characters() {
         let lines = Arc::new(Lines::default());
-        let budget = Arc::new(Budget::new(&LimitsPlan::default(), Breach::default(), Scheduler::default()));
-        let writer = LineWriter::new(Stream::Stderr, lines.clone(), budget);
+        let budget = Arc::new(OutputBudget::new(&LimitsPlan::default(), Breach::default(), Scheduler::default()));
+        let writer = LineWriter::new(LineSource::Stderr, lines.clone(), budget);
         writer.log("x", &"🦀".repeat(LINE_BYTES_MAX / 4)).await.expect("it is within the limits");
         let lines = lines.0.lock().expect("no test panics with it");
         assert_eq!(lines.iter().map(Vec::len).collect::<Vec<_>>(), [LINE_BYTES_MAX - 3, 4]);

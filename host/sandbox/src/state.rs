@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use lp_base::calls::{Kept, Origin, ReplicaIndex};
 use lp_base::plan::LimitsPlan;
-use lp_base::replica::{ReplicaSpec, Stream};
+use lp_base::replica::{LineSource, ReplicaSpec};
 use lp_base::words::Limit;
 use wasmtime::Store;
 use wasmtime::component::{GuestTaskId, ResourceTable};
@@ -19,7 +19,7 @@ use super::http::HttpClient;
 use super::limits::{Breach, Growth, Holdings, LimitHit, Open};
 use super::lookups::Lookups;
 use super::meter::{Meter, Turns};
-use super::output::{Budget, LineWriter};
+use super::output::{LineWriter, OutputBudget};
 use super::waits::Waits;
 use super::{GrantError, Kind, clock, limits, random, sockets};
 
@@ -82,9 +82,9 @@ impl State {
     pub fn new(spec: Arc<ReplicaSpec>, kind: Kind, turns: Arc<Turns>) -> Result<Self, GrantError> {
         let breach = Breach::default();
         let scheduler = &spec.scheduler;
-        let budget = Arc::new(Budget::new(&spec.node.limits, breach.clone(), scheduler.clone()));
-        let stdout = LineWriter::new(Stream::Stdout, spec.sink.clone(), budget.clone());
-        let stderr = LineWriter::new(Stream::Stderr, spec.sink.clone(), budget);
+        let budget = Arc::new(OutputBudget::new(&spec.node.limits, breach.clone(), scheduler.clone()));
+        let stdout = LineWriter::new(LineSource::Stdout, spec.sink.clone(), budget.clone());
+        let stderr = LineWriter::new(LineSource::Stderr, spec.sink.clone(), budget);
         let node = &spec.node;
         let mut wasi = WasiCtx::builder();
         wasi.stdout(stdout.clone()).stderr(stderr.clone());

@@ -7,7 +7,7 @@ pub(super) use builds::Builds;
 use lp_build::{Compile, Environment, LANGUAGES, Shell};
 use lp_program::program::Program;
 
-use super::screen::{Failure, Screen, exit_code};
+use super::screen::{CliError, Screen, exit_code};
 use super::{ProgramArgs, caches, signals};
 
 /// Builds the components of a program
@@ -30,22 +30,22 @@ pub(super) struct Args {
     no_compile: bool,
 }
 
-pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
+pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
     let program = args.program.load()?;
     build(&program, &args.nodes, if args.no_compile { Compile::No } else { Compile::Yes }, screen)?;
     Ok(0)
 }
 
 /// Builds the nodes of these names, or all of them if there are none.
-pub(super) fn build(program: &Program, names: &[String], then: Compile, screen: &Screen) -> Result<(), Failure> {
+pub(super) fn build(program: &Program, names: &[String], then: Compile, screen: &Screen) -> Result<(), CliError> {
     let (environment, builds) = (environment(screen)?, Builds::new(screen));
     let shell = Shell::new(&program.dir, &environment, &builds);
-    let shell = shell.map_err(|error| Failure::new(exit_code::NOT_LAUNCHED, error))?;
+    let shell = shell.map_err(|error| CliError::new(exit_code::NOT_LAUNCHED, error))?;
     Ok(lp_build::build(&shell, program, names, then)?)
 }
 
 /// The environment of builds, from that of this process.
-pub(super) fn environment(screen: &Screen) -> Result<Environment, Failure> {
+pub(super) fn environment(screen: &Screen) -> Result<Environment, CliError> {
     Ok(Environment {
         tools_dir: caches::tools(),
         cache_dir: caches::compiled(),

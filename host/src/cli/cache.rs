@@ -8,7 +8,7 @@ use lp_base::words::format_bytes;
 use lp_runtime::{CacheUsage, CompileCache};
 use serde_json::json;
 
-use super::screen::{Failure, Screen, exit_code};
+use super::screen::{CliError, Screen, exit_code};
 use super::{caches, screen};
 
 /// Shows how much the cache of compiled components keeps, and clears it
@@ -42,10 +42,10 @@ enum Format {
     Json,
 }
 
-pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
+pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
     let bytes_max = caches::compiled_bytes_max()?;
     let Some(dir) = caches::compiled() else {
-        let failure = Failure::new(exit_code::WRONG_USAGE, "there is no folder for a cache");
+        let failure = CliError::new(exit_code::WRONG_USAGE, "there is no folder for a cache");
         return Err(failure.hint("set `LP_HOST_CACHE` to a folder, or `HOME`"));
     };
     let cache = open(&dir)?;
@@ -57,8 +57,8 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
 }
 
 /// The cache in `dir`, if that is there: looking at a cache makes none.
-fn open(dir: &Path) -> Result<Option<CompileCache>, Failure> {
-    let failed = |error| Failure::new(exit_code::NOT_LAUNCHED, error);
+fn open(dir: &Path) -> Result<Option<CompileCache>, CliError> {
+    let failed = |error| CliError::new(exit_code::NOT_LAUNCHED, error);
     dir.exists().then(|| CompileCache::open(dir, &Scheduler::default())).transpose().map_err(failed)
 }
 
@@ -76,8 +76,8 @@ fn with(
     dir: &Path,
     what: &'static str,
     act: fn(&CompileCache) -> std::io::Result<CacheUsage>,
-) -> Result<CacheUsage, Failure> {
-    let failed = |source| Failure::new(exit_code::NOT_WRITTEN, Error { what, dir: dir.to_owned(), source });
+) -> Result<CacheUsage, CliError> {
+    let failed = |source| CliError::new(exit_code::NOT_WRITTEN, Error { what, dir: dir.to_owned(), source });
     cache.map_or(Ok(CacheUsage::default()), act).map_err(failed)
 }
 
@@ -87,7 +87,7 @@ fn show(
     bytes_max: u64,
     format: Format,
     screen: &Screen,
-) -> Result<(), Failure> {
+) -> Result<(), CliError> {
     let CacheUsage { entries, bytes } = with(cache, dir, "read", CompileCache::usage)?;
     match format {
         Format::Json => {
@@ -110,7 +110,7 @@ fn show(
     Ok(())
 }
 
-fn clear(dir: &Path, cache: Option<&CompileCache>, format: Format, screen: &Screen) -> Result<(), Failure> {
+fn clear(dir: &Path, cache: Option<&CompileCache>, format: Format, screen: &Screen) -> Result<(), CliError> {
     let CacheUsage { entries, bytes } = with(cache, dir, "clear", CompileCache::clear)?;
     match format {
         Format::Json => {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use lp_base::words::parse_size;
 use lp_runtime::CACHE_BYTES_MAX;
 
-use super::screen::{Failure, exit_code};
+use super::screen::{CliError, exit_code};
 
 /// The folder of compiled components: `$LP_HOST_CACHE`, or `lp-host/compiled` in the user's cache directory.
 pub(super) fn compiled() -> Option<PathBuf> {
@@ -13,12 +13,12 @@ pub(super) fn compiled() -> Option<PathBuf> {
 }
 
 /// How many bytes the folder of compiled components keeps: `$LP_HOST_CACHE_MAX`, or a default.
-pub(super) fn compiled_bytes_max() -> Result<u64, Failure> {
+pub(super) fn compiled_bytes_max() -> Result<u64, CliError> {
     const VARIABLE: &str = "LP_HOST_CACHE_MAX";
     let Some(text) = std::env::var_os(VARIABLE).filter(|text| !text.is_empty()) else { return Ok(CACHE_BYTES_MAX) };
     text.to_str().and_then(parse_size).ok_or_else(|| {
         let message = format!("the variable `{VARIABLE}` is `{}`, which is not a size", text.display());
-        Failure::new(exit_code::WRONG_USAGE, message).hint("the units are `B`, `KiB`, `MiB` and `GiB`, as in `4GiB`")
+        CliError::new(exit_code::WRONG_USAGE, message).hint("the units are `B`, `KiB`, `MiB` and `GiB`, as in `4GiB`")
     })
 }
 

@@ -17,7 +17,7 @@ use lp_run::launch::WorkerFiles;
 use serde_json::Value;
 
 use super::runs;
-use super::screen::{Failure, Screen, exit_code};
+use super::screen::{CliError, Screen, exit_code};
 use crate::value;
 
 /// Calls a method of a node that runs and prints its result
@@ -77,7 +77,7 @@ impl Callee {
     }
 }
 
-pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
+pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
     let timeout = parse_duration(&args.timeout);
     let timeout = timeout.ok_or_else(|| wrong(format!("`{}` is no duration, such as `5s`", args.timeout)))?;
     let callee = runs::block_on(callee(args, timeout))??;
@@ -90,31 +90,31 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
     let path = format!("/{}/{}", service_name(&interface.name), method_name(&method.name));
     let response = runs::block_on(callee.call(&path, &request, timeout))?;
     let response =
-        response.map_err(|error| Failure::new(exit_code::NODE_FAILED, format!("the call of `{name}`: {error}")))?;
+        response.map_err(|error| CliError::new(exit_code::NODE_FAILED, format!("the call of `{name}`: {error}")))?;
     let result = types.result.as_deref();
     let text = match args.json {
         true => value::decode_json(result, &response).map(|value| value.to_string()),
         false => value::decode_wave(result, &response),
     };
-    let text = text.map_err(|error| Failure::new(exit_code::NODE_FAILED, error))?;
+    let text = text.map_err(|error| CliError::new(exit_code::NODE_FAILED, error))?;
     if result.is_some() {
         screen.data(&format!("{text}\n"));
     }
     Ok(0)
 }
 
-fn wrong(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
-    Failure::new(exit_code::WRONG_USAGE, error)
+fn wrong(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> CliError {
+    CliError::new(exit_code::WRONG_USAGE, error)
 }
 
-async fn callee(args: &Args, timeout: Duration) -> Result<Callee, Failure> {
+async fn callee(args: &Args, timeout: Duration) -> Result<Callee, CliError> {
     match args.target.split_once('/') {
         Some((run, node)) => of_run(run, node).await,
         None => of_address(&args.target, args.component.as_deref(), timeout).await,
     }
 }
 
-async fn of_address(address: &str, component: Option<&Path>, timeout: Duration) -> Result<Callee, Failure> {
+async fn of_address(address: &str, component: Option<&Path>, timeout: Duration) -> Result<Callee, CliError> {
     // One attempt, so that a wrong address is told at once.
     let reached = tokio::net::TcpStream::connect(address).await;
     reached.map_err(|error| wrong(format!("nothing answers at `{address}`: {error}")))?;
@@ -140,7 +140,7 @@ async fn of_address(address: &str, component: Option<&Path>, timeout: Duration) 
     Ok(callee)
 }
 
-async fn of_run(run: &str, node: &str) -> Result<Callee, Failure> {
+async fn of_run(run: &str, node: &str) -> Result<Callee, CliError> {
     let registry = runs::registry()?;
     let id = runs::find(&registry, run).await?;
     let files = WorkerFiles::of(&registry.run_dir(&id));
@@ -175,21 +175,21 @@ async fn of_run(run: &str, node: &str) -> Result<Callee, Failure> {
     })
 }
 
-fn read(file: &Path) -> Result<Component, Failure> {
-    let wrong = |error| Failure::new(exit_code::WRONG_PROGRAM, format!("`{}` {error}", file.display()));
+fn read(file: &Path) -> Result<Component, CliError> {
+    let wrong = |error| CliError::new(exit_code::WRONG_PROGRAM, format!("`{}` {error}", file.display()));
     Component::read(file).map_err(wrong)
 }
 
 /// The method called `name`, where there is exactly one, with its types.
-fn method<'c>(couriers: &'c [Interface], name: &str) -> Result<Resolved<'c>, Failure> {
+fn method<'c>(couriers: &'c [Interface], name: &str) -> Result<Resolved<'c>, CliError> {
     Line::of_method(name).resolve(couriers).map_err(|error| {
         let known = error.known().map(|known| format!("there are\n{}", known.trim_end()));
         let failure = wrong(error);
-        known.into_iter().fold(failure, Failure::hint)
+        known.into_iter().fold(failure, CliError::hint)
     })
 }
 
-fn request(args: &Args, types: &MethodTypes) -> Result<Vec<u8>, Failure> {
+fn request(args: &Args, types: &MethodTypes) -> Result<Vec<u8>, CliError> {
     let text = args.arguments.join(", ");
     if !args.json {
         return value::encode_wave(&types.params, &text)

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use stale::Stale;
 
 use super::ProgramArgs;
-use super::screen::{Failure, Screen, exit_code};
+use super::screen::{CliError, Screen, exit_code};
 
 /// Checks a program and its components without running them
 ///
@@ -36,7 +36,7 @@ enum Format {
     Json,
 }
 
-pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
+pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
     let draft = args.program.draft();
     let program = draft.as_ref().ok().map(|draft| draft.program.clone());
     // Reported even for a program that can't run, since it may be why.

@@ -3,7 +3,7 @@
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-use super::screen::{Failure, Screen};
+use super::screen::{CliError, Screen};
 
 /// Prints the completions of a shell
 ///
@@ -15,7 +15,7 @@ pub(super) struct Args {
     shell: Shell,
 }
 
-pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
+pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut super::Cli::command(), "lp-host", &mut script);
     screen.data(&String::from_utf8_lossy(&script));

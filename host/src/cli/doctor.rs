@@ -8,7 +8,7 @@ use lp_build::{LANGUAGES, Language, Readiness, Shell};
 use serde_json::json;
 
 use super::build::{self, Builds};
-use super::screen::{Failure, Screen, exit_code};
+use super::screen::{CliError, Screen, exit_code};
 
 /// Lists the languages for nodes: ready, or what is missing and what mends it
 ///
@@ -57,13 +57,13 @@ impl State {
     }
 }
 
-pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
+pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
     let (environment, builds) = (build::environment(screen)?, Builds::new(screen));
     let shell = Shell::new(Path::new("."), &environment, &builds);
-    let shell = shell.map_err(|error| Failure::new(exit_code::NOT_LAUNCHED, error))?;
+    let shell = shell.map_err(|error| CliError::new(exit_code::NOT_LAUNCHED, error))?;
     for name in &args.install {
         let Some(language) = Language::find(name) else {
-            let failure = Failure::new(exit_code::WRONG_USAGE, format!("there is no recipe for `{name}`"));
+            let failure = CliError::new(exit_code::WRONG_USAGE, format!("there is no recipe for `{name}`"));
             return Err(failure.hint(format!("the languages are {}", build::language_names())));
         };
         lp_build::install(language, &shell)?;

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use lp_program::program::{Graph, GraphNode, Problems};
 
 use super::ProgramArgs;
-use super::screen::{Failure, Screen};
+use super::screen::{CliError, Screen};
 
 /// Shows the nodes of a program and who calls whom
 ///
@@ -38,7 +38,7 @@ enum Format {
     Svg,
 }
 
-pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
+pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
     let program = args.program.load()?;
     let graph = match program.clone().link() {
         Ok(linked) => Graph::of_linked(&linked),

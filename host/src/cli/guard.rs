@@ -8,7 +8,7 @@ use lp_run::launch::RunId;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::runs;
-use super::screen::{Failure, exit_code};
+use super::screen::{CliError, exit_code};
 
 /// Waits until stdin is closed, then removes the directory of a run that has ended
 #[derive(Debug, clap::Args)]
@@ -17,10 +17,10 @@ pub(super) struct Args {
     run: String,
 }
 
-pub(super) fn run(args: &Args) -> Result<u8, Failure> {
-    let failed = |error: io::Error| Failure::new(exit_code::WRONG_USAGE, error);
+pub(super) fn run(args: &Args) -> Result<u8, CliError> {
+    let failed = |error: io::Error| CliError::new(exit_code::WRONG_USAGE, error);
     let Some(id) = RunId::parse(&args.run) else {
-        return Err(Failure::new(exit_code::WRONG_USAGE, format!("`{}` is not the id of a run", args.run)));
+        return Err(CliError::new(exit_code::WRONG_USAGE, format!("`{}` is not the id of a run", args.run)));
     };
     let registry = runs::registry()?;
     runs::block_on(async { ignore_signals() })?.map_err(failed)?;

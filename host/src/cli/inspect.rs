@@ -7,7 +7,7 @@ use lp_base::shown;
 use lp_component::component::{Component, HostInterface, Import, ImportKind, Interface};
 use serde_json::{Value, json};
 
-use super::screen::{Failure, Screen, exit_code, size};
+use super::screen::{CliError, Screen, exit_code, size};
 
 /// Shows what a component exports and imports
 ///
@@ -30,9 +30,9 @@ enum Format {
     Json,
 }
 
-pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
+pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
     let component = Component::read(&args.file)
-        .map_err(|error| Failure::new(exit_code::WRONG_PROGRAM, format!("`{}` {error}", args.file.display())))?;
+        .map_err(|error| CliError::new(exit_code::WRONG_PROGRAM, format!("`{}` {error}", args.file.display())))?;
     match args.format {
         Format::Text => screen.shown_data(&text(&component)),
         Format::Json => screen.data(&format!("{:#}\n", to_json(&component))),

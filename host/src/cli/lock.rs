@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use lp_program::program::{LockError, Locked, LockedNode, lock};
 use serde_json::{Value, json};
 
-use super::screen::{Failure, Screen, exit_code};
+use super::screen::{CliError, Screen, exit_code};
 
 /// Pins the components of a program: writes the `sha256` of each into the program file
 ///
@@ -45,16 +45,16 @@ enum Error {
     Unlocked { path: PathBuf, nodes: String },
 }
 
-pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
+pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
     let Locked { text, nodes } = lock(&args.program).map_err(|error| match error {
-        LockError::Program(problems) => Failure::from(problems),
-        error => Failure::new(exit_code::WRONG_PROGRAM, error),
+        LockError::Program(problems) => CliError::from(problems),
+        error => CliError::new(exit_code::WRONG_PROGRAM, error),
     })?;
     let changed: Vec<_> = nodes.iter().filter(|node| is_changed(node)).collect();
     if !args.check && !changed.is_empty() {
         let failed = |source| {
             let path = args.program.clone();
-            Failure::new(exit_code::NOT_WRITTEN, Error::Write { path, source })
+            CliError::new(exit_code::NOT_WRITTEN, Error::Write { path, source })
         };
         replace(&args.program, &text).map_err(failed)?;
     }
@@ -66,7 +66,7 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
         let names: Vec<_> = changed.iter().map(|node| format!("`{}`", node.name)).collect();
         let error = Error::Unlocked { path: args.program.clone(), nodes: names.join(", ") };
         let hint = format!("`lp-host lock {}` pins them", args.program.display());
-        return Err(Failure::new(exit_code::WRONG_PROGRAM, error).hint(hint));
+        return Err(CliError::new(exit_code::WRONG_PROGRAM, error).hint(hint));
     }
     for node in &changed {
         let what = if node.before.is_some() { "pinned anew" } else { "pinned" };

@@ -5,7 +5,7 @@ use lp_run::observe::{LineFormat, LineStyle, Reply, Request};
 use lp_run::supervise::ReplicaStatus;
 
 use super::runs;
-use super::screen::{Failure, Screen};
+use super::screen::{CliError, Screen};
 
 /// Shows the output of a program that runs
 ///
@@ -34,7 +34,7 @@ enum Format {
     Json,
 }
 
-pub(super) fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
+pub(super) fn run(args: Args, screen: &Screen) -> Result<u8, CliError> {
     let format = match args.format {
         Format::Json => LineFormat::Json,
         Format::Text if screen.stdout_coloured() => LineFormat::Coloured,
@@ -43,7 +43,7 @@ pub(super) fn run(args: Args, screen: &Screen) -> Result<u8, Failure> {
     runs::block_on(show(args, format, screen))?
 }
 
-async fn show(args: Args, format: LineFormat, screen: &Screen) -> Result<u8, Failure> {
+async fn show(args: Args, format: LineFormat, screen: &Screen) -> Result<u8, CliError> {
     let registry = runs::registry()?;
     let id = runs::find(&registry, &args.run).await?;
     let mut client = runs::connect(&registry, &id).await?.ok_or_else(|| runs::ended(&id))?;

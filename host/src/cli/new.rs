@@ -10,7 +10,7 @@ use lp_program::program::{NAME_RULE, is_name};
 use template::{Files, Names};
 
 use super::build::language_names;
-use super::screen::{Failure, Screen, exit_code};
+use super::screen::{CliError, Screen, exit_code};
 
 /// The language whose template is a workspace of crates.
 const RUST: &str = "rust";
@@ -35,7 +35,7 @@ pub(super) struct Args {
     path: Option<PathBuf>,
 }
 
-pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
+pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
     if !is_name(&args.name) {
         let kind = if args.node { "node" } else { "program" };
         return Err(refused(format!("`{}` can't be the name of a {kind}", args.name)).hint(NAME_RULE));
@@ -47,7 +47,7 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
     Ok(0)
 }
 
-fn make(name: &str, lang: &str, dir: &Path, screen: &Screen) -> Result<(), Failure> {
+fn make(name: &str, lang: &str, dir: &Path, screen: &Screen) -> Result<(), CliError> {
     let is_empty = || std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none());
     if dir.symlink_metadata().is_ok() && !is_empty() {
         let failure = refused(format!("`{}` exists and is not an empty directory", dir.display()));
@@ -72,8 +72,8 @@ fn make(name: &str, lang: &str, dir: &Path, screen: &Screen) -> Result<(), Failu
 }
 
 /// A failure of what was asked for; nothing was written.
-fn refused(message: String) -> Failure {
-    Failure::new(exit_code::WRONG_USAGE, message)
+fn refused(message: String) -> CliError {
+    CliError::new(exit_code::WRONG_USAGE, message)
 }
 
 /// A path as a shell takes it.

@@ -7,7 +7,7 @@ use lp_component::component::{Component, ReadError};
 use lp_component::proto::{EMPTY_PATH, print, schema};
 use lp_program::program::Linked;
 
-use super::screen::{Failure, Screen, exit_code};
+use super::screen::{CliError, Screen, exit_code};
 
 /// Prints the .proto files of a component, or of every component of a program
 ///
@@ -33,8 +33,8 @@ enum Error {
     Write { path: PathBuf, source: std::io::Error },
 }
 
-pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
-    let wrong = |error: Box<dyn std::error::Error + Send + Sync>| Failure::new(exit_code::WRONG_PROGRAM, error);
+pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
+    let wrong = |error: Box<dyn std::error::Error + Send + Sync>| CliError::new(exit_code::WRONG_PROGRAM, error);
     let components = components(&args.file)?;
     let interfaces: Vec<_> = components.iter().flat_map(|component| &component.couriers).collect();
     if interfaces.is_empty() {
@@ -49,7 +49,7 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
         return Ok(0);
     };
     for file in &files {
-        write(&dir.join(file.name()), &print(file)).map_err(|error| Failure::new(exit_code::NOT_WRITTEN, error))?;
+        write(&dir.join(file.name()), &print(file)).map_err(|error| CliError::new(exit_code::NOT_WRITTEN, error))?;
     }
     let names: Vec<_> = files.iter().map(|file| format!("`{}`", dir.join(file.name()).display())).collect();
     screen.note(&format!("wrote {}", names.join(", ")));
@@ -57,13 +57,13 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
 }
 
 /// The component at `path`, or those of the program at `path`, each once.
-fn components(path: &Path) -> Result<Vec<Arc<Component>>, Failure> {
+fn components(path: &Path) -> Result<Vec<Arc<Component>>, CliError> {
     if path.extension().is_some_and(|extension| extension == "toml") {
         return Ok(Linked::load(path, &[])?.components);
     }
     let component = Component::read(path).map_err(|reason| {
         let error = Error::Read { path: path.to_owned(), reason };
-        Failure::new(exit_code::WRONG_PROGRAM, error)
+        CliError::new(exit_code::WRONG_PROGRAM, error)
     })?;
     Ok(vec![Arc::new(component)])
 }

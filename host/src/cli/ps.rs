@@ -5,7 +5,7 @@ use lp_run::observe::{RunStatus, status_table};
 use serde::Serialize;
 
 use super::runs;
-use super::screen::{Failure, Screen};
+use super::screen::{CliError, Screen};
 
 /// Shows the programs that you run on this machine
 ///
@@ -32,7 +32,7 @@ struct Runs {
     runs: Vec<RunStatus>,
 }
 
-pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
+pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
     let registry = runs::registry()?;
     let (runs, silent) = runs::block_on(runs::statuses(&registry))??;
     for id in &silent {

@@ -18,15 +18,15 @@ use lp_base::plan::{ComponentFiles, LaunchType, Plan, Secrets};
 use lp_base::scheduler::Scheduler;
 use lp_build::Compile;
 use lp_build::watch::{Replacing, Watch};
-use lp_run::launch::{Credentials, LaunchSetting, ProcessSetting};
+use lp_run::launch::{Credentials, LaunchOptions, ProcessOptions};
 use lp_run::observe::{LineFormat, LineOutputs, Printer, RecentLines, Recorded, report_json, report_table};
-use lp_run::supervise::{Outcome, RunReport, Setting, Signal, supervise};
+use lp_run::supervise::{Outcome, RunReport, Signal, SuperviseOptions, supervise};
 use notes::Notes;
 use tokio::sync::mpsc;
 use watch::Watching;
 
 use super::compile::{self, Compilation};
-use super::screen::{Failure, Screen, exit_code, with_causes};
+use super::screen::{CliError, Screen, exit_code, with_causes};
 use super::signals::Signals;
 use super::{ProgramArgs, build, caches, secrets, worker};
 
@@ -91,7 +91,7 @@ const WRITE_TIME: Duration = Duration::from_secs(1);
 /// How many questions for the state of a run wait at once.
 const STATUS_REQUESTS_MAX: usize = 16;
 
-pub(super) fn run(args: Args, screen: &mut Screen) -> Result<u8, Failure> {
+pub(super) fn run(args: Args, screen: &mut Screen) -> Result<u8, CliError> {
     let (watch, linked) = match args.watch {
         true => {
             let (watch, linked) = watch::build(&args.program, args.log_dir.as_deref(), screen)?;
@@ -125,7 +125,7 @@ fn run_printed(
     watch: Option<Watch>,
     printer: &Printer,
     screen: &Screen,
-) -> Result<u8, Failure> {
+) -> Result<u8, CliError> {
     let outputs = outputs(args, &plan, printer, screen)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(not_launched)?;
     let mut signals = {
@@ -183,7 +183,7 @@ async fn launch<'s>(
     watch: Option<(Watch, &'s Scope<'s, '_>)>,
     (signals_tx, signals): (mpsc::UnboundedSender<Signal>, mpsc::UnboundedReceiver<Signal>),
     screen: &'s Screen,
-) -> Result<(RunReport, Option<Announced>), Failure> {
+) -> Result<(RunReport, Option<Announced>), CliError> {
     let (recent, scheduler) = (RecentLines::default(), Scheduler::default());
     let (status_tx, status_requests) = mpsc::channel(STATUS_REQUESTS_MAX);
     let credentials = Arc::new(Credentials::random(&plan, &scheduler).map_err(not_launched)?);
@@ -208,7 +208,7 @@ async fn launch<'s>(
     }
     let processes = processes.map(|dir| {
         let command = worker::command(cache_dir.as_deref(), cache_bytes_max)?;
-        io::Result::Ok(ProcessSetting { command, dir: dir.to_owned() })
+        io::Result::Ok(ProcessOptions { command, dir: dir.to_owned() })
     });
     let cache = cache_dir.as_deref().and_then(|dir| compile::open_cache(dir, cache_bytes_max, screen));
     let (rebuilds_tx, rebuilds) = mpsc::channel(1);
@@ -223,7 +223,7 @@ async fn launch<'s>(
         threads.spawn(move || rebuilding.run());
         stopper = Some(stop);
     }
-    let launching = LaunchSetting {
+    let launching = LaunchOptions {
         components,
         secrets,
         cache,
@@ -232,7 +232,7 @@ async fn launch<'s>(
         processes: processes.transpose().map_err(not_launched)?,
         scheduler,
     };
-    let setting = Setting { launching, signals, status_requests, rebuilds, calls };
+    let setting = SuperviseOptions { launching, signals, status_requests, rebuilds, calls };
     let report =
         supervise(plan, setting, &mut Notes { screen, outputs: &outputs, compilation: Compilation::default() })
             .await
@@ -246,11 +246,11 @@ async fn launch<'s>(
     Ok((report, announced))
 }
 
-fn not_launched(error: impl Into<Box<dyn Error + Send + Sync>>) -> Failure {
-    Failure::new(exit_code::NOT_LAUNCHED, error)
+fn not_launched(error: impl Into<Box<dyn Error + Send + Sync>>) -> CliError {
+    CliError::new(exit_code::NOT_LAUNCHED, error)
 }
 
-fn open_windows(run: &Announced, plan: &Plan, screen: &Screen) -> Result<tmux::Session, Failure> {
+fn open_windows(run: &Announced, plan: &Plan, screen: &Screen) -> Result<tmux::Session, CliError> {
     let nodes = plan.nodes.iter().map(|node| node.name.clone());
     let session = tmux::Session::open(run.dir().id(), nodes).map_err(not_launched)?;
     screen.note(&format!("the output is shown by `{}`", session.attach_command()));
@@ -276,7 +276,7 @@ fn printer(args: &Args, screen: &Screen) -> io::Result<Printer> {
     Printer::start(stdout, stderr, line_format(args, screen).lost_line())
 }
 
-fn outputs(args: &Args, plan: &Plan, printer: &Printer, screen: &Screen) -> Result<LineOutputs, Failure> {
+fn outputs(args: &Args, plan: &Plan, printer: &Printer, screen: &Screen) -> Result<LineOutputs, CliError> {
     let labels = plan.workers.iter().flat_map(|worker| &worker.replicas).map(|&replica| plan.label(replica)).collect();
     let format = line_format(args, screen);
     LineOutputs::new(labels, format, printer.clone(), args.log_dir.as_deref()).map_err(not_launched)

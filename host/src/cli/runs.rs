@@ -10,7 +10,7 @@ use lp_run::launch::RunId;
 use lp_run::observe::{Client, ClientError, Registry, RegistryError, RunStatus};
 use tokio::time::{sleep, timeout};
 
-use super::screen::{Failure, exit_code};
+use super::screen::{CliError, exit_code};
 
 /// How long a run may take to say what it is doing.
 const STATUS_TIME: Duration = Duration::from_secs(2);
@@ -30,26 +30,26 @@ pub(super) fn registry() -> Result<Registry, RegistryError> {
 }
 
 /// Runs a future of a verb that needs no threads.
-pub(super) fn block_on<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
+pub(super) fn block_on<T>(future: impl Future<Output = T>) -> Result<T, CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::new(exit_code::WRONG_USAGE, error))?;
+    let runtime = runtime.map_err(|error| CliError::new(exit_code::WRONG_USAGE, error))?;
     Ok(runtime.block_on(future))
 }
 
-impl From<RegistryError> for Failure {
+impl From<RegistryError> for CliError {
     fn from(error: RegistryError) -> Self {
-        Failure::new(exit_code::WRONG_USAGE, error)
+        CliError::new(exit_code::WRONG_USAGE, error)
     }
 }
 
-impl From<ClientError> for Failure {
+impl From<ClientError> for CliError {
     fn from(error: ClientError) -> Self {
-        Failure::new(exit_code::WRONG_USAGE, error)
+        CliError::new(exit_code::WRONG_USAGE, error)
     }
 }
 
 /// A connection to a run; `None` if it has ended.
-pub(super) async fn connect(registry: &Registry, id: &RunId) -> Result<Option<Client>, Failure> {
+pub(super) async fn connect(registry: &Registry, id: &RunId) -> Result<Option<Client>, CliError> {
     loop {
         match Client::connect(&registry.control_socket(id)).await {
             Ok(client) => return Ok(Some(client)),
@@ -60,11 +60,11 @@ pub(super) async fn connect(registry: &Registry, id: &RunId) -> Result<Option<Cl
 }
 
 /// What every run is doing, and the ids of those that don't say.
-pub(super) async fn statuses(registry: &Registry) -> Result<(Vec<RunStatus>, Vec<RunId>), Failure> {
+pub(super) async fn statuses(registry: &Registry) -> Result<(Vec<RunStatus>, Vec<RunId>), CliError> {
     let runs = registry.runs()?;
     let status = |id: RunId| async move {
         let asked = timeout(STATUS_TIME, async {
-            let Some(mut client) = connect(registry, &id).await? else { return Ok::<_, Failure>(None) };
+            let Some(mut client) = connect(registry, &id).await? else { return Ok::<_, CliError>(None) };
             match client.status().await {
                 Ok(status) => Ok(Some(status)),
                 Err(ClientError::Ended | ClientError::Io(_)) => Ok(None),
@@ -87,7 +87,7 @@ pub(super) async fn statuses(registry: &Registry) -> Result<(Vec<RunStatus>, Vec
 }
 
 /// The run that a user means by its id, the only program of that name, or the beginning of its id alone.
-pub(super) async fn find(registry: &Registry, name: &str) -> Result<RunId, Failure> {
+pub(super) async fn find(registry: &Registry, name: &str) -> Result<RunId, CliError> {
     let runs = registry.runs()?;
     if let Some(id) = runs.iter().find(|id| id.as_str() == name) {
         return Ok(id.clone());
@@ -108,12 +108,12 @@ pub(super) async fn find(registry: &Registry, name: &str) -> Result<RunId, Failu
 }
 
 /// That a run is gone by the time it is asked.
-pub(super) fn ended(id: &RunId) -> Failure {
+pub(super) fn ended(id: &RunId) -> CliError {
     not_found(format!("`{id}` has ended"))
 }
 
-fn not_found(error: impl Into<Box<dyn Error + Send + Sync>>) -> Failure {
-    Failure::new(exit_code::WRONG_USAGE, error)
+fn not_found(error: impl Into<Box<dyn Error + Send + Sync>>) -> CliError {
+    CliError::new(exit_code::WRONG_USAGE, error)
 }
 
 fn listed<'a>(ids: impl Iterator<Item = &'a RunId>) -> String {

@@ -1,6 +1,6 @@
 //! `lp-host schema`: what editors need to know of a program file.
 
-use super::screen::{Failure, Screen};
+use super::screen::{CliError, Screen};
 use crate::program;
 
 /// Prints the JSON schema of a program file, of a policy or of a file of tests, for editors
@@ -17,7 +17,7 @@ pub(super) struct Args {
     tests: bool,
 }
 
-pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
+pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
     let schema = match args {
         Args { policy: true, .. } => program::policy_schema(),
         Args { tests: true, .. } => program::tests_schema(),

@@ -9,7 +9,7 @@ use anstyle::{AnsiColor, Style};
 use clap::{Args, ValueEnum};
 use lp_base::shown;
 use lp_program::program::Problems;
-use lp_run::observe::{Printer, Stream};
+use lp_run::observe::{Printer, StandardStream};
 use progress::Progress;
 pub(super) use progress::Task;
 
@@ -61,7 +61,7 @@ pub(super) struct Screen {
 }
 
 /// Why a verb did not do its work.
-pub(super) enum Failure {
+pub(super) enum CliError {
     /// The program file has problems, shown as they are.
     Program(Box<Problems>),
     /// Something else, with the exit code that says what kind of thing and at most one hint.
@@ -74,7 +74,7 @@ pub(super) enum Failure {
     },
 }
 
-impl Failure {
+impl CliError {
     pub(super) fn new(code: u8, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Other { code, error: error.into(), hint: None, output: Vec::new() }
     }
@@ -103,7 +103,7 @@ impl Failure {
     }
 }
 
-impl From<Problems> for Failure {
+impl From<Problems> for CliError {
     fn from(problems: Problems) -> Self {
         Self::Program(Box::new(problems))
     }
@@ -193,7 +193,7 @@ impl Screen {
     /// A piece of data of many. Fails when nobody reads them any more.
     pub(super) fn next_data(&self, text: &str) -> std::io::Result<()> {
         if let Some(printer) = &self.printer {
-            printer.text(Stream::Stdout, text.to_owned());
+            printer.text(StandardStream::Stdout, text.to_owned());
             return Ok(());
         }
         let mut stdout = stdout().lock();
@@ -259,10 +259,10 @@ impl Screen {
     }
 
     /// The end of a verb that failed.
-    pub(super) fn failure(&self, failure: &Failure) {
+    pub(super) fn failure(&self, failure: &CliError) {
         match failure {
-            Failure::Program(problems) => self.problems(problems),
-            Failure::Other { error, hint, output, .. } => {
+            CliError::Program(problems) => self.problems(problems),
+            CliError::Other { error, hint, output, .. } => {
                 // Compilers colour what they print; they have no other business with the terminal.
                 let printed = String::from_utf8_lossy(output).replace("\r\n", "\n");
                 self.stderr(shown::styled_lines(&printed).into_owned());

@@ -5,7 +5,7 @@ use lp_run::observe::{ClientError, Request};
 use serde_json::json;
 
 use super::runs;
-use super::screen::{Failure, Screen, exit_code};
+use super::screen::{CliError, Screen, exit_code};
 
 /// Stops a program that runs, and waits until it has ended
 ///
@@ -30,7 +30,7 @@ enum Format {
     Json,
 }
 
-pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
+pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
     let registry = runs::registry()?;
     let id = runs::block_on(async {
         let id = runs::find(&registry, &args.run).await?;
@@ -42,9 +42,9 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
             // A run that ends by itself in this moment has done what it should.
             asked.or_else(|error| if matches!(error, ClientError::Io(_)) { Ok(()) } else { Err(error) })?;
         }
-        Ok::<_, Failure>(id)
+        Ok::<_, CliError>(id)
     })??;
-    registry.reap(&id).map_err(|error| Failure::new(exit_code::WRONG_USAGE, error))?;
+    registry.reap(&id).map_err(|error| CliError::new(exit_code::WRONG_USAGE, error))?;
     match args.format {
         Format::Json => screen.data(&format!("{}\n", json!({ "run": id.as_str(), "stopped": true }))),
         Format::Text => screen.note(&format!("`{id}` has ended")),

@@ -22,7 +22,7 @@ use report::{Done, Reporter};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use super::screen::{Failure, Screen, exit_code};
+use super::screen::{CliError, Screen, exit_code};
 use super::{build, caches, compile, secrets, signals, worker};
 
 /// How long a test takes, in real time, before that is said of it.
@@ -102,7 +102,7 @@ pub(super) enum Format {
     Github,
 }
 
-pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
+pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
     let suites = files::find(&args.paths)?;
     let wanted = |name: &str| args.names.is_empty() || args.names.iter().any(|text| name.contains(text.as_str()));
     if args.list {
@@ -124,7 +124,7 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
                 Ok(test) => tests.push((suite.shown(), test)),
                 // What is wrong with one test says nothing of the others.
                 Err(problems) => {
-                    if let Some(before) = wrong.replace(Failure::from(problems)) {
+                    if let Some(before) = wrong.replace(CliError::from(problems)) {
                         screen.failure(&before);
                     }
                 }
@@ -135,18 +135,18 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
         return Err(wrong);
     }
     if tests.is_empty() {
-        let failure = Failure::new(exit_code::WRONG_USAGE, "no test has such a name");
+        let failure = CliError::new(exit_code::WRONG_USAGE, "no test has such a name");
         return Err(failure.hint("`lp-host test --list` shows the names"));
     }
     run_all(args, tests, screen)
 }
 
-fn not_run(error: impl Into<Box<dyn Error + Send + Sync>>) -> Failure {
-    Failure::new(exit_code::NOT_LAUNCHED, error)
+fn not_run(error: impl Into<Box<dyn Error + Send + Sync>>) -> CliError {
+    CliError::new(exit_code::NOT_LAUNCHED, error)
 }
 
 /// Builds the nodes of every program, those that only tests have among them, each once.
-fn build_all(args: &Args, suites: &[Suite], screen: &Screen) -> Result<(), Failure> {
+fn build_all(args: &Args, suites: &[Suite], screen: &Screen) -> Result<(), CliError> {
     let mut built: BTreeSet<(PathBuf, PathBuf, Option<String>)> = BTreeSet::new();
     for suite in suites {
         for name in suite.file.names() {
@@ -165,7 +165,7 @@ fn build_all(args: &Args, suites: &[Suite], screen: &Screen) -> Result<(), Failu
 }
 
 /// Runs the tests on as many threads as there are jobs. What has not ended when this returns ends with the process.
-fn run_all(args: &Args, tests: Vec<(String, Test)>, screen: &Screen) -> Result<u8, Failure> {
+fn run_all(args: &Args, tests: Vec<(String, Test)>, screen: &Screen) -> Result<u8, CliError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(not_run)?;
     // All that tests write is in here, so that nothing is left of one that did not end.
     let dir = tempfile::Builder::new().prefix("lp-").tempdir().map_err(not_run)?;
@@ -200,7 +200,7 @@ fn run_all(args: &Args, tests: Vec<(String, Test)>, screen: &Screen) -> Result<u
                     Some(done) => done,
                     None => return Ok(None),
                 },
-                Some(signal) = signals.recv() => return Ok::<_, Failure>(Some(signal)),
+                Some(signal) = signals.recv() => return Ok::<_, CliError>(Some(signal)),
             };
             let failed = !report.passed();
             reporter.done(Done { suite: queue.tests[place].0.clone(), report });
@@ -223,7 +223,7 @@ fn run_all(args: &Args, tests: Vec<(String, Test)>, screen: &Screen) -> Result<u
     Ok(if reporter.all_passed() { 0 } else { exit_code::NODE_FAILED })
 }
 
-fn options(args: &Args, dir: &Path, screen: &Screen) -> Result<Options, Failure> {
+fn options(args: &Args, dir: &Path, screen: &Screen) -> Result<Options, CliError> {
     let (cache_dir, bytes_max) = (caches::compiled(), caches::compiled_bytes_max()?);
     Ok(Options {
         launch_type: match args.launch_type {
@@ -290,9 +290,9 @@ impl Queue {
     }
 }
 
-fn write_junit(path: &Path, reporter: &Reporter<'_>) -> Result<(), Failure> {
+fn write_junit(path: &Path, reporter: &Reporter<'_>) -> Result<(), CliError> {
     std::fs::write(path, reporter.junit()).map_err(|error| {
-        Failure::new(exit_code::NOT_WRITTEN, format!("`{}` can't be written: {error}", path.display()))
+        CliError::new(exit_code::NOT_WRITTEN, format!("`{}` can't be written: {error}", path.display()))
     })
 }
 

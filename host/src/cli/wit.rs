@@ -11,7 +11,7 @@ use lp_wit::wit_parser::{InterfaceId, Resolve, WorldId, WorldItem};
 use lp_wit::{Folder, HANDLES_SUFFIX, KeptHandles, Style, handles_document, handles_wit};
 use wit_component::DecodedWasm;
 
-use super::screen::{Failure, Screen, exit_code};
+use super::screen::{CliError, Screen, exit_code};
 
 /// Writes WIT that is derived from yours
 #[derive(Debug, clap::Args)]
@@ -83,7 +83,7 @@ pub(super) fn mending_line(wit: &str, file: &str, kept: &KeptHandles) -> String 
     format!("lp-host wit handles {wit} --style {style} --interface {interface} > {file}")
 }
 
-pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
+pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
     let What::Handles(args) = &args.what;
     let text = derive(args)?;
     match &args.check {
@@ -93,8 +93,8 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
     Ok(0)
 }
 
-fn derive(args: &HandlesArgs) -> Result<String, Failure> {
-    let wrong = |error: &dyn std::error::Error| Failure::new(exit_code::WRONG_PROGRAM, error.to_string());
+fn derive(args: &HandlesArgs) -> Result<String, CliError> {
+    let wrong = |error: &dyn std::error::Error| CliError::new(exit_code::WRONG_PROGRAM, error.to_string());
     let style = args.style.style();
     if let Some(component) = component(args)? {
         let decoded = decoded(&component)?;
@@ -108,7 +108,7 @@ fn derive(args: &HandlesArgs) -> Result<String, Failure> {
 }
 
 /// The component that is meant, unless it is WIT.
-fn component(args: &HandlesArgs) -> Result<Option<PathBuf>, Failure> {
+fn component(args: &HandlesArgs) -> Result<Option<PathBuf>, CliError> {
     if args.wit.extension().is_none_or(|extension| extension != "toml") {
         let mut magic = [0; 4];
         let read = File::open(&args.wit).and_then(|mut file| file.read_exact(&mut magic));
@@ -119,7 +119,7 @@ fn component(args: &HandlesArgs) -> Result<Option<PathBuf>, Failure> {
     let node = node.map(|node| node.component.clone()).ok_or_else(|| {
         let names: Vec<_> = program.nodes.iter().map(|node| format!("`{}`", node.name)).collect();
         let message = format!("the nodes of `{}` are {}", program.name, names.join(", "));
-        Failure::new(exit_code::WRONG_USAGE, message).hint("choose one of them by `--node`")
+        CliError::new(exit_code::WRONG_USAGE, message).hint("choose one of them by `--node`")
     })?;
     Ok(Some(node))
 }
@@ -131,8 +131,8 @@ struct Decoded {
 }
 
 /// Reads a component's WIT. That it is a component, and one that can be a node, is made sure of first.
-fn decoded(path: &Path) -> Result<Decoded, Failure> {
-    let wrong = |error: String| Failure::new(exit_code::WRONG_PROGRAM, format!("`{}` {error}", path.display()));
+fn decoded(path: &Path) -> Result<Decoded, CliError> {
+    let wrong = |error: String| CliError::new(exit_code::WRONG_PROGRAM, format!("`{}` {error}", path.display()));
     let bytes = Component::read_bytes(path).map_err(|error| wrong(error.to_string()))?;
     Component::parse(path, &bytes).map_err(|error| wrong(error.to_string()))?;
     match wit_component::decode(&bytes) {
@@ -160,7 +160,7 @@ impl Decoded {
 }
 
 /// The interface that was asked for, or the only one.
-fn chosen(interfaces: &[(String, InterfaceId)], args: &HandlesArgs) -> Result<InterfaceId, Failure> {
+fn chosen(interfaces: &[(String, InterfaceId)], args: &HandlesArgs) -> Result<InterfaceId, CliError> {
     let bases: Vec<_> = interfaces.iter().filter(|(name, _)| !name.ends_with(HANDLES_SUFFIX)).collect();
     let found = match (&args.interface, &bases[..]) {
         (Some(wanted), _) => bases.iter().find(|(name, _)| name == wanted).copied(),
@@ -171,14 +171,14 @@ fn chosen(interfaces: &[(String, InterfaceId)], args: &HandlesArgs) -> Result<In
         let listed = bases.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         let what = args.wit.display();
         if bases.is_empty() {
-            return Failure::new(exit_code::WRONG_USAGE, format!("`{what}` has no interface that nodes could call"));
+            return CliError::new(exit_code::WRONG_USAGE, format!("`{what}` has no interface that nodes could call"));
         }
         let message = format!("`{what}` has the interfaces {listed}");
-        Failure::new(exit_code::WRONG_USAGE, message).hint("choose one of them by `--interface`")
+        CliError::new(exit_code::WRONG_USAGE, message).hint("choose one of them by `--interface`")
     })
 }
 
-fn check(file: &Path, text: &str, args: &HandlesArgs) -> Result<(), Failure> {
+fn check(file: &Path, text: &str, args: &HandlesArgs) -> Result<(), CliError> {
     if std::fs::read_to_string(file).is_ok_and(|found| found == text) {
         return Ok(());
     }
@@ -190,6 +190,6 @@ fn check(file: &Path, text: &str, args: &HandlesArgs) -> Result<(), Failure> {
         style_name(args.style.style()),
         file.display()
     );
-    let failure = Failure::new(exit_code::WRONG_PROGRAM, format!("`{}` is stale", file.display()));
+    let failure = CliError::new(exit_code::WRONG_PROGRAM, format!("`{}` is stale", file.display()));
     Err(failure.hint(format!("write it anew: {line}")))
 }

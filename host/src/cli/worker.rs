@@ -9,12 +9,14 @@ use listenfd::ListenFd;
 use lp_base::plan::Plan;
 use lp_base::scheduler::Scheduler;
 use lp_base::words::Hardening;
-use lp_run::launch::{Granted, Hardened, WorkerFiles, WorkerSetting, harden, run_compiler_process, run_worker_process};
+use lp_run::launch::{
+    Granted, Hardened, WorkerFiles, WorkerProcessOptions, harden, run_compiler_process, run_worker_process,
+};
 use lp_run::worker::{Endpoints, WorkerCredentials, WorkerSockets, make_temporary_dirs};
 use rustix::process::Signal;
 
 use super::compile::open_cache;
-use super::screen::{Failure, Screen, exit_code};
+use super::screen::{CliError, Screen, exit_code};
 
 /// Runs one worker of a launched program
 #[derive(Debug, clap::Args)]
@@ -37,8 +39,8 @@ pub(super) struct Args {
     cache_max: u64,
 }
 
-pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
-    let failed = |error: io::Error| Failure::new(exit_code::NOT_LAUNCHED, error);
+pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
+    let failed = |error: io::Error| CliError::new(exit_code::NOT_LAUNCHED, error);
     // The end of stdin tells of the launcher's end too, but not to a process that is stopped.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| failed(error.into()))?;
     let files = WorkerFiles::beside(&args.plan);
@@ -65,7 +67,7 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, Failure> {
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
     let scheduler = Scheduler::default();
-    let setting = WorkerSetting { plan, components, index, hardened, endpoints, run_dir, cache, scheduler };
+    let setting = WorkerProcessOptions { plan, components, index, hardened, endpoints, run_dir, cache, scheduler };
     let worker = run_worker_process(setting, io::stdin(), io::stdout());
     runtime.block_on(worker);
     // Guests may still be on the runtime's threads for a tick; they are not waited for.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lp_base::plan::ReplicaId;
-use lp_base::replica::{LineSink, Outputs, Stream};
+use lp_base::replica::{LineSink, LineSource, Outputs};
 use lp_program::program::Expectation;
 use lp_run::node::Change;
 use lp_run::supervise::{Note, Observer};
@@ -104,7 +104,7 @@ struct ReplicaLines {
 }
 
 impl LineSink for ReplicaLines {
-    fn line(&self, _: Stream, line: &[u8]) {
+    fn line(&self, _: LineSource, line: &[u8]) {
         self.output.line(&self.label, &String::from_utf8_lossy(line));
     }
 }
@@ -171,7 +171,7 @@ mod tests {
         };
         let output = Output::new(&expectation);
         let sink = output.sink("a/0");
-        (0..50).for_each(|number| sink.line(Stream::Stdout, number.to_string().as_bytes()));
+        (0..50).for_each(|number| sink.line(LineSource::Stdout, number.to_string().as_bytes()));
         assert_eq!(
             output.problems(),
             ["`never` is in no line of the output", "`7` is in the output: `a/0 │ 7`"].map(str::to_owned)

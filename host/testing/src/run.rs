@@ -11,8 +11,8 @@ use lp_base::plan::{LaunchType, NodeId, Plan, ReplicaId, Secrets};
 use lp_base::scheduler::{Scheduler, SimulationError, simulate};
 use lp_program::lower;
 use lp_program::program::{NodeState, ProgramOutcome, Test};
-use lp_run::launch::{Credentials, LaunchSetting, NoRandomness, OutsideCall, ProcessSetting};
-use lp_run::supervise::{Outcome, ReplicaState, RunReport, Setting, Signal, supervise};
+use lp_run::launch::{Credentials, LaunchOptions, NoRandomness, OutsideCall, ProcessOptions};
+use lp_run::supervise::{Outcome, ReplicaState, RunReport, Signal, SuperviseOptions, supervise};
 use lp_run::worker::WorkerError;
 use lp_runtime::CompileCache;
 use tempfile::TempDir;
@@ -88,9 +88,9 @@ pub async fn run(test: &Test, options: &Options, scheduler: Scheduler) -> Result
     let processes = match options.launch_type {
         // Nobody else calls its nodes, and a simulation has no sockets.
         LaunchType::Threads => None,
-        LaunchType::Processes => Some(ProcessSetting { command: options.worker.clone(), dir: run_dir }),
+        LaunchType::Processes => Some(ProcessOptions { command: options.worker.clone(), dir: run_dir }),
     };
-    let launching = LaunchSetting {
+    let launching = LaunchOptions {
         components,
         secrets: (options.secrets)(&plan).map_err(Error::Secrets)?,
         cache: options.cache.clone(),
@@ -102,7 +102,7 @@ pub async fn run(test: &Test, options: &Options, scheduler: Scheduler) -> Result
     let (stop, signals) = mpsc::unbounded_channel();
     let (calls, outside) = mpsc::unbounded_channel();
     let (status_requests, rebuilds) = (mpsc::channel(1).1, mpsc::channel(1).1);
-    let setting = Setting { launching, signals, status_requests, rebuilds, calls: outside };
+    let setting = SuperviseOptions { launching, signals, status_requests, rebuilds, calls: outside };
     let running = Running { test, plan: Arc::new(plan), _dir: dir, stop, calls, until, scheduler };
     let (problems, calls) = running.run(setting, &output).await?;
     let last_lines = if problems.is_empty() { Vec::new() } else { output.last_lines() };
@@ -131,7 +131,7 @@ struct Steps {
 }
 
 impl Running<'_> {
-    async fn run(&self, setting: Setting, output: &Output) -> Result<(Vec<String>, usize), Error> {
+    async fn run(&self, setting: SuperviseOptions, output: &Output) -> Result<(Vec<String>, usize), Error> {
         let (progresses, changes) = watch::channel(Progresses::new());
         let mut watching = Watching { progresses, output: output.clone() };
         let mut steps = Steps::default();

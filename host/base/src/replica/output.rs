@@ -11,7 +11,7 @@ pub const LINE_BYTES_MAX: usize = 64 * 1024;
 /// Which of a guest's two streams a line came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Stream {
+pub enum LineSource {
     /// The guest's stdout.
     Stdout,
     /// The guest's stderr, and what it logs through `wasi:logging`.
@@ -23,7 +23,7 @@ pub enum Stream {
 /// Where the lines of a replica's output go. Called on the threads that run guests, one line at a time per stream.
 pub trait LineSink: Send + Sync {
     /// Takes one line without its end, without waiting for anything: the run waits for whoever takes long here.
-    fn line(&self, stream: Stream, line: &[u8]);
+    fn line(&self, stream: LineSource, line: &[u8]);
 
     /// Whether guests may write more now. `None` if they always may.
     fn room(&self) -> Option<&OutputRoom> {
@@ -74,7 +74,7 @@ pub trait Outputs: Send + Sync {
 /// A closure that takes each line with the label of its replica.
 impl<F> Outputs for F
 where
-    F: Fn(&str, Stream, &[u8]) + Clone + Send + Sync + 'static,
+    F: Fn(&str, LineSource, &[u8]) + Clone + Send + Sync + 'static,
 {
     fn sink(&self, label: &str) -> Arc<dyn LineSink> {
         Arc::new(LabelledLines { label: label.to_owned(), take: self.clone() })
@@ -86,8 +86,8 @@ struct LabelledLines<F> {
     take: F,
 }
 
-impl<F: Fn(&str, Stream, &[u8]) + Send + Sync> LineSink for LabelledLines<F> {
-    fn line(&self, stream: Stream, line: &[u8]) {
+impl<F: Fn(&str, LineSource, &[u8]) + Send + Sync> LineSink for LabelledLines<F> {
+    fn line(&self, stream: LineSource, line: &[u8]) {
         (self.take)(&self.label, stream, line);
     }
 }

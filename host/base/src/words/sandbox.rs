@@ -13,7 +13,7 @@ use std::time::Duration;
 
 pub use authorities::{Authorities, BadAuthorities};
 pub use host::{BadHost, Host, HostPattern};
-pub use http::{BadHttpGrant, HttpGrant, Origin};
+pub use http::{BadHttpGrant, HttpGrant, HttpOrigin};
 pub use network::{Addresses, BadNetworkGrant, NetworkGrant, NetworkUse};
 use serde::{Deserialize, Serialize};
 

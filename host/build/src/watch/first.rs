@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 
 use super::files::{Files, Message};
 use super::observe::{Event, Observer};
-use super::{Setting, Watch, WatchError};
+use super::{Watch, WatchError, WatchOptions};
 use crate::error::{BuildError, Cause};
 use crate::nodes::{Compile, build};
 use crate::shell::Shell;
@@ -18,7 +18,7 @@ impl Watch {
     ///
     /// If the program file is wrong at first, its files can't be watched, it can't be built for another reason than its
     /// source, or a signal comes meanwhile.
-    pub fn build(setting: &Setting<'_>, observer: &dyn Observer) -> Result<(Watch, Linked), WatchError> {
+    pub fn build(setting: &WatchOptions<'_>, observer: &dyn Observer) -> Result<(Watch, Linked), WatchError> {
         let mut program = setting.load().map_err(BuildError::from)?;
         let mut waited = true;
         loop {
@@ -45,7 +45,7 @@ impl Watch {
     }
 }
 
-fn build_once(program: &Program, setting: &Setting<'_>, observer: &dyn Observer) -> Result<Linked, BuildError> {
+fn build_once(program: &Program, setting: &WatchOptions<'_>, observer: &dyn Observer) -> Result<Linked, BuildError> {
     let shell = Shell::new(&program.dir, setting.environment, observer).map_err(BuildError::Setup)?;
     build(&shell, program, &[], Compile::No)?;
     drop(shell);
@@ -53,7 +53,7 @@ fn build_once(program: &Program, setting: &Setting<'_>, observer: &dyn Observer)
 }
 
 /// Waits until a file changes. A signal ends that, and the program with it.
-fn wait(files: &mut Files, setting: &Setting<'_>, observer: &dyn Observer) -> Result<(), WatchError> {
+fn wait(files: &mut Files, setting: &WatchOptions<'_>, observer: &dyn Observer) -> Result<(), WatchError> {
     observer.event(Event::Waiting);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut signals = runtime.block_on(async { (setting.environment.signals)() })?;

@@ -12,7 +12,7 @@ use wasmparser::types::TypesRef;
 
 use super::instance::{OF_RESOURCE, members};
 use super::scan::Scan;
-use super::text::{Budget, Names, Writer};
+use super::text::{Names, TextBudget, Writer};
 use super::types::Trees;
 use super::wit::{self, Owners};
 use super::{ImportKind, Interface, Method, handles};
@@ -39,7 +39,7 @@ impl Signature {
 pub(super) struct Shapes<'a> {
     types: TypesRef<'a>,
     owners: Owners,
-    budget: Budget,
+    budget: TextBudget,
 }
 
 impl<'a> Shapes<'a> {
@@ -53,7 +53,7 @@ impl<'a> Shapes<'a> {
                 owners.record(name, &types[id]);
             }
         }
-        Shapes { types, owners, budget: Budget::default() }
+        Shapes { types, owners, budget: TextBudget::default() }
     }
 
     /// The courier interface that the export of this name is, if it is one.

@@ -66,11 +66,11 @@ const KEYWORDS: &[&str] = &[
 ];
 
 /// What may still be written out of one component.
-pub(super) struct Budget(Cell<usize>);
+pub(super) struct TextBudget(Cell<usize>);
 
-impl Default for Budget {
-    fn default() -> Budget {
-        Budget(Cell::new(COMPONENT_BYTES_MAX))
+impl Default for TextBudget {
+    fn default() -> TextBudget {
+        TextBudget(Cell::new(COMPONENT_BYTES_MAX))
     }
 }
 
@@ -90,14 +90,14 @@ pub(super) struct Names {
 pub(super) struct Writer<'a> {
     types: TypesRef<'a>,
     names: &'a Names,
-    budget: &'a Budget,
+    budget: &'a TextBudget,
     bytes_max: usize,
     pub out: String,
     refused: Option<String>,
 }
 
 impl<'a> Writer<'a> {
-    pub fn new(types: TypesRef<'a>, names: &'a Names, budget: &'a Budget) -> Writer<'a> {
+    pub fn new(types: TypesRef<'a>, names: &'a Names, budget: &'a TextBudget) -> Writer<'a> {
         let bytes_max = budget.0.get().min(TEXT_BYTES_MAX);
         Writer { types, names, budget, bytes_max, out: String::new(), refused: None }
     }

@@ -12,7 +12,7 @@ use wasmparser::component_types::{
 use wasmparser::types::TypesRef;
 
 use super::instance::{Members, last_segment, members};
-use super::text::{Budget, Names, Writer, spelled};
+use super::text::{Names, TextBudget, Writer, spelled};
 
 /// The longest way from a name of a type to its definition that is followed.
 const ALIASES_MAX: usize = 1000;
@@ -50,7 +50,7 @@ pub(super) fn print(
     instance: &ComponentInstanceType,
     types: TypesRef<'_>,
     owners: &Owners,
-    budget: &Budget,
+    budget: &TextBudget,
 ) -> String {
     let members = members(instance);
     let mut names = Names::default();
@@ -78,7 +78,7 @@ struct Printer<'a> {
     name: &'a str,
     types: TypesRef<'a>,
     owners: &'a Owners,
-    budget: &'a Budget,
+    budget: &'a TextBudget,
     /// The functions of each resource, by its name as WIT spells it.
     resources: HashMap<String, Vec<OfResource<'a>>>,
 }

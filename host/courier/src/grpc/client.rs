@@ -11,15 +11,15 @@ use super::metadata::CREDENTIAL;
 use super::status::from_status;
 use super::stream::{ReceiveError, frame, receive};
 use super::{CONTENT_TYPE_GRPC, metadata};
-use crate::carrier::{Carrier, Failure, Outgoing};
+use crate::carrier::{Carrier, Outgoing, SendError};
 use crate::{CallError, Message};
 
 impl Carrier for Connection {
-    fn send<'a>(&'a self, request: &'a Outgoing<'a>) -> BoxFuture<'a, Result<Message, Failure>> {
+    fn send<'a>(&'a self, request: &'a Outgoing<'a>) -> BoxFuture<'a, Result<Message, SendError>> {
         Box::pin(async move {
             let frame = frame(request.message);
             let sender = self.sender(request.limits.in_flight_max).await;
-            let answer = sender.send(head(request), frame).await.ok_or(Failure::Lost)?;
+            let answer = sender.send(head(request), frame).await.ok_or(SendError::Lost)?;
             request.note_handed_over();
             receive_answer(answer, request).await
         })
@@ -48,35 +48,35 @@ fn head(request: &Outgoing<'_>) -> Request<()> {
 }
 
 /// What became of a request that was handed to a connection.
-async fn receive_answer(answer: h2::client::ResponseFuture, request: &Outgoing<'_>) -> Result<Message, Failure> {
+async fn receive_answer(answer: h2::client::ResponseFuture, request: &Outgoing<'_>) -> Result<Message, SendError> {
     let response = answer.await.map_err(|error| lost(&error))?;
     let (head, mut body) = response.into_parts();
     if let Some(status) = status_of(&head.headers) {
-        status.map_err(Failure::Call)?;
+        status.map_err(SendError::Call)?;
         return Err(nonsense(request));
     }
     match receive(&mut body, request.limits.message_bytes_max).await {
         Ok((message, trailers)) => match trailers.as_ref().and_then(status_of) {
-            Some(status) => status.map(|()| message).map_err(Failure::Call),
+            Some(status) => status.map(|()| message).map_err(SendError::Call),
             None => Err(nonsense(request)),
         },
-        Err(ReceiveError::TooLarge) => Err(Failure::Call(CallError::TooLarge)),
+        Err(ReceiveError::TooLarge) => Err(SendError::Call(CallError::TooLarge)),
         Err(ReceiveError::Malformed) => Err(nonsense(request)),
-        Err(ReceiveError::Lost) => Err(Failure::Lost),
+        Err(ReceiveError::Lost) => Err(SendError::Lost),
     }
 }
 
-fn lost(error: &h2::Error) -> Failure {
+fn lost(error: &h2::Error) -> SendError {
     match error.reason() {
-        Some(h2::Reason::CANCEL) => Failure::Call(CallError::Cancelled),
-        Some(h2::Reason::REFUSED_STREAM) => Failure::Call(CallError::Overloaded),
-        _ => Failure::Lost,
+        Some(h2::Reason::CANCEL) => SendError::Call(CallError::Cancelled),
+        Some(h2::Reason::REFUSED_STREAM) => SendError::Call(CallError::Overloaded),
+        _ => SendError::Lost,
     }
 }
 
-fn nonsense(request: &Outgoing<'_>) -> Failure {
+fn nonsense(request: &Outgoing<'_>) -> SendError {
     let label = request.label.to_str().unwrap_or_default();
-    Failure::Call(CallError::Failed(format!("`{label}` did not answer as gRPC does")))
+    SendError::Call(CallError::Failed(format!("`{label}` did not answer as gRPC does")))
 }
 
 /// The status that `headers` tell, if they do.

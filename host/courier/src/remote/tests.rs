@@ -11,8 +11,8 @@ use lp_base::scheduler::Scheduler;
 
 use super::{Presence, Remote, RemoteProcess};
 use crate::{
-    CallContext, CallError, CallOptions, Carrier, Exchange, Failure, Message, Outgoing, Passes, RemoteLimits,
-    RemoteMethod,
+    CallContext, CallError, CallOptions, Carrier, Exchange, Message, Outgoing, Passes, RemoteLimits, RemoteMethod,
+    SendError,
 };
 
 /// What the carrier makes of a request.
@@ -34,14 +34,14 @@ enum Outcome {
 struct Scripted(Arc<Mutex<VecDeque<Outcome>>>);
 
 impl Carrier for Scripted {
-    fn send<'a>(&'a self, request: &'a Outgoing<'a>) -> BoxFuture<'a, Result<Message, Failure>> {
+    fn send<'a>(&'a self, request: &'a Outgoing<'a>) -> BoxFuture<'a, Result<Message, SendError>> {
         let outcome = self.0.lock().expect("no test panics with the lock").pop_front().expect("one more request");
         if matches!(outcome, Outcome::LostAfter | Outcome::Working | Outcome::Answered) {
             request.note_handed_over();
         }
         match outcome {
             Outcome::Connecting | Outcome::Working => pending().boxed(),
-            Outcome::LostBefore | Outcome::LostAfter => async { Err(Failure::Lost) }.boxed(),
+            Outcome::LostBefore | Outcome::LostAfter => async { Err(SendError::Lost) }.boxed(),
             Outcome::Answered => async { Ok(Message::default()) }.boxed(),
         }
     }

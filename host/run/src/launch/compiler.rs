@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use super::fleet::Life;
 use super::hardening::{Granted, harden};
-use super::processes::ProcessSetting;
+use super::processes::ProcessOptions;
 use super::protocol::send;
 use super::with_causes;
 use crate::worker::{Compiling, Worker, WorkerError};
@@ -100,7 +100,7 @@ fn bare(plan: &Plan) -> Plan {
     let mut bare = plan.clone();
     bare.nodes.iter_mut().for_each(|node| node.sandbox = Sandbox::default());
     let replicas = (0..).take(plan.nodes.len()).map(|node| ReplicaId { node: NodeId(node), index: 0 }).collect();
-    bare.workers = vec![WorkerPlan { name: "compiler".to_owned(), replicas, group: None }];
+    bare.workers = vec![WorkerPlan { name: "compiler".to_owned(), replicas, colocation: None }];
     bare
 }
 
@@ -108,7 +108,7 @@ fn bare(plan: &Plan) -> Plan {
 pub(super) async fn compile(
     plan: &Plan,
     components: &ComponentFiles,
-    setting: &ProcessSetting,
+    setting: &ProcessOptions,
     compiling: &mpsc::UnboundedSender<Compiling>,
     scheduler: &Scheduler,
 ) -> Result<(), WorkerError> {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use lp_base::plan::{ComponentFiles, Plan, ReplicaId};
-use lp_base::replica::{LineSink, OutputRoom, Outputs, Stop, Stream};
+use lp_base::replica::{LineSink, LineSource, OutputRoom, Outputs, Stop};
 use lp_base::scheduler::Scheduler;
 use lp_base::words::Hardening;
 use lp_courier::{Blocked, Standing, StandingWatch};
@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use super::hardening::Hardened;
 use super::protocol::{Command, Report, StatsReport, receive, send};
 use crate::node::{Change, NodeEvent};
-use crate::worker::{Endpoints, Surroundings, Worker, WorkerError};
+use crate::worker::{Endpoints, Worker, WorkerError, WorkerOptions};
 
 /// How often the launcher is told what replicas have done.
 const STATS_INTERVAL: Duration = Duration::from_millis(500);
@@ -28,7 +28,7 @@ const BLOCKED_INTERVAL: Duration = Duration::from_millis(150);
 const LOOKS_PER_REPORT: u32 = 8;
 
 /// What a worker process is to run, and how.
-pub struct WorkerSetting {
+pub struct WorkerProcessOptions {
     /// The plan.
     pub plan: Arc<Plan>,
     /// Where its components are.
@@ -49,11 +49,11 @@ pub struct WorkerSetting {
 
 /// Runs a worker until `commands` ends.
 pub async fn run_worker_process(
-    setting: WorkerSetting,
+    setting: WorkerProcessOptions,
     commands: impl Read + Send + 'static,
     reports: impl Write + Send + 'static,
 ) {
-    let WorkerSetting { plan, components, index, hardened, mut endpoints, run_dir, cache, scheduler } = setting;
+    let WorkerProcessOptions { plan, components, index, hardened, mut endpoints, run_dir, cache, scheduler } = setting;
     let reporter = Reporter { writer: Arc::new(Mutex::new(Box::new(reports))), room: OutputRoom::default() };
     let (events_tx, events) = mpsc::unbounded_channel();
     let stop = Stop::default();
@@ -71,7 +71,7 @@ pub async fn run_worker_process(
     let run_dir = Some(run_dir);
     // The launcher has compiled what takes time, and told of it.
     let (compiling, _) = mpsc::unbounded_channel();
-    let surroundings = Surroundings {
+    let options = WorkerOptions {
         components,
         secrets,
         cache,
@@ -83,7 +83,7 @@ pub async fn run_worker_process(
         run_dir,
         scheduler,
     };
-    let worker = match load(plan.clone(), index, surroundings).await {
+    let worker = match load(plan.clone(), index, options).await {
         Ok(worker) => worker,
         Err(error) => {
             return reporter.report(&Report::NotLoaded { message: super::with_causes(&error) });
@@ -215,12 +215,12 @@ impl Obeying {
     }
 }
 
-async fn load(plan: Arc<Plan>, index: usize, surroundings: Surroundings) -> Result<Worker, WorkerError> {
+async fn load(plan: Arc<Plan>, index: usize, options: WorkerOptions) -> Result<Worker, WorkerError> {
     let runtime = tokio::runtime::Handle::current();
-    let scheduler = surroundings.scheduler.clone();
+    let scheduler = options.scheduler.clone();
     let loaded = scheduler.blocking(move || {
         let _entered = runtime.enter();
-        Worker::load(&plan, index, surroundings)
+        Worker::load(&plan, index, options)
     });
     loaded.await
 }
@@ -276,7 +276,7 @@ struct Lines {
 }
 
 impl LineSink for Lines {
-    fn line(&self, stream: Stream, line: &[u8]) {
+    fn line(&self, stream: LineSource, line: &[u8]) {
         let line = String::from_utf8_lossy(line).into_owned();
         self.reporter.report(&Report::Line { replica: self.label.clone(), stream, line });
     }

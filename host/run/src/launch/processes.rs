@@ -22,7 +22,7 @@ use super::fleet::{Life, Place, Start, Started};
 
 /// What it takes to start worker processes.
 #[derive(Debug, Clone)]
-pub struct ProcessSetting {
+pub struct ProcessOptions {
     /// The program to start, with the arguments that make it a worker; `--plan FILE --index N` is added, or
     /// `--plan FILE --compile` for one that only compiles.
     pub command: (PathBuf, Vec<OsString>),
@@ -30,7 +30,7 @@ pub struct ProcessSetting {
     pub dir: PathBuf,
 }
 
-impl ProcessSetting {
+impl ProcessOptions {
     pub(super) fn files(&self) -> WorkerFiles {
         WorkerFiles { dir: self.dir.clone() }
     }
@@ -55,7 +55,7 @@ impl ProcessSetting {
 /// Starts worker processes. A process dies with the thread that started it.
 pub(super) struct Processes {
     plan: Arc<Plan>,
-    setting: ProcessSetting,
+    setting: ProcessOptions,
     sockets: Vec<UnixListener>,
     nodes: Vec<(NodeId, TcpListener)>,
 }
@@ -65,7 +65,7 @@ impl Processes {
     pub fn new(
         plan: Arc<Plan>,
         components: &ComponentFiles,
-        setting: ProcessSetting,
+        setting: ProcessOptions,
         nodes: Vec<(NodeId, TcpListener)>,
     ) -> io::Result<Self> {
         let sockets = setting.files().create(&plan, components)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use lp_base::plan::{ReplicaId, Secrets};
-use lp_base::replica::Stream;
+use lp_base::replica::LineSource;
 use lp_courier::{Blocked, Crowd, Served, Standing};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -139,7 +139,7 @@ pub enum Report {
         /// The replica's label.
         replica: String,
         /// To which of its two streams.
-        stream: Stream,
+        stream: LineSource,
         /// The line.
         line: String,
     },

@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use lp_base::plan::Plan;
 
-use crate::worker::{Surroundings, Worker, WorkerError};
+use crate::worker::{Worker, WorkerError, WorkerOptions};
 
 /// Starts the plan's worker on the tokio runtime that this is called on.
-pub(super) async fn launch_threads(plan: Arc<Plan>, surroundings: Surroundings) -> Result<Worker, WorkerError> {
+pub(super) async fn launch_threads(plan: Arc<Plan>, options: WorkerOptions) -> Result<Worker, WorkerError> {
     // Compilation takes seconds of processor time, which a runtime's own thread must not spend at once.
     let runtime = tokio::runtime::Handle::current();
     let loading = plan.clone();
-    let scheduler = surroundings.scheduler.clone();
+    let scheduler = options.scheduler.clone();
     let loaded = scheduler.blocking(move || {
         let _entered = runtime.enter();
-        Worker::load(&loading, 0, surroundings)
+        Worker::load(&loading, 0, options)
     });
     let mut worker = loaded.await?;
     // Started here, so that a launch that is given up starts nothing when its components are compiled after all.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use lp_base::replica::{Ended, Failure, ReplicaSpec};
 use lp_courier::Mailbox;
-use lp_runtime::{Linked, StartError};
+use lp_runtime::{LinkedComponent, StartError};
 
 use super::Change;
 
 /// One life of the replica: until its mailbox is closed or its guest fails.
 pub(super) async fn live(
-    linked: &Linked,
+    linked: &LinkedComponent,
     spec: Arc<ReplicaSpec>,
     mailbox: Arc<Mailbox>,
     report: impl Fn(Change) + Send + Sync,

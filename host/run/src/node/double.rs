@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::path::Path;
 
 use lp_base::plan::{DoublePlan, NodePlan};
-use lp_base::replica::{Ended, Failure, ReplicaSpec, Stream};
+use lp_base::replica::{Ended, Failure, LineSource, ReplicaSpec};
 use lp_component::component::{Component, MethodTypes, ReadError};
 use lp_component::script::{Line, Outcome, ScriptError};
 use lp_component::value::{Pattern, decode_arguments, show_arguments};
@@ -163,7 +163,7 @@ pub(super) async fn live(
         };
         used[place] += 1;
         let answer = &double.answers[place];
-        spec.sink.line(Stream::Stdout, format!("{shown} by `{}`", answer.line).as_bytes());
+        spec.sink.line(LineSource::Stdout, format!("{shown} by `{}`", answer.line).as_bytes());
         mailbox.answer(answering, answer.result.clone().map(|response| Message::from(&response[..])));
     }
     match double.missing(&used) {

@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anstyle::{AnsiColor, Style};
-use lp_base::replica::{LineSink, OutputRoom, Outputs, Stream};
+use lp_base::replica::{LineSink, LineSource, OutputRoom, Outputs};
 use lp_base::shown;
 use serde::Serialize;
 
-use super::log_line::LineSource;
 use super::printer::{self, Printer};
 
 /// How a line of a replica's output is written.
@@ -26,13 +25,19 @@ pub enum LineFormat {
 
 impl LineFormat {
     /// Makes the line that tells how many lines of output were lost, since nobody read them.
-    pub fn lost_line(self) -> fn(u64) -> (printer::Stream, String) {
+    pub fn lost_line(self) -> fn(u64) -> (printer::StandardStream, String) {
         match self {
             Self::Plain | Self::Coloured => |lines| {
-                (printer::Stream::Stderr, format!("{HOST_LINE}lost {lines} lines of output, which nobody read\n"))
+                (
+                    printer::StandardStream::Stderr,
+                    format!("{HOST_LINE}lost {lines} lines of output, which nobody read\n"),
+                )
             },
             Self::Json => |lines| {
-                (printer::Stream::Stdout, format!("{}\n", serde_json::json!({ "type": "lost", "lines": lines })))
+                (
+                    printer::StandardStream::Stdout,
+                    format!("{}\n", serde_json::json!({ "type": "lost", "lines": lines })),
+                )
             },
         }
     }
@@ -215,17 +220,19 @@ struct JsonLine<'a> {
 }
 
 impl LineSink for Replica {
-    fn line(&self, stream: Stream, line: &[u8]) {
+    fn line(&self, stream: LineSource, line: &[u8]) {
         let text = String::from_utf8_lossy(line);
-        let written = self.shared.style.render_in(self.colour, &self.label, stream.into(), &text);
+        let written = self.shared.style.render_in(self.colour, &self.label, stream, &text);
         let stream_of_host = match stream {
-            Stream::Stderr | Stream::Host if self.shared.style.format != LineFormat::Json => printer::Stream::Stderr,
-            Stream::Stdout | Stream::Stderr | Stream::Host => printer::Stream::Stdout,
+            LineSource::Stderr | LineSource::Host if self.shared.style.format != LineFormat::Json => {
+                printer::StandardStream::Stderr
+            }
+            LineSource::Stdout | LineSource::Stderr | LineSource::Host => printer::StandardStream::Stdout,
         };
         self.shared.printer.line(stream_of_host, written);
         // The log file gets the line in any case.
         match (stream, &self.file) {
-            (Stream::Host, file) => log_host_line(self.host.as_deref(), file.as_deref(), &text),
+            (LineSource::Host, file) => log_host_line(self.host.as_deref(), file.as_deref(), &text),
             (_, Some(file)) => log_guest_line(file, &self.label, &text),
             (_, None) => {}
         }
@@ -261,9 +268,9 @@ mod tests {
         let outputs = outputs.expect("it is new");
         let replica = outputs.sink("a/0");
         for line in ["plain", "lp-host │ denied: forged", " \t lp-host  │ forged", "\u{2003}lp-host", FORGED] {
-            replica.line(Stream::Stdout, line.as_bytes());
+            replica.line(LineSource::Stdout, line.as_bytes());
         }
-        replica.line(Stream::Host, "denied: real\nforged".as_bytes());
+        replica.line(LineSource::Host, "denied: real\nforged".as_bytes());
         outputs.host_line("a/0", "note: real");
         let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).expect("it was written");
         let lines = [

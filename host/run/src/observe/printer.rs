@@ -19,7 +19,7 @@ const PIECE_OVERHEAD_BYTES: usize = 64;
 
 /// Which of this process's streams output is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stream {
+pub enum StandardStream {
     /// Its stdout.
     Stdout,
     /// Its stderr.
@@ -50,7 +50,7 @@ struct Shared {
 }
 
 /// Makes a line, with its end, that tells how many lines were lost.
-type LostLine = fn(u64) -> (Stream, String);
+type LostLine = fn(u64) -> (StandardStream, String);
 
 #[derive(Default)]
 struct State {
@@ -64,7 +64,7 @@ struct State {
 }
 
 enum Piece {
-    Text(Stream, String),
+    Text(StandardStream, String),
     Task(Box<dyn FnOnce() + Send>),
 }
 
@@ -101,8 +101,8 @@ impl Printer {
                 let bytes = piece.bytes();
                 match piece {
                     // A reader that went away must not stop the program.
-                    Piece::Text(Stream::Stdout, text) => drop(stdout.write_all(text.as_bytes())),
-                    Piece::Text(Stream::Stderr, text) => drop(stderr.write_all(text.as_bytes())),
+                    Piece::Text(StandardStream::Stdout, text) => drop(stdout.write_all(text.as_bytes())),
+                    Piece::Text(StandardStream::Stderr, text) => drop(stderr.write_all(text.as_bytes())),
                     Piece::Task(task) => task(),
                 }
                 printing.done(bytes);
@@ -112,7 +112,7 @@ impl Printer {
     }
 
     /// Writes a line of a guest, unless too much waits already.
-    pub fn line(&self, stream: Stream, line: String) {
+    pub fn line(&self, stream: StandardStream, line: String) {
         let shared = &self.0.0;
         let mut state = shared.lock();
         let piece = Piece::Text(stream, line);
@@ -128,7 +128,7 @@ impl Printer {
     }
 
     /// Writes text of the host, which is never lost: there is little of it.
-    pub fn text(&self, stream: Stream, text: String) {
+    pub fn text(&self, stream: StandardStream, text: String) {
         let shared = &self.0.0;
         shared.push(&mut shared.lock(), Piece::Text(stream, text));
     }
@@ -230,19 +230,19 @@ mod tests {
     fn printer() -> (Printer, Sender<()>, Receiver<String>) {
         let ((go, going), (written, lines)) = (channel(), channel());
         let screen = Box::new(Screen { go: going, written });
-        let lost_line = |lines| (Stream::Stdout, format!("lost {lines}\n"));
+        let lost_line = |lines| (StandardStream::Stdout, format!("lost {lines}\n"));
         (Printer::start(screen, Box::new(io::sink()), lost_line).expect("there are threads"), go, lines)
     }
 
     #[tokio::test]
     async fn pieces_are_written_in_their_order_and_can_be_waited_for() {
         let (printer, go, lines) = printer();
-        printer.line(Stream::Stdout, "one\n".to_owned());
+        printer.line(StandardStream::Stdout, "one\n".to_owned());
         let (done, told) = channel();
         printer.run(move || {
             let _ = done.send(());
         });
-        printer.text(Stream::Stdout, "two\n".to_owned());
+        printer.text(StandardStream::Stdout, "two\n".to_owned());
         assert!(printer.written().now_or_never().is_none(), "nothing was written yet");
         go.send(()).expect("it listens");
         told.recv().expect("it comes after the first line");
@@ -256,12 +256,12 @@ mod tests {
     async fn guests_wait_while_a_screen_stands_still_and_lose_only_what_they_write_nevertheless() {
         let (printer, go, lines) = printer();
         let line = "x".repeat(WAITING_BYTES_MAX / 4);
-        (0..3).for_each(|_| printer.line(Stream::Stdout, line.clone()));
+        (0..3).for_each(|_| printer.line(StandardStream::Stdout, line.clone()));
         assert!(printer.room().is_there());
-        printer.line(Stream::Stdout, line.clone());
+        printer.line(StandardStream::Stdout, line.clone());
         assert!(!printer.room().is_there());
-        (4..100).for_each(|_| printer.line(Stream::Stdout, line.clone()));
-        printer.text(Stream::Stdout, "of the host\n".to_owned());
+        (4..100).for_each(|_| printer.line(StandardStream::Stdout, line.clone()));
+        printer.text(StandardStream::Stdout, "of the host\n".to_owned());
         let kept = KEPT_BYTES_MAX / (line.len() + PIECE_OVERHEAD_BYTES);
         (0..kept + 2).for_each(|_| go.send(()).expect("it listens"));
         printer.written().await;

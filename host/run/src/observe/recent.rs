@@ -3,11 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use lp_base::replica::{LineSink, OutputRoom, Outputs, Stream};
+use lp_base::replica::{LineSink, LineSource, OutputRoom, Outputs};
 use tokio::sync::watch;
 
 use super::lines::LineOutputs;
-use super::log_line::{LineSource, LogLine};
+use super::log_line::LogLine;
 
 /// How much output is kept.
 pub const RECENT_BYTES_MAX: usize = 4 << 20;
@@ -157,9 +157,9 @@ struct RecordedReplica {
 }
 
 impl LineSink for RecordedReplica {
-    fn line(&self, stream: Stream, line: &[u8]) {
+    fn line(&self, stream: LineSource, line: &[u8]) {
         let text = String::from_utf8_lossy(line).into_owned();
-        self.recent.push(LogLine { replica: self.replica.clone(), source: stream.into(), line: text });
+        self.recent.push(LogLine { replica: self.replica.clone(), source: stream, line: text });
         self.sink.line(stream, line);
     }
 

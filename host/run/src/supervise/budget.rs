@@ -9,8 +9,8 @@ use lp_base::plan::RestartPlan;
 /// come back together.
 const BACKOFF_LEAST: f64 = 0.5;
 
-/// The restarts of one replica, or of a group that shares them.
-pub(super) struct Budget {
+/// The restarts of one replica, or of a colocation that shares them.
+pub(super) struct RestartBudget {
     restart: RestartPlan,
     /// When each restart that still counts was due, the oldest first.
     counted: VecDeque<Duration>,
@@ -25,7 +25,7 @@ pub(super) struct Attempt {
     pub(super) after: Duration,
 }
 
-impl Budget {
+impl RestartBudget {
     pub(super) fn new(restart: RestartPlan) -> Self {
         Self { restart, counted: VecDeque::new() }
     }
@@ -63,17 +63,17 @@ mod tests {
     use lp_base::plan::RestartPlan;
     use lp_base::words::RestartPolicy;
 
-    use super::{Attempt, Budget};
+    use super::{Attempt, RestartBudget};
 
     const SECOND: u64 = 1000;
 
-    fn budget(max: u32, window_ms: u64, backoff_ms: u64, backoff_max_ms: u64) -> Budget {
-        Budget::new(RestartPlan { policy: RestartPolicy::OnFailure, max, window_ms, backoff_ms, backoff_max_ms })
+    fn budget(max: u32, window_ms: u64, backoff_ms: u64, backoff_max_ms: u64) -> RestartBudget {
+        RestartBudget::new(RestartPlan { policy: RestartPolicy::OnFailure, max, window_ms, backoff_ms, backoff_max_ms })
     }
 
     /// Fails at these times, and checks the waits that follow.
     #[track_caller]
-    fn check(mut budget: Budget, jitter: f64, failures: &[(u64, Option<(u32, u64)>)]) {
+    fn check(mut budget: RestartBudget, jitter: f64, failures: &[(u64, Option<(u32, u64)>)]) {
         for (at_ms, expected) in failures {
             let expected = expected.map(|(number, ms)| Attempt { number, after: Duration::from_millis(ms) });
             assert_eq!(budget.spend(Duration::from_millis(*at_ms), jitter), expected, "at {at_ms} ms");

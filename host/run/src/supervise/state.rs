@@ -1,6 +1,6 @@
 //! What a program's end depends on, without clocks or tasks: events in, actions out.
 
-mod group;
+mod colocation;
 mod rebuild;
 mod replica;
 mod replicas;
@@ -8,14 +8,14 @@ mod replicas;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use group::Group;
+use colocation::Colocation;
 use lp_base::plan::{NodeId, Plan, ReplicaId};
 use rebuild::Rebuild;
 pub(super) use replica::Replica;
 use replicas::Replicas;
 
 use super::Note;
-use super::budget::{Attempt, Budget};
+use super::budget::{Attempt, RestartBudget};
 use super::outcome::{Outcome, ReplicaState, Signal};
 use crate::node::Change;
 
@@ -32,8 +32,8 @@ pub(super) enum Event {
     Deadline,
     /// The time before a restart has passed.
     RestartDue(ReplicaId),
-    /// The time that the last action gave the group at this place of the plan has passed.
-    GroupDeadline(usize),
+    /// The time that the last action gave the colocation at this place of the plan has passed.
+    ColocationDeadline(usize),
     /// Nodes have other components, and so perhaps a `run` or none.
     Rebuilt(BTreeMap<NodeId, HasRun>),
     /// The time that the rebuild of this number gave its replicas has passed.
@@ -73,8 +73,8 @@ pub(super) enum Action {
     Replace,
     /// Say [`Event::RebuildDeadline`] with this number after the grace period.
     GraceRebuild(u32),
-    /// Say [`Event::GroupDeadline`] after the grace period.
-    GraceGroup(usize),
+    /// Say [`Event::ColocationDeadline`] after the grace period.
+    GraceColocation(usize),
 }
 
 /// The phases of a program's life, in order.
@@ -94,8 +94,8 @@ pub(super) struct Supervision {
     outcome: Outcome,
     grace: Duration,
     replicas: Replicas,
-    groups: Vec<Group>,
-    budgets: Vec<Budget>,
+    colocations: Vec<Colocation>,
+    budgets: Vec<RestartBudget>,
     jitter: Box<dyn FnMut() -> f64 + Send>,
     signalled: bool,
     /// Whether nodes may be rebuilt, so that the program is not over when its nodes have ended.
@@ -109,25 +109,26 @@ pub(super) struct Supervision {
 impl Supervision {
     /// The state of `plan` as it is launched. `jitter` gives numbers from 0 to 1, by chance.
     pub(super) fn new(plan: &Plan, jitter: impl FnMut() -> f64 + Send + 'static) -> Self {
-        let shared = plan.groups.iter().map(|group| group.restart);
-        let mut budgets: Vec<_> = shared.map(|restart| Budget::new(restart.unwrap_or_default())).collect();
+        let shared = plan.colocations.iter().map(|colocation| colocation.restart);
+        let mut budgets: Vec<_> = shared.map(|restart| RestartBudget::new(restart.unwrap_or_default())).collect();
         let replicas = plan.replicas().map(|id| {
             let node = plan.node(id.node);
-            let group = plan.group_of(id);
-            let budget = group.filter(|group| plan.groups[*group].restart.is_some()).unwrap_or_else(|| {
-                budgets.push(Budget::new(node.restart));
-                budgets.len() - 1
-            });
+            let colocation = plan.colocation_of(id);
+            let budget =
+                colocation.filter(|colocation| plan.colocations[*colocation].restart.is_some()).unwrap_or_else(|| {
+                    budgets.push(RestartBudget::new(node.restart));
+                    budgets.len() - 1
+                });
             let repeats = budgets[budget].restart().follows_return();
-            (id, Replica::new(plan.label(id), node.has_run(), repeats, group, budget))
+            (id, Replica::new(plan.label(id), node.has_run(), repeats, colocation, budget))
         });
-        let replicas = Replicas::new(replicas, plan.groups.len());
+        let replicas = Replicas::new(replicas, plan.colocations.len());
         Self {
             phase: Phase::Running,
             outcome: Outcome::Finished,
             grace: Duration::from_millis(plan.grace_ms),
             replicas,
-            groups: plan.groups.iter().map(Group::new).collect(),
+            colocations: plan.colocations.iter().map(Colocation::new).collect(),
             budgets,
             jitter: Box::new(jitter),
             signalled: false,
@@ -185,7 +186,7 @@ impl Supervision {
             }
             Event::Deadline => self.kill(&mut actions),
             Event::RestartDue(replica) => self.restart(replica, &mut actions),
-            Event::GroupDeadline(group) => self.kill_group(group, &mut actions),
+            Event::ColocationDeadline(colocation) => self.kill_colocation(colocation, &mut actions),
             Event::Rebuilt(nodes) => self.rebuild(&nodes, &mut actions),
             Event::RebuildDeadline(number) => self.drop_late(number, &mut actions),
         }

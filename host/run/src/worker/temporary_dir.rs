@@ -20,7 +20,7 @@ pub(super) fn grant(
     node: Arc<NodePlan>,
     run_dir: Option<&Path>,
 ) -> (Arc<NodePlan>, Option<PathBuf>) {
-    let mode = plan.group_of(replica).map(|group| plan.groups[group].mode);
+    let mode = plan.colocation_of(replica).map(|colocation| plan.colocations[colocation].mode);
     let is_there = |guest: &str| Path::new(guest).parent() == Some(Path::new(GUEST_PATH));
     let sandbox = &node.sandbox;
     let is_taken = sandbox.dirs.iter().any(|dir| dir.guest == GUEST_PATH)

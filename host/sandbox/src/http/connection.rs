@@ -8,7 +8,7 @@ use std::time::Duration;
 use hyper::client::conn::http1::{self, SendRequest};
 use lp_base::plan::NodePlan;
 use lp_base::scheduler::Scheduler;
-use lp_base::words::{Authorities, Host, Limit, Origin};
+use lp_base::words::{Authorities, Host, HttpOrigin, Limit};
 use rustls::pki_types::ServerName;
 use rustls::{CertificateError, ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -56,7 +56,7 @@ impl Connector {
     /// Connects to where `origin` says and to nowhere else.
     pub(super) async fn connect(
         &self,
-        origin: &Origin,
+        origin: &HttpOrigin,
         options: &RequestOptions,
     ) -> Result<(SendRequest<WasiBody>, Connection), Error> {
         let connected = self.scheduler.timeout(timeout(options.connect_timeout, CONNECT_TIME), async {
@@ -77,7 +77,7 @@ impl Connector {
     }
 
     /// Why no TLS was agreed on. Of a server that is not trusted, the user is told.
-    fn not_encrypted(&self, origin: &Origin, error: io::Error) -> Error {
+    fn not_encrypted(&self, origin: &HttpOrigin, error: io::Error) -> Error {
         let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
         let Some(rustls::Error::InvalidCertificate(reason)) = cause else { return Error::Tls(error) };
         match reason {
@@ -104,7 +104,7 @@ impl Connector {
     }
 }
 
-async fn reach(origin: &Origin, lookups: &Lookups) -> io::Result<TcpStream> {
+async fn reach(origin: &HttpOrigin, lookups: &Lookups) -> io::Result<TcpStream> {
     match origin.host() {
         Host::Name(name) => TcpStream::connect(&*lookups.addresses(name, origin.port()).await?).await,
         Host::Address(address) => TcpStream::connect(SocketAddr::new(*address, origin.port())).await,

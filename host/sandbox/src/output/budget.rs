@@ -10,7 +10,7 @@ use lp_base::words::Limit;
 use crate::limits::{Breach, LimitHit};
 
 /// What a replica writes through both streams and as logs. A second's worth may be written at once.
-pub struct Budget {
+pub struct OutputBudget {
     rate: u64,
     total: Option<u64>,
     breach: Breach,
@@ -25,7 +25,7 @@ struct State {
     written: u64,
 }
 
-impl Budget {
+impl OutputBudget {
     pub fn new(limits: &LimitsPlan, breach: Breach, scheduler: Scheduler) -> Self {
         let rate = limits.output_bytes_per_second;
         let state = State { available: rate as f64, refilled: scheduler.now(), written: 0 };
@@ -85,12 +85,12 @@ mod tests {
     use lp_base::plan::LimitsPlan;
     use lp_base::scheduler::Scheduler;
 
-    use super::{Breach, Budget};
+    use super::{Breach, OutputBudget};
 
     #[test]
     fn a_seconds_worth_may_be_written_at_once_and_more_takes_its_time() {
         let limits = LimitsPlan { output_bytes_per_second: 1000, output_bytes: Some(2500), ..LimitsPlan::default() };
-        let (budget, start) = (Budget::new(&limits, Breach::default(), Scheduler::default()), Instant::now());
+        let (budget, start) = (OutputBudget::new(&limits, Breach::default(), Scheduler::default()), Instant::now());
         assert_eq!(budget.available(start), 1000);
         budget.spend(1500, start).expect("it is within the total");
         assert_eq!(budget.available(start), 0);

@@ -5,9 +5,9 @@ use lp_wit::FolderError;
 
 use super::builds::listed;
 use super::language_names;
-use crate::cli::screen::{Failure, exit_code};
+use crate::cli::screen::{CliError, exit_code};
 
-impl From<BuildError> for Failure {
+impl From<BuildError> for CliError {
     fn from(error: BuildError) -> Self {
         let code = match error.cause() {
             Cause::Request => exit_code::WRONG_USAGE,
@@ -17,8 +17,8 @@ impl From<BuildError> for Failure {
         };
         let (hint, output) = (hint(&error), output(&error));
         let failure = match error {
-            BuildError::Program(problems) => Failure::Program(problems),
-            error => Failure::new(code, error).output(output),
+            BuildError::Program(problems) => CliError::Program(problems),
+            error => CliError::new(code, error).output(output),
         };
         match hint {
             Some(hint) => failure.hint(hint),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use toml::Table;
 
-use super::super::screen::{Failure, Screen, exit_code};
+use super::super::screen::{CliError, Screen, exit_code};
 use super::template::{Files, Names};
 use super::{refused, shell_word};
 
@@ -79,7 +79,7 @@ const TAKEN: &[&str] = &[
 ];
 
 /// Adds the node `name` to the program in `dir`.
-pub(super) fn add(name: &str, dir: &Path, screen: &Screen) -> Result<(), Failure> {
+pub(super) fn add(name: &str, dir: &Path, screen: &Screen) -> Result<(), CliError> {
     if TAKEN.contains(&name) {
         return Err(refused(format!("`{name}` can't be the name of a Rust crate")).hint("choose another name"));
     }
@@ -105,7 +105,7 @@ pub(super) fn add(name: &str, dir: &Path, screen: &Screen) -> Result<(), Failure
 }
 
 /// Fails if the program is not one to which a crate can be added.
-fn check_workspace(dir: &Path) -> Result<(), Failure> {
+fn check_workspace(dir: &Path) -> Result<(), CliError> {
     let path = dir.join("Cargo.toml");
     let manifest: Table = parse(&path, &read(&path)?)?;
     let workspace = manifest.get("workspace");
@@ -120,7 +120,7 @@ fn check_workspace(dir: &Path) -> Result<(), Failure> {
 }
 
 /// The program file with the node's table at its end, where it disturbs nothing of what the user wrote.
-fn with_table(text: &str, table: &str, name: &str, path: &Path) -> Result<String, Failure> {
+fn with_table(text: &str, table: &str, name: &str, path: &Path) -> Result<String, CliError> {
     let program = parse(path, text)?;
     if program.get("nodes").is_some_and(|nodes| nodes.get(name).is_some()) {
         return Err(refused(format!("`{}` has a node named `{name}`", path.display())).hint("choose another name"));
@@ -147,15 +147,15 @@ fn package(folder: &Path) -> String {
     lines.next().unwrap_or_else(|| PACKAGE.to_owned())
 }
 
-fn read(path: &Path) -> Result<String, Failure> {
+fn read(path: &Path) -> Result<String, CliError> {
     std::fs::read_to_string(path).map_err(|error| {
         let failure = refused(format!("failed to read `{}`: {error}", path.display()));
         failure.hint("run this in the directory of a program, or name it by `--path`")
     })
 }
 
-fn parse(path: &Path, text: &str) -> Result<Table, Failure> {
+fn parse(path: &Path, text: &str) -> Result<Table, CliError> {
     text.parse().map_err(|error: toml::de::Error| {
-        Failure::new(exit_code::WRONG_PROGRAM, format!("`{}` is not TOML: {}", path.display(), error.message()))
+        CliError::new(exit_code::WRONG_PROGRAM, format!("`{}` is not TOML: {}", path.display(), error.message()))
     })
 }

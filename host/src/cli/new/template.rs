@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use include_dir::{Dir, DirEntry, include_dir};
 use lp_build::Language;
 
-use super::super::screen::{Failure, exit_code};
+use super::super::screen::{CliError, exit_code};
 
 static WIT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../wit");
 
@@ -99,12 +99,12 @@ impl Files {
     }
 
     /// Writes every file below `dir`.
-    pub(super) fn write(&self, dir: &Path) -> Result<(), Failure> {
+    pub(super) fn write(&self, dir: &Path) -> Result<(), CliError> {
         for (path, contents) in &self.0 {
             let path = dir.join(path);
             let parent = path.parent().expect("a file is in a directory");
             std::fs::create_dir_all(parent).and_then(|()| std::fs::write(&path, contents)).map_err(|error| {
-                Failure::new(exit_code::NOT_LAUNCHED, format!("failed to write `{}`: {error}", path.display()))
+                CliError::new(exit_code::NOT_LAUNCHED, format!("failed to write `{}`: {error}", path.display()))
             })?;
         }
         Ok(())

@@ -4,7 +4,7 @@ use std::io::{stderr, stdout};
 use std::path::Path;
 use std::sync::Arc;
 
-use lp_build::watch::{Event, FileId, Observer, Obstacle, Setting, Watch, WatchError};
+use lp_build::watch::{Event, FileId, Observer, Obstacle, Watch, WatchError, WatchOptions};
 use lp_build::{Note, Task, Work};
 use lp_program::program::Linked;
 use lp_run::observe::{LineOutputs, Recorded};
@@ -15,11 +15,11 @@ use super::notes::{Notes, Severity};
 use crate::cli::ProgramArgs;
 use crate::cli::build::{Builds, environment};
 use crate::cli::compile::Compilation;
-use crate::cli::screen::{Failure, Screen, with_causes};
+use crate::cli::screen::{CliError, Screen, with_causes};
 
 /// Builds and links a program, which writes to `log_dir` later and whose changes are watched from here on.
-pub(super) fn build(args: &ProgramArgs, log_dir: Option<&Path>, screen: &Screen) -> Result<(Watch, Linked), Failure> {
-    let setting = Setting {
+pub(super) fn build(args: &ProgramArgs, log_dir: Option<&Path>, screen: &Screen) -> Result<(Watch, Linked), CliError> {
+    let setting = WatchOptions {
         file: &args.program,
         overrides: &args.overrides,
         policy: args.policy.as_deref(),
@@ -31,11 +31,11 @@ pub(super) fn build(args: &ProgramArgs, log_dir: Option<&Path>, screen: &Screen)
     Ok(Watch::build(&setting, &Watching { screen, builds: Builds::new(screen), outputs: None })?)
 }
 
-impl From<WatchError> for Failure {
+impl From<WatchError> for CliError {
     fn from(error: WatchError) -> Self {
         match error {
             WatchError::Build(error) => error.into(),
-            WatchError::Stopped(signal) => Failure::new(128 + signal.number(), error),
+            WatchError::Stopped(signal) => CliError::new(128 + signal.number(), error),
             WatchError::Files(_) | WatchError::System(_) => not_launched(error),
         }
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use lp_program::program::{TESTS_SUFFIX, TestFile};
 
-use crate::cli::screen::{Failure, exit_code};
+use crate::cli::screen::{CliError, exit_code};
 
 /// How deep folders are searched: links may make a circle.
 const DEPTH_MAX: usize = 32;
@@ -26,7 +26,7 @@ impl Suite {
 }
 
 /// Reads the files of tests that `paths` name: themselves, those of programs, and those in folders.
-pub(super) fn find(paths: &[PathBuf]) -> Result<Vec<Suite>, Failure> {
+pub(super) fn find(paths: &[PathBuf]) -> Result<Vec<Suite>, CliError> {
     let mut found = Vec::new();
     for path in paths {
         if path.is_dir() {
@@ -34,7 +34,7 @@ pub(super) fn find(paths: &[PathBuf]) -> Result<Vec<Suite>, Failure> {
             search(path, DEPTH_MAX, &mut found);
             if found.len() == before {
                 let message = format!("there is no `*{TESTS_SUFFIX}` in `{}`", path.display());
-                let failure = Failure::new(exit_code::WRONG_USAGE, message);
+                let failure = CliError::new(exit_code::WRONG_USAGE, message);
                 return Err(failure.hint("the tests of `program.toml` are in `program.test.toml` beside it"));
             }
         } else if path.to_string_lossy().ends_with(TESTS_SUFFIX) {

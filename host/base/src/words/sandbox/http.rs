@@ -19,7 +19,7 @@ pub struct HttpGrant {
 
 /// Where a request goes: all that a grant is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin {
+pub struct HttpOrigin {
     scheme: Scheme,
     host: Host,
     port: u16,
@@ -31,7 +31,7 @@ enum Scheme {
     Https,
 }
 
-/// Why a text is no [`HttpGrant`] or a URI has no [`Origin`].
+/// Why a text is no [`HttpGrant`] or a URI has no [`HttpOrigin`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadHttpGrant {
     /// The scheme is missing or another one.
@@ -72,14 +72,14 @@ impl Scheme {
     }
 }
 
-impl Origin {
+impl HttpOrigin {
     /// The origin of a request by the scheme and the authority of its URI. One with user information has none: what it is
     /// for is to make `https://granted@elsewhere` look like something else.
-    pub fn new(scheme: &str, authority: &str) -> Result<Origin, BadHttpGrant> {
+    pub fn new(scheme: &str, authority: &str) -> Result<HttpOrigin, BadHttpGrant> {
         let scheme = Scheme::of(scheme)?;
         let (host, port) = split(authority)?;
         let port = port.map_or(Ok(scheme.port()), parse_port)?;
-        Ok(Origin { scheme, host: host.parse()?, port })
+        Ok(HttpOrigin { scheme, host: host.parse()?, port })
     }
 
     /// Whether the request is to be encrypted.
@@ -99,7 +99,7 @@ impl Origin {
 
     /// The value of a `Host` header.
     pub fn authority(&self) -> String {
-        let Origin { scheme, host, port } = self;
+        let HttpOrigin { scheme, host, port } = self;
         if *port == scheme.port() { host.to_string() } else { format!("{host}:{port}") }
     }
 }
@@ -116,7 +116,7 @@ impl HttpGrant {
     }
 
     /// Whether it grants requests to there.
-    pub fn allows(&self, origin: &Origin) -> bool {
+    pub fn allows(&self, origin: &HttpOrigin) -> bool {
         self.scheme == origin.scheme
             && self.host.matches(&origin.host)
             && self.port.is_none_or(|port| port == origin.port)
@@ -161,7 +161,7 @@ impl FromStr for HttpGrant {
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for HttpOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", self.scheme.name(), self.authority())
     }
@@ -201,7 +201,7 @@ mod tests {
         let parsed: HttpGrant = grant.parse().expect("a grant");
         assert_eq!(parsed.to_string(), grant);
         let allows = |(scheme, authority): &(&str, &str)| {
-            Origin::new(scheme, authority).is_ok_and(|origin| parsed.allows(&origin))
+            HttpOrigin::new(scheme, authority).is_ok_and(|origin| parsed.allows(&origin))
         };
         allowed.iter().for_each(|uri| assert!(allows(uri), "{grant} denies {uri:?}"));
         denied.iter().for_each(|uri| assert!(!allows(uri), "{grant} allows {uri:?}"));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use lp_base::calls::ReplicaIndex;
 use lp_base::plan::{Plan, ReplicaId};
-use lp_base::replica::{LINE_BYTES_MAX, LineSink, Outputs, Stream};
+use lp_base::replica::{LINE_BYTES_MAX, LineSink, LineSource, Outputs};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 
 use crate::launch::protocol::Report;
@@ -116,7 +116,7 @@ impl Sinks {
     }
 
     /// Writes a line of the replica called `label`, or of the host about it, in pieces that are not too long.
-    pub fn line(&self, label: &str, stream: Stream, line: &str) -> Result<(), Forged> {
+    pub fn line(&self, label: &str, stream: LineSource, line: &str) -> Result<(), Forged> {
         let sink = self.0.get(label).ok_or(Forged::OfOthers)?;
         let mut rest = line;
         loop {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lp_base::calls::ReplicaIndex;
 use lp_base::plan::{Plan, ReplicaId};
-use lp_base::replica::{Failure, Outputs, Stop, Stream};
+use lp_base::replica::{Failure, LineSource, Outputs, Stop};
 use lp_base::scheduler::Scheduler;
 use lp_courier::Presence;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
@@ -146,7 +146,7 @@ impl Shared {
             Report::NotRebuilt { message } => {
                 let label = self.plan.workers[index].name.clone();
                 let line = format!("error: it goes on as it was: {message}");
-                self.outputs.sink(&label).line(Stream::Host, line.as_bytes());
+                self.outputs.sink(&label).line(LineSource::Host, line.as_bytes());
             }
             Report::StopRequested => self.stop.request(),
             Report::Line { replica, stream, line } => sinks.line(&replica, stream, &line)?,

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lp_base::calls::ReplicaIndex;
 use lp_base::plan::{LaunchType, NodeId, NodePlan, WorkerPlan};
-use lp_base::replica::{LINE_BYTES_MAX, Stream};
+use lp_base::replica::{LINE_BYTES_MAX, LineSource};
 use lp_courier::Blocked;
 use lp_courier::grpc::Address;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
@@ -17,7 +17,7 @@ use crate::launch::protocol::{Command, Report};
 /// A program of nodes `a`, `b` and `c`, each with a worker, of which `a` may call `b`.
 fn plan() -> Plan {
     let caller = NodePlan { callees: [NodeId(1)].into(), ..fixture::node("a") };
-    let worker = |id| WorkerPlan { name: format!("w{id}"), replicas: vec![replica(id)], group: None };
+    let worker = |id| WorkerPlan { name: format!("w{id}"), replicas: vec![replica(id)], colocation: None };
     let plan = fixture::plan(vec![caller, fixture::node("b"), fixture::node("c")]);
     Plan { launch_type: LaunchType::Processes, workers: [0, 1, 2].map(worker).into(), ..plan }
 }
@@ -102,7 +102,7 @@ async fn work(index: usize, commands: DuplexStream, mut reports: DuplexStream, t
                 tasks.orders.lock().expect("no test panics with it").push((index, order.clone()));
                 if let Order::Replica { replica, order: ReplicaOrder::Start } = order {
                     let (label, text) = (plan().label(replica), format!("hello of {index}"));
-                    write(said(&Report::Line { replica: label, stream: Stream::Stdout, line: text })).await;
+                    write(said(&Report::Line { replica: label, stream: LineSource::Stdout, line: text })).await;
                     write(said(&Report::Node { replica, change: Change::Started })).await;
                 } else if let (1, Order::Replica { order: ReplicaOrder::Stop, .. }) = (index, order) {
                     let forged = tasks.forged.lock().expect("no test panics with it").clone();
@@ -120,7 +120,7 @@ async fn work(index: usize, commands: DuplexStream, mut reports: DuplexStream, t
 async fn launch(tasks: &Tasks) -> (Fleet, mpsc::UnboundedReceiver<NodeEvent>, Arc<Mutex<Vec<String>>>) {
     let (plan, lines) = (Arc::new(plan()), Arc::new(Mutex::new(Vec::new())));
     let written = lines.clone();
-    let outputs = move |_: &str, _: Stream, line: &[u8]| {
+    let outputs = move |_: &str, _: LineSource, line: &[u8]| {
         written.lock().expect("no test panics with it").push(String::from_utf8_lossy(line).into_owned());
     };
     let credentials = Arc::new(Credentials::random(&plan, &Scheduler::default()).expect("the system has randomness"));
@@ -222,7 +222,7 @@ fn a_worker_is_believed_no_more_than_it_can_know() {
     check_forged(&said(&Report::Node { replica: replica(7), change: ended() }), others);
     for label in ["a/0", "w1", "b/1", ""] {
         let (replica, line) = (label.to_owned(), "forged".to_owned());
-        check_forged(&said(&Report::Line { replica, stream: Stream::Host, line }), others);
+        check_forged(&said(&Report::Line { replica, stream: LineSource::Host, line }), others);
     }
     let hold = |caller, callee| Blocked { caller: ReplicaIndex(caller), callee: ReplicaIndex(callee), number: 1 };
     let holds = |holds| said(&Report::Blocked { question: None, holds });
@@ -252,7 +252,7 @@ async fn a_line_of_a_worker_is_cut_where_that_of_a_guest_is() {
         events.recv().await.expect("the fleet lives");
     }
     let text = "é".repeat(LINE_BYTES_MAX / 2) + "end";
-    let long = Report::Line { replica: plan().label(replica(1)), stream: Stream::Stdout, line: text };
+    let long = Report::Line { replica: plan().label(replica(1)), stream: LineSource::Stdout, line: text };
     let ended = Report::Node { replica: replica(1), change: Change::Ended { memory_peak: 0 } };
     *tasks.forged.lock().unwrap() = said(&long) + &said(&ended);
     fleet.order(ReplicaOrder::Stop.to(replica(1)));

@@ -7,7 +7,7 @@ use lp_base::plan::{NodeId, ReplicaId};
 
 use super::{Action, HasRun, Phase, Replica, Supervision};
 use crate::supervise::Note;
-use crate::supervise::budget::Budget;
+use crate::supervise::budget::RestartBudget;
 use crate::supervise::outcome::ReplicaState;
 
 /// A rebuild under way.
@@ -20,7 +20,7 @@ pub(super) struct Rebuild {
 impl Rebuild {
     /// Asks a replica to stop, unless it has ended already.
     fn end(&mut self, id: ReplicaId, replica: &mut Replica, actions: &mut Vec<Action>) {
-        // Its group may end, and what it was with it, but not what it will be.
+        // Its colocation may end, and what it was with it, but not what it will be.
         replica.ending = false;
         if replica.state == ReplicaState::Restarting {
             return;
@@ -105,9 +105,9 @@ impl Supervision {
             let Some(replica) = self.replicas.get(id) else { continue };
             // Its failures were those of other code.
             let budget = &mut self.budgets[replica.budget];
-            *budget = Budget::new(*budget.restart());
-            if let Some(group) = replica.group {
-                self.groups[group].revive();
+            *budget = RestartBudget::new(*budget.restart());
+            if let Some(colocation) = replica.colocation {
+                self.colocations[colocation].revive();
             }
             actions.push(Action::Start(id));
         }

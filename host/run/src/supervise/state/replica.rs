@@ -16,8 +16,8 @@ pub(in crate::supervise) struct Replica {
     pub(super) has_run: bool,
     /// Whether its `run` starts again whenever it returns, so that the program does not wait for it.
     pub(super) repeats: bool,
-    /// Its group, by its place in the plan.
-    pub(super) group: Option<usize>,
+    /// Its colocation, by its place in the plan.
+    pub(super) colocation: Option<usize>,
     /// The budget of its restarts, by its place among all.
     pub(super) budget: usize,
     /// It was told to end while the program goes on, so it is not restarted.
@@ -29,9 +29,9 @@ pub(in crate::supervise) struct Replica {
 }
 
 impl Replica {
-    pub(super) fn new(label: String, has_run: bool, repeats: bool, group: Option<usize>, budget: usize) -> Self {
+    pub(super) fn new(label: String, has_run: bool, repeats: bool, colocation: Option<usize>, budget: usize) -> Self {
         let (state, last) = (ReplicaState::Starting, ReplicaState::Ended);
-        Self { label, state, last, has_run, repeats, group, budget, ending: false, restarts: 0, memory_peak: 0 }
+        Self { label, state, last, has_run, repeats, colocation, budget, ending: false, restarts: 0, memory_peak: 0 }
     }
 
     pub(super) fn is_gone(&self) -> bool {

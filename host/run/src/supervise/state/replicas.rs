@@ -1,4 +1,4 @@
-//! All replicas of a program, and how many of them hold up its end and those of its groups. They are counted as they
+//! All replicas of a program, and how many of them hold up its end and those of its colocations. They are counted as they
 //! change, so that no event costs a look at each of them.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,12 +13,12 @@ pub(super) struct Replicas {
     census: Census,
 }
 
-/// The counts of all replicas and of those of each group.
+/// The counts of all replicas and of those of each colocation.
 struct Census {
     all: Counts,
-    groups: Vec<Counts>,
-    /// The groups of which a replica changed since they were last taken.
-    changed_groups: BTreeSet<usize>,
+    colocations: Vec<Counts>,
+    /// The colocations of which a replica changed since they were last taken.
+    changed_colocations: BTreeSet<usize>,
 }
 
 /// How many replicas there are of each kind.
@@ -56,10 +56,10 @@ impl Counts {
 }
 
 impl Replicas {
-    /// These replicas, in so many groups.
-    pub(super) fn new(replicas: impl Iterator<Item = (ReplicaId, Replica)>, groups: usize) -> Self {
-        let groups = vec![Counts::default(); groups];
-        let mut census = Census { all: Counts::default(), groups, changed_groups: BTreeSet::new() };
+    /// These replicas, in so many colocations.
+    pub(super) fn new(replicas: impl Iterator<Item = (ReplicaId, Replica)>, colocations: usize) -> Self {
+        let colocations = vec![Counts::default(); colocations];
+        let mut census = Census { all: Counts::default(), colocations, changed_colocations: BTreeSet::new() };
         let by_id: BTreeMap<_, _> = replicas.collect();
         by_id.values().for_each(|replica| census.recount(replica, Counts::default()));
         Self { by_id, census }
@@ -86,14 +86,14 @@ impl Replicas {
         self.census.all
     }
 
-    /// The counts of a group's replicas.
-    pub(super) fn group_counts(&self, group: usize) -> Counts {
-        self.census.groups[group]
+    /// The counts of a colocation's replicas.
+    pub(super) fn colocation_counts(&self, colocation: usize) -> Counts {
+        self.census.colocations[colocation]
     }
 
-    /// The groups of which a replica changed since this was last called, in the order of the plan.
-    pub(super) fn take_changed_groups(&mut self) -> BTreeSet<usize> {
-        std::mem::take(&mut self.census.changed_groups)
+    /// The colocations of which a replica changed since this was last called, in the order of the plan.
+    pub(super) fn take_changed_colocations(&mut self) -> BTreeSet<usize> {
+        std::mem::take(&mut self.census.changed_colocations)
     }
 
     /// Changes one replica, if there is such a one.
@@ -127,9 +127,9 @@ impl Census {
     fn recount(&mut self, replica: &Replica, before: Counts) {
         let now = Counts::of(replica);
         self.all.replace(before, now);
-        if let Some(group) = replica.group {
-            self.groups[group].replace(before, now);
-            self.changed_groups.insert(group);
+        if let Some(colocation) = replica.colocation {
+            self.colocations[colocation].replace(before, now);
+            self.changed_colocations.insert(colocation);
         }
     }
 }

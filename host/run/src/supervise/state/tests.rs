@@ -5,7 +5,7 @@ mod counts;
 use std::time::Duration;
 
 use RestartPolicy::{Always, Never, OnFailure};
-use lp_base::plan::{GroupPlan, NodeId, NodePlan, Plan, ReplicaId, RestartPlan};
+use lp_base::plan::{ColocationPlan, NodeId, NodePlan, Plan, ReplicaId, RestartPlan};
 use lp_base::replica::Failure;
 use lp_base::words::{ColocationMode, RestartPolicy, RunExport};
 
@@ -33,12 +33,12 @@ fn plan(nodes: &[(Option<RunExport>, RestartPolicy)]) -> Plan {
     fixture::plan(('a'..).zip(nodes).map(node).collect())
 }
 
-/// Makes a group of all nodes.
+/// Makes a colocation of all nodes.
 fn group(plan: &mut Plan, restart: Option<RestartPlan>, return_on_first_completed: bool) {
     let replicas = plan.replicas().collect();
-    plan.nodes.iter_mut().for_each(|node| node.group = Some(0));
-    let (name, mode) = ("group".to_owned(), ColocationMode::Processes);
-    plan.groups.push(GroupPlan { name, mode, replicas, restart, return_on_first_completed });
+    plan.nodes.iter_mut().for_each(|node| node.colocation = Some(0));
+    let (name, mode) = ("colocation".to_owned(), ColocationMode::Processes);
+    plan.colocations.push(ColocationPlan { name, mode, replicas, restart, return_on_first_completed });
 }
 
 fn replica(node: char) -> ReplicaId {
@@ -58,7 +58,7 @@ fn event(text: &str) -> Event {
         "stop" => return Event::StopRequested,
         "interrupt" => return Event::Signal(Signal::Interrupt),
         "deadline" => return Event::Deadline,
-        "group-deadline" => return Event::GroupDeadline(0),
+        "colocation-deadline" => return Event::ColocationDeadline(0),
         "rebuilt" => return Event::Rebuilt([(replica.node, true)].into()),
         "rebuild-deadline" => return Event::RebuildDeadline(1),
         word => panic!("`{word}` is no event"),
@@ -87,7 +87,7 @@ fn text(plan: &Plan, action: &Action) -> String {
         Action::KillReplica(replica) => format!("kill {}", plan.label(*replica)),
         Action::DropReplica(replica) => format!("drop {}", plan.label(*replica)),
         Action::Replace => "replace".to_owned(),
-        Action::GraceGroup(_) | Action::GraceRebuild(_) => "grace".to_owned(),
+        Action::GraceColocation(_) | Action::GraceRebuild(_) => "grace".to_owned(),
     }
 }
 
@@ -268,7 +268,7 @@ fn the_first_run_of_a_group_that_returns_ends_the_others() {
             (2, "ended a", &[]),
             (2, "ended b", &[]),
             (2, "ended c", &[]),
-            (5001, "group-deadline", &[]),
+            (5001, "colocation-deadline", &[]),
         ],
         "still Finished, ended 0, ended 0, ended 0, starting 0",
     );
@@ -276,9 +276,9 @@ fn the_first_run_of_a_group_that_returns_ends_the_others() {
         &plan,
         &[
             (0, "ran a", &["stop b/0", "grace"]),
-            (5000, "group-deadline", &["kill b/0", "note killing b/0", "close a/0", "close c/0", "grace"]),
+            (5000, "colocation-deadline", &["kill b/0", "note killing b/0", "close a/0", "close c/0", "grace"]),
             (5001, "ended a", &[]),
-            (10000, "group-deadline", &["kill c/0", "note killing c/0"]),
+            (10000, "colocation-deadline", &["kill c/0", "note killing c/0"]),
         ],
         "still Finished, ended 0, killed 0, killed 0, starting 0",
     );

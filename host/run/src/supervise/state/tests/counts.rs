@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use lp_base::plan::{GroupPlan, NodeId, Plan, ReplicaId};
+use lp_base::plan::{ColocationPlan, NodeId, Plan, ReplicaId};
 use lp_base::replica::Failure;
 use lp_base::words::ColocationMode;
 
@@ -17,7 +17,7 @@ const PROGRAMS: u64 = 2000;
 const EVENTS: usize = 60;
 const NODES: usize = 6;
 
-/// A program of a few nodes, some of them in groups.
+/// A program of a few nodes, some of them in colocations.
 fn random_plan(random: &mut Rng) -> Plan {
     let nodes: Vec<_> =
         (0..NODES).map(|_| ([RUN, SERVE][random.usize(..2)], [Never, OnFailure, Always][random.usize(..3)])).collect();
@@ -25,12 +25,12 @@ fn random_plan(random: &mut Rng) -> Plan {
     plan.watched = random.bool();
     for node in &mut plan.nodes {
         node.replicas = random.u32(1..=3);
-        node.group = [None, Some(0), Some(1)][random.usize(..3)];
+        node.colocation = [None, Some(0), Some(1)][random.usize(..3)];
     }
     for number in 0..2 {
-        let replicas = plan.replicas().filter(|&replica| plan.group_of(replica) == Some(number)).collect();
-        plan.groups.push(GroupPlan {
-            name: format!("group-{number}"),
+        let replicas = plan.replicas().filter(|&replica| plan.colocation_of(replica) == Some(number)).collect();
+        plan.colocations.push(ColocationPlan {
+            name: format!("colocation-{number}"),
             mode: ColocationMode::Processes,
             replicas,
             restart: random.bool().then(|| restart([Never, OnFailure, Always][random.usize(..3)])),
@@ -50,7 +50,7 @@ fn random_event(random: &mut Rng, rebuilds: &mut u32, supervision: &Supervision)
         1 => Event::StopRequested,
         // It is set as the program is asked to stop.
         2 if supervision.phase > Phase::Running => Event::Deadline,
-        3..8 => Event::GroupDeadline(random.usize(..2)),
+        3..8 => Event::ColocationDeadline(random.usize(..2)),
         8..14 if supervision.watched && supervision.takes_rebuilds() => {
             *rebuilds += 1;
             Event::Rebuilt([(node, random.bool())].into())
@@ -65,9 +65,11 @@ fn random_event(random: &mut Rng, rebuilds: &mut u32, supervision: &Supervision)
 }
 
 /// What a look at all replicas finds.
-fn found(supervision: &Supervision, group: Option<usize>) -> Counts {
+fn found(supervision: &Supervision, colocation: Option<usize>) -> Counts {
     let mut counts = Counts::default();
-    for (_, replica) in supervision.states().filter(|(_, replica)| group.is_none() || replica.group == group) {
+    for (_, replica) in
+        supervision.states().filter(|(_, replica)| colocation.is_none() || replica.colocation == colocation)
+    {
         counts.present += usize::from(!replica.is_gone());
         counts.busy += usize::from(replica.is_busy());
         counts.awaited += usize::from(replica.is_awaited());
@@ -79,10 +81,13 @@ fn found(supervision: &Supervision, group: Option<usize>) -> Counts {
 #[track_caller]
 fn check(supervision: &Supervision, seed: u64) {
     assert_eq!(supervision.replicas.counts(), found(supervision, None), "seed {seed}");
-    for (number, group) in supervision.groups.iter().enumerate() {
-        let counts = supervision.replicas.group_counts(number);
-        assert_eq!(counts, found(supervision, Some(number)), "group {number}, seed {seed}");
-        assert!(group.phase != Phase::Stopping || counts.busy > 0, "group {number} was left open, seed {seed}");
+    for (number, colocation) in supervision.colocations.iter().enumerate() {
+        let counts = supervision.replicas.colocation_counts(number);
+        assert_eq!(counts, found(supervision, Some(number)), "colocation {number}, seed {seed}");
+        assert!(
+            colocation.phase != Phase::Stopping || counts.busy > 0,
+            "colocation {number} was left open, seed {seed}"
+        );
     }
     let is_gone = supervision.states().all(|(_, replica)| replica.is_gone());
     assert_eq!(supervision.is_over(), supervision.phase >= Phase::Closing && is_gone, "seed {seed}");

@@ -1,6 +1,7 @@
 //! The boundary tests: a file or a component in, a screen or a value out.
 
 mod architecture;
+mod asyncio;
 mod cache;
 mod cli;
 mod clients;

@@ -11,6 +11,7 @@ import lp_loop
 lp_loop.complete()
 
 import node  # noqa: E402
+from wit_world import exports  # noqa: E402
 
 
 def _told(run):
@@ -32,6 +33,31 @@ def _told(run):
 
     return run_async if inspect.iscoroutinefunction(run) else run_sync
 
+
+def _refused(name, function):
+    """`function`, whose WIT has no `result`: an `Err` that it ends with would be taken for the value that it returns."""
+
+    async def call(self, *arguments):
+        try:
+            return await function(self, *arguments)
+        except Err as error:
+            raise RuntimeError(f"`{name}` has no `result` in the WIT, so that it can't end with {error!r}") from error
+
+    return call
+
+
+def _refuse_errors():
+    """Has no error of a node become a result. componentize-py documents the functions that may end with one."""
+    for name, protocol in vars(exports).items():
+        found = getattr(node, name, None)
+        if name == "Run" or not isinstance(protocol, type) or not isinstance(found, type) or found is protocol:
+            continue
+        for method, declared in vars(protocol).items():
+            if inspect.iscoroutinefunction(declared) and "Err(" not in (declared.__doc__ or ""):
+                setattr(found, method, _refused(method, getattr(found, method)))
+
+
+_refuse_errors()
 
 if hasattr(node, "Run"):
     node.Run.run = _told(node.Run.run)

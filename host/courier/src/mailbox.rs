@@ -244,6 +244,7 @@ impl Mailbox {
     }
 
     /// The next call to work on, or `None` once the mailbox is closed or drained. Called by the replica's loop alone.
+    #[inline]
     pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Call>> {
         if let Some(next) = self.take() {
             return Poll::Ready(next);

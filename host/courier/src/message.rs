@@ -99,6 +99,7 @@ impl Message {
     }
 
     /// Has the message counted by `kept`, which counts its bytes already, for as long as it is there.
+    #[inline]
     pub fn set_count(&mut self, kept: KeptBytes) {
         self.kept = Some(kept);
     }
@@ -109,6 +110,7 @@ impl Message {
     }
 
     /// The bytes that the message keeps, near enough: without the header of a block.
+    #[inline]
     pub fn kept_bytes(&self) -> u64 {
         (self.len() + self.block.as_ref().map_or(0, |(_, block)| block.length())) as u64
     }

@@ -202,6 +202,7 @@ impl Pump {
 
     /// Notes that the loop is about to look at everything that may have woken it. Called by the loop itself, and for the
     /// first time when it is ready for callers to poll it.
+    #[inline]
     pub fn look(&self) {
         self.taking_calls.store(true, Ordering::Relaxed);
         // Only the poller moves the state away from `RUNG`, and the loop is part of the poll.

@@ -187,13 +187,14 @@ async fn call_in_turn(
             None
         }
     };
-    let Some(kept) = context.kept.as_ref().filter(|_| bytes >= IN_FLIGHT_BYTES_MIN).cloned() else {
-        return callee.call(method, request, context).await;
-    };
-    let _in_flight = match kept.try_admit(bytes) {
-        Some(in_flight) => in_flight,
-        None if context.options.when_full == WhenFull::Fail => return Err(CallError::Overloaded),
-        None => Box::pin(wait_for_room(&kept, bytes, &mut context.options, callee.scheduler())).await?,
+    let _in_flight = match context.kept.as_ref().filter(|_| bytes >= IN_FLIGHT_BYTES_MIN) {
+        None => None,
+        Some(kept) => Some(match kept.try_admit(bytes) {
+            Some(in_flight) => in_flight,
+            None if context.options.when_full == WhenFull::Fail => return Err(CallError::Overloaded),
+            // Boxed, as are other rare ways, so that a small call stays small.
+            None => Box::pin(wait_for_room(kept, bytes, &mut context.options, callee.scheduler())).await?,
+        }),
     };
     callee.call(method, request, context).await
 }

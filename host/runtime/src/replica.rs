@@ -179,7 +179,9 @@ impl Replica {
             let result = method.call(wasmtime::AsContextMut::as_context_mut(&mut self.store), request).await;
             counted.as_ref().inspect(|meter| meter.end(None));
             self.store.data_mut().current = None;
-            tell_too_large(self.store.data(), &result);
+            if is_too_large(&result) {
+                tell_too_large(self.store.data());
+            }
             settle(mailbox, answering, result)?;
         }
         Ok(())
@@ -269,7 +271,9 @@ async fn serve_call(
         counted.inspect(|meter| meter.end(Some(task)));
         waits.end(known);
     }
-    accessor.with(|mut access| tell_too_large(access.get(), &result));
+    if is_too_large(&result) {
+        accessor.with(|mut access| tell_too_large(access.get()));
+    }
     settle(mailbox, answering, result)
 }
 
@@ -283,12 +287,14 @@ fn check_room(state: &State, method: &dyn Exported<State>, request: &Message) ->
     Err(CallError::TooLarge)
 }
 
+fn is_too_large(result: &wasmtime::Result<Response>) -> bool {
+    matches!(result, Ok(Err(CallError::TooLarge)))
+}
+
 /// Tells the user of a result that is larger than its limit.
-fn tell_too_large(state: &State, result: &wasmtime::Result<Response>) {
-    if matches!(result, Ok(Err(CallError::TooLarge))) {
-        let max = state.spec.node.limits.message_bytes;
-        state.denials.tell_limit("return a result that is too large", Limit::Message, max);
-    }
+fn tell_too_large(state: &State) {
+    let max = state.spec.node.limits.message_bytes;
+    state.denials.tell_limit("return a result that is too large", Limit::Message, max);
 }
 
 /// Charges the guest of `store`, which runs right now, for a tick.

@@ -5,9 +5,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use lp_base::calls::{ReplicaIndex, WaitGroup, Waiting};
+use rustc_hash::FxBuildHasher;
+use smallvec::SmallVec;
 use wasmtime::component::GuestTaskId;
 
 use super::CallKey;
+
+/// The callees of each call, of which most wait for one.
+type Made = HashMap<CallKey, SmallVec<[ReplicaIndex; 2]>, FxBuildHasher>;
 
 /// The calls that a replica makes for calls that it works on. Those of its `run` are not among them: whatever becomes of
 /// these, the replica goes on answering.
@@ -15,7 +20,7 @@ use super::CallKey;
 pub struct Waits {
     serving: AtomicU32,
     run: OnceLock<GuestTaskId>,
-    made: Mutex<HashMap<CallKey, Vec<ReplicaIndex>>>,
+    made: Mutex<Made>,
 }
 
 /// A call that is worked on, until this is dropped.
@@ -62,7 +67,7 @@ impl Waits {
         self.lock().remove(&key);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<CallKey, Vec<ReplicaIndex>>> {
+    fn lock(&self) -> MutexGuard<'_, Made> {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -71,7 +76,7 @@ impl Waiting for Waits {
     fn groups(&self) -> Vec<WaitGroup> {
         let mut groups: BTreeMap<Vec<ReplicaIndex>, u32> = BTreeMap::new();
         for callees in self.lock().values() {
-            let mut callees = callees.clone();
+            let mut callees = callees.to_vec();
             callees.sort_unstable();
             callees.dedup();
             *groups.entry(callees).or_default() += 1;

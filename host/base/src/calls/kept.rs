@@ -92,6 +92,7 @@ impl Kept {
     }
 
     /// Counts so many bytes, unless they are too many.
+    #[inline]
     pub fn keep(self: &Arc<Self>, bytes: u64) -> Option<KeptBytes> {
         let all = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let kept = KeptBytes { bytes, of: self.clone() };
@@ -125,6 +126,7 @@ impl KeptBytes {
 }
 
 impl Drop for KeptBytes {
+    #[inline]
     fn drop(&mut self) {
         self.of.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
     }

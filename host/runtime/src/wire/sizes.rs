@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use lp_base::protobuf::{self, Field, Occurrences, Value};
 use lp_courier::Message;
+use rustc_hash::FxBuildHasher;
 use wasmtime::component::__internal::{ComponentTypes, InterfaceType};
 
 use super::scalar::{Kind, Scalar};
@@ -19,7 +20,7 @@ const FIELD_BYTES_MIN: u64 = 2;
 
 /// The sizes of all types that a function's parameters or its result are made of.
 #[derive(Debug, Default)]
-pub(crate) struct Sizes(HashMap<InterfaceType, Size>);
+pub(crate) struct Sizes(HashMap<InterfaceType, Size, FxBuildHasher>);
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Size {

@@ -174,6 +174,15 @@ pub fn open_single(file: File, wanted: Wanted) -> io::Result<File> {
 
 /// Tells of a path that the guest may not use as it tried to.
 pub fn tell(denials: &Denials, method: &str, path: &str) {
-    let tried = method.trim_end_matches("-at").replace('-', " ");
-    denials.tell(format_args!("{tried} `{path}`"), DIRS);
+    let tried = format!("{} `{path}`", method.trim_end_matches("-at").replace('-', " "));
+    if method == "symlink-at" && path.starts_with('/') {
+        denials.tell_only(format_args!("{tried}, but no link may lead to an absolute path"));
+    } else {
+        denials.tell(tried, DIRS);
+    }
+}
+
+/// Tells of a second name for a directory, which no grant would allow: file systems have none.
+pub fn tell_link_of_directory(denials: &Denials, paths: &str) {
+    denials.tell_only(format_args!("link `{paths}`, but directories have no second names"));
 }

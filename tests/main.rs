@@ -35,4 +35,5 @@ mod simulation;
 mod stopping;
 mod strangers;
 mod testing;
+mod wasi;
 mod watch;

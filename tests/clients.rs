@@ -1,5 +1,7 @@
 //! Clients at the address of a node that do what no client should, or leave undone what every client does; and who is let in.
 
+mod answers;
+
 use std::io::Read as _;
 use std::net::TcpStream;
 use std::process::Command;
@@ -96,10 +98,17 @@ fn call(sender: &mut Sender, headers: &[(&str, &str)], message: Bytes, ends: boo
 
 /// The status of HTTP, that of gRPC, and how many bytes the response has.
 async fn ended(response: ResponseFuture) -> (u16, String, usize) {
-    let Ok(response) = response.await else { return (0, "lost".to_owned(), 0) };
+    match response.await {
+        Ok(response) => taken(response).await,
+        Err(_) => (0, "lost".to_owned(), 0),
+    }
+}
+
+/// The same of a response that has begun.
+async fn taken(response: Response<h2::RecvStream>) -> (u16, String, usize) {
     let status = |headers: &HeaderMap| headers.get("grpc-status").map(|code| code.to_str().expect("digits").to_owned());
     let told = status(response.headers());
-    let (head, mut body): (_, h2::RecvStream) = Response::into_parts(response);
+    let (head, mut body) = response.into_parts();
     let mut length = 0;
     while let Some(Ok(piece)) = body.data().await {
         let _ = body.flow_control().release_capacity(piece.len());

@@ -135,7 +135,7 @@ fn for_each_launch(test: impl AsyncFn(&Launch)) {
         runtime.block_on(async {
             let mut launch = Launch::of(THREE, *launch_type).await;
             test(&launch).await;
-            launch.launched.workers.kill().await;
+            launch.launched.workers.end(std::future::ready(())).await;
         });
     }
 }

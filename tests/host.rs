@@ -15,7 +15,7 @@ pub fn root() -> &'static Path {
 /// The directory with the components of `tests/guests`, which are built if that has not been done.
 pub fn guests() -> &'static Path {
     static GUESTS: OnceLock<PathBuf> = OnceLock::new();
-    GUESTS.get_or_init(|| build(&["probe", "probe-plain", "values", "hostile", "hostile-async"]))
+    GUESTS.get_or_init(|| build(&["probe", "probe-plain", "values", "hostile", "hostile-async", "wasi-checks"]))
 }
 
 /// Builds guests of this repository, all at once, and returns the directory with their components.

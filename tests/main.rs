@@ -36,4 +36,5 @@ mod simulation;
 mod stopping;
 mod strangers;
 mod testing;
+mod wasi;
 mod watch;

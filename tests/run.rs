@@ -313,10 +313,15 @@ impl Going {
         Self { child, stdout }
     }
 
-    pub fn expect_line(&mut self, expected: &str) {
+    pub fn next_line(&mut self) -> String {
         let mut line = String::new();
         self.stdout.read_line(&mut line).expect("stdout can be read");
-        assert_eq!(line.trim_end(), expected);
+        line.trim_end().to_owned()
+    }
+
+    #[track_caller]
+    pub fn expect_line(&mut self, expected: &str) {
+        assert_eq!(self.next_line(), expected);
     }
 
     pub fn signal(&self, signal: rustix::process::Signal) {

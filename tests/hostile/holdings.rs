@@ -60,9 +60,13 @@ fn what_the_host_keeps_by_wasi_0_3_ends_at_a_limit() {
         ("long-methods", long),
         ("authorities", HEADERS),
         ("paths", HEADERS),
-        ("datagrams", "it reached its limit `limits.sockets` = 1000"),
+        ("datagrams", HOST_MEMORY),
+        ("listings", HOST_MEMORY),
     ];
     for (kind, end) in kinds {
-        check("hostile_async", &["keep", kind], "handles = 10000", end);
+        check("hostile_async", &["keep", kind], "host-memory = '32MiB', handles = 10000", end);
     }
+    // Each listing has a file open, and none takes a thread of those that read files for all.
+    let open = "it reached its limit `limits.open-files` = 1000";
+    check("hostile_async", &["keep", "listings"], "handles = 10000", open);
 }

@@ -141,7 +141,7 @@ impl Nodes {
 
     /// Drops the replicas and waits until they are gone.
     pub fn stop(mut self) {
-        self.runtime.block_on(self.worker.kill());
+        self.runtime.block_on(self.worker.end(std::future::ready(())));
     }
 
     /// The time that the caller takes for `calls` calls to the echo node, one after the other.

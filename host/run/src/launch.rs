@@ -246,11 +246,12 @@ impl Workers {
         }
     }
 
-    /// Ends what is still there, wherever its guests are.
-    pub async fn kill(&mut self) {
+    /// Ends what is still there, wherever its guests are. Clients outside of the program may take the answers that are on their
+    /// way to them, until `patience` is over.
+    pub async fn end(&mut self, patience: impl Future<Output = ()>) {
         match self {
-            Self::Here(worker) => worker.kill().await,
-            Self::Fleet(fleet) => fleet.kill().await,
+            Self::Here(worker) => worker.end(patience).await,
+            Self::Fleet(fleet) => fleet.end(patience).await,
         }
     }
 }

@@ -255,9 +255,31 @@ impl Run<'_> {
                 self.act(&mut live, action);
             }
         }
-        live.workers.kill().await;
+        self.end_workers(&mut live, &starts).await;
         self.take_rebuilt(&mut live);
         Ok(report(&self.plan, live.supervision, Some(&live.workers), started.elapsed()))
+    }
+
+    /// Ends the workers. What is left of the program's time is for clients that take their answers slowly; another signal cuts
+    /// it short.
+    async fn end_workers(&mut self, live: &mut Live, starts: &Starts) {
+        let Live { workers, supervision, deadline, .. } = live;
+        let SuperviseOptions { launching, signals, status_requests, .. } = &mut self.setting;
+        let (plan, scheduler) = (&self.plan, &launching.scheduler);
+        let patience = async {
+            let mut end = pin!(scheduler.sleep_until(deadline.unwrap_or_else(|| scheduler.now())));
+            loop {
+                tokio::select! {
+                    biased;
+                    Some(_) = signals.recv() => return,
+                    Some(request) = status_requests.recv() => {
+                        request.answer(replica_statuses(plan, supervision, starts, None));
+                    }
+                    () = &mut end => return,
+                }
+            }
+        };
+        workers.end(patience).await;
     }
 
     fn note_launched(&mut self, workers: &Workers, listening: Vec<(NodeId, SocketAddr)>) {

@@ -433,9 +433,15 @@ impl Worker {
         self.replicas.values().for_each(|local| local.mailbox.close(CallError::Cancelled));
     }
 
-    /// Drops the replicas that are still there, wherever their guests are.
-    pub async fn kill(&mut self) {
+    /// Drops the replicas that are still there, wherever their guests are. Clients may take the answers that are on their way
+    /// to them, until `patience` is over.
+    pub async fn end(&mut self, patience: impl Future<Output = ()>) {
         self.tasks.shutdown().await;
+        tokio::select! {
+            biased;
+            () = self.servers.end() => {}
+            () = patience => {}
+        }
     }
 }
 

@@ -4,12 +4,15 @@
 //! `RESOLVE_BENEATH`, or step by step where the kernel lacks that. What is here opens the directories, gives out single
 //! files beside them, and tells of denials.
 
-use std::collections::{BTreeMap, VecDeque};
+mod listing;
+
+use std::collections::BTreeMap;
 use std::fs::File as OsFile;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use listing::{Entry, Listing};
 use lp_base::interfaces::DIRS;
 use lp_base::scheduler::Scheduler;
 use lp_base::words::{Access, Sandbox};
@@ -17,7 +20,6 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 use rustix::io::Errno;
 use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::filesystem::{Descriptor, Dir, File};
-use wasmtime_wasi::p2::bindings::filesystem::types::{DirectoryEntry, ErrorCode};
 use wasmtime_wasi::{FsPerms, OpenMode};
 
 use super::GrantError;
@@ -120,31 +122,6 @@ fn failed(path: &Path) -> impl FnOnce(io::Error) -> GrantError {
     move |source| GrantError { path, source }
 }
 
-/// The entries of a directory that a guest is reading by WASI 0.2: all that were there when it began, kept until it has taken
-/// them.
-pub struct Listing {
-    entries: VecDeque<Result<DirectoryEntry, ErrorCode>>,
-    bytes: u64,
-}
-
-impl Listing {
-    pub fn new(entries: VecDeque<Result<DirectoryEntry, ErrorCode>>) -> Self {
-        let names = entries.iter().flatten().map(|entry| entry.name.capacity());
-        let bytes = entries.capacity() * size_of::<Result<DirectoryEntry, ErrorCode>>() + names.sum::<usize>();
-        Self { entries, bytes: bytes as u64 }
-    }
-
-    /// What the host keeps for it.
-    pub fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    /// The next entry.
-    pub fn next(&mut self) -> Result<Option<DirectoryEntry>, ErrorCode> {
-        self.entries.pop_front().transpose()
-    }
-}
-
 /// How a guest wants to open a single file.
 #[derive(Clone, Copy)]
 pub struct Wanted {
@@ -174,6 +151,15 @@ pub fn open_single(file: File, wanted: Wanted) -> io::Result<File> {
 
 /// Tells of a path that the guest may not use as it tried to.
 pub fn tell(denials: &Denials, method: &str, path: &str) {
-    let tried = method.trim_end_matches("-at").replace('-', " ");
-    denials.tell(format_args!("{tried} `{path}`"), DIRS);
+    let tried = format!("{} `{path}`", method.trim_end_matches("-at").replace('-', " "));
+    if method == "symlink-at" && path.starts_with('/') {
+        denials.tell_only(format_args!("{tried}, but no link may lead to an absolute path"));
+    } else {
+        denials.tell(tried, DIRS);
+    }
+}
+
+/// Tells of a second name for a directory, which no grant would allow: file systems have none.
+pub fn tell_link_of_directory(denials: &Denials, paths: &str) {
+    denials.tell_only(format_args!("link `{paths}`, but directories have no second names"));
 }

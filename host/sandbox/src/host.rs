@@ -46,14 +46,15 @@ fn add_bundle(linker: &mut Linker<State>, bundle: Bundle, component: &Component,
                 sleep::add_p2_to_linker,
             ];
             replace(linker, &added)?;
-            replace(linker, &[listings::add_to_linker])
+            replace(linker, &[listings::p2::add_to_linker])
         }
         Bundle::Wasi03 => {
             wasmtime_wasi::p3::add_to_linker(linker)?;
             let added = [
                 files::p3::add_to_linker,
+                listings::p3::add_to_linker,
                 sockets::add_p3_to_linker,
-                sockets::add_p3_receive_to_linker,
+                sockets::add_p3_datagrams_to_linker,
                 sleep::add_p3_to_linker,
             ];
             replace(linker, &added)

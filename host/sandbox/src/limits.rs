@@ -1,5 +1,6 @@
 //! What a replica's store takes at most: memories, tables, handles; and the one way to say which limit was reached.
 
+mod aside;
 mod breach;
 mod holdings;
 mod open;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+pub use aside::{Aside, Hold};
 pub use breach::Breach;
 pub use holdings::Holdings;
 use lp_base::calls::Kept;

@@ -9,14 +9,15 @@ use lp_base::replica::{LineSource, ReplicaSpec};
 use lp_base::words::Limit;
 use wasmtime::Store;
 use wasmtime::component::{GuestTaskId, ResourceTable};
+use wasmtime_wasi::filesystem::Descriptor;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_config::WasiConfigVariables;
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
 use super::denials::Denials;
-use super::files::Files;
+use super::files::{Fd, Files, Listing};
 use super::http::HttpClient;
-use super::limits::{Breach, Growth, Holdings, LimitHit, Open};
+use super::limits::{Aside, Breach, Growth, Hold, Holdings, Open};
 use super::lookups::Lookups;
 use super::meter::{Meter, Turns};
 use super::output::{LineWriter, OutputBudget};
@@ -63,8 +64,7 @@ pub struct State {
     pub breach: Breach,
     open: Open,
     pub(crate) holdings: Holdings,
-    /// Held by everything that waits for a datagram.
-    datagrams: Arc<()>,
+    pub(crate) aside: Aside,
     concurrent: bool,
     /// The origin of blocking calls that came through nothing but this replica.
     pub held: Arc<Origin>,
@@ -96,6 +96,7 @@ impl State {
         sockets::judge(&mut wasi, &node.sandbox.network, &denials);
         clock::set(&mut wasi, node.sandbox.clock, scheduler);
         random::set(&mut wasi, node.sandbox.random, &spec.label, scheduler);
+        let aside = Aside::default();
         let lookups = Lookups::new(scheduler.clone());
         let config = node.config.iter().map(|(key, value)| (key.clone(), value.clone()));
         let config = config.chain(secrets.config.iter().map(|(key, value)| (key.clone(), value.expose().to_owned())));
@@ -112,10 +113,15 @@ impl State {
             kept: limits::kept(&node.limits, &breach),
             waits: Arc::default(),
             output: [stdout, stderr],
-            open: Open::new(&node.limits, node.sandbox.dirs.len() + node.sandbox.files.len(), breach.clone()),
-            holdings: Holdings::new(&node.limits, breach.clone()),
+            open: Open::new(
+                &node.limits,
+                node.sandbox.dirs.len() + node.sandbox.files.len(),
+                aside.clone(),
+                breach.clone(),
+            ),
+            holdings: Holdings::new(&node.limits, aside.clone(), breach.clone()),
             breach,
-            datagrams: Arc::default(),
+            aside,
             concurrent: kind == Kind::Concurrent,
             held: Origin::held(spec.number, None),
             current: None,
@@ -156,18 +162,34 @@ impl State {
         }
     }
 
-    /// What is held while the guest waits for a datagram.
+    /// Counts a datagram of at most so many bytes that the guest waits for or sends.
     ///
     /// # Errors
-    /// If it waits for more at once than it may have sockets.
-    pub(crate) fn wait_for_datagram(&self) -> wasmtime::Result<Arc<()>> {
-        let max = self.spec.node.limits.sockets;
-        let waiting = self.datagrams.clone();
-        if Arc::strong_count(&waiting) as u64 - 1 > max {
-            self.breach.note(LimitHit::new(Limit::Sockets, max));
-            return Err(self.breach.error());
-        }
-        Ok(waiting)
+    /// If the host keeps more for the guest than it may.
+    pub(crate) fn hold_datagram(&mut self, bytes: u64) -> wasmtime::Result<Hold> {
+        let hold = self.aside.datagram(bytes);
+        self.look_again()?;
+        Ok(hold)
+    }
+
+    /// Begins a listing of a directory; nothing, if it is a file.
+    ///
+    /// # Errors
+    /// If the guest has more open than it may, or the host keeps more for it.
+    pub(crate) fn list(&mut self, fd: &Fd) -> wasmtime::Result<Option<Listing>> {
+        let directory = match self.table.get(fd)? {
+            Descriptor::Dir(dir) => dir.dir.clone(),
+            Descriptor::File(_) => return Ok(None),
+        };
+        let listing = Listing::new(directory, self.aside.listing());
+        self.look_again()?;
+        Ok(Some(listing))
+    }
+
+    /// Fails if the guest has gone beyond a limit. What is counted is looked at as before any function of WASI.
+    fn look_again(&mut self) -> wasmtime::Result<()> {
+        let _ = self.ctx();
+        Ok(self.breach.check()?)
     }
 
     /// Whether the store works on calls beside each other.

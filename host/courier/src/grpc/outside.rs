@@ -14,6 +14,7 @@ use h2::server::{Builder, Connection};
 use h2::{Reason, RecvStream};
 use http::Request;
 use lp_base::calls::Kept;
+use lp_base::replica::Stop;
 use lp_base::scheduler::Scheduler;
 use request::{Incoming, Refusal};
 use response::Responding;
@@ -47,6 +48,8 @@ pub struct Clients {
     seats: Arc<Seats>,
     /// The bytes that are kept for all clients.
     kept: Arc<Kept>,
+    /// No more calls will come, since what they are for has ended.
+    ending: Stop,
 }
 
 impl Clients {
@@ -55,12 +58,17 @@ impl Clients {
         // Who goes beyond it gets an error, and nobody else has to know.
         let kept = Kept::new(policy.bytes_max, || {});
         let seats = Seats::new(policy.connections_max, scheduler.clone());
-        Arc::new(Self { policy, guard, scheduler, seats, kept })
+        Arc::new(Self { policy, guard, scheduler, seats, kept, ending: Stop::default() })
     }
 
     /// A place for one more connection, if there is one.
     pub(super) fn seat(&self) -> Option<Taken> {
         self.seats.take()
+    }
+
+    /// Has every connection end in order once its client has taken the answers to its calls.
+    pub(super) fn end(&self) {
+        self.ending.request();
     }
 }
 
@@ -81,6 +89,7 @@ pub(super) async fn serve_seated(stream: ByteStream, services: Services, clients
         biased;
         begun = scheduler.timeout(policy.handshake_time, begin(stream, &clients)) => begun,
         () = seat.ended() => return,
+        () = clients.ending.requested() => return,
     };
     let Ok(Some(mut connection)) = begun else { return };
     let mut calls = JoinSet::new();
@@ -105,6 +114,11 @@ pub(super) async fn serve_seated(stream: ByteStream, services: Services, clients
                 idle = scheduler.sleep(policy.idle_time);
             }
             () = &mut idle, if calls.is_empty() => return end(connection, scheduler).await,
+            () = clients.ending.requested(), if seat.is_idle() => {
+                // Those that are left keep no seat: they would go on for as long as the client wants.
+                drop(calls);
+                return end(connection, scheduler).await;
+            }
         }
     }
 }
@@ -132,7 +146,8 @@ fn builder(policy: &ClientPolicy) -> Builder {
     builder
 }
 
-/// Ends a connection without calls in order: the client makes its next call over a new one.
+/// Ends a connection without calls in order: the client makes its next call over a new one. It is over when the client has
+/// said that it has read what was sent before.
 async fn end(mut connection: Connection<ByteStream, Bytes>, scheduler: &Scheduler) {
     connection.graceful_shutdown();
     let ends = async { while connection.accept().await.is_some_and(|accepted| accepted.is_ok()) {} };

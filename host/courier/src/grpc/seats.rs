@@ -61,6 +61,11 @@ impl Seats {
 }
 
 impl Seat {
+    /// Whether the connection has no call, nor an answer that the client has not taken.
+    pub fn is_idle(&self) -> bool {
+        self.idle_since().is_some()
+    }
+
     fn idle_since(&self) -> Option<Instant> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         (state.calls == 0).then_some(state.idle_since)

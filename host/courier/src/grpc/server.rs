@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lp_base::replica::Stop;
 use lp_base::scheduler::Scheduler;
 use tokio::task::JoinSet;
 
@@ -40,16 +41,20 @@ impl Audience {
     }
 }
 
-/// Serves the connections of an audience for as long as it is polled, each in a task of `scheduler`. Dropping it drops the
-/// connections.
-pub async fn serve(listener: Listener, audience: Audience, services: Services, scheduler: Scheduler) {
+/// Serves the connections of an audience until `ending` is requested, each in a task of `scheduler`. Clients outside may then
+/// still take the answers that are on their way to them. Dropping it drops the connections.
+pub async fn serve(listener: Listener, audience: Audience, services: Services, ending: Stop, scheduler: Scheduler) {
     let mut connections = JoinSet::new();
     let clients = match &audience {
         Audience::Workers { .. } => None,
         Audience::Outside(policy, guard) => Some(Clients::new(*policy, guard.clone(), scheduler.clone())),
     };
     loop {
-        let accepted = listener.accept().await;
+        let accepted = tokio::select! {
+            biased;
+            () = ending.requested() => break,
+            accepted = listener.accept() => accepted,
+        };
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok(accepted) if audience.admits(&accepted) => match (&audience, &clients) {
@@ -69,6 +74,10 @@ pub async fn serve(listener: Listener, audience: Audience, services: Services, s
             Ok(_) => {}
             Err(_) => scheduler.sleep(ACCEPT_PAUSE).await,
         }
+    }
+    if let Some(clients) = clients {
+        clients.end();
+        while connections.join_next().await.is_some() {}
     }
 }
 

@@ -8,6 +8,7 @@ mod shared;
 mod start;
 mod state;
 
+use std::future::ready;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -100,7 +101,7 @@ impl Fleet {
             match first_word.await.unwrap_or(Ok(Vec::new())) {
                 Ok(warnings) => fleet.warn(warnings),
                 Err(message) => {
-                    fleet.kill().await;
+                    fleet.end(ready(())).await;
                     let name = shared.plan.workers[index].name.clone();
                     return Err(WorkerError::NotLoaded { name, message });
                 }
@@ -214,8 +215,9 @@ impl Fleet {
         }
     }
 
-    /// Ends the workers: those that have nothing left to do by themselves, the others at once.
-    pub async fn kill(&mut self) {
+    /// Ends the workers: those that have nothing left to do by themselves, which may wait for clients until `patience` is over,
+    /// the others at once.
+    pub async fn end(&mut self, patience: impl Future<Output = ()>) {
         // Whatever becomes of a worker that is not among the running ones counts no more.
         let workers: Vec<Running> = self.shared.lock().running.drain().map(|(_, worker)| worker).collect();
         let mut lives = Vec::new();
@@ -227,9 +229,20 @@ impl Fleet {
             }
             lives.push(life);
         }
-        let waited = self.shared.scheduler.stopwatch();
-        while lives.iter_mut().any(|life| life.ended().is_none()) && waited.elapsed() < EXIT_TIME {
-            self.shared.scheduler.sleep(EXIT_INTERVAL).await;
+        let scheduler = &self.shared.scheduler;
+        let all_end = async {
+            while lives.iter_mut().any(|life| life.ended().is_none()) {
+                scheduler.sleep(EXIT_INTERVAL).await;
+            }
+        };
+        let too_late = async {
+            patience.await;
+            scheduler.sleep(EXIT_TIME).await;
+        };
+        tokio::select! {
+            biased;
+            () = all_end => {}
+            () = too_late => {}
         }
         lives.iter_mut().for_each(|life| life.kill());
     }

@@ -1,5 +1,6 @@
 //! The inside of a worker process: a worker that does what its launcher says.
 
+use std::future::pending;
 use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -115,7 +116,8 @@ struct Obeying {
 }
 
 impl Obeying {
-    /// Until the commands end.
+    /// Until the commands end, and clients have taken the answers that are on their way to them. For how long they may, the
+    /// launcher says by killing the process.
     async fn run(
         mut self,
         mut events: mpsc::UnboundedReceiver<NodeEvent>,
@@ -130,7 +132,7 @@ impl Obeying {
                 Some(event) = events.recv() => self.report_event(event),
                 command = commands.recv() => match command {
                     Some(command) => self.obey(command),
-                    None => return,
+                    None => return self.worker.end(pending()).await,
                 },
                 () = stop.requested(), if !self.stop_told => self.report_stop(),
                 _ = looks.tick() => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lp_base::plan::{NodeId, NodeKind, NodePlan, Plan, ReplicaId, Secrets};
+use lp_base::replica::Stop;
 use lp_base::scheduler::Scheduler;
 use lp_base::words::Limit;
 use lp_component::component::{Component, MethodTypes, describe};
@@ -30,7 +31,8 @@ pub(super) struct Servers {
     nodes: Vec<(NodeId, watch::Sender<Arc<Service>>)>,
     /// What a user should know of how clients are served.
     pub warnings: Vec<String>,
-    _tasks: JoinSet<()>,
+    ending: Stop,
+    tasks: JoinSet<()>,
 }
 
 impl Servers {
@@ -43,7 +45,7 @@ impl Servers {
         secrets: &Secrets,
         scheduler: &Scheduler,
     ) -> Result<Self, WorkerError> {
-        let mut tasks = JoinSet::new();
+        let (ending, mut tasks) = (Stop::default(), JoinSet::new());
         let (mut workers, mut credentials) = (None, WorkerCredentials::default());
         if let Some(sockets) = endpoints.workers {
             let listener = sockets.listener.set_nonblocking(true);
@@ -56,7 +58,7 @@ impl Servers {
             workers = Some(sender);
             let in_flight_max = in_flight_max.unwrap_or(u32::MAX);
             let audience = Audience::Workers { in_flight_max };
-            let served = serve(Listener::Unix(listener), audience, services, scheduler.clone());
+            let served = serve(Listener::Unix(listener), audience, services, ending.clone(), scheduler.clone());
             scheduler.spawn_in(&mut tasks, served);
         }
         let (mut nodes, mut warnings) = (Vec::new(), Vec::new());
@@ -73,10 +75,16 @@ impl Servers {
             let guard = Guard::new(admission, secrets.listen_key.as_ref(), secrets.listen_token.as_ref());
             let guard = guard.map_err(|source| WorkerError::Admission { node: node.name.clone(), source })?;
             let audience = Audience::Outside(policy, guard);
-            let served = serve(Listener::Tcp(listener), audience, services, scheduler.clone());
+            let served = serve(Listener::Tcp(listener), audience, services, ending.clone(), scheduler.clone());
             scheduler.spawn_in(&mut tasks, served);
         }
-        Ok(Self { credentials, workers, nodes, warnings, _tasks: tasks })
+        Ok(Self { credentials, workers, nodes, warnings, ending, tasks })
+    }
+
+    /// Ends the connections, those of clients once they have taken the answers that are on their way to them.
+    pub(super) async fn end(&mut self) {
+        self.ending.request();
+        while self.tasks.join_next().await.is_some() {}
     }
 
     /// Serves the nodes `rebuilt` as `plan` has them, on the connections that there are.

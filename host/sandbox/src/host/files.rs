@@ -4,7 +4,7 @@ use crate::files::{Fd, Wanted};
 use crate::state::State;
 
 /// What both versions of `wasi:filesystem` have in common but for the types, which each has in scope: the functions, which it
-/// links by its own `metadata!`, `other!` and `add_open`, and how a single file is opened. The result is the version's.
+/// links by its own `metadata!`, `other!`, `add_open` and `add_link`, and how a single file is opened. The result is the version's.
 macro_rules! in_both {
     ($version:literal, $result:ident) => {
         /// Has the functions that take a path tell of denials and find single files. The other functions are as
@@ -46,8 +46,7 @@ macro_rules! in_both {
             other!(types, "unlink-file-at", unlink_file_at(path: String), path);
             other!(types, "symlink-at", symlink_at(target: String, path: String), target, path);
             other!(types, "rename-at", rename_at(path: String, new_fd: Fd, new: String), path, new);
-            other!(types, "link-at", link_at(path_flags: PathFlags, path: String, new_fd: Fd, new: String), path, new);
-            Ok(())
+            add_link(types)
         }
     };
 }

@@ -1,5 +1,5 @@
 //! Functions of `wasi:sockets` in place of wasmtime-wasi's: lookups of names, of which it makes all at once, and
-//! receiving datagrams, of which any number may wait.
+//! datagrams, of which any number may wait.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -10,11 +10,15 @@ use wasmtime_wasi::p2::bindings::sockets as p2;
 use wasmtime_wasi::p2::{Network, subscribe};
 use wasmtime_wasi::p3::bindings::sockets as p3;
 use wasmtime_wasi::p3::bindings::sockets::types::HostUdpSocketWithStore;
+use wasmtime_wasi::p3::sockets::SocketResult;
 use wasmtime_wasi::sockets::{UdpSocket, WasiSockets, WasiSocketsView};
 
 use crate::lookups::{Addresses, NotFound};
 use crate::sockets::judged_host;
 use crate::state::State;
+
+/// The buffer that the host has for a datagram that is received, and the most that one has in it.
+const DATAGRAM_BYTES_MAX: u64 = 64 << 10;
 
 /// Serves lookups of names by WASI 0.2 in place of wasmtime, which allows all or none and makes all at once.
 pub fn add_p2_to_linker(linker: &mut Linker<State>) -> Result<()> {
@@ -83,21 +87,37 @@ fn canonical(address: SocketAddr) -> IpAddr {
     address.ip().to_canonical()
 }
 
-/// Has a guest wait for as many datagrams at once as it may have sockets, and no more: each takes the host a buffer of the
-/// size of the largest datagram, whether or not one comes.
-pub fn add_p3_receive_to_linker(linker: &mut Linker<State>) -> Result<()> {
+/// Has the datagrams counted that a guest waits for or sends by WASI 0.3, of which there may be any number at once.
+pub fn add_p3_datagrams_to_linker(linker: &mut Linker<State>) -> Result<()> {
     let mut types = linker.instance("wasi:sockets/types@0.3.0")?;
     types.func_wrap_concurrent("[method]udp-socket.receive", |accessor, (socket,): (Resource<UdpSocket>,)| {
         Box::pin(async move {
-            let _waiting = accessor.with(|mut access| access.get().wait_for_datagram())?;
+            let _hold = accessor.with(|mut access| access.get().hold_datagram(DATAGRAM_BYTES_MAX))?;
             let sockets = accessor.with_getter::<WasiSockets>(State::sockets);
             let received = <WasiSockets as HostUdpSocketWithStore<State>>::receive(&sockets, socket).await;
-            Ok((match received {
-                Ok(received) => Ok(received),
-                Err(error) => Err(error.downcast()?),
-            },))
+            told(received)
         })
-    })
+    })?;
+    types.func_wrap_concurrent(
+        "[method]udp-socket.send",
+        |accessor, (socket, bytes, address): (Resource<UdpSocket>, Vec<u8>, Option<p3::types::IpSocketAddress>)| {
+            Box::pin(async move {
+                // A longer one is refused as soon as it is looked at.
+                let held = DATAGRAM_BYTES_MAX.min(bytes.len() as u64);
+                let _hold = accessor.with(|mut access| access.get().hold_datagram(held))?;
+                let sockets = accessor.with_getter::<WasiSockets>(State::sockets);
+                let sent = <WasiSockets as HostUdpSocketWithStore<State>>::send(&sockets, socket, bytes, address).await;
+                told(sent)
+            })
+        },
+    )
+}
+
+fn told<T>(result: SocketResult<T>) -> Result<(Result<T, p3::types::ErrorCode>,)> {
+    Ok((match result {
+        Ok(value) => Ok(value),
+        Err(error) => Err(error.downcast()?),
+    },))
 }
 
 fn judged(state: &State, name: String) -> Option<Host> {

@@ -1,4 +1,4 @@
-//! How much the host keeps for a guest, counted in the table where WASI keeps it.
+//! How much the host keeps for a guest, counted in the table where WASI keeps most of it.
 
 use std::any::Any;
 
@@ -14,8 +14,7 @@ use wasmtime_wasi_http::p2::types::{
 };
 use wasmtime_wasi_http::p3::{Request, Response};
 
-use super::{Breach, LimitHit};
-use crate::files::Listing;
+use super::{Aside, Breach, LimitHit};
 use crate::streams::STREAM_BYTES;
 
 /// What a header takes beside its name and its value, near enough.
@@ -30,6 +29,7 @@ pub struct Holdings {
     bytes_max: u64,
     /// The functions that can be called until a limit may have been gone beyond.
     unseen: u64,
+    aside: Aside,
     breach: Breach,
 }
 
@@ -45,10 +45,10 @@ struct Kept {
 impl Holdings {
     /// Counts headers up to what as many requests and responses as there may be at once have, and all together up to
     /// `host-memory`.
-    pub fn new(limits: &LimitsPlan, breach: Breach) -> Self {
+    pub fn new(limits: &LimitsPlan, aside: Aside, breach: Breach) -> Self {
         let header_bytes_max_each = limits.http_header_bytes;
         let header_bytes_max = 2 * header_bytes_max_each * u64::from(limits.http_requests.max(1));
-        Self { header_bytes_max_each, header_bytes_max, bytes_max: limits.host_memory_bytes, unseen: 0, breach }
+        Self { header_bytes_max_each, header_bytes_max, bytes_max: limits.host_memory_bytes, unseen: 0, aside, breach }
     }
 
     /// Looks at the `table` if it may have too much in it by now. Called before each function of WASI, which adds the
@@ -59,7 +59,7 @@ impl Holdings {
             self.unseen = unseen;
             return;
         }
-        let (mut header_bytes, mut bytes) = (0, 0);
+        let (mut header_bytes, mut bytes) = (0, self.aside.bytes());
         for entry in table.iter_mut() {
             let kept = kept(entry, self.header_bytes_max_each);
             header_bytes += kept.header_bytes;
@@ -75,11 +75,6 @@ impl Holdings {
             (None, _) => self.exceed(LimitHit::new(Limit::HttpHeaders, each), table),
             (_, None) => self.exceed(LimitHit::new(Limit::HostMemory, self.bytes_max), table),
         }
-    }
-
-    /// Has the next look be one, because something was added that may be large.
-    pub fn note_large(&mut self) {
-        self.unseen = 0;
     }
 
     fn exceed(&self, hit: LimitHit, table: &mut ResourceTable) {
@@ -124,9 +119,6 @@ fn kept(entry: &dyn Any, header_bytes_max: u64) -> Kept {
     }
     if entry.is::<HostFutureTrailers>() {
         return Kept { header_bytes: 0, buffer_bytes: header_bytes_max + STREAM_BYTES };
-    }
-    if let Some(listing) = entry.downcast_ref::<Listing>() {
-        return Kept { header_bytes: 0, buffer_bytes: listing.bytes() };
     }
     let is_stream = entry.is::<DynInputStream>() || entry.is::<DynOutputStream>();
     let is_body = entry.is::<HostIncomingBody>() || entry.is::<HostOutgoingBody>();

@@ -1,11 +1,11 @@
-//! How many files and sockets a guest has open, counted in the table where WASI keeps them.
+//! How many files and sockets a guest has open, counted in the table where WASI keeps them, and listings of directories.
 
 use lp_base::plan::LimitsPlan;
 use lp_base::words::Limit;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{p2, p3, sockets};
 
-use super::{Breach, LimitHit};
+use super::{Aside, Breach, LimitHit};
 
 /// Counts what is open, no more often than the limits need.
 pub struct Open {
@@ -15,13 +15,14 @@ pub struct Open {
     granted: u64,
     /// The functions that can be called until a limit may have been gone beyond.
     unseen: u64,
+    aside: Aside,
     breach: Breach,
 }
 
 impl Open {
-    pub fn new(limits: &LimitsPlan, granted: usize, breach: Breach) -> Self {
+    pub fn new(limits: &LimitsPlan, granted: usize, aside: Aside, breach: Breach) -> Self {
         let granted = granted as u64;
-        Self { files_max: limits.open_files, sockets_max: limits.sockets, granted, unseen: 0, breach }
+        Self { files_max: limits.open_files, sockets_max: limits.sockets, granted, unseen: 0, aside, breach }
     }
 
     /// Looks at the `table` if it may have too many in it by now. Called before each function of WASI, which adds one
@@ -31,7 +32,7 @@ impl Open {
             self.unseen = unseen;
             return;
         }
-        let (mut files, mut sockets) = (0_u64, 0_u64);
+        let (mut files, mut sockets) = (self.aside.files(), 0);
         for entry in table.iter_mut() {
             files += u64::from(
                 entry.is::<p2::bindings::filesystem::types::Descriptor>()

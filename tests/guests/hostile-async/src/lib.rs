@@ -33,6 +33,7 @@ impl wasip3::exports::cli::run::Guest for Hostile {
             "request" => end(request(&Scheme::Http, target).await),
             "request-https" => end(request(&Scheme::Https, target).await),
             "keep" if target == "datagrams" => keep_datagrams().await,
+            "keep" if target == "listings" => keep_listings().await,
             "keep" => keep(target),
             verb => panic!("`{verb}` is nothing to try"),
         }
@@ -74,6 +75,16 @@ async fn keep_datagrams() {
         let polled = std::future::poll_fn(|cx| std::task::Poll::Ready(datagram.as_mut().poll(cx).is_ready())).await;
         assert!(!polled, "no loot: nobody sends one");
         waiting.push(datagram);
+    }
+}
+
+/// Begins to read a directory over and over, and never gets to its end.
+async fn keep_listings() {
+    let (directory, mut begun) = (directory(), Vec::new());
+    loop {
+        let (mut entries, end) = directory.read_directory();
+        entries.next().await.expect("the directory has some");
+        begun.push((entries, end));
     }
 }
 

@@ -75,7 +75,7 @@ macro_rules! limit_rows {
                 example: 100,
                 keeper: "lp_sandbox::limits::open",
                 bounds:
-                    "The files and directories that the guest has open at once, besides the directories "
+                    "The files, directories and listings of directories that the guest has open at once, besides the directories "
                     "that it is granted",
                 beyond: "the replica fails",
             }
@@ -139,7 +139,8 @@ macro_rules! limit_rows {
                 example: 16 * MIB,
                 keeper: "lp_sandbox::limits::holdings",
                 bounds:
-                    "What the host keeps for the files, sockets, streams and HTTP messages that the guest holds",
+                    "What the host keeps for the files, listings, sockets, datagrams, streams and HTTP messages "
+                    "that the guest holds",
                 beyond: "the replica fails",
             }
             Message {

@@ -167,7 +167,7 @@ async fn workers_that_are_no_processes_are_a_fleet_too() {
         (2, Order::Close),
     ];
     assert_eq!(orders, expected);
-    fleet.kill().await;
+    fleet.end(std::future::ready(())).await;
 }
 
 #[tokio::test]
@@ -185,7 +185,7 @@ async fn a_worker_that_ends_fails_its_replicas_and_starts_again_with_them() {
     let event = events.recv().await.expect("the fleet lives");
     assert!(matches!(event.change, Change::Started) && event.replica == replica(1));
     assert_eq!(tasks.started.load(Ordering::Relaxed), 4);
-    fleet.kill().await;
+    fleet.end(std::future::ready(())).await;
 }
 
 /// What somebody says in the name of the worker of `b`, and why that worker is ended for it.
@@ -206,7 +206,7 @@ fn check_forged(text: &str, reason: &str) {
         assert_eq!(failure.summary, format!("its worker process was ended: {reason}"), "{text}");
         assert_eq!(lines.lock().unwrap().len(), 3, "{text}: no line is written for others");
         assert!(!fleet.shared.stop.is_requested(), "{text}");
-        fleet.kill().await;
+        fleet.end(std::future::ready(())).await;
     });
 }
 
@@ -259,7 +259,7 @@ async fn a_line_of_a_worker_is_cut_where_that_of_a_guest_is() {
     assert!(matches!(events.recv().await.expect("the fleet lives").change, Change::Ended { .. }));
     let lines: Vec<usize> = lines.lock().unwrap()[3..].iter().map(String::len).collect();
     assert_eq!(lines, [LINE_BYTES_MAX, 3]);
-    fleet.kill().await;
+    fleet.end(std::future::ready(())).await;
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use wasmtime::{Result, StoreContextMut};
 use wasmtime_wasi::filesystem::{Descriptor, File, WasiFilesystemView};
 use wasmtime_wasi::p2::FsResult;
 use wasmtime_wasi::p2::bindings::filesystem::types::{
-    DescriptorFlags, ErrorCode, HostDescriptor, NewTimestamp, OpenFlags, PathFlags,
+    DescriptorFlags, DescriptorType, ErrorCode, HostDescriptor, NewTimestamp, OpenFlags, PathFlags,
 };
 
 use super::{Fd, State, Wanted};
@@ -68,6 +68,40 @@ macro_rules! other {
             },
         )?
     };
+}
+
+/// Second names of files. Those of directories fail in the same words under every launch type: the walls of a worker process
+/// refuse some of them before the file system does, with another error.
+fn add_link(types: &mut LinkerInstance<'_, State>) -> Result<()> {
+    types.func_wrap_async(
+        "[method]descriptor.link-at",
+        |mut store: StoreContextMut<'_, State>,
+         (fd, path_flags, path, new_fd, new): (Fd, PathFlags, String, Fd, String)| {
+            Box::new(async move {
+                let state = store.data_mut();
+                let (borrowed, old) = (Resource::new_borrow(fd.rep()), path.clone());
+                let paths = format!("{path}` to `{new}");
+                let code = match state.filesystem().link_at(fd, path_flags, path, new_fd, new).await {
+                    Ok(()) => return Ok((Ok(()),)),
+                    Err(error) => error.downcast()?,
+                };
+                let refused = matches!(
+                    code,
+                    ErrorCode::NotPermitted | ErrorCode::Access | ErrorCode::CrossDevice | ErrorCode::Io
+                );
+                if refused && is_directory(state, borrowed, old).await {
+                    crate::files::tell_link_of_directory(&state.denials, &paths);
+                    return Ok((Err(ErrorCode::NotPermitted),));
+                }
+                Ok((told(state, "link-at", &paths, Err(code.into()))?,))
+            })
+        },
+    )
+}
+
+async fn is_directory(state: &mut State, fd: Fd, path: String) -> bool {
+    let stat = state.filesystem().stat_at(fd, PathFlags::empty(), path).await;
+    stat.is_ok_and(|stat| matches!(stat.type_, DescriptorType::Directory))
 }
 
 /// What the guest is answered. Where it was denied, the user is told.

@@ -4,7 +4,7 @@ use wasmtime::component::{Accessor, Linker, LinkerInstance, Resource};
 use wasmtime::{Result, StoreContextMut};
 use wasmtime_wasi::filesystem::{Descriptor, File, WasiFilesystem, WasiFilesystemView};
 use wasmtime_wasi::p3::bindings::filesystem::types::{
-    DescriptorFlags, ErrorCode, HostDescriptorWithStore, NewTimestamp, OpenFlags, PathFlags,
+    DescriptorFlags, DescriptorType, ErrorCode, HostDescriptorWithStore, NewTimestamp, OpenFlags, PathFlags,
 };
 use wasmtime_wasi::p3::filesystem::FilesystemResult;
 
@@ -75,6 +75,39 @@ fn single_file(accessor: &Accessor<State>, fd: &Fd, path: &str) -> Option<File> 
         let state = access.get();
         state.files.single_file(&state.table, fd, path)
     })
+}
+
+/// Second names of files. Those of directories fail in the same words under every launch type: the walls of a worker process
+/// refuse some of them before the file system does, with another error.
+fn add_link(types: &mut LinkerInstance<'_, State>) -> Result<()> {
+    types.func_wrap_concurrent(
+        "[method]descriptor.link-at",
+        |accessor, (fd, path_flags, path, new_fd, new): (Fd, PathFlags, String, Fd, String)| {
+            Box::pin(async move {
+                let files = accessor.with_getter::<WasiFilesystem>(State::filesystem);
+                let (borrowed, old) = (Resource::new_borrow(fd.rep()), path.clone());
+                let paths = format!("{path}` to `{new}");
+                let code = match WasiFilesystem::link_at(&files, fd, path_flags, path, new_fd, new).await {
+                    Ok(()) => return Ok((Ok(()),)),
+                    Err(error) => error.downcast()?,
+                };
+                let refused = matches!(
+                    code,
+                    ErrorCode::NotPermitted | ErrorCode::Access | ErrorCode::CrossDevice | ErrorCode::Io
+                );
+                if refused && is_directory(&files, borrowed, old).await {
+                    accessor.with(|mut access| crate::files::tell_link_of_directory(&access.get().denials, &paths));
+                    return Ok((Err(ErrorCode::NotPermitted),));
+                }
+                Ok((told(accessor, "link-at", &paths, Err(code.into()))?,))
+            })
+        },
+    )
+}
+
+async fn is_directory(files: &Accessor<State, WasiFilesystem>, fd: Fd, path: String) -> bool {
+    let stat = WasiFilesystem::stat_at(files, fd, PathFlags::empty(), path).await;
+    stat.is_ok_and(|stat| matches!(stat.type_, DescriptorType::Directory))
 }
 
 /// What the guest is answered. Where it was denied, the user is told.

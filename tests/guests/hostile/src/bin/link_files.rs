@@ -15,6 +15,7 @@ fn main() {
         ("of a pipe", &data, "pipe", &data, "second-pipe"),
         ("of a pipe below", &data, "pipe", &data, "below/second-pipe"),
         ("of a directory", &data, "below", &data, "second-below"),
+        ("of a granted directory", &data, ".", &data, "second-below"),
         ("of nothing", &data, "nothing", &data, "second-nothing"),
         ("over a file", &data, "file.txt", &data, "below/deep.txt"),
     ];

@@ -190,6 +190,12 @@ fn output_that_floods_is_slowed_and_ends_at_its_limit() {
 }
 
 #[test]
+fn output_that_nobody_permitted_ends_at_its_rate() {
+    check("write_unchecked", "output-rate = '1KiB'", "it reached its limit `limits.output-rate` = 1KiB");
+    check("write_unchecked", "output-rate = '1MiB'", "it reached its limit `limits.output-rate` = 1MiB");
+}
+
+#[test]
 fn nodes_that_call_each_other_without_end_fail() {
     let settings = "run = false\nlimits = { call-time = '500ms' }\nhandles = { victim = 'accomplice' }\n\
         [nodes.accomplice]\nGUEST:fork\nrun = false\nhandles = { victim = 'hostile' }\n";

@@ -115,6 +115,9 @@ impl Replica {
     ///
     /// `ran` is called when `run` returns without an error; the replica goes on serving after it.
     pub async fn serve(mut self, mailbox: Arc<Mailbox>, ran: &(dyn Fn() + Send + Sync)) -> Ended {
+        if self.run.is_some() {
+            mailbox.pump().go_on_apart().await;
+        }
         let running = AtomicBool::new(self.run.is_some());
         let ran = || {
             running.store(false, Ordering::Relaxed);

@@ -43,7 +43,7 @@ fn asyncio_in_a_node_does_what_it_does_in_cpython() {
     assert!(oracle.len() >= 40, "{oracle:?}");
     for (launch_type, _) in lp_host::plan::LaunchType::NAMES {
         let mut run = Command::new(host::BINARY);
-        run.arg("run").arg(&program).args(["--launch-type", launch_type]);
+        run.arg("run").arg(&program).arg(format!("--launch-type={launch_type}"));
         let output = run.args(ROUNDS.iter().flat_map(|set| ["--set", set])).output().expect("the binary runs");
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "{stderr}");

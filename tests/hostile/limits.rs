@@ -95,6 +95,23 @@ fn computing_ends_at_its_limit_in_every_phase() {
 }
 
 #[test]
+fn steps_that_take_long_are_charged_for_what_they_take() {
+    check("fill_memory", "cpu = '100ms'", "it reached its limit `limits.cpu` = 100ms");
+    check("fill_table", "cpu = '100ms'", "it reached its limit `limits.cpu` = 100ms");
+    check("take_random_bytes", "cpu = '100ms'", "it reached its limit `limits.cpu` = 100ms");
+    check("take_p3_random_bytes", "cpu = '100ms'", "it reached its limit `limits.cpu` = 100ms");
+    check("take_insecure_bytes", "cpu = '100ms'", "it reached its limit `limits.cpu` = 100ms");
+}
+
+#[test]
+fn what_the_host_makes_in_one_call_ends_at_its_limit() {
+    check("take_random_bytes", "message = '16777215B'", "it reached its limit `limits.message` = 16777215B");
+    check("take_p3_random_bytes", "message = '1MiB'", "it reached its limit `limits.message` = 1MiB");
+    check("take_insecure_bytes", "message = '1MiB'", "it reached its limit `limits.message` = 1MiB");
+    check("poll_one_many_times", "handles = 20000", "it reached its limit `limits.handles` = 20000");
+}
+
+#[test]
 fn a_call_that_waits_for_ever_ends_at_its_limit() {
     check_called("sleep_in_call", "call-time = '100ms'", "it reached its limit `limits.call-time` = 100ms");
 }
@@ -187,6 +204,12 @@ fn output_that_floods_is_slowed_and_ends_at_its_limit() {
     check("flood_without_newline", limits, "it reached its limit `limits.output` = 12MiB");
     check("flood_log_contexts", limits, "it reached its limit `limits.output` = 12MiB");
     check("flood_logs", limits, "it reached its limit `limits.output` = 12MiB");
+}
+
+#[test]
+fn output_that_nobody_permitted_ends_at_its_rate() {
+    check("write_unchecked", "output-rate = '1KiB'", "it reached its limit `limits.output-rate` = 1KiB");
+    check("write_unchecked", "output-rate = '1MiB'", "it reached its limit `limits.output-rate` = 1MiB");
 }
 
 #[test]

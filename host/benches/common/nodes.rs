@@ -106,7 +106,7 @@ impl Nodes {
         let (plan, components) = lp_host::lower(&linked, LaunchType::Threads);
         let uses_async = plan.nodes.iter().filter_map(|node| Some(node.component()?.uses_async));
         uses_async.for_each(|uses_async| assert_eq!(uses_async, flavour == Flavour::Async, "the wrong engine"));
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("threads can be started");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("it needs no threads");
         let (events_tx, events) = tokio::sync::mpsc::unbounded_channel();
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
         let (compiling, _) = tokio::sync::mpsc::unbounded_channel();
@@ -122,9 +122,7 @@ impl Nodes {
             run_dir: None,
             scheduler: Scheduler::default(),
         };
-        let entered = runtime.enter();
         let worker = Worker::start(&plan, 0, options).unwrap_or_else(|error| panic!("{error}"));
-        drop(entered);
         worker.warnings().iter().for_each(|warning| eprintln!("warning: {warning}"));
         let mut nodes = Self { worker, plan, flavour, events, runtime };
         nodes.wait_until_started();
@@ -178,13 +176,13 @@ impl Nodes {
         self.time("caller", method, request, 1)
     }
 
-    /// Makes calls on a thread of the runtime, where the calls of guests are made too. Each sends what the last one
+    /// Makes calls on a thread of the guests, where the calls of guests are made too. Each sends what the last one
     /// gave back.
     fn time(&self, node: &str, method: &str, mut message: Message, calls: u32) -> Duration {
         let (id, method) = self.find(node, method);
         let mailbox = self.mailbox(ReplicaId { node: id, index: 0 });
         let context = self.flavour.context();
-        let task = self.runtime.spawn(async move {
+        let task = self.worker.runtime().spawn(async move {
             let start = Instant::now();
             for _ in 0..calls {
                 message = mailbox.call(method, message, context.clone()).await?;

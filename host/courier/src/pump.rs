@@ -5,15 +5,18 @@
 //! returns. The loop belongs to its owner all the same: it is polled with the owner's waker, and whatever is left to
 //! do after the caller's poll is done by the owner.
 
+mod apart;
+
 use std::cell::Cell;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker, ready};
 use std::time::Duration;
 
+use apart::{Apart, Expected};
 use futures::task::AtomicWaker;
 use lp_base::scheduler::Scheduler;
 
@@ -55,6 +58,7 @@ pub struct Pump {
     taking_calls: AtomicBool,
     bell: Arc<Bell>,
     busy: BusyTime,
+    expected: Expected,
     scheduler: Scheduler,
 }
 
@@ -149,36 +153,48 @@ impl Pump {
     pub async fn own(&self, future: impl Future<Output = ()> + Send + 'static) {
         let _installed = Installed(self);
         let mut starting: Option<Loop> = Some(Box::pin(future));
+        let mut apart = Apart::default();
         std::future::poll_fn(|cx| {
             self.bell.owner.register(cx.waker());
-            let body = self.try_lock().or_else(|| {
-                self.wanted.store(true, Ordering::SeqCst);
-                // The caller that had it may have let go before it could see that it is wanted.
-                self.try_lock()
-            });
-            let Some(mut body) = body else { return Poll::Pending };
-            self.wanted.store(false, Ordering::SeqCst);
-            if let Some(future) = starting.take() {
-                body.future = Some(future);
-                body.waker = Some(self.bell.clone().into());
+            if self.expected.is_long() {
+                return ready!(apart.poll(cx, &self.scheduler, || self.poll_owned(&mut starting)));
             }
-            let polled = self.poll(&mut body);
-            if let Polled::Again = polled {
-                self.bell.owner.wake();
-            }
-            if let Polled::Ended = polled { Poll::Ready(()) } else { Poll::Pending }
+            apart.leave();
+            self.poll_owned(&mut starting)
         })
         .await;
+    }
+
+    /// Polls the loop for its owner, which begins with `starting`.
+    fn poll_owned(&self, starting: &mut Option<Loop>) -> Poll<()> {
+        let body = self.try_lock().or_else(|| {
+            self.wanted.store(true, Ordering::SeqCst);
+            // The caller that had it may have let go before it could see that it is wanted.
+            self.try_lock()
+        });
+        let Some(mut body) = body else { return Poll::Pending };
+        self.wanted.store(false, Ordering::SeqCst);
+        if let Some(future) = starting.take() {
+            body.future = Some(future);
+            body.waker = Some(self.bell.clone().into());
+        }
+        let polled = self.poll(&mut body);
+        if let Polled::Again = polled {
+            self.bell.owner.wake();
+        }
+        if let Polled::Ended = polled { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// Calls `queue`, then polls the loop on this thread if nobody else is polling it. Returns whether it did; if not,
     /// the caller must wake the loop.
     ///
     /// `Urgency::Blocked` callers have nothing else to do meanwhile; for others, polls must have been short of late,
-    /// measured by the `block_bytes` that the call leaves in its caller's memory.
+    /// measured by the `block_bytes` that the call leaves in its caller's memory. A loop whose next poll is expected to be
+    /// long is left to its owner, who has that apart.
     pub fn assist(&self, urgency: Urgency, block_bytes: usize, queue: impl FnOnce()) -> bool {
         let depth = NESTING.get();
-        let worthwhile = depth < NESTING_MAX && (urgency == Urgency::Blocked || self.busy.is_short(block_bytes));
+        let short = || urgency == Urgency::Blocked || self.busy.is_short(block_bytes);
+        let worthwhile = depth < NESTING_MAX && !self.expected.is_long() && short();
         let body = worthwhile.then(|| self.try_lock()).flatten();
         queue();
         let Some(mut body) = body else { return false };
@@ -207,6 +223,23 @@ impl Pump {
         self.taking_calls.store(true, Ordering::Relaxed);
         // Only the poller moves the state away from `RUNG`, and the loop is part of the poll.
         let _ = self.bell.state.compare_exchange(Bell::RUNG, Bell::POLLED, Ordering::AcqRel, Ordering::Relaxed);
+    }
+
+    /// Goes on with the loop in a poll that is expected to be long. Awaited by the loop itself, before what may take any time.
+    pub async fn go_on_apart(&self) {
+        if self.scheduler.is_simulated() {
+            return;
+        }
+        let mut parted = false;
+        std::future::poll_fn(|cx| {
+            if std::mem::replace(&mut parted, true) {
+                return Poll::Ready(());
+            }
+            self.expected.expect_next();
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
     }
 
     fn try_lock(&self) -> Option<MutexGuard<'_, Body>> {
@@ -240,6 +273,10 @@ impl Pump {
         let result = poll();
         let spent = self.scheduler.now().saturating_duration_since(start);
         self.busy.add(spent.saturating_sub(NESTED_TIME.get()));
+        // A simulation has no other thread, and its time is no measure of what holds this one.
+        if !self.scheduler.is_simulated() {
+            self.expected.note(spent);
+        }
         NESTED_TIME.set(outer + spent);
         result
     }
@@ -254,5 +291,34 @@ impl Drop for Installed<'_> {
         body.future = None;
         // The next loop starts its guest anew.
         self.0.taking_calls.store(false, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::{Pump, Urgency};
+
+    #[tokio::test]
+    async fn a_caller_leaves_a_loop_with_long_polls_to_its_owner() {
+        let pump = Arc::new(Pump::default());
+        let (started, looping) = (pump.clone(), pump.clone());
+        let owner = tokio::spawn(async move {
+            started
+                .own(async move {
+                    looping.look();
+                    std::future::pending().await
+                })
+                .await;
+        });
+        tokio::task::yield_now().await;
+        assert!(pump.assist(Urgency::Blocked, 0, || ()), "its polls are short");
+        pump.expected.note(Duration::from_millis(2));
+        let mut queued = false;
+        assert!(!pump.assist(Urgency::Blocked, 0, || queued = true));
+        assert!(queued);
+        owner.abort();
     }
 }

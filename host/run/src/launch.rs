@@ -223,7 +223,11 @@ impl Workers {
     pub fn call(&self, call: OutsideCall) -> BoxFuture<'static, ()> {
         match self {
             Self::Here(worker) => match worker.mailbox(call.callee).cloned() {
-                Some(mailbox) => call.at(mailbox),
+                Some(mailbox) => {
+                    // The caller of a replica may poll its guest, which is for the threads of guests.
+                    let _entered = worker.runtime().enter();
+                    worker.scheduler().spawn(call.at(mailbox)).map(drop).boxed()
+                }
                 None => call.refuse(),
             },
             Self::Fleet(fleet) => fleet.call(call),

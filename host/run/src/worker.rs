@@ -9,6 +9,7 @@ mod rebuild;
 mod sockets;
 mod standstills;
 mod temporary_dir;
+mod threads;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -36,10 +37,15 @@ use peers::Peers;
 pub use sockets::{Endpoints, WorkerSockets};
 use standstills::watch_standstills;
 pub use temporary_dir::make_temporary_dirs;
+use threads::Threads;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::node::{Double, DoubleError, Node, NodeEvent, run_replica};
+
+/// How long replicas that are dropped may take: several ticks, after each of which a guest that computes is dropped.
+const KILL_WAIT: Duration = Duration::from_millis(100);
 
 /// Everything that a worker needs beside its plan.
 pub struct WorkerOptions {
@@ -89,6 +95,9 @@ pub enum WorkerError {
         /// What it is.
         found: Digest,
     },
+    /// The threads of its guests can't be started.
+    #[error("failed to start threads for guests")]
+    Threads(#[source] std::io::Error),
     /// Worker processes must be hardened, and there are none.
     #[error("`hardening = \"require\"` needs worker processes: launch it with `--launch-type processes`")]
     NoHardening,
@@ -202,6 +211,7 @@ pub struct Worker {
     cache: Option<CompileCache>,
     run_dir: Option<PathBuf>,
     servers: Servers,
+    threads: Threads,
     scheduler: Scheduler,
 }
 
@@ -275,6 +285,8 @@ impl Worker {
         let WorkerOptions { endpoints, run_dir, scheduler, .. } = options;
         let replicas = &plan.workers[index].replicas;
         let components = Components::load(plan, &files, replicas, cache.clone(), &compiling, &scheduler)?;
+        let threads = Threads::start(&scheduler).map_err(WorkerError::Threads)?;
+        let entered = threads.handle().enter();
         let peers = Peers::new(plan, index, endpoints.workers.as_ref(), &scheduler);
         let program = Arc::new(ProgramInfo {
             name: plan.program.clone(),
@@ -317,6 +329,7 @@ impl Worker {
         if plan.launch_type == LaunchType::Threads && !scheduler.is_simulated() {
             scheduler.spawn_in(&mut tasks, watch_standstills(peers.standstills(), scheduler.clone()));
         }
+        drop(entered);
         Ok(Self {
             plan: plan.clone(),
             stop,
@@ -327,6 +340,7 @@ impl Worker {
             cache,
             run_dir,
             servers,
+            threads,
             scheduler,
         })
     }
@@ -352,6 +366,7 @@ impl Worker {
             temporary_dir::make_anew(temporary_dir, &spec.scheduler).await;
             run_replica(replica, node, spec, mailbox, events).await;
         };
+        let _entered = self.threads.handle().enter();
         local.task = Some(self.scheduler.spawn_in(&mut self.tasks, life));
     }
 
@@ -368,6 +383,11 @@ impl Worker {
         if let Some(task) = self.replicas.get(&replica).and_then(|local| local.task.as_ref()) {
             task.abort();
         }
+    }
+
+    /// The runtime of the guests, on which calls of them cost what calls between nodes do.
+    pub fn runtime(&self) -> &Handle {
+        self.threads.handle()
     }
 
     /// Where its time and its tasks come from.
@@ -433,10 +453,10 @@ impl Worker {
         self.replicas.values().for_each(|local| local.mailbox.close(CallError::Cancelled));
     }
 
-    /// Drops the replicas that are still there, wherever their guests are. Clients may take the answers that are on their way
-    /// to them, until `patience` is over.
+    /// Drops the replicas that are still there, wherever their guests are. One in a step that takes long is dropped when that
+    /// ends, and not waited for. Clients may take the answers that are on their way to them, until `patience` is over.
     pub async fn end(&mut self, patience: impl Future<Output = ()>) {
-        self.tasks.shutdown().await;
+        let _ = self.scheduler.timeout(KILL_WAIT, self.tasks.shutdown()).await;
         tokio::select! {
             biased;
             () = self.servers.end() => {}

@@ -40,7 +40,7 @@ pub struct Replica {
 impl Replica {
     /// Makes the store and the instance, which may run the guest's initialisation.
     pub(super) async fn start(linked: &LinkedComponent, spec: Arc<ReplicaSpec>) -> Result<Self, StartError> {
-        let turns = Turns::new(linked.ticks.clone());
+        let turns = Turns::new(linked.ticks.clone(), &spec.scheduler);
         let mut store = Store::new(linked.pre.engine(), State::new(spec.clone(), linked.kind, turns.clone())?);
         State::limit(&mut store, &spec.node.limits).map_err(StartError::Exports)?;
         store.set_epoch_deadline(1);
@@ -115,13 +115,18 @@ impl Replica {
     ///
     /// `ran` is called when `run` returns without an error; the replica goes on serving after it.
     pub async fn serve(mut self, mailbox: Arc<Mailbox>, ran: &(dyn Fn() + Send + Sync)) -> Ended {
+        if self.run.is_some() {
+            mailbox.pump().go_on_apart().await;
+        }
         let running = AtomicBool::new(self.run.is_some());
         let ran = || {
             running.store(false, Ordering::Relaxed);
             ran();
         };
         let (turns, fibers, breach) = (self.turns.clone(), self.fibers.clone(), self.store.data().breach.clone());
-        let mut alarm = Alarm::new(self.store.data().meter.clone(), self.store.data().spec.scheduler.clone());
+        let meter = self.store.data().meter.clone();
+        let counted = meter.counts().then(|| meter.clone());
+        let mut alarm = Alarm::new(meter, self.store.data().spec.scheduler.clone());
         let result = turns.of(async {
             let mut served: Pin<Box<dyn Future<Output = wasmtime::Result<()>> + Send>> = match self.kind {
                 Kind::Plain => Box::pin(self.serve_one_by_one(&mailbox, &ran)),
@@ -134,6 +139,9 @@ impl Replica {
                 }
                 // What a guest went beyond may not have stopped it.
                 breach.check()?;
+                if let Some(meter) = &counted {
+                    meter.charge_rest()?;
+                }
                 alarm.poll(cx).map(|hit| Err(hit.into()))
             })
             .await

@@ -3,10 +3,12 @@
 mod files;
 mod http;
 mod listings;
+mod random;
 mod sleep;
 mod sockets;
 mod stopping;
 mod streams;
+mod yielding;
 
 use lp_base::interfaces::{self, Bundle};
 use wasmtime::component::{Component, ComponentType, Lift, Linker};
@@ -41,6 +43,7 @@ fn add_bundle(linker: &mut Linker<State>, bundle: Bundle, component: &Component,
             let added = [
                 errors::add_p2_to_linker,
                 files::p2::add_to_linker,
+                random::add_p2_to_linker,
                 sockets::add_p2_to_linker,
                 streams::add_to_linker,
                 sleep::add_p2_to_linker,
@@ -53,6 +56,7 @@ fn add_bundle(linker: &mut Linker<State>, bundle: Bundle, component: &Component,
             let added = [
                 files::p3::add_to_linker,
                 listings::p3::add_to_linker,
+                random::add_p3_to_linker,
                 sockets::add_p3_to_linker,
                 sockets::add_p3_datagrams_to_linker,
                 sleep::add_p3_to_linker,

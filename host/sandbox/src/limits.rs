@@ -38,6 +38,11 @@ impl LimitHit {
         Self::new(limit, u64::try_from(value.as_millis()).unwrap_or(u64::MAX))
     }
 
+    /// Fails for a host function that is asked to make more bytes than a message may have.
+    pub fn check_message(limits: &LimitsPlan, bytes: u64) -> std::result::Result<(), Self> {
+        if bytes <= limits.message_bytes { Ok(()) } else { Err(Self::new(Limit::Message, limits.message_bytes)) }
+    }
+
     /// The limit behind an error that wasmtime or WASI made, where it is one of a replica's.
     pub fn behind(error: &wasmtime::Error, limits: &LimitsPlan) -> Option<Self> {
         let traps = [

@@ -1,8 +1,10 @@
 //! The time that a guest computes, counted in ticks of the epoch thread, and what it may compute at most.
 //!
-//! A tick that passes while a guest runs is charged to it, whole; one that passes while it waits, or while a replica runs
-//! that it called on the same thread, is not. So a guest that runs for a hundredth of a tick at a time is charged one
-//! time in a hundred, which is right on the average and needs no clock. A busy guest is stopped once a tick anyway.
+//! A tick that passes while a guest runs, or the host does something for it, is charged to it, whole; one that passes while
+//! it waits, or while a replica runs that it called on the same thread, is not. So a guest that runs for a hundredth of a
+//! tick at a time is charged one time in a hundred, which is right on the average and needs no clock. A busy guest is
+//! stopped once a tick anyway. One step of it can take many ticks. Those are charged as far as the thread was on a
+//! processor, which the kernel is asked for at a tick alone.
 
 mod alarm;
 
@@ -15,7 +17,9 @@ use std::time::Duration;
 
 pub use alarm::Alarm;
 use lp_base::plan::LimitsPlan;
+use lp_base::scheduler::Scheduler;
 use lp_base::words::Limit;
+use rustix::time::{ClockId, clock_gettime};
 use wasmtime::component::GuestTaskId;
 
 use super::EPOCH_TICK;
@@ -24,6 +28,8 @@ use super::limits::LimitHit;
 thread_local! {
     /// Ticks that passed in turns nested in the current one, which are not its own.
     static NESTED_TICKS: Cell<u64> = const { Cell::new(0) };
+    /// The processor time of the thread when a tick was last charged on it.
+    static THREAD_TIME: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
 /// The ticks since the epoch thread started.
@@ -33,12 +39,14 @@ pub type Ticks = Arc<AtomicU64>;
 pub struct Turns {
     ticks: Ticks,
     since: AtomicU64,
+    /// Whether the ticks are those of simulated time, none of which passes while a thread waits for a processor.
+    simulated: bool,
 }
 
 impl Turns {
-    /// Turns counted by `ticks`.
-    pub fn new(ticks: Ticks) -> Arc<Self> {
-        Arc::new(Self { ticks, since: AtomicU64::new(0) })
+    /// Turns counted by `ticks`, which are in the time of `scheduler`.
+    pub fn new(ticks: Ticks, scheduler: &Scheduler) -> Arc<Self> {
+        Arc::new(Self { ticks, since: AtomicU64::new(0), simulated: scheduler.is_simulated() })
     }
 
     /// Runs `future`, each poll of which is a turn of the replica.
@@ -59,12 +67,28 @@ impl Turns {
         self.ticks.load(Ordering::Relaxed)
     }
 
-    /// Whether a tick has passed in this turn since the last look that no nested turn took.
+    /// Whether a tick has passed since the last look.
     fn ticked(&self) -> bool {
+        self.now() != self.since.load(Ordering::Relaxed)
+    }
+
+    /// The ticks that have passed in this turn since the last look, without those of nested turns and those for which the
+    /// thread had no processor.
+    fn passed(&self) -> u64 {
         let now = self.ticks.load(Ordering::Relaxed);
         let passed = now.saturating_sub(self.since.swap(now, Ordering::Relaxed));
-        passed > NESTED_TICKS.replace(0)
+        let own = passed.saturating_sub(NESTED_TICKS.replace(0));
+        if own == 0 || self.simulated { own } else { own.min(thread_ticks()) }
     }
+}
+
+/// How many ticks of processor time this thread has had at most since it was last asked. At least one, as the tick that has
+/// passed now is charged whole.
+fn thread_ticks() -> u64 {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    let now = Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs() as u32);
+    let spent = now.saturating_sub(THREAD_TIME.replace(now));
+    u64::try_from(spent.as_nanos().div_ceil(EPOCH_TICK.as_nanos())).unwrap_or(u64::MAX).max(1)
 }
 
 /// A call that the replica works on. The one of a store that works on one call at a time has no task.
@@ -131,21 +155,35 @@ impl Meter {
         }
     }
 
-    /// Charges the guest, which runs right now, for a tick if one has passed. `working` is the call that it runs for,
+    /// Charges the guest, which runs right now, for the ticks that have passed. `working` is the call that it runs for,
     /// and the calls of its own store that led to it.
     pub fn charge(&self, working: impl IntoIterator<Item = CallKey>) -> Result<(), LimitHit> {
         // A guest that never waits never lets its replica's loop see this.
         self.overdue()?;
-        if !self.turns.ticked() {
+        let passed = self.turns.passed();
+        if passed == 0 {
             return Ok(());
         }
         let mut counts = self.lock();
-        counts.ticks += 1;
+        counts.ticks += passed;
         check(Limit::Cpu, counts.ticks, self.cpu)?;
         let place = working.into_iter().find_map(|key| counts.calls.iter().position(|call| call.key == key));
         let Some(place) = place else { return Ok(()) };
-        counts.calls[place].ticks += 1;
+        counts.calls[place].ticks += passed;
         check(Limit::CallCpu, counts.calls[place].ticks, self.call_cpu)
+    }
+
+    /// Charges the replica, at the end of a turn, for the ticks that its guest has not been charged for: those of its last
+    /// steps, and of what the host did after them. They are a call's if there is only one.
+    pub fn charge_rest(&self) -> Result<(), LimitHit> {
+        if !self.turns.ticked() {
+            return Ok(());
+        }
+        let only = match self.lock().calls.as_slice() {
+            [call] => Some(call.key),
+            _ => None,
+        };
+        self.charge(only)
     }
 
     /// Fails if a call has taken too long.
@@ -186,12 +224,14 @@ mod tests {
     use std::time::Duration;
 
     use lp_base::plan::LimitsPlan;
+    use lp_base::scheduler::Scheduler;
+    use rustix::time::{ClockId, clock_gettime};
 
-    use super::{Meter, Ticks, Turns};
+    use super::{EPOCH_TICK, Meter, Ticks, Turns, thread_ticks};
 
     fn meter(limits: LimitsPlan) -> (Ticks, Arc<Turns>, Arc<Meter>) {
         let ticks = Ticks::new(AtomicU64::new(100));
-        let turns = Turns::new(ticks.clone());
+        let turns = Turns::new(ticks.clone(), &Scheduler::default());
         (ticks, turns.clone(), Meter::new(turns, &limits))
     }
 
@@ -212,16 +252,60 @@ mod tests {
             .await;
     }
 
+    /// Keeps the thread on a processor for that long.
+    fn compute(time: Duration) {
+        let now = || {
+            let now = clock_gettime(ClockId::ThreadCPUTime);
+            Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs() as u32)
+        };
+        let start = now();
+        while now() - start < time {}
+    }
+
+    #[tokio::test]
+    async fn a_step_of_many_ticks_is_charged_for_the_time_on_a_processor() {
+        let (ticks, turns, meter) = meter(LimitsPlan { cpu_ms: Some(1000), ..LimitsPlan::default() });
+        turns
+            .of(async {
+                thread_ticks();
+                compute(3 * EPOCH_TICK);
+                ticks.fetch_add(3, Ordering::Relaxed);
+                assert!(meter.charge([]).is_ok());
+                assert_eq!(meter.lock().ticks, 3);
+                // The thread waited for a processor meanwhile.
+                ticks.fetch_add(100, Ordering::Relaxed);
+                assert!(meter.charge([]).is_ok());
+                assert_eq!(meter.lock().ticks, 4);
+            })
+            .await;
+    }
+
+    #[tokio::test]
+    async fn a_turn_is_charged_for_what_comes_after_the_guests_last_look() {
+        let (ticks, turns, meter) = meter(LimitsPlan { call_cpu_ms: Some(10), ..LimitsPlan::default() });
+        turns
+            .of(async {
+                assert!(meter.charge_rest().is_ok());
+                meter.begin(None);
+                ticks.fetch_add(1, Ordering::Relaxed);
+                assert!(meter.charge_rest().is_ok(), "one tick is within the limit");
+                assert!(meter.charge_rest().is_ok(), "the tick has been charged");
+                ticks.fetch_add(1, Ordering::Relaxed);
+                assert!(meter.charge_rest().is_err());
+            })
+            .await;
+    }
+
     #[tokio::test]
     async fn ticks_of_a_nested_turn_are_not_its_callers() {
         let (ticks, outer, meter) = meter(LimitsPlan { cpu_ms: Some(10), ..LimitsPlan::default() });
-        let inner = Turns::new(ticks.clone());
+        let inner = Turns::new(ticks.clone(), &Scheduler::default());
         outer
             .of(async {
                 inner
                     .of(async {
                         ticks.fetch_add(5, Ordering::Relaxed);
-                        assert!(inner.ticked());
+                        assert!(inner.passed() > 0);
                     })
                     .await;
                 assert!(meter.charge([]).is_ok());

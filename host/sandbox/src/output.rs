@@ -6,7 +6,6 @@ use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
 
 pub use budget::OutputBudget;
 use bytes::Bytes;
@@ -29,8 +28,16 @@ pub struct LineWriter {
     sink: Arc<dyn LineSink>,
     partial: Arc<Mutex<Vec<u8>>>,
     budget: Arc<OutputBudget>,
+    /// Bytes of the budget that the guest was permitted to write next through this one, and has not.
+    permitted: usize,
     /// The wait of this one to write more.
     waiting: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
+}
+
+impl Drop for LineWriter {
+    fn drop(&mut self) {
+        self.budget.give_back(self.permitted);
+    }
 }
 
 impl Clone for LineWriter {
@@ -40,6 +47,7 @@ impl Clone for LineWriter {
             sink: self.sink.clone(),
             partial: self.partial.clone(),
             budget: self.budget.clone(),
+            permitted: 0,
             waiting: None,
         }
     }
@@ -48,7 +56,7 @@ impl Clone for LineWriter {
 impl LineWriter {
     /// A writer of lines of `stream` to `sink`, as fast as `budget` allows.
     pub fn new(stream: LineSource, sink: Arc<dyn LineSink>, budget: Arc<OutputBudget>) -> Self {
-        Self { stream, sink, partial: Arc::default(), budget, waiting: None }
+        Self { stream, sink, partial: Arc::default(), budget, permitted: 0, waiting: None }
     }
 
     /// Writes whole lines that are not part of what the guest writes to the stream, each once there is room for it.
@@ -57,7 +65,8 @@ impl LineWriter {
         for line in lines.lines() {
             self.room().await;
             let line = format!("{prefix}{line}");
-            self.budget.spend(line.len(), self.budget.now())?;
+            self.budget.overdraw(line.len(), self.budget.now());
+            self.budget.count(line.len())?;
             let mut rest = line.as_str();
             while !rest.is_empty() {
                 let (piece, after) = rest.split_at(rest.floor_char_boundary(LINE_BYTES_MAX));
@@ -68,12 +77,14 @@ impl LineWriter {
         Ok(())
     }
 
-    /// How many bytes may be written at `now`.
-    fn available(&self, now: Instant) -> usize {
-        match self.sink.room() {
-            Some(room) if !room.is_there() => 0,
-            _ => self.budget.available(now),
-        }
+    /// Whether what is written can be shown, or has to wait.
+    fn is_shown(&self) -> bool {
+        self.sink.room().is_none_or(|room| room.is_there())
+    }
+
+    /// Takes so many bytes of the budget, or as many as may be written now.
+    fn take(&self, bytes: usize) -> usize {
+        if self.is_shown() { self.budget.take(bytes, self.budget.now()) } else { 0 }
     }
 
     /// Waits until something may be written.
@@ -82,7 +93,7 @@ impl LineWriter {
             room.until(true).await;
         }
         let now = self.budget.now();
-        if self.budget.available(now) == 0 {
+        if !self.budget.has_room(now) {
             self.budget.refill(now).await;
         }
     }
@@ -157,12 +168,11 @@ impl AsyncWrite for LineWriter {
                 ready!(waiting.as_mut().poll(cx));
                 self.waiting = None;
             }
-            let now = self.budget.now();
-            let available = self.available(now).min(bytes.len());
-            if available > 0 || bytes.is_empty() {
-                self.budget.spend(available, now).map_err(io::Error::other)?;
-                self.write_all(&bytes[..available]);
-                return Poll::Ready(Ok(available));
+            let taken = self.take(bytes.len());
+            if taken > 0 || bytes.is_empty() {
+                self.budget.count(taken).map_err(io::Error::other)?;
+                self.write_all(&bytes[..taken]);
+                return Poll::Ready(Ok(taken));
             }
             let writer = self.clone();
             self.waiting = Some(Box::pin(async move { writer.room().await }));
@@ -179,8 +189,22 @@ impl AsyncWrite for LineWriter {
 }
 
 impl OutputStream for LineWriter {
+    /// A guest that writes more than it was permitted has the rest of the budget for that, and fails beyond it: it can't be
+    /// made to wait here.
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.budget.spend(bytes.len(), self.budget.now()).map_err(|hit| StreamError::Trap(hit.into()))?;
+        let permitted = std::mem::take(&mut self.permitted);
+        self.budget.give_back(permitted.saturating_sub(bytes.len()));
+        let more = bytes.len().saturating_sub(permitted);
+        if more > 0 && !self.is_shown() {
+            let error = wasmtime::format_err!("it writes without asking by `check-write`, while nothing can be shown");
+            return Err(StreamError::Trap(error));
+        }
+        let taken = self.take(more);
+        if taken < more {
+            self.budget.give_back(taken);
+            return Err(StreamError::Trap(self.budget.rate_hit().into()));
+        }
+        self.budget.count(bytes.len()).map_err(|hit| StreamError::Trap(hit.into()))?;
         self.write_all(&bytes);
         Ok(())
     }
@@ -190,14 +214,18 @@ impl OutputStream for LineWriter {
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(self.available(self.budget.now()).min(LINE_BYTES_MAX))
+        self.budget.give_back(self.permitted);
+        self.permitted = self.take(LINE_BYTES_MAX);
+        Ok(self.permitted)
     }
 }
 
 #[wasmtime_wasi::async_trait]
 impl Pollable for LineWriter {
     async fn ready(&mut self) {
-        self.room().await;
+        if self.permitted == 0 {
+            self.room().await;
+        }
     }
 }
 
@@ -205,8 +233,11 @@ impl Pollable for LineWriter {
 mod tests {
     use std::sync::{Arc, Mutex};
 
+    use bytes::Bytes;
     use lp_base::plan::LimitsPlan;
+    use lp_base::replica::OutputRoom;
     use lp_base::scheduler::Scheduler;
+    use wasmtime_wasi::p2::{OutputStream, StreamError};
 
     use super::{LINE_BYTES_MAX, LineSink, LineSource, LineWriter, OutputBudget};
     use crate::limits::Breach;
@@ -267,5 +298,89 @@ mod tests {
         let lines = lines.0.lock().expect("no test panics with it");
         assert_eq!(lines.iter().map(Vec::len).collect::<Vec<_>>(), [LINE_BYTES_MAX - 3, 4]);
         assert!(lines.iter().all(|line| std::str::from_utf8(line).is_ok()));
+    }
+
+    const RATE: usize = 4 << 20;
+
+    fn writer() -> LineWriter {
+        writer_to(Arc::new(Lines::default()))
+    }
+
+    fn writer_to(sink: Arc<dyn LineSink>) -> LineWriter {
+        let limits = LimitsPlan { output_bytes_per_second: RATE as u64, ..LimitsPlan::default() };
+        let budget = Arc::new(OutputBudget::new(&limits, Breach::default(), Scheduler::default()));
+        LineWriter::new(LineSource::Stdout, sink, budget)
+    }
+
+    /// Writes without asking until that is refused, and gives the bytes that were written.
+    fn flood(writer: &mut LineWriter, bytes: usize) -> usize {
+        let line = Bytes::from(vec![b'x'; bytes]);
+        let mut written = 0;
+        let error = loop {
+            match writer.write(line.clone()) {
+                Ok(()) => written += bytes,
+                Err(error) => break error,
+            }
+        };
+        let StreamError::Trap(error) = error else { panic!("the guest goes on: {error}") };
+        assert_eq!(error.to_string(), "it reached its limit `limits.output-rate` = 4MiB");
+        written
+    }
+
+    #[test]
+    fn writes_that_were_not_permitted_end_at_the_rate() {
+        let written = flood(&mut writer(), RATE / 8);
+        // Time passes in which more may be written, but not a second of it.
+        assert!((RATE..2 * RATE).contains(&written), "{written} bytes were written");
+    }
+
+    #[test]
+    fn permits_of_many_handles_are_one_budget() {
+        let stdout = writer();
+        let mut handles = vec![stdout.clone(); 10 * RATE / LINE_BYTES_MAX];
+        let permitted: usize = handles.iter_mut().map(|handle| handle.check_write().expect("it is open")).sum();
+        assert!((RATE..2 * RATE).contains(&permitted), "{permitted} bytes are permitted");
+        for handle in &mut handles {
+            let bytes = Bytes::from(vec![b'x'; handle.permitted]);
+            handle.write(bytes).expect("it is permitted");
+        }
+    }
+
+    #[test]
+    fn a_permit_that_is_not_used_is_given_back() {
+        let mut stdout = writer();
+        for _ in 0..10 * RATE / LINE_BYTES_MAX {
+            // Asked again, written in part, or dropped.
+            assert_eq!(stdout.check_write().expect("it is open"), LINE_BYTES_MAX);
+            assert_eq!(stdout.check_write().expect("it is open"), LINE_BYTES_MAX);
+            stdout.write(Bytes::from_static(b"x")).expect("it is permitted");
+            assert_eq!(stdout.clone().check_write().expect("it is open"), LINE_BYTES_MAX);
+        }
+    }
+
+    /// Shows nothing while there is no room.
+    struct Stalling(OutputRoom);
+
+    impl LineSink for Stalling {
+        fn line(&self, _: LineSource, _: &[u8]) {}
+
+        fn room(&self) -> Option<&OutputRoom> {
+            Some(&self.0)
+        }
+    }
+
+    #[test]
+    fn while_nothing_can_be_shown_only_what_was_permitted_before_is_written() {
+        let room = OutputRoom::default();
+        let mut stdout = writer_to(Arc::new(Stalling(room.clone())));
+        assert_eq!(stdout.check_write().expect("it is open"), LINE_BYTES_MAX);
+        room.set(false);
+        stdout.write(Bytes::from(vec![b'x'; LINE_BYTES_MAX])).expect("it was permitted");
+        assert_eq!(stdout.check_write().expect("it is open"), 0);
+        let error = stdout.write(Bytes::from_static(b"x")).expect_err("nobody permitted it");
+        let StreamError::Trap(error) = error else { panic!("the guest goes on: {error}") };
+        assert_eq!(error.to_string(), "it writes without asking by `check-write`, while nothing can be shown");
+        room.set(true);
+        assert_eq!(stdout.check_write().expect("it is open"), LINE_BYTES_MAX);
     }
 }

@@ -65,7 +65,8 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
             harden(&plan, index, &Granted { write, ..granted })
         }
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
+    // Guests have threads of their own.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(failed)?;
     let scheduler = Scheduler::default();
     let setting = WorkerProcessOptions { plan, components, index, hardened, endpoints, run_dir, cache, scheduler };
     let worker = run_worker_process(setting, io::stdin(), io::stdout());

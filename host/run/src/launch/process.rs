@@ -218,13 +218,8 @@ impl Obeying {
 }
 
 async fn load(plan: Arc<Plan>, index: usize, options: WorkerOptions) -> Result<Worker, WorkerError> {
-    let runtime = tokio::runtime::Handle::current();
     let scheduler = options.scheduler.clone();
-    let loaded = scheduler.blocking(move || {
-        let _entered = runtime.enter();
-        Worker::load(&plan, index, options)
-    });
-    loaded.await
+    scheduler.blocking(move || Worker::load(&plan, index, options)).await
 }
 
 /// The launcher's commands. They end when the launcher does, and with anything that is no command.

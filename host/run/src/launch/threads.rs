@@ -6,17 +6,12 @@ use lp_base::plan::Plan;
 
 use crate::worker::{Worker, WorkerError, WorkerOptions};
 
-/// Starts the plan's worker on the tokio runtime that this is called on.
+/// Starts the plan's worker.
 pub(super) async fn launch_threads(plan: Arc<Plan>, options: WorkerOptions) -> Result<Worker, WorkerError> {
     // Compilation takes seconds of processor time, which a runtime's own thread must not spend at once.
-    let runtime = tokio::runtime::Handle::current();
     let loading = plan.clone();
     let scheduler = options.scheduler.clone();
-    let loaded = scheduler.blocking(move || {
-        let _entered = runtime.enter();
-        Worker::load(&loading, 0, options)
-    });
-    let mut worker = loaded.await?;
+    let mut worker = scheduler.blocking(move || Worker::load(&loading, 0, options)).await?;
     // Started here, so that a launch that is given up starts nothing when its components are compiled after all.
     worker.start_replicas();
     Ok(worker)

@@ -3,6 +3,15 @@
 use crate::files::{Fd, Wanted};
 use crate::state::State;
 
+/// The longest path that is looked at. Linux takes 4 KiB of one at once, and a path may be taken apart into a directory and a
+/// name.
+const PATH_BYTES_MAX: usize = 8 << 10;
+
+/// Whether one of `paths` is longer than any that leads anywhere: to copy and to check millions of bytes takes long.
+fn are_too_long<const N: usize>(paths: [&str; N]) -> bool {
+    paths.iter().any(|path| path.len() > PATH_BYTES_MAX)
+}
+
 /// What both versions of `wasi:filesystem` have in common but for the types, which each has in scope: the functions, which it
 /// links by its own `metadata!`, `other!`, `add_open` and `add_link`, and how a single file is opened. The result is the version's.
 macro_rules! in_both {
@@ -53,3 +62,15 @@ macro_rules! in_both {
 
 pub mod p2;
 pub mod p3;
+
+#[cfg(test)]
+mod tests {
+    use super::{PATH_BYTES_MAX, are_too_long};
+
+    #[test]
+    fn a_path_may_have_so_many_bytes_and_no_more() {
+        let longest = "x".repeat(PATH_BYTES_MAX);
+        assert!(!are_too_long(["", &longest]));
+        assert!(are_too_long(["", &(longest + "x")]));
+    }
+}

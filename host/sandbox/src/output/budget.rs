@@ -41,9 +41,34 @@ impl OutputBudget {
         self.scheduler.sleep(self.wait(now))
     }
 
-    /// How many bytes may be written at `now`.
-    pub(super) fn available(&self, now: Instant) -> usize {
-        self.refilled(now).available.max(0.0) as usize
+    /// Whether anything may be written at `now`.
+    pub(super) fn has_room(&self, now: Instant) -> bool {
+        self.refilled(now).available >= 1.0
+    }
+
+    /// Takes so many bytes, or as many as there are, which may then be written.
+    pub(super) fn take(&self, bytes: usize, now: Instant) -> usize {
+        let mut state = self.refilled(now);
+        let taken = bytes.min(state.available.max(0.0) as usize);
+        state.available -= taken as f64;
+        taken
+    }
+
+    /// Takes so many bytes, whether or not they are there.
+    pub(super) fn overdraw(&self, bytes: usize, now: Instant) {
+        self.refilled(now).available -= bytes as f64;
+    }
+
+    /// Gives bytes back that were taken and not written.
+    pub(super) fn give_back(&self, bytes: usize) {
+        if bytes > 0 {
+            self.lock().available += bytes as f64;
+        }
+    }
+
+    /// The failure of a guest that writes faster than it may.
+    pub(super) fn rate_hit(&self) -> LimitHit {
+        LimitHit::new(Limit::OutputRate, self.rate)
     }
 
     /// How long from `now` on until something may be written again.
@@ -55,9 +80,8 @@ impl OutputBudget {
     }
 
     /// Counts `bytes` that are written. Beyond the total, the replica fails even if the guest does not mind.
-    pub(super) fn spend(&self, bytes: usize, now: Instant) -> Result<(), LimitHit> {
-        let mut state = self.refilled(now);
-        state.available -= bytes as f64;
+    pub(super) fn count(&self, bytes: usize) -> Result<(), LimitHit> {
+        let mut state = self.lock();
         state.written = state.written.saturating_add(bytes as u64);
         match self.total {
             Some(total) if state.written > total => {
@@ -70,11 +94,15 @@ impl OutputBudget {
     }
 
     fn refilled(&self, now: Instant) -> MutexGuard<'_, State> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
         let passed = now.saturating_duration_since(state.refilled).as_secs_f64();
         state.available = (state.available + passed * self.rate as f64).min(self.rate as f64);
         state.refilled = state.refilled.max(now);
         state
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -91,14 +119,17 @@ mod tests {
     fn a_seconds_worth_may_be_written_at_once_and_more_takes_its_time() {
         let limits = LimitsPlan { output_bytes_per_second: 1000, output_bytes: Some(2500), ..LimitsPlan::default() };
         let (budget, start) = (OutputBudget::new(&limits, Breach::default(), Scheduler::default()), Instant::now());
-        assert_eq!(budget.available(start), 1000);
-        budget.spend(1500, start).expect("it is within the total");
-        assert_eq!(budget.available(start), 0);
+        assert_eq!(budget.take(1500, start), 1000);
+        assert!(!budget.has_room(start));
+        budget.overdraw(500, start);
+        assert_eq!(budget.take(1, start), 0);
         assert_eq!(budget.wait(start), Duration::from_millis(510));
         assert_eq!(budget.wait(start + Duration::from_millis(600)), Duration::ZERO);
-        assert_eq!(budget.available(start + Duration::from_secs(60)), 1000);
-        budget.spend(1000, start).expect("it is at the total");
-        let hit = budget.spend(1, start).expect_err("it is one past the total");
+        assert_eq!(budget.take(2000, start + Duration::from_secs(60)), 1000);
+        budget.give_back(400);
+        assert_eq!(budget.take(2000, start), 400);
+        budget.count(2500).expect("it is at the total");
+        let hit = budget.count(1).expect_err("it is one past the total");
         assert_eq!(hit.to_string(), "it reached its limit `limits.output` = 2500B");
     }
 }

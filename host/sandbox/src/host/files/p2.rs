@@ -8,7 +8,7 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
     DescriptorFlags, DescriptorType, ErrorCode, HostDescriptor, NewTimestamp, OpenFlags, PathFlags,
 };
 
-use super::{Fd, State, Wanted};
+use super::{Fd, State, Wanted, are_too_long};
 
 fn add_open(types: &mut LinkerInstance<'_, State>) -> Result<()> {
     types.func_wrap_async(
@@ -16,6 +16,9 @@ fn add_open(types: &mut LinkerInstance<'_, State>) -> Result<()> {
         |mut store: StoreContextMut<'_, State>,
          (fd, path_flags, path, open_flags, flags): (Fd, PathFlags, String, OpenFlags, DescriptorFlags)| {
             Box::new(async move {
+                if are_too_long([&path]) {
+                    return Ok((Err(ErrorCode::NameTooLong),));
+                }
                 let state = store.data_mut();
                 let result = match state.files.single_file(&state.table, &fd, &path) {
                     Some(file) => open_single(state, file, open_flags, flags),
@@ -35,6 +38,9 @@ macro_rules! metadata {
             |mut store: StoreContextMut<'_, State>,
              (fd, path_flags, path, $($argument),*): (Fd, PathFlags, String, $($type),*)| {
                 Box::new(async move {
+                    if are_too_long([&path]) {
+                        return Ok((Err(ErrorCode::NameTooLong),));
+                    }
                     let state = store.data_mut();
                     let result = match state.files.single_file(&state.table, &fd, &path) {
                         Some(file) => {
@@ -60,6 +66,9 @@ macro_rules! other {
             concat!("[method]descriptor.", $name),
             |mut store: StoreContextMut<'_, State>, (fd, $($argument),+): (Fd, $($type),+)| {
                 Box::new(async move {
+                    if are_too_long([$(&$path),+]) {
+                        return Ok((Err(ErrorCode::NameTooLong),));
+                    }
                     let state = store.data_mut();
                     let paths = [$($path.clone()),+].join("` to `");
                     let result = state.filesystem().$method(fd, $($argument),+).await;

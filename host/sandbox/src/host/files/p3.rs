@@ -8,13 +8,16 @@ use wasmtime_wasi::p3::bindings::filesystem::types::{
 };
 use wasmtime_wasi::p3::filesystem::FilesystemResult;
 
-use super::{Fd, State, Wanted};
+use super::{Fd, State, Wanted, are_too_long};
 
 fn add_open(types: &mut LinkerInstance<'_, State>) -> Result<()> {
     types.func_wrap_concurrent(
         "[method]descriptor.open-at",
         |accessor, (fd, path_flags, path, open_flags, flags): (Fd, PathFlags, String, OpenFlags, DescriptorFlags)| {
             Box::pin(async move {
+                if are_too_long([&path]) {
+                    return Ok((Err(ErrorCode::NameTooLong),));
+                }
                 let result = match single_file(accessor, &fd, &path) {
                     Some(file) => accessor.with(|mut access| open_single(access.get(), file, open_flags, flags)),
                     None => {
@@ -35,6 +38,9 @@ macro_rules! metadata {
             concat!("[method]descriptor.", $name),
             |accessor, (fd, path_flags, path, $($argument),*): (Fd, PathFlags, String, $($type),*)| {
                 Box::pin(async move {
+                    if are_too_long([&path]) {
+                        return Ok((Err(ErrorCode::NameTooLong),));
+                    }
                     let files = accessor.with_getter::<WasiFilesystem>(State::filesystem);
                     let result = match single_file(accessor, &fd, &path) {
                         Some(file) => {
@@ -60,6 +66,9 @@ macro_rules! other {
             concat!("[method]descriptor.", $name),
             |accessor, (fd, $($argument),+): (Fd, $($type),+)| {
                 Box::pin(async move {
+                    if are_too_long([$(&$path),+]) {
+                        return Ok((Err(ErrorCode::NameTooLong),));
+                    }
                     let paths = [$($path.clone()),+].join("` to `");
                     let files = accessor.with_getter::<WasiFilesystem>(State::filesystem);
                     let result = WasiFilesystem::$method(&files, fd, $($argument),+).await;

@@ -18,7 +18,7 @@ pub async fn advise(dir: &Dir) {
     for advice in all {
         for offset in [0, size.saturating_sub(4096), size, size + 4096] {
             for length in [0, 10, 4096, size, size + 4096] {
-                is!(file.advise(offset, length, advice.clone()).await, Ok(()) | Err(ErrorCode::FileTooLarge));
+                is!(file.advise(offset, length, advice).await, Ok(()) | Err(ErrorCode::FileTooLarge));
             }
         }
     }

@@ -12,6 +12,9 @@ use serde_json::json;
 use super::Format;
 use crate::cli::screen::Screen;
 
+/// How many events a failed test shows.
+const HISTORY_LINES_MAX: usize = 60;
+
 /// A test that is done.
 pub(super) struct Done {
     /// The file that it is in.
@@ -55,9 +58,18 @@ impl<'a> Reporter<'a> {
     fn write(&self, Done { suite, report }: &Done) {
         let time = seconds(report.elapsed);
         if report.passed() {
-            return self.screen.text(&format!("ok     {time}  {suite} {}", report.name));
+            let seeds = if report.seeds > 0 { format!(", {} seeds", report.seeds) } else { String::new() };
+            return self.screen.text(&format!("ok     {time}  {suite} {}{seeds}", report.name));
         }
         let mut details = report.problems.iter().map(|problem| format!("  {}", indented(problem))).collect::<Vec<_>>();
+        if let Some(found) = &report.found {
+            details.push(format!("  seed {} was found by {} runs: {}", found.seed, report.seeds, found.command));
+            details.push(format!(
+                "  of its {} faults and changes of order, {} are left, and it still fails: {}",
+                found.happenings, found.left, found.shrunk_command
+            ));
+        }
+        details.extend(history(report));
         for replica in &report.output {
             let left_out = match replica.left_out {
                 0 => String::new(),
@@ -129,6 +141,20 @@ impl<'a> Reporter<'a> {
     }
 }
 
+/// The last of what happened in a run with faults, or in one that a search has found.
+fn history(report: &Report) -> Vec<String> {
+    let Some(timeline) = report.timeline.as_ref().filter(|timeline| timeline.has_faults() || report.found.is_some())
+    else {
+        return Vec::new();
+    };
+    let text = timeline.text();
+    let lines: Vec<_> = text.lines().collect();
+    let before = lines.len().saturating_sub(HISTORY_LINES_MAX);
+    let left_out = if before > 0 { format!(", after {before} others") } else { String::new() };
+    let shown = lines[before..].iter().map(|line| format!("    {line}"));
+    std::iter::once(format!("  what happened last{left_out}:")).chain(shown).collect()
+}
+
 /// A time of the same width for all tests that take less than 1,000 seconds.
 fn seconds(time: Duration) -> String {
     format!("{:7.3}s", time.as_secs_f64())
@@ -150,6 +176,14 @@ fn to_json(Done { suite, report }: &Done) -> serde_json::Value {
         "passed": report.passed(),
         "problems": report.problems,
         "calls": report.calls,
+        "seeds": report.seeds,
+        "found": report.found.as_ref().map(|found| json!({
+            "seed": found.seed,
+            "happenings": found.happenings,
+            "left": found.left,
+            "command": found.command,
+            "shrunk-command": found.shrunk_command,
+        })),
         "elapsed-ms": u64::try_from(report.elapsed.as_millis()).unwrap_or(u64::MAX),
         "output": output.collect::<Vec<_>>(),
     })
@@ -174,6 +208,9 @@ mod tests {
             output: Vec::new(),
             calls: 1,
             elapsed: Duration::from_millis(20),
+            seeds: 0,
+            found: None,
+            timeline: None,
         };
         Done { suite: "a,b.test.toml".to_owned(), report }
     }

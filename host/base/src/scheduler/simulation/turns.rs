@@ -1,0 +1,188 @@
+//! Whose turn it is: of all that could go on, a simulation lets one go on at a time.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Waker;
+
+/// How a simulation picks who goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Strategy {
+    /// Each of them with the same chance.
+    Uniform,
+    /// Probabilistic concurrency testing (Burckhardt et al., 2010): each has a priority that is drawn when it first waits, and
+    /// the highest goes on. At some steps, drawn from the first `steps`, the one that would go on gets the lowest priority
+    /// instead. A bug that needs `changes` of these at the right moments shows with a chance of at least one in
+    /// `tasks × steps ^ changes`, however many other steps there are.
+    Pct {
+        /// About how many steps the run has.
+        steps: u64,
+        /// How many of them change a priority.
+        changes: u32,
+    },
+    /// The one that has waited for longest, except at these steps, which name the place in that order of who goes on.
+    Replay(BTreeMap<u64, usize>),
+}
+
+/// What a simulation has picked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Picks {
+    /// How often somebody was picked.
+    pub steps: u64,
+    /// The steps at which that was not the one that had waited for longest, with its place in that order: what
+    /// [`Strategy::Replay`] takes.
+    pub others: BTreeMap<u64, usize>,
+}
+
+/// The most steps of which the picks are kept: a longer run is still decided by its seed, but can't be shrunk.
+const PICKS_MAX: usize = 1_000_000;
+
+/// Somebody who goes on only when it is their turn. Each has a priority of their own.
+pub(super) type Party = u64;
+
+/// All that wait for their turn.
+pub(super) struct Turns {
+    strategy: Strategy,
+    random: fastrand::Rng,
+    waiting: BTreeMap<u64, Waiting>,
+    /// Counts who came to wait.
+    arrivals: u64,
+    parties: Party,
+    priorities: HashMap<Party, u64>,
+    changes: BTreeSet<u64>,
+    lowest: u64,
+    /// For each caller, which of its parties have a call under way.
+    chains: BTreeMap<Option<u32>, Vec<(Party, bool)>>,
+    picks: Picks,
+}
+
+struct Waiting {
+    party: Party,
+    granted: Arc<AtomicBool>,
+    waker: Waker,
+}
+
+/// Where in the queue somebody waits.
+#[derive(Debug)]
+pub(super) struct Place {
+    arrival: u64,
+    granted: Arc<AtomicBool>,
+}
+
+impl Place {
+    pub fn is_granted(&self) -> bool {
+        self.granted.load(Ordering::Relaxed)
+    }
+}
+
+/// Priorities that are drawn are above this, those of changes below.
+const DRAWN_MIN: u64 = 1 << 32;
+
+impl Turns {
+    pub fn new(strategy: Strategy, mut random: fastrand::Rng) -> Self {
+        let mut changes = BTreeSet::new();
+        if let Strategy::Pct { steps, changes: count } = strategy {
+            changes.extend((0..count).map(|_| random.u64(0..steps.max(1))));
+        }
+        Self {
+            strategy,
+            random,
+            waiting: BTreeMap::new(),
+            arrivals: 0,
+            parties: 0,
+            priorities: HashMap::new(),
+            changes,
+            lowest: DRAWN_MIN,
+            chains: BTreeMap::new(),
+            picks: Picks::default(),
+        }
+    }
+
+    pub fn picks(&self) -> Picks {
+        self.picks.clone()
+    }
+
+    /// A party of its own, for a task.
+    pub fn party(&mut self) -> Party {
+        self.parties += 1;
+        self.parties
+    }
+
+    /// The party of the next call of `caller`: one whose earlier calls have all ended, and so came before this one, or else
+    /// a new one. So calls that can overtake each other have different priorities, and a caller that makes one after the
+    /// other has the same one throughout (Ozkan et al., 2018).
+    pub fn begin_call(&mut self, caller: Option<u32>) -> Party {
+        let next = self.parties + 1;
+        let chains = self.chains.entry(caller).or_default();
+        if let Some((party, busy)) = chains.iter_mut().find(|(_, busy)| !busy) {
+            *busy = true;
+            return *party;
+        }
+        chains.push((next, true));
+        self.parties = next;
+        next
+    }
+
+    pub fn end_call(&mut self, caller: Option<u32>, party: Party) {
+        let chains = self.chains.entry(caller).or_default();
+        chains.iter_mut().filter(|(known, _)| *known == party).for_each(|(_, busy)| *busy = false);
+    }
+
+    /// Has `party` wait at the end of the queue.
+    pub fn wait(&mut self, party: Party, waker: &Waker) -> Place {
+        self.arrivals += 1;
+        let granted = Arc::new(AtomicBool::new(false));
+        self.waiting.insert(self.arrivals, Waiting { party, granted: granted.clone(), waker: waker.clone() });
+        Place { arrival: self.arrivals, granted }
+    }
+
+    pub fn renew(&mut self, place: &Place, waker: &Waker) {
+        if let Some(waiting) = self.waiting.get_mut(&place.arrival) {
+            waiting.waker.clone_from(waker);
+        }
+    }
+
+    pub fn leave(&mut self, place: &Place) {
+        self.waiting.remove(&place.arrival);
+    }
+
+    /// Picks who goes on, of those that wait, and returns whom to wake for it.
+    pub fn grant(&mut self) -> Option<Waker> {
+        let place = self.pick()?;
+        if place > 0 && self.picks.others.len() < PICKS_MAX {
+            self.picks.others.insert(self.picks.steps, place);
+        }
+        self.picks.steps += 1;
+        let arrival = *self.waiting.keys().nth(place)?;
+        let waiting = self.waiting.remove(&arrival)?;
+        waiting.granted.store(true, Ordering::Relaxed);
+        Some(waiting.waker)
+    }
+
+    fn pick(&mut self) -> Option<usize> {
+        let last = self.waiting.len().checked_sub(1)?;
+        match &self.strategy {
+            Strategy::Uniform => Some(self.random.usize(0..=last)),
+            Strategy::Replay(others) => Some(others.get(&self.picks.steps).map_or(0, |&place| place.min(last))),
+            Strategy::Pct { .. } => {
+                let highest = self.highest()?;
+                if !self.changes.contains(&self.picks.steps) {
+                    return Some(highest);
+                }
+                self.lowest -= 1;
+                let party = self.waiting.values().nth(highest)?.party;
+                self.priorities.insert(party, self.lowest);
+                self.highest()
+            }
+        }
+    }
+
+    /// The place of who has the highest priority.
+    fn highest(&mut self) -> Option<usize> {
+        let Self { waiting, priorities, random, .. } = self;
+        let priorities =
+            waiting.values().map(|waiting| *priorities.entry(waiting.party).or_insert_with(|| random.u64(DRAWN_MIN..)));
+        // Of two of the same party the one that came first.
+        priorities.enumerate().max_by_key(|&(place, priority)| (priority, usize::MAX - place)).map(|(place, _)| place)
+    }
+}

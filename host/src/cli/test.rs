@@ -44,7 +44,7 @@ pub(super) struct Args {
     /// Programs, files of tests, or folders in which every `*.test.toml` is looked for
     #[arg(default_value = ".")]
     paths: Vec<PathBuf>,
-    /// Run only the tests whose names have this text in them; may be given several times
+    /// Run only the test of this name, or those whose names have this text in them; may be given several times
     #[arg(long = "name", short = 'n', value_name = "TEXT")]
     names: Vec<String>,
     /// Show the tests instead of running them
@@ -163,7 +163,10 @@ pub(super) enum Format {
 
 pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
     let suites = files::find(&args.paths)?;
-    let wanted = |name: &str| args.names.is_empty() || args.names.iter().any(|text| name.contains(text.as_str()));
+    // A whole name is no part of another one, so that a command can name one test.
+    let is_whole = |text: &str| suites.iter().any(|suite| suite.file.names().any(|name| name == text));
+    let fits = |text: &str, name: &str| if is_whole(text) { name == text } else { name.contains(text) };
+    let wanted = |name: &str| args.names.is_empty() || args.names.iter().any(|text| fits(text, name));
     if args.list {
         for suite in &suites {
             suite.file.names().filter(|name| wanted(name)).for_each(|name| {

@@ -106,7 +106,11 @@ impl Interfering {
             return;
         }
         match &self.faults[place].effect {
-            Effect::Crash { replicas, .. } => self.crash(&mut state, place, replicas, at),
+            Effect::Crash { replicas, .. } => {
+                // One that is down already has nothing to lose.
+                let living = replicas.iter().copied().filter(|replica| state.lives.contains_key(replica)).collect();
+                self.crash(&mut state, place, &living, at);
+            }
             Effect::Pause { replicas, span } => {
                 state.standing.extend(replicas.iter().map(|&replica| (replica, at + span.time)));
                 state.timeline.push(at, self.struck(place, None, replicas));
@@ -124,12 +128,9 @@ impl Interfering {
     }
 
     fn crash(&self, state: &mut State, place: usize, replicas: &BTreeSet<u32>, at: Duration) {
-        // One that is down already has nothing left to lose.
-        let living: BTreeSet<_> =
-            replicas.iter().copied().filter(|replica| state.lives.contains_key(replica)).collect();
-        state.crashing.extend(&living);
-        state.timeline.push(at, self.struck(place, None, &living));
-        living.iter().filter_map(|replica| state.lives.remove(replica)).for_each(|waker| waker.wake());
+        state.crashing.extend(replicas);
+        state.timeline.push(at, self.struck(place, None, replicas));
+        replicas.iter().filter_map(|replica| state.lives.remove(replica)).for_each(Waker::wake);
     }
 
     /// The numbers that the seed gives for one occasion of a fault, whatever became of others.
@@ -189,18 +190,18 @@ impl Interfering {
         let mut way = Way::Arrives(Duration::ZERO);
         for (place, fault) in self.faults.iter().enumerate() {
             match &fault.effect {
-                Effect::Calls { edge, leg: of, mishap, chance, span } if *of == leg && is_of(edge, call) => {
-                    if self.is_within(place, *span, at) && self.strikes(&mut state, place, *chance) {
-                        state.timeline.push(at, self.struck(place, Some(number), &[call.callee].into()));
-                        let occasion = state.counts[place].0;
-                        way = self.after(place, occasion, mishap, way);
-                    }
+                Effect::Calls { edge, leg: of, mishap, chance, span }
+                    if *of == leg
+                        && is_of(edge, call)
+                        && self.is_within(place, *span, at)
+                        && self.strikes(&mut state, place, *chance) =>
+                {
+                    state.timeline.push(at, self.struck(place, Some(number), &[call.callee].into()));
+                    let occasion = state.counts[place].0;
+                    way = self.after(place, occasion, mishap, way);
                 }
                 Effect::Crash { replicas, when: CrashTime::Call { leg: of, chance } }
-                    if *of == leg
-                        && replicas.contains(&call.callee)
-                        && state.lives.contains_key(&call.callee)
-                        && self.strikes(&mut state, place, *chance) =>
+                    if *of == leg && replicas.contains(&call.callee) && self.strikes(&mut state, place, *chance) =>
                 {
                     self.crash(&mut state, place, replicas, at);
                     way = Way::Fails("failed");

@@ -46,6 +46,16 @@ pub fn shrink(test: &Test, options: &Options, failed: &Trial, tried: Tried) -> R
     Ok(shrinking.best)
 }
 
+impl Happening {
+    /// The same so many steps later.
+    fn shifted(self, steps: u64) -> Self {
+        match self {
+            Self::Pick(step, place) => Self::Pick(step + steps, place),
+            Self::Strike(_) => self,
+        }
+    }
+}
+
 struct Shrinking<'a> {
     test: &'a Test,
     options: &'a Options,
@@ -61,7 +71,7 @@ impl Shrinking<'_> {
         let tried = trial.run(self.test, self.options)?;
         let fails = !tried.report.passed() && problem(&tried) == self.problem;
         // What no longer comes to pass is left out along with the rest.
-        if fails && tried.happenings.count() <= self.best.tried.happenings.count() {
+        if fails && tried.happenings.count() < self.best.tried.happenings.count() {
             self.best.trial.happenings = Some(tried.happenings.clone());
             self.best.tried = tried;
             return Ok(true);
@@ -84,7 +94,13 @@ impl Shrinking<'_> {
                     return Ok(());
                 }
                 let end = (start + size).min(all.len());
-                match self.fails(&[&all[..start], &all[end..]].concat())? {
+                let (later, earlier) = (&all[..start], &all[end..]);
+                // What is not done out of turn is done in its turn, so that later steps may come later by as much.
+                let left_out = all[start..end].iter().filter(|one| matches!(one, Happening::Pick(..))).count() as u64;
+                let shifted: Vec<_> = later.iter().map(|one| one.shifted(left_out)).collect();
+                let fails = self.fails(&[later, earlier].concat())?
+                    || (left_out > 0 && self.fails(&[&shifted, earlier].concat())?);
+                match fails {
                     true => shrank = true,
                     false => start = end,
                 }

@@ -2,21 +2,23 @@
 
 mod svg;
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use lp_base::scheduler::Travelling;
 use lp_base::shown;
 use lp_program::program::Linked;
 
-/// The most events that are kept of a run.
+/// The most events that are kept of a run: the first ones.
 const EVENTS_MAX: usize = 20_000;
 
 /// The longest text of an event, in characters.
 const TEXT_CHARS_MAX: usize = 60;
 
-/// The most events that are shown: of a longer run, the last ones.
-pub const EVENTS_SHOWN_MAX: usize = 300;
+/// The most events that are drawn.
+const EVENTS_SHOWN_MAX: usize = 300;
+
+/// How many of them come before the first fault, if there is any.
+const EVENTS_BEFORE_FAULT: usize = 40;
 
 /// All that happened in a run: calls, faults, and what nodes said.
 #[derive(Debug, Clone, Default)]
@@ -27,7 +29,6 @@ pub struct Timeline {
     methods: Vec<Vec<String>>,
     calls: Vec<Travelling>,
     events: Vec<(Duration, Event)>,
-    left_out: usize,
 }
 
 /// Something that happened. Calls are named by their numbers.
@@ -45,6 +46,12 @@ pub(crate) enum Event {
     Struck { fault: String, call: Option<usize>, replicas: Vec<u32> },
     /// A replica said or did something.
     Note { replica: u32, text: String },
+}
+
+impl Event {
+    fn is_fault(&self) -> bool {
+        matches!(self, Self::Struck { .. })
+    }
 }
 
 impl Timeline {
@@ -73,9 +80,8 @@ impl Timeline {
     }
 
     pub(crate) fn push(&mut self, at: Duration, event: Event) {
-        match self.events.len() < EVENTS_MAX {
-            true => self.events.push((at, event)),
-            false => self.left_out += 1,
+        if self.events.len() < EVENTS_MAX {
+            self.events.push((at, event));
         }
     }
 
@@ -95,31 +101,25 @@ impl Timeline {
         format!("{} #{}", name.map_or("?", String::as_str), call + 1)
     }
 
-    /// The places of the events that are shown, and how many come before them.
+    /// The events that are drawn, and how many come before them: the last ones, or those from the first fault on.
     fn shown(&self) -> (usize, &[(Duration, Event)]) {
-        let before = self.events.len().saturating_sub(EVENTS_SHOWN_MAX);
-        (before, &self.events[before..])
+        let last = self.events.len().saturating_sub(EVENTS_SHOWN_MAX);
+        let first_fault = self.events.iter().position(|(_, event)| event.is_fault());
+        let before = first_fault.map_or(last, |fault| fault.saturating_sub(EVENTS_BEFORE_FAULT).min(last));
+        (before, &self.events[before..(before + EVENTS_SHOWN_MAX).min(self.events.len())])
     }
 
     /// Whether anything went wrong that a test wanted to.
     pub fn has_faults(&self) -> bool {
-        self.events.iter().any(|(_, event)| matches!(event, Event::Struck { .. }))
+        self.events.iter().any(|(_, event)| event.is_fault())
     }
 
-    /// The events, one a line.
-    pub fn text(&self) -> String {
-        let (before, events) = self.shown();
-        let mut text = String::new();
-        if before > 0 {
-            let _ = writeln!(text, "({before} events before these)");
-        }
-        for (at, event) in events {
-            let _ = writeln!(text, "{:9.3}s  {}", at.as_secs_f64(), self.line(event));
-        }
-        if self.left_out > 0 {
-            let _ = writeln!(text, "({} events after these)", self.left_out);
-        }
-        text
+    /// The events as lines, each with whether it is a fault.
+    pub fn lines(&self) -> Vec<(String, bool)> {
+        let line = |(at, event): &(Duration, Event)| {
+            (format!("{:9.3}s  {}", at.as_secs_f64(), self.line(event)), event.is_fault())
+        };
+        self.events.iter().map(line).collect()
     }
 
     fn line(&self, event: &Event) -> String {

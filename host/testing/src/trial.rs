@@ -44,16 +44,15 @@ pub struct Trial {
     pub happenings: Option<Happenings>,
 }
 
-/// What happened in a run otherwise than it would have without chance: nobody waits longer than who came later, and no fault
-/// strikes.
+/// What happened in a run by chance. Without any, whoever runs goes on until it has to wait, and no fault strikes.
 ///
-/// As text, `f0:3,s12:1` says that the fault 0 struck at its occasion 3 and that at step 12 went on who was 1 behind the
-/// first.
+/// As text, `f0:3,s12:1` says that the fault 0 struck at its occasion 3, and that step 12 was made by the one that came to wait
+/// 1 place before the last.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Happenings {
     /// The faults that struck.
     pub(crate) strikes: BTreeSet<Strike>,
-    /// The steps at which somebody went on before their time.
+    /// The steps that were not made by who came last.
     pub(crate) picks: BTreeMap<u64, usize>,
 }
 

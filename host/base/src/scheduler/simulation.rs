@@ -201,6 +201,7 @@ impl Simulation {
     /// Moves time on, and wakes all whose time has come.
     fn pass_until(&self, time: Duration) {
         let mut due = Vec::new();
+        self.turns().begin_moment();
         {
             let mut state = self.lock();
             state.now = state.now.max(time);

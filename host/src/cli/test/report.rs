@@ -12,8 +12,12 @@ use serde_json::json;
 use super::Format;
 use crate::cli::screen::Screen;
 
-/// How many events a failed test shows.
-const HISTORY_LINES_MAX: usize = 60;
+/// How many events at the end of a run a failed test shows.
+const LINES_AT_END: usize = 30;
+
+/// How many events before and after a fault it shows, and of how many faults.
+const LINES_AROUND_FAULT: usize = 6;
+const FAULTS_SHOWN_MAX: usize = 3;
 
 /// A test that is done.
 pub(super) struct Done {
@@ -63,10 +67,10 @@ impl<'a> Reporter<'a> {
         }
         let mut details = report.problems.iter().map(|problem| format!("  {}", indented(problem))).collect::<Vec<_>>();
         if let Some(found) = &report.found {
-            details.push(format!("  seed {} was found by {} runs: {}", found.seed, report.seeds, found.command));
+            details.push(format!("  seed {} fails, the first of {} runs: {}", found.seed, report.seeds, found.command));
             details.push(format!(
-                "  of its {} faults and changes of order, {} are left, and it still fails: {}",
-                found.happenings, found.left, found.shrunk_command
+                "  it fails with {} of its {} faults and changes of order too: {}",
+                found.left, found.happenings, found.shrunk_command
             ));
         }
         details.extend(history(report));
@@ -141,18 +145,32 @@ impl<'a> Reporter<'a> {
     }
 }
 
-/// The last of what happened in a run with faults, or in one that a search has found.
+/// What happened in a run with faults, or in one that a search has found: around the first faults, and at the end.
 fn history(report: &Report) -> Vec<String> {
-    let Some(timeline) = report.timeline.as_ref().filter(|timeline| timeline.has_faults() || report.found.is_some())
-    else {
+    let timeline = report.timeline.as_ref();
+    let Some(timeline) = timeline.filter(|timeline| timeline.has_faults() || report.found.is_some()) else {
         return Vec::new();
     };
-    let text = timeline.text();
-    let lines: Vec<_> = text.lines().collect();
-    let before = lines.len().saturating_sub(HISTORY_LINES_MAX);
-    let left_out = if before > 0 { format!(", after {before} others") } else { String::new() };
-    let shown = lines[before..].iter().map(|line| format!("    {line}"));
-    std::iter::once(format!("  what happened last{left_out}:")).chain(shown).collect()
+    let lines = timeline.lines();
+    let faults = lines.iter().enumerate().filter(|(_, (_, is_fault))| *is_fault).take(FAULTS_SHOWN_MAX);
+    let faults: Vec<_> = faults.map(|(place, _)| place).collect();
+    let is_shown = |place: usize| {
+        place + LINES_AT_END >= lines.len() || faults.iter().any(|fault| fault.abs_diff(place) <= LINES_AROUND_FAULT)
+    };
+    let mut shown = vec!["  what happened:".to_owned()];
+    let mut left_out = 0;
+    for (place, (line, _)) in lines.iter().enumerate() {
+        if !is_shown(place) {
+            left_out += 1;
+            continue;
+        }
+        if left_out > 0 {
+            shown.push(format!("    … {left_out} events"));
+            left_out = 0;
+        }
+        shown.push(format!("    {line}"));
+    }
+    shown
 }
 
 /// A time of the same width for all tests that take less than 1,000 seconds.

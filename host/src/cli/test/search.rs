@@ -39,7 +39,7 @@ impl Search {
         let tried = first.run(test, options)?;
         // How many steps there are is known now.
         let steps = self.steps.unwrap_or(tried.steps.max(1));
-        let mut report = tried.report.clone();
+        let passed = tried.report.clone();
         let trial = |place: u64| match place {
             0 => first.clone(),
             place => Trial { seed: first.seed.wrapping_add(place), steps, ..first.clone() },
@@ -55,10 +55,14 @@ impl Search {
             }
         });
         let Progress { runs, elapsed, failed } = progress.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if let Some((place, tried)) = failed {
-            report = shrunk(suite, test, options, &trial(place), tried?)?;
+        match failed {
+            None => Ok(Report { seeds: runs, elapsed, ..passed }),
+            Some((place, tried)) => {
+                let found = shrunk(suite, test, options, &trial(place), tried?)?;
+                // How many more ran beside it is chance.
+                Ok(Report { seeds: place + 1, ..found })
+            }
         }
-        Ok(Report { seeds: runs, elapsed, ..report })
     }
 
     /// Runs one seed after the other, as long as none below has failed.

@@ -29,7 +29,9 @@ pub(crate) fn chaos(linked: &Linked, seed: u64) -> Vec<Fault> {
     let numbers = |name: &str| replicas.iter().find(|(known, _)| *known == name).map(|(_, numbers)| numbers.clone());
     let mut edges = Vec::new();
     for (node, (_, callers)) in nodes.iter().zip(&replicas) {
-        for callee in node.handles.iter().flat_map(|handle| &handle.nodes) {
+        // Nodes seldom call themselves.
+        let callees = node.handles.iter().flat_map(|handle| &handle.nodes).filter(|callee| **callee != node.name);
+        for callee in callees {
             edges.extend(numbers(callee).map(|callees| {
                 let line = format!("{} -> {callee}", node.name);
                 (line, FaultEdge { callers: Some(callers.clone()), callees, methods: None })

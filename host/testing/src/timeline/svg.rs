@@ -27,6 +27,8 @@ struct Picture<'a> {
     lanes: BTreeMap<Option<u32>, usize>,
     requests: Leaving,
     answers: Leaving,
+    /// Calls that a fault has struck.
+    struck: BTreeSet<usize>,
     svg: String,
 }
 
@@ -47,7 +49,8 @@ impl Timeline {
         let lanes: BTreeMap<_, _> = used.into_iter().zip(0..).collect();
         let (width, height) = (LEFT + lanes.len().max(1) * LANE_WIDTH + 80, TOP + (events.len() + 2) * ROW_HEIGHT);
         let (requests, answers) = (Leaving::new(), Leaving::new());
-        let mut picture = Picture { timeline: self, lanes, requests, answers, svg: String::new() };
+        let mut picture =
+            Picture { timeline: self, lanes, requests, answers, struck: BTreeSet::new(), svg: String::new() };
         picture.head(title, before, width, height);
         let mut last = None;
         for (row, (at, event)) in events.iter().enumerate() {
@@ -134,6 +137,7 @@ impl Picture<'_> {
             Event::Answered(call, _) => drop(self.answers.insert(*call, row)),
             Event::Returned(call, error) => self.returned(row, *call, *error),
             Event::Struck { fault, call: Some(call), .. } => {
+                self.struck.insert(*call);
                 let call_of = self.timeline.calls[*call];
                 let answering = self.answers.contains_key(call);
                 let from = if answering { Some(call_of.callee) } else { call_of.caller };
@@ -151,30 +155,33 @@ impl Picture<'_> {
 
     fn returned(&mut self, row: usize, call: usize, error: Option<&'static str>) {
         let call_of = self.timeline.calls[call];
-        let name = self.timeline.call_name(call);
-        let sent = self.requests.remove(&call);
-        match (self.answers.remove(&call), error) {
-            (Some(from), None) => {
-                self.arrow("answer", (Some(call_of.callee), from), (call_of.caller, row), String::new())
+        let (caller, callee) = (call_of.caller, Some(call_of.callee));
+        let (sent, answered) = (self.requests.remove(&call), self.answers.remove(&call));
+        match (answered, error) {
+            (Some(from), None) => self.arrow("answer", (callee, from), (caller, row), String::new()),
+            (Some(from), Some(error)) if !self.struck.contains(&call) => {
+                self.arrow("failed", (callee, from), (caller, row), error.to_owned());
             }
-            (Some(from), Some(error)) => {
-                self.arrow("failed", (Some(call_of.callee), from), (call_of.caller, row), error.to_owned());
-            }
-            // It never arrived, or was not answered in time.
-            (None, error) => {
-                let x = self.x(call_of.caller);
+            // It left before what is drawn.
+            (None, None) => {}
+            // Its request or its answer never arrived, or it was not answered in time.
+            (answered, Some(error)) => {
                 if let Some(from) = sent {
-                    let to = self.x(Some(call_of.callee)).midpoint(x);
-                    let _ = writeln!(
-                        self.svg,
-                        "<line class=\"lost\" x1=\"{x}\" y1=\"{}\" x2=\"{to}\" y2=\"{}\"/>",
-                        y(from),
-                        y(from) + ROW_HEIGHT / 2,
-                    );
+                    self.lost(caller, callee, from);
                 }
-                self.text("fault", x, row, &format!("{name} {}", error.unwrap_or("ends")));
+                if let Some(from) = answered {
+                    self.lost(callee, caller, from);
+                }
+                self.text("fault", self.x(caller), row, &format!("{} {error}", self.timeline.call_name(call)));
             }
         }
+    }
+
+    /// A message that leaves and does not arrive.
+    fn lost(&mut self, from: Option<u32>, to: Option<u32>, row: usize) {
+        let (x1, y1) = (self.x(from), y(row));
+        let (x2, y2) = (x1.midpoint(self.x(to)), y1 + ROW_HEIGHT / 2);
+        let _ = writeln!(self.svg, "<line class=\"lost\" x1=\"{x1}\" y1=\"{y1}\" x2=\"{x2}\" y2=\"{y2}\"/>");
     }
 
     fn arrow(&mut self, class: &str, from: (Option<u32>, usize), to: (Option<u32>, usize), name: String) {

@@ -20,7 +20,8 @@ pub enum Strategy {
         /// How many of them change a priority.
         changes: u32,
     },
-    /// The one that has waited for longest, except at these steps, which name the place in that order of who goes on.
+    /// The one that came last, which is mostly one that the step before has led to: whoever runs goes on until it has to wait.
+    /// At these steps another one, which came so many places before.
     Replay(BTreeMap<u64, usize>),
 }
 
@@ -29,13 +30,17 @@ pub enum Strategy {
 pub struct Picks {
     /// How often somebody was picked.
     pub steps: u64,
-    /// The steps at which that was not the one that had waited for longest, with its place in that order: what
+    /// The steps at which that was not the one that came last, with how many places it came before: what
     /// [`Strategy::Replay`] takes.
     pub others: BTreeMap<u64, usize>,
 }
 
 /// The most steps of which the picks are kept: a longer run is still decided by its seed, but can't be shrunk.
 const PICKS_MAX: usize = 1_000_000;
+
+/// After so many steps in one moment the one goes on that has waited for longest. Who waits for another one by looking again
+/// and again would otherwise keep it from running, if it has the higher priority.
+const UNFAIR_STEPS_MAX: u64 = 10_000;
 
 /// Somebody who goes on only when it is their turn. Each has a priority of their own.
 pub(super) type Party = u64;
@@ -53,6 +58,8 @@ pub(super) struct Turns {
     lowest: u64,
     /// For each caller, which of its parties have a call under way.
     chains: BTreeMap<Option<u32>, Vec<(Party, bool)>>,
+    /// The steps since time has last passed.
+    steps_of_moment: u64,
     picks: Picks,
 }
 
@@ -94,6 +101,7 @@ impl Turns {
             changes,
             lowest: DRAWN_MIN,
             chains: BTreeMap::new(),
+            steps_of_moment: 0,
             picks: Picks::default(),
         }
     }
@@ -146,12 +154,25 @@ impl Turns {
         self.waiting.remove(&place.arrival);
     }
 
+    /// Takes note that time passes.
+    pub fn begin_moment(&mut self) {
+        self.steps_of_moment = 0;
+    }
+
     /// Picks who goes on, of those that wait, and returns whom to wake for it.
     pub fn grant(&mut self) -> Option<Waker> {
-        let place = self.pick()?;
-        if place > 0 && self.picks.others.len() < PICKS_MAX {
-            self.picks.others.insert(self.picks.steps, place);
-        }
+        let last = self.waiting.len().checked_sub(1)?;
+        self.steps_of_moment += 1;
+        let place = match self.steps_of_moment > UNFAIR_STEPS_MAX {
+            true => 0,
+            false => {
+                let place = self.pick(last)?;
+                if place < last && self.picks.others.len() < PICKS_MAX {
+                    self.picks.others.insert(self.picks.steps, last - place);
+                }
+                place
+            }
+        };
         self.picks.steps += 1;
         let arrival = *self.waiting.keys().nth(place)?;
         let waiting = self.waiting.remove(&arrival)?;
@@ -159,11 +180,12 @@ impl Turns {
         Some(waiting.waker)
     }
 
-    fn pick(&mut self) -> Option<usize> {
-        let last = self.waiting.len().checked_sub(1)?;
+    fn pick(&mut self, last: usize) -> Option<usize> {
         match &self.strategy {
             Strategy::Uniform => Some(self.random.usize(0..=last)),
-            Strategy::Replay(others) => Some(others.get(&self.picks.steps).map_or(0, |&place| place.min(last))),
+            Strategy::Replay(others) => {
+                Some(last - others.get(&self.picks.steps).map_or(0, |&before| before.min(last)))
+            }
             Strategy::Pct { .. } => {
                 let highest = self.highest()?;
                 if !self.changes.contains(&self.picks.steps) {

@@ -10,6 +10,7 @@ mod component;
 mod config;
 mod edges;
 mod examples;
+mod faults;
 mod forged;
 mod full;
 mod grpc;

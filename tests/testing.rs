@@ -12,7 +12,7 @@ const PROGRAM: &str = "[nodes.a]\nASYNC\nhandles = { probe = 'a' }\nrun = false\
                        [nodes.b]\nASYNC\nhandles = { probe = 'a' }\nargs = ['plain-echo:5']\n";
 
 /// A program and its tests, run by the real binary with these words.
-fn test(program: &str, tests: &str, words: &[&str]) -> Output {
+pub(crate) fn test(program: &str, tests: &str, words: &[&str]) -> Output {
     let program = Program::new(program);
     let tests = tests.replace("ASYNC", &format!("component = \"{}\"", host::guests().join("probe.wasm").display()));
     std::fs::write(program.path().with_file_name("program.test.toml"), tests).expect("it can be written");

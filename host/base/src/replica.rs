@@ -78,6 +78,9 @@ pub struct Ended {
     pub memory_peak: u64,
 }
 
+/// What is said of a replica that a fault of a test has crashed.
+pub const CRASHED: &str = "a fault of the test crashed it";
+
 /// How a replica failed.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Failure {

@@ -5,6 +5,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "every other module calls these functions through this one")]
 
+mod interference;
 mod simulation;
 
 use std::io;
@@ -14,7 +15,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
-pub use simulation::{SimulationError, simulate};
+pub use interference::{Interference, Travelling, Way};
+pub use simulation::{CallTurns, Picks, SimulationError, SimulationOptions, Strategy, simulate, simulate_with};
 use tokio::task::{AbortHandle, JoinError, JoinHandle, JoinSet};
 
 use self::simulation::Simulation;
@@ -197,6 +199,17 @@ impl Scheduler {
     /// If the system has none left.
     pub fn thread(&self, name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
         std::thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
+    }
+
+    /// What happens to calls and replicas beside what they do themselves, with the time since the run began. There is none
+    /// but in a simulation, and not in each.
+    pub fn interference(&self) -> Option<(&Arc<dyn Interference>, Duration)> {
+        self.simulation.as_ref()?.interference()
+    }
+
+    /// The turns of a call that `caller` makes, the replica of that number, where there is an [`Self::interference`].
+    pub fn call_turns(&self, caller: Option<u32>) -> Option<CallTurns> {
+        Some(self.simulation.as_ref()?.call(caller))
     }
 
     /// Whether this is a simulation, in which nothing may wait for the world outside.

@@ -1,6 +1,7 @@
 //! The bounded queue of calls in front of one replica, and its callers' way in.
 
 mod call;
+mod interfered;
 mod queue;
 mod work;
 
@@ -141,6 +142,14 @@ impl Mailbox {
     /// A call that has started is never cut off: a caller that stops waiting, by its deadline or by dropping this,
     /// leaves the callee to finish for nobody. One that has not started by then never does.
     pub async fn call(&self, method: usize, request: Message, context: CallContext) -> Result<Message, CallError> {
+        match self.scheduler.interference() {
+            None => self.call_directly(method, request, context).await,
+            // Boxed, since every call would have to carry it.
+            Some(_) => Box::pin(self.call_interfered(method, request, context)).await,
+        }
+    }
+
+    async fn call_directly(&self, method: usize, request: Message, context: CallContext) -> Result<Message, CallError> {
         if context.caller.is_some_and(|caller| !self.callers.contain(caller)) {
             self.lock().served.errors += 1;
             return Err(CallError::Denied);

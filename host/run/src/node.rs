@@ -2,12 +2,13 @@
 
 mod component;
 mod double;
+mod interfered;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use double::{Double, DoubleError};
 use lp_base::plan::ReplicaId;
-use lp_base::replica::{Ended, Failure, LINE_BYTES_MAX, ReplicaSpec};
+use lp_base::replica::{CRASHED, Ended, Failure, LINE_BYTES_MAX, ReplicaSpec};
 use lp_courier::{CallError, Mailbox};
 use lp_runtime::LinkedComponent;
 use serde::{Deserialize, Serialize};
@@ -102,7 +103,17 @@ pub async fn run_replica(
             *outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(ended);
         }
     };
-    mailbox.pump().own(life).await;
+    let going = mailbox.pump().own(life);
+    if spec.scheduler.interference().is_some() {
+        let crashed = interfered::crashed(going, &spec).await;
+        if crashed {
+            let failure = Failure { summary: CRASHED.to_owned(), stack: None };
+            *ended.lock().unwrap_or_else(PoisonError::into_inner) =
+                Some(Ended { failure: Some(failure), exited: false, memory_peak: 0 });
+        }
+    } else {
+        going.await;
+    }
     let ended = ended.lock().unwrap_or_else(PoisonError::into_inner).take();
     let ended = ended.unwrap_or_else(|| Ended {
         failure: Some(Failure { summary: "the host panicked while it ran this replica".to_owned(), stack: None }),

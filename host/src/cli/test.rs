@@ -2,6 +2,7 @@
 
 mod files;
 mod report;
+mod search;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -16,9 +17,10 @@ use files::Suite;
 use lp_base::plan::LaunchType;
 use lp_base::scheduler::Scheduler;
 use lp_build::Compile;
-use lp_program::program::{Override, Test};
-use lp_testing::{Options, Report};
+use lp_program::program::{Override, Test, parse_duration};
+use lp_testing::{Happenings, Options, Order, Report, STEPS, Trial, Tried};
 use report::{Done, Reporter};
+use search::Search;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
@@ -42,7 +44,7 @@ pub(super) struct Args {
     /// Programs, files of tests, or folders in which every `*.test.toml` is looked for
     #[arg(default_value = ".")]
     paths: Vec<PathBuf>,
-    /// Run only the tests whose names have this text in them; may be given several times
+    /// Run only the test of this name, or those whose names have this text in them; may be given several times
     #[arg(long = "name", short = 'n', value_name = "TEXT")]
     names: Vec<String>,
     /// Show the tests instead of running them
@@ -57,9 +59,8 @@ pub(super) struct Args {
     /// What the nodes of a test run as
     #[arg(long, value_enum, value_name = "TYPE", default_value_t = Launch::TestThreads)]
     launch_type: Launch,
-    /// What decides on everything that is left to chance in a deterministic run
-    #[arg(long, value_name = "NUMBER", default_value_t = 0, conflicts_with = "no_deterministic")]
-    seed: u64,
+    #[command(flatten)]
+    chance: Chance,
     /// Run in real time, with the threads and the chance of this machine; `test-processes` always does
     #[arg(long)]
     no_deterministic: bool,
@@ -78,6 +79,64 @@ pub(super) struct Args {
     /// Write a report in the format of JUnit to this file as well
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
+}
+
+/// What deterministic runs follow from.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Deterministic runs")]
+pub(super) struct Chance {
+    /// What decides on everything that is left to chance in a deterministic run
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, conflicts_with = "no_deterministic")]
+    seed: u64,
+    /// Run each test with that many seeds, from `--seed` on, and shrink the first run that fails
+    #[arg(long, value_name = "COUNT", conflicts_with_all = ["no_deterministic", "replay"], value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: Option<u64>,
+    /// Run each test with seed after seed for that time, such as `60s`; with `--seeds`, for whichever ends first
+    #[arg(long = "for", value_name = "TIME", conflicts_with_all = ["no_deterministic", "replay"], value_parser = duration)]
+    time: Option<Duration>,
+    /// How it is picked which task or message goes on
+    #[arg(long, value_enum, default_value_t = Strategy::Pct)]
+    strategy: Strategy,
+    /// About how many steps a run has; a search counts those of its first run
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    steps: Option<u64>,
+    /// Have a few faults happen that the seed draws, beside those of the test
+    #[arg(long, conflicts_with = "no_deterministic")]
+    chaos: bool,
+    /// Have happen what a search has printed and nothing else
+    #[arg(long, value_name = "HAPPENINGS", conflicts_with = "no_deterministic")]
+    replay: Option<Happenings>,
+    /// Draw what happened in the run of one test, or in the one that a search has found, as an SVG file
+    #[arg(long, value_name = "FILE", conflicts_with = "no_deterministic")]
+    timeline: Option<PathBuf>,
+}
+
+/// How it is picked which task or message of a run goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Strategy {
+    /// Each with the same chance
+    Uniform,
+    /// By priorities, of which a few change: probabilistic concurrency testing
+    Pct,
+}
+
+impl Chance {
+    fn trial(&self) -> Trial {
+        Trial {
+            order: match self.strategy {
+                Strategy::Uniform => Order::Uniform,
+                Strategy::Pct => Order::Pct,
+            },
+            steps: self.steps.unwrap_or(STEPS),
+            chaos: self.chaos,
+            happenings: self.replay.clone(),
+            ..Trial::of_seed(self.seed)
+        }
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| "a number and a unit are expected, such as `60s`; units: ms, s, m, h".to_owned())
 }
 
 /// What the nodes of a test run as.
@@ -104,7 +163,10 @@ pub(super) enum Format {
 
 pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
     let suites = files::find(&args.paths)?;
-    let wanted = |name: &str| args.names.is_empty() || args.names.iter().any(|text| name.contains(text.as_str()));
+    // A whole name is no part of another one, so that a command can name one test.
+    let is_whole = |text: &str| suites.iter().any(|suite| suite.file.names().any(|name| name == text));
+    let fits = |text: &str, name: &str| if is_whole(text) { name == text } else { name.contains(text) };
+    let wanted = |name: &str| args.names.is_empty() || args.names.iter().any(|text| fits(text, name));
     if args.list {
         for suite in &suites {
             suite.file.names().filter(|name| wanted(name)).for_each(|name| {
@@ -138,7 +200,27 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
         let failure = CliError::new(exit_code::WRONG_USAGE, "no test has such a name");
         return Err(failure.hint("`lp-host test --list` shows the names"));
     }
+    check_chance(args, &tests)?;
     run_all(args, tests, screen)
+}
+
+/// Refuses what no run can be.
+fn check_chance(args: &Args, tests: &[(String, Test)]) -> Result<(), CliError> {
+    let Chance { timeline, replay, .. } = &args.chance;
+    if (timeline.is_some() || replay.is_some()) && tests.len() > 1 {
+        let failure = CliError::new(exit_code::WRONG_USAGE, format!("{} tests are one too many for that", tests.len()));
+        return Err(failure.hint("`--timeline` and `--replay` take one test, which `--name` picks"));
+    }
+    if args.is_deterministic() {
+        return Ok(());
+    }
+    let wants = args.chance.seeds.is_some() || args.chance.time.is_some() || args.chance.chaos;
+    let wants = wants || timeline.is_some() || replay.is_some();
+    let faulty = tests.iter().find(|(_, test)| !test.faults.is_empty()).map(|(_, test)| format!("`{}`", test.name));
+    let Some(wanting) = faulty.or(wants.then(|| "a search".to_owned())) else { return Ok(()) };
+    let failure = CliError::new(exit_code::WRONG_USAGE, format!("{wanting} needs a deterministic run"));
+    Err(failure
+        .hint("leave out `--no-deterministic` and `--launch-type test-processes`; `--name` picks tests without faults"))
 }
 
 fn not_run(error: impl Into<Box<dyn Error + Send + Sync>>) -> CliError {
@@ -171,7 +253,8 @@ fn run_all(args: &Args, tests: Vec<(String, Test)>, screen: &Screen) -> Result<u
     let dir = tempfile::Builder::new().prefix("lp-").tempdir().map_err(not_run)?;
     let jobs = args.jobs.map_or_else(|| available_parallelism().map_or(1, usize::from), usize::from);
     let mut reporter = Reporter::new(args.format, screen, tests.len());
-    let jobs = jobs.min(tests.len());
+    // A search has all cores work on one test.
+    let threads = if args.searches() { 1 } else { jobs.min(tests.len()) };
     let (results, mut done) = mpsc::unbounded_channel();
     let queue = Arc::new(Queue {
         tests,
@@ -179,10 +262,11 @@ fn run_all(args: &Args, tests: Vec<(String, Test)>, screen: &Screen) -> Result<u
         stopped: AtomicBool::new(false),
         running: Mutex::default(),
         options: options(args, dir.path(), screen)?,
-        seed: args.is_deterministic().then_some(args.seed),
+        trial: args.is_deterministic().then(|| args.chance.trial()),
+        search: args.searches().then(|| Search::new(&args.chance, jobs)),
         runtime: runtime.handle().clone(),
     });
-    for _ in 0..jobs {
+    for _ in 0..threads {
         let (queue, results) = (queue.clone(), results.clone());
         std::thread::Builder::new().name("test".to_owned()).spawn(move || queue.work(&results)).map_err(not_run)?;
     }
@@ -203,6 +287,9 @@ fn run_all(args: &Args, tests: Vec<(String, Test)>, screen: &Screen) -> Result<u
                 Some(signal) = signals.recv() => return Ok::<_, CliError>(Some(signal)),
             };
             let failed = !report.passed();
+            if let (Some(path), Some(timeline)) = (&args.chance.timeline, &report.timeline) {
+                write(path, &timeline.svg(&report.name))?;
+            }
             reporter.done(Done { suite: queue.tests[place].0.clone(), report });
             if failed && !args.no_fail_fast {
                 return Ok(None);
@@ -217,7 +304,7 @@ fn run_all(args: &Args, tests: Vec<(String, Test)>, screen: &Screen) -> Result<u
     }
     reporter.finish();
     if let Some(path) = &args.junit {
-        write_junit(path, &reporter)?;
+        write(path, &reporter.junit())?;
     }
     // A test that ended without a report has not passed.
     Ok(if reporter.all_passed() { 0 } else { exit_code::NODE_FAILED })
@@ -238,6 +325,10 @@ fn options(args: &Args, dir: &Path, screen: &Screen) -> Result<Options, CliError
 }
 
 impl Args {
+    fn searches(&self) -> bool {
+        self.chance.seeds.is_some() || self.chance.time.is_some()
+    }
+
     fn is_deterministic(&self) -> bool {
         self.launch_type == Launch::TestThreads && !self.no_deterministic
     }
@@ -252,8 +343,9 @@ struct Queue {
     /// When those that run were begun, until it is said of them that they take long.
     running: Mutex<BTreeMap<usize, Instant>>,
     options: Options,
-    /// The seed of deterministic runs.
-    seed: Option<u64>,
+    /// What deterministic runs follow from.
+    trial: Option<Trial>,
+    search: Option<Search>,
     runtime: Handle,
 }
 
@@ -276,10 +368,15 @@ impl Queue {
     fn work(&self, results: &mpsc::UnboundedSender<(usize, Report)>) {
         while !self.stopped.load(Ordering::Relaxed) {
             let place = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some((_, test)) = self.tests.get(place) else { return };
-            self.lock().insert(place, Instant::now());
-            let result = match self.seed {
-                Some(seed) => lp_testing::run_simulated(test, &self.options, seed),
+            let Some((suite, test)) = self.tests.get(place) else { return };
+            if self.search.is_none() {
+                self.lock().insert(place, Instant::now());
+            }
+            let result = match &self.trial {
+                Some(trial) => match &self.search {
+                    Some(search) => search.run(suite, test, &self.options, trial),
+                    None => trial.run(test, &self.options).map(Tried::into_report),
+                },
                 None => self.runtime.block_on(lp_testing::run(test, &self.options, Scheduler::default())),
             };
             self.lock().remove(&place);
@@ -290,8 +387,8 @@ impl Queue {
     }
 }
 
-fn write_junit(path: &Path, reporter: &Reporter<'_>) -> Result<(), CliError> {
-    std::fs::write(path, reporter.junit()).map_err(|error| {
+fn write(path: &Path, text: &str) -> Result<(), CliError> {
+    std::fs::write(path, text).map_err(|error| {
         CliError::new(exit_code::NOT_WRITTEN, format!("`{}` can't be written: {error}", path.display()))
     })
 }
@@ -304,5 +401,8 @@ fn unrun(test: &Test, error: &lp_testing::Error) -> Report {
         output: Vec::new(),
         calls: 0,
         elapsed: Duration::ZERO,
+        seeds: 0,
+        found: None,
+        timeline: None,
     }
 }

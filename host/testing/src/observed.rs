@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lp_base::plan::ReplicaId;
-use lp_base::replica::{LineSink, LineSource, Outputs};
+use lp_base::replica::{CRASHED, LineSink, LineSource, Outputs};
+use lp_base::scheduler::{Scheduler, Stopwatch};
 use lp_program::program::Expectation;
 use lp_run::node::Change;
 use lp_run::supervise::{Note, Observer};
 use lp_run::worker::Compiling;
 use tokio::sync::watch;
 
+use crate::interfering::Interfering;
 use crate::report::ReplicaOutput;
 
 /// How many lines of a replica a failed test shows.
@@ -30,12 +32,29 @@ struct Seen {
     found: Vec<(String, String)>,
     /// What was said of failures.
     failures: Vec<String>,
+    record: Option<Record>,
+}
+
+/// Where what happens to replicas is recorded, with the time.
+pub(crate) struct Record {
+    interfering: Arc<Interfering>,
+    started: Stopwatch,
+}
+
+impl Record {
+    pub fn new(interfering: Arc<Interfering>, scheduler: &Scheduler) -> Self {
+        Self { interfering, started: scheduler.stopwatch() }
+    }
+
+    fn note(&self, replica: &str, text: &str) {
+        self.interfering.note(replica, text, self.started.elapsed());
+    }
 }
 
 impl Output {
-    pub fn new(expectation: &Expectation) -> Self {
+    pub fn new(expectation: &Expectation, record: Option<Record>) -> Self {
         let (missing, forbidden) = (expectation.output.clone(), expectation.no_output.clone());
-        Self(Arc::new(Mutex::new(Seen { missing, forbidden, ..Seen::default() })))
+        Self(Arc::new(Mutex::new(Seen { missing, forbidden, record, ..Seen::default() })))
     }
 
     fn lock(&self) -> MutexGuard<'_, Seen> {
@@ -46,6 +65,7 @@ impl Output {
     pub fn line(&self, replica: &str, text: &str) {
         let shown = format!("{replica} │ {text}");
         let mut seen = self.lock();
+        seen.record.iter().for_each(|record| record.note(replica, text));
         seen.missing.retain(|wanted| !shown.contains(wanted.as_str()));
         let Seen { forbidden, found, .. } = &mut *seen;
         forbidden.retain(|text| {
@@ -69,6 +89,10 @@ impl Output {
         let missing = seen.missing.iter().map(|text| format!("`{text}` is in no line of the output"));
         let found = seen.found.iter().map(|(text, line)| format!("`{text}` is in the output: `{line}`"));
         missing.chain(found).collect()
+    }
+
+    fn note(&self, replica: &str, text: &str) {
+        self.lock().record.iter().for_each(|record| record.note(replica, text));
     }
 
     fn failure(&self, text: String) {
@@ -128,6 +152,9 @@ pub(crate) struct Watching {
 impl Observer for Watching {
     fn note(&mut self, note: &Note) {
         match note {
+            // The test wanted that.
+            Note::Failed { replica, failure } if failure.summary == CRASHED => self.output.note(replica, "crashed"),
+            Note::Restarting { replica, .. } => self.output.note(replica, "restarts"),
             Note::Failed { replica, failure } => {
                 self.output.failure(format!("`{replica}` failed: {}", failure.summary));
                 let stack = failure.stack.iter().flat_map(|stack| stack.lines());
@@ -169,7 +196,7 @@ mod tests {
             no_output: texts(&["7", "100"]),
             ..Expectation::default()
         };
-        let output = Output::new(&expectation);
+        let output = Output::new(&expectation, None);
         let sink = output.sink("a/0");
         (0..50).for_each(|number| sink.line(LineSource::Stdout, number.to_string().as_bytes()));
         assert_eq!(

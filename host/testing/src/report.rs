@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::timeline::Timeline;
+
 /// What came of a test.
 #[derive(Debug, Clone)]
 pub struct Report {
@@ -15,6 +17,27 @@ pub struct Report {
     pub calls: usize,
     /// How long it took, from its launch to its end.
     pub elapsed: Duration,
+    /// How many seeds it was run with; 0 if nobody asked for more than one.
+    pub seeds: u64,
+    /// How a search came to this run, if it failed.
+    pub found: Option<Found>,
+    /// All that happened, in a deterministic run.
+    pub timeline: Option<Timeline>,
+}
+
+/// A failed run that a search has found, and the smaller one that it was shrunk to, which the report is of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The seed.
+    pub seed: u64,
+    /// How many faults and changes of order the run of the seed had.
+    pub happenings: usize,
+    /// How many are left.
+    pub left: usize,
+    /// The command that runs the seed.
+    pub command: String,
+    /// The command that runs the smaller one.
+    pub shrunk_command: String,
 }
 
 /// The last lines of a replica.

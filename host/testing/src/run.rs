@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lp_base::plan::{LaunchType, NodeId, Plan, ReplicaId, Secrets};
-use lp_base::scheduler::{Scheduler, SimulationError, simulate};
+use lp_base::scheduler::{Scheduler, SimulationError};
 use lp_program::lower;
 use lp_program::program::{NodeState, ProgramOutcome, Test};
 use lp_run::launch::{Credentials, LaunchOptions, NoRandomness, OutsideCall, ProcessOptions};
@@ -18,8 +18,9 @@ use lp_runtime::CompileCache;
 use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
 
+use crate::interfering::Interfering;
 use crate::isolation::isolate;
-use crate::observed::{Output, Progresses, Watching};
+use crate::observed::{Output, Progresses, Record, Watching};
 use crate::report::Report;
 use crate::script::{Script, callee};
 
@@ -60,14 +61,6 @@ pub enum Error {
     Simulation(#[from] SimulationError),
 }
 
-/// Runs a test of launch type `threads` as a function of `seed`: in virtual time, on this thread alone.
-///
-/// # Errors
-/// If the test can't be run. One that was run and failed is no error: its report says so.
-pub fn run_simulated(test: &Test, options: &Options, seed: u64) -> Result<Report, Error> {
-    simulate(seed, |scheduler| run(test, options, scheduler))?
-}
-
 /// Runs a test with the time and the tasks of `scheduler`, on the tokio runtime that this is called on. That must have
 /// several threads unless it is that of a simulation. Nothing of the test is left.
 ///
@@ -76,13 +69,24 @@ pub fn run_simulated(test: &Test, options: &Options, seed: u64) -> Result<Report
 /// # Errors
 /// If the test can't be run. One that was run and failed is no error: its report says so.
 pub async fn run(test: &Test, options: &Options, scheduler: Scheduler) -> Result<Report, Error> {
+    run_interfered(test, options, scheduler, None).await
+}
+
+/// The same in a simulation whose interference is `interfering`.
+pub(crate) async fn run_interfered(
+    test: &Test,
+    options: &Options,
+    scheduler: Scheduler,
+    interfering: Option<Arc<Interfering>>,
+) -> Result<Report, Error> {
     let started = scheduler.stopwatch();
     let until = scheduler.now() + test.timeout;
     let dir = tempfile::Builder::new().prefix("t").tempdir_in(&options.dir).map_err(Error::Dir)?;
     let (mut plan, components) = lower(&test.linked, options.launch_type);
     isolate(&mut plan, &test.grants, dir.path()).map_err(Error::Dir)?;
     let credentials = Arc::new(Credentials::random(&plan, &scheduler)?);
-    let output = Output::new(&test.expectation);
+    let record = interfering.clone().map(|interfering| Record::new(interfering, &scheduler));
+    let output = Output::new(&test.expectation, record);
     let run_dir = dir.path().join("run");
     std::fs::create_dir(&run_dir).map_err(Error::Dir)?;
     let processes = match options.launch_type {
@@ -103,10 +107,19 @@ pub async fn run(test: &Test, options: &Options, scheduler: Scheduler) -> Result
     let (calls, outside) = mpsc::unbounded_channel();
     let (status_requests, rebuilds) = (mpsc::channel(1).1, mpsc::channel(1).1);
     let setting = SuperviseOptions { launching, signals, status_requests, rebuilds, calls: outside };
-    let running = Running { test, plan: Arc::new(plan), _dir: dir, stop, calls, until, scheduler };
+    let running = Running { test, plan: Arc::new(plan), _dir: dir, stop, calls, until, scheduler, interfering };
     let (problems, calls) = running.run(setting, &output).await?;
     let last_lines = if problems.is_empty() { Vec::new() } else { output.last_lines() };
-    Ok(Report { name: test.name.clone(), problems, output: last_lines, calls, elapsed: started.elapsed() })
+    Ok(Report {
+        name: test.name.clone(),
+        problems,
+        output: last_lines,
+        calls,
+        elapsed: started.elapsed(),
+        seeds: 0,
+        found: None,
+        timeline: None,
+    })
 }
 
 struct Running<'a> {
@@ -119,6 +132,8 @@ struct Running<'a> {
     calls: mpsc::UnboundedSender<OutsideCall>,
     until: Instant,
     scheduler: Scheduler,
+    /// What goes wrong, in a simulation.
+    interfering: Option<Arc<Interfering>>,
 }
 
 /// What the test itself has come to.
@@ -138,8 +153,15 @@ impl Running<'_> {
         let mut supervising = pin!(supervise(self.plan.clone(), setting, &mut watching));
         let ended_by_itself = {
             let mut going = pin!(self.steps(changes.clone(), &mut steps));
+            let faults = async {
+                match &self.interfering {
+                    Some(interfering) => interfering.keep_time(&self.scheduler).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 biased;
+                () = faults => None,
                 report = &mut supervising => Some(report?),
                 () = &mut going => None,
                 () = self.scheduler.sleep_until(self.until) => None,

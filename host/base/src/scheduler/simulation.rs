@@ -1,16 +1,21 @@
 //! Runs whose time is virtual and whose chance follows from a seed, on one thread.
 
+mod turns;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker, ready};
 use std::time::{Duration, Instant, SystemTime};
 
 use sha2::{Digest, Sha256};
+use turns::{Party, Place, Turns};
+pub use turns::{Picks, Strategy};
 
+use super::interference::Interference;
 use super::{Entropy, Scheduler};
 
 /// The time of day at which every simulation starts, in seconds since 1970: the beginning of the year 2000.
@@ -43,7 +48,38 @@ pub enum SimulationError {
 /// # Errors
 /// If everything waits for ever.
 pub fn simulate<F: Future>(seed: u64, run: impl FnOnce(Scheduler) -> F) -> Result<F::Output, SimulationError> {
-    let simulation = Arc::new(Simulation::new(seed));
+    simulate_with(SimulationOptions { seed, strategy: Strategy::Uniform, interference: None }, run).0
+}
+
+/// What a simulation depends on.
+#[derive(Clone, Debug)]
+pub struct SimulationOptions {
+    /// What random numbers and the order of tasks follow from.
+    pub seed: u64,
+    /// How that picks which of the tasks that are ready goes on. One runs at a time, until it waits.
+    pub strategy: Strategy,
+    /// What happens to calls and replicas. Where there is one, requests and answers wait for their turn as tasks do.
+    pub interference: Option<Arc<dyn Interference>>,
+}
+
+/// The same as [`simulate`] with a strategy and an interference, and what the strategy picked.
+///
+/// # Errors
+/// The output is one if everything waits for ever.
+pub fn simulate_with<F: Future>(
+    options: SimulationOptions,
+    run: impl FnOnce(Scheduler) -> F,
+) -> (Result<F::Output, SimulationError>, Picks) {
+    let simulation = Arc::new(Simulation::new(options));
+    let output = run_on_this_thread(&simulation, run);
+    let picks = simulation.turns().picks();
+    (output, picks)
+}
+
+fn run_on_this_thread<F: Future>(
+    simulation: &Arc<Simulation>,
+    run: impl FnOnce(Scheduler) -> F,
+) -> Result<F::Output, SimulationError> {
     let (parked, begun, ended) = (simulation.clone(), simulation.clone(), simulation.clone());
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_all().on_thread_park(move || parked.skip());
@@ -52,6 +88,8 @@ pub fn simulate<F: Future>(seed: u64, run: impl FnOnce(Scheduler) -> F) -> Resul
     builder.on_thread_stop(move || ended.aside.end());
     let runtime = builder.build().map_err(SimulationError::Runtime)?;
     runtime.block_on(async {
+        let nudged = simulation.clone();
+        let _nudge = tokio::spawn(std::future::poll_fn(move |cx| nudged.nudge.register(cx.waker())));
         let mut future = pin!(run(Scheduler { simulation: Some(simulation.clone()) }));
         let waker = Waker::from(simulation.root.clone());
         std::future::poll_fn(|cx| {
@@ -71,6 +109,9 @@ pub(super) struct Simulation {
     start: Instant,
     state: Mutex<State>,
     tickers: Mutex<Vec<Ticker>>,
+    turns: Mutex<Turns>,
+    interference: Option<Arc<dyn Interference>>,
+    nudge: Nudge,
     root: Arc<Root>,
     aside: Aside,
     stalled: AtomicBool,
@@ -84,7 +125,6 @@ struct State {
     sleeps: u64,
     /// How often each stream of random numbers was asked for.
     streams: HashMap<String, u64>,
-    order: fastrand::Rng,
 }
 
 /// Something that is called as time passes.
@@ -102,19 +142,16 @@ impl fmt::Debug for Simulation {
 }
 
 impl Simulation {
-    fn new(seed: u64) -> Self {
-        let state = State {
-            now: Duration::ZERO,
-            timers: BTreeMap::new(),
-            sleeps: 0,
-            streams: HashMap::new(),
-            order: generator(stream(seed, "order of tasks", 0)),
-        };
+    fn new(SimulationOptions { seed, strategy, interference }: SimulationOptions) -> Self {
+        let state = State { now: Duration::ZERO, timers: BTreeMap::new(), sleeps: 0, streams: HashMap::new() };
         Self {
             seed,
             start: Instant::now(),
             state: Mutex::new(state),
             tickers: Mutex::default(),
+            turns: Mutex::new(Turns::new(strategy, generator(stream(seed, "order of tasks", 0)))),
+            interference,
+            nudge: Nudge::default(),
             root: Arc::default(),
             aside: Aside::default(),
             stalled: AtomicBool::new(false),
@@ -143,9 +180,17 @@ impl Simulation {
             // What has ended may have woken a task.
             return self.root.wake_by_ref();
         }
+        let next = self.turns().grant();
+        if let Some(waker) = next {
+            waker.wake();
+            return self.nudge.wake();
+        }
         let first = self.lock().timers.first_key_value().map(|(&(at, _), _)| at);
         match first {
-            Some(at) => self.pass_until(at),
+            Some(at) => {
+                self.pass_until(at);
+                self.nudge.wake();
+            }
             None => {
                 self.stalled.store(true, Ordering::Relaxed);
                 self.root.wake_by_ref();
@@ -156,6 +201,7 @@ impl Simulation {
     /// Moves time on, and wakes all whose time has come.
     fn pass_until(&self, time: Duration) {
         let mut due = Vec::new();
+        self.turns().begin_moment();
         {
             let mut state = self.lock();
             state.now = state.now.max(time);
@@ -213,9 +259,24 @@ impl Simulation {
         generator(self.entropy(name))
     }
 
-    /// A task that lets others go first as the seed has it, each time that it is its turn.
+    /// A task that waits for its turn each time that it could go on.
     pub(super) fn ordered<F: Future + Send + 'static>(self: &Arc<Self>, future: F) -> Ordered<F::Output> {
-        Ordered { simulation: self.clone(), future: Box::pin(future) }
+        let party = self.turns().party();
+        Ordered { turn: Turn::new(self.clone(), party), future: Box::pin(future) }
+    }
+
+    /// What happens to calls and replicas, with the time since the start.
+    pub(super) fn interference(&self) -> Option<(&Arc<dyn Interference>, Duration)> {
+        Some((self.interference.as_ref()?, self.lock().now))
+    }
+
+    pub(super) fn call(self: &Arc<Self>, caller: Option<u32>) -> CallTurns {
+        let party = self.turns().begin_call(caller);
+        CallTurns { simulation: self.clone(), caller, party }
+    }
+
+    fn turns(&self) -> MutexGuard<'_, Turns> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -259,9 +320,9 @@ impl Drop for SimulatedSleep {
     }
 }
 
-/// A task whose turns the seed puts in order with those of others.
+/// A task that goes on when it is its turn.
 pub(super) struct Ordered<T> {
-    simulation: Arc<Simulation>,
+    turn: Turn,
     future: Pin<Box<dyn Future<Output = T> + Send>>,
 }
 
@@ -269,12 +330,68 @@ impl<T> Future for Ordered<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        if self.simulation.lock().order.bool() {
-            // It goes to the end of the queue.
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
+        ready!(Pin::new(&mut self.turn).poll(cx));
         self.future.as_mut().poll(cx)
+    }
+}
+
+/// Ends when it is the party's turn; may then be waited for again.
+pub(super) struct Turn {
+    simulation: Arc<Simulation>,
+    party: Party,
+    place: Option<Place>,
+}
+
+impl Turn {
+    fn new(simulation: Arc<Simulation>, party: Party) -> Self {
+        Self { simulation, party, place: None }
+    }
+}
+
+impl Future for Turn {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        match &self.place {
+            Some(place) if place.is_granted() => {
+                self.place = None;
+                return Poll::Ready(());
+            }
+            Some(place) => self.simulation.turns().renew(place, cx.waker()),
+            None => {
+                let place = self.simulation.turns().wait(self.party, cx.waker());
+                self.place = Some(place);
+            }
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(place) = &self.place {
+            self.simulation.turns().leave(place);
+        }
+    }
+}
+
+/// The turns of a call, whose requests and answers go on only then.
+pub struct CallTurns {
+    simulation: Arc<Simulation>,
+    caller: Option<u32>,
+    party: Party,
+}
+
+impl CallTurns {
+    /// Waits until it is the call's turn.
+    pub async fn wait(&self) {
+        Turn::new(self.simulation.clone(), self.party).await;
+    }
+}
+
+impl Drop for CallTurns {
+    fn drop(&mut self) {
+        self.simulation.turns().end_call(self.caller, self.party);
     }
 }
 
@@ -317,6 +434,24 @@ impl Aside {
         let (mut threads, _) = waited.unwrap_or_else(PoisonError::into_inner);
         threads.stuck = threads.running;
         true
+    }
+}
+
+/// A task that does nothing. Whoever is woken may have nothing to do, and then the thread would park for ever: this task has it
+/// look for the next one.
+#[derive(Default)]
+struct Nudge(Mutex<Option<Waker>>);
+
+impl Nudge {
+    fn register(&self, waker: &Waker) -> Poll<()> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
+        Poll::Pending
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            waker.wake_by_ref();
+        }
     }
 }
 

@@ -76,7 +76,9 @@ pub const RULES: &[(&str, &str)] = &[
 /// The code of every rule that only files of tests have, with what it asks of one.
 pub const TEST_RULES: &[(&str, &str)] = &[
     ("bad-call", "a call of a test fits the interfaces of its node"),
+    ("bad-fault", "a fault of a test says what happens to whom and when"),
     ("no-check", "a test checks something"),
+    ("no-edge", "a fault of a test is on an edge of the program"),
     ("no-tests", "the file of tests can be read"),
 ];
 

@@ -1,5 +1,6 @@
 //! Tests of a program: `program.test.toml` beside `program.toml`, read and checked against the program's components.
 
+mod fault;
 mod file;
 mod script;
 
@@ -8,6 +9,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use fault::{Chance, CrashTime, Effect, Fault, FaultEdge, Leg, Mishap, Span, Start};
 use file::{DoubleFile, ExpectFile, TestTable, TestsFile};
 pub use file::{Expectation, Grant, NodeState, ProgramOutcome, tests_schema};
 use lp_base::suggest;
@@ -53,6 +55,8 @@ pub struct Test {
     pub timeout: Duration,
     /// What the program's grants the nodes keep.
     pub grants: BTreeSet<Grant>,
+    /// What goes wrong, in deterministic runs.
+    pub faults: Vec<Fault>,
     /// What must have become of the program.
     pub expectation: Expectation,
 }
@@ -158,6 +162,7 @@ impl TestFile {
             script::check_double(&linked, double.get_ref(), file, &mut mistakes);
         }
         let calls = script::calls(&linked, &table.calls, &mut mistakes);
+        let faults = fault::faults(&linked, &table.faults, &mut mistakes);
         if checks_nothing(table, &waits_for) {
             mistakes.push(no_check(name));
         }
@@ -169,6 +174,7 @@ impl TestFile {
             waits_for,
             timeout,
             grants: table.grants.iter().copied().collect(),
+            faults,
             expectation: table.expect.expectation(),
         })
     }

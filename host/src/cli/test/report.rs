@@ -12,6 +12,13 @@ use serde_json::json;
 use super::Format;
 use crate::cli::screen::Screen;
 
+/// How many events at the end of a run a failed test shows.
+const LINES_AT_END: usize = 30;
+
+/// How many events before and after a fault it shows, and of how many faults.
+const LINES_AROUND_FAULT: usize = 6;
+const FAULTS_SHOWN_MAX: usize = 3;
+
 /// A test that is done.
 pub(super) struct Done {
     /// The file that it is in.
@@ -55,9 +62,18 @@ impl<'a> Reporter<'a> {
     fn write(&self, Done { suite, report }: &Done) {
         let time = seconds(report.elapsed);
         if report.passed() {
-            return self.screen.text(&format!("ok     {time}  {suite} {}", report.name));
+            let seeds = if report.seeds > 0 { format!(", {} seeds", report.seeds) } else { String::new() };
+            return self.screen.text(&format!("ok     {time}  {suite} {}{seeds}", report.name));
         }
         let mut details = report.problems.iter().map(|problem| format!("  {}", indented(problem))).collect::<Vec<_>>();
+        if let Some(found) = &report.found {
+            details.push(format!("  seed {} fails, the first of {} runs: {}", found.seed, report.seeds, found.command));
+            details.push(format!(
+                "  it fails with {} of its {} faults and changes of order too: {}",
+                found.left, found.happenings, found.shrunk_command
+            ));
+        }
+        details.extend(history(report));
         for replica in &report.output {
             let left_out = match replica.left_out {
                 0 => String::new(),
@@ -129,6 +145,34 @@ impl<'a> Reporter<'a> {
     }
 }
 
+/// What happened in a run with faults, or in one that a search has found: around the first faults, and at the end.
+fn history(report: &Report) -> Vec<String> {
+    let timeline = report.timeline.as_ref();
+    let Some(timeline) = timeline.filter(|timeline| timeline.has_faults() || report.found.is_some()) else {
+        return Vec::new();
+    };
+    let lines = timeline.lines();
+    let faults = lines.iter().enumerate().filter(|(_, (_, is_fault))| *is_fault).take(FAULTS_SHOWN_MAX);
+    let faults: Vec<_> = faults.map(|(place, _)| place).collect();
+    let is_shown = |place: usize| {
+        place + LINES_AT_END >= lines.len() || faults.iter().any(|fault| fault.abs_diff(place) <= LINES_AROUND_FAULT)
+    };
+    let mut shown = vec!["  what happened:".to_owned()];
+    let mut left_out = 0;
+    for (place, (line, _)) in lines.iter().enumerate() {
+        if !is_shown(place) {
+            left_out += 1;
+            continue;
+        }
+        if left_out > 0 {
+            shown.push(format!("    … {left_out} events"));
+            left_out = 0;
+        }
+        shown.push(format!("    {line}"));
+    }
+    shown
+}
+
 /// A time of the same width for all tests that take less than 1,000 seconds.
 fn seconds(time: Duration) -> String {
     format!("{:7.3}s", time.as_secs_f64())
@@ -150,6 +194,14 @@ fn to_json(Done { suite, report }: &Done) -> serde_json::Value {
         "passed": report.passed(),
         "problems": report.problems,
         "calls": report.calls,
+        "seeds": report.seeds,
+        "found": report.found.as_ref().map(|found| json!({
+            "seed": found.seed,
+            "happenings": found.happenings,
+            "left": found.left,
+            "command": found.command,
+            "shrunk-command": found.shrunk_command,
+        })),
         "elapsed-ms": u64::try_from(report.elapsed.as_millis()).unwrap_or(u64::MAX),
         "output": output.collect::<Vec<_>>(),
     })
@@ -174,6 +226,9 @@ mod tests {
             output: Vec::new(),
             calls: 1,
             elapsed: Duration::from_millis(20),
+            seeds: 0,
+            found: None,
+            timeline: None,
         };
         Done { suite: "a,b.test.toml".to_owned(), report }
     }

@@ -71,9 +71,109 @@ pub(super) struct TestTable {
     #[serde(default)]
     pub grants: Vec<Grant>,
 
+    /// What goes wrong in the test: `faults = [{ drop = "client -> store.get", call = 2 }, { crash = "store", at = "1s" }]`.
+    /// Needs a deterministic run.
+    #[serde(default)]
+    #[schemars(with = "Vec<FaultFile>")]
+    pub faults: Vec<Spanned<FaultFile>>,
+
     /// What must have become of the program at the end: `expect = { outcome = "finished" }`.
     #[serde(default)]
     pub expect: ExpectFile,
+}
+
+/// Something that goes wrong: one of the first eight keys says what and where, the others when and how.
+///
+/// Calls are named by their ends, `"client -> store"`, or `"store"` for those of all callers, with a replica or a method
+/// where only that is meant: `"client/0 -> store/1.get"`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a table such as { drop = \"client -> store\", call = 2 }"
+)]
+#[schemars(title = "fault")]
+pub(super) struct FaultFile {
+    /// Calls that take longer: `{ delay = "client -> store", by = "50ms" }`.
+    #[schemars(with = "Option<String>")]
+    pub delay: Option<Spanned<String>>,
+    /// Calls that overtake each other: each takes a time up to `by`, drawn from the seed.
+    #[schemars(with = "Option<String>")]
+    pub reorder: Option<Spanned<String>>,
+    /// Calls that are lost: `{ drop = "client -> store", leg = "answer", probability = 0.1 }`.
+    #[schemars(with = "Option<String>")]
+    pub drop: Option<Spanned<String>>,
+    /// Calls that fail: `{ fail = "store.get", with = "overloaded" }`.
+    #[schemars(with = "Option<String>")]
+    pub fail: Option<Spanned<String>>,
+    /// Calls that find no room in the inbox for the time `by`: `{ fill = "store", by = "1s", call = 5 }`.
+    #[schemars(with = "Option<String>")]
+    pub fill: Option<Spanned<String>>,
+    /// Replicas that crash, all at once: `{ crash = ["store", "cache/0"], at = "2s" }`, `{ crash = "store", call = 3 }`.
+    #[schemars(with = "Option<NamesFile>")]
+    pub crash: Option<Spanned<NamesFile>>,
+    /// Replicas that do nothing for a while: `{ pause = "store", at = "1s", for = "5s" }`.
+    #[schemars(with = "Option<NamesFile>")]
+    pub pause: Option<Spanned<NamesFile>>,
+    /// Replicas that are cut off from all others: `{ partition = ["client", "cache"], within = "1s", for = "100ms" }`.
+    #[schemars(with = "Option<NamesFile>")]
+    pub partition: Option<Spanned<NamesFile>>,
+    /// How long a delay takes: `by = "50ms"`.
+    #[schemars(with = "Option<DurationText>")]
+    pub by: Option<Spanned<DurationText>>,
+    /// The call error of `fail`, `"unavailable"` if it says nothing.
+    #[schemars(with = "Option<String>")]
+    pub with: Option<Spanned<String>>,
+    /// Whether the request is struck, as it is without this, or the answer.
+    pub leg: Option<LegFile>,
+    /// Only this call, counted from 1 among those that are named.
+    pub call: Option<u64>,
+    /// Each call with this probability, from 0 to 1.
+    #[schemars(with = "Option<f64>")]
+    pub probability: Option<Spanned<f64>>,
+    /// The time since the start of the run from which on it happens.
+    #[schemars(with = "Option<DurationText>")]
+    pub at: Option<Spanned<DurationText>>,
+    /// A time since the start of the run before which that is, drawn from the seed.
+    #[schemars(with = "Option<DurationText>")]
+    pub within: Option<Spanned<DurationText>>,
+    /// How long it goes on.
+    #[serde(rename = "for")]
+    #[schemars(with = "Option<DurationText>")]
+    pub length: Option<Spanned<DurationText>>,
+    /// How often it happens at most.
+    pub times: Option<u32>,
+}
+
+/// The message of a call that a fault strikes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum LegFile {
+    /// To the callee.
+    Request,
+    /// Back to the caller.
+    Answer,
+}
+
+/// The name of a node or a replica, or a list of them.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "a name such as \"store\" or \"store/1\", or a list of them")]
+pub(super) enum NamesFile {
+    /// One.
+    One(String),
+    /// Several.
+    Several(Vec<String>),
+}
+
+impl NamesFile {
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        match self {
+            Self::One(name) => std::slice::from_ref(name),
+            Self::Several(names) => names,
+        }
+        .iter()
+        .map(String::as_str)
+    }
 }
 
 /// A kind of grant that nodes have in a test only if it says so.

@@ -1,14 +1,16 @@
 //! Imports that other nodes satisfy: plain courier interfaces, and handle interfaces with a resource per replica.
 
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 
-use lp_base::calls::{IN_FLIGHT_BYTES_MIN, InFlight, Kept, KeptBytes, Origin};
+use lp_base::calls::{IN_FLIGHT_BYTES_MIN, InFlight, Kept, KeptBytes, Origin, ReplicaIndex};
 use lp_base::scheduler::Scheduler;
 use lp_base::words::{Limit, Pick, WhenFull};
 use lp_courier::{CallContext, CallError, CallOptions, Message, Peer, Urgency};
-use lp_sandbox::{CallStyle, Denials, State, WaitsFor};
+use lp_sandbox::{CallKey, CallStyle, Denials, State, Waits};
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker, LinkerInstance, Resource, ResourceType};
 use wasmtime::{AsContextMut, Engine, Result, StoreContextMut, bail, format_err};
@@ -214,8 +216,8 @@ async fn wait_for_room(
     Ok(in_flight)
 }
 
-/// Notes that the call which the store works on waits for `callee`, if it works on any.
-fn waits(mut store: StoreContextMut<'_, State>, callee: &Peer) -> Result<Option<WaitsFor>> {
+/// The call that the store works on, if it works on any, with where it is noted whom it waits for.
+fn waiting(mut store: StoreContextMut<'_, State>) -> Result<Option<(Arc<Waits>, CallKey)>> {
     let waits = &store.data().waits;
     if !waits.is_serving() {
         return Ok(None);
@@ -223,7 +225,17 @@ fn waits(mut store: StoreContextMut<'_, State>, callee: &Peer) -> Result<Option<
     let waits = waits.clone();
     // The last one is what the host has called.
     let task = if store.data().is_concurrent() { store.async_call_stack()?.last() } else { None };
-    Ok(waits.wait(task, callee.replica()))
+    Ok(Some((waits, task)))
+}
+
+/// Makes a call, and has it noted that `waiting` waits for `callee` unless it is answered at once, as most are.
+async fn noted<R>(call: impl Future<Output = R>, waiting: Option<(Arc<Waits>, CallKey)>, callee: ReplicaIndex) -> R {
+    let mut call = pin!(call);
+    if let Poll::Ready(result) = futures::poll!(&mut call) {
+        return result;
+    }
+    let _waits = waiting.and_then(|(waits, key)| waits.wait(key, callee));
+    call.await
 }
 
 /// What a call came through, from the caller's store.
@@ -283,12 +295,13 @@ impl Imported<State, Handle> for Plain {
             Err(error) => return self.call.refused(store.data(), &callee, error),
         };
         let kept = keep(&store, &request);
-        let waits = waits(store.as_context_mut(), &callee);
+        let waiting = waiting(store.as_context_mut());
         let context = self.call.context(store.as_context_mut());
         let call = self.call.clone();
         Box::pin(async move {
-            let (kept, _waits): (KeptBytes, Option<WaitsFor>) = (kept?, waits?);
-            match call_in_turn(&callee, method, request, kept, context?).await {
+            let (kept, waiting, replica) = (kept?, waiting?, callee.replica());
+            let called = call_in_turn(&callee, method, request, kept, context?);
+            match noted(called, waiting, replica).await {
                 Ok(response) => Ok(Payload::Message(response)),
                 Err(error) => call.failed(&callee, error),
             }
@@ -411,11 +424,12 @@ impl Imported<State, Handle> for Method {
             Err(error) => return call.refused(store.data(), &callee, error),
         };
         let kept = keep(&store, &request);
-        let waits = waits(store.as_context_mut(), &callee);
+        let waiting = waiting(store.as_context_mut());
         let context = call.context(store.as_context_mut());
         Box::pin(async move {
-            let (kept, _waits): (KeptBytes, Option<WaitsFor>) = (kept?, waits?);
-            match call_in_turn(&callee, method.index, request, kept, context?).await {
+            let (kept, waiting, replica) = (kept?, waiting?, callee.replica());
+            let called = call_in_turn(&callee, method.index, request, kept, context?);
+            match noted(called, waiting, replica).await {
                 Ok(response) if method.returns_call_error => Ok(Payload::Message(response)),
                 Ok(response) => Ok(Payload::Ok(response)),
                 Err(error) => call.failed(&callee, error),

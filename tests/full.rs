@@ -80,5 +80,6 @@ fn callers_of_much_wait_for_their_own_calls() {
     check(&node("", 64), 0, &["a/0 │ 64"], &[]);
     // As much as it may keep at once is under way, and as much again waits.
     check(&node(", made-bytes = '64MiB'", 15), 0, &["a/0 │ 15"], &[]);
-    check(&node(", made-bytes = '64MiB'", 17), 1, &[], &["it reached its limit `limits.made-bytes` = 64MiB"]);
+    // Callees may answer some before others are made.
+    check(&node(", made-bytes = '64MiB'", 64), 1, &[], &["it reached its limit `limits.made-bytes` = 64MiB"]);
 }

@@ -43,7 +43,7 @@ fn what_the_host_keeps_by_wasi_0_2_ends_at_a_limit() {
         ("file-writes", HOST_MEMORY),
         ("unchecked-writes", "more bytes are written to a stream than `check-write` allows"),
         ("zeroes", "cannot write more zeroes than `check_write` allows"),
-        ("random-bytes", "exceeds limit"),
+        ("random-bytes", "it reached its limit `limits.message` = 64MiB"),
         ("timers", HANDLES),
         ("polls", HANDLES),
     ];

@@ -35,25 +35,23 @@ pub fn add_p3_to_linker(linker: &mut Linker<State>) -> Result<()> {
                 let state = access.get();
                 wasmtime::error::Ok((state.spec.scheduler.clone(), Host::now(&mut state.clocks())?))
             })?;
-            sleep(&scheduler, when.saturating_sub(now)).await;
+            if when > now {
+                scheduler.sleep(Duration::from_nanos(when - now)).await;
+            }
             Ok(())
         })
     })?;
     clock.func_wrap_concurrent("wait-for", |accessor, (time,): (u64,)| {
         Box::pin(async move {
             let scheduler = accessor.with(|mut access| access.get().spec.scheduler.clone());
-            sleep(&scheduler, time).await;
+            match time {
+                // Whoever waits for no time lets others go first: a guest can give one of its tasks a turn by it.
+                0 => tokio::task::yield_now().await,
+                _ => scheduler.sleep(Duration::from_nanos(time)).await,
+            }
             Ok(())
         })
     })
-}
-
-async fn sleep(scheduler: &Scheduler, time_ns: u64) {
-    match time_ns {
-        // Whoever waits for no time lets others go first: a guest can give one of its tasks a turn by it.
-        0 => tokio::task::yield_now().await,
-        _ => scheduler.sleep(Duration::from_nanos(time_ns)).await,
-    }
 }
 
 fn subscribe_after(state: &mut State, time_ns: u64) -> Result<Resource<DynPollable>> {

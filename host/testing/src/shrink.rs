@@ -27,7 +27,7 @@ enum Happening {
     Pick(u64, usize),
 }
 
-/// Leaves out of a failed run what it fails without, by delta debugging (Zeller, 2002), as far as [`RUNS_MAX`] runs go. What
+/// Leaves out of a failed run what it fails without, by delta debugging (Zeller, 2002), as far as 1,000 runs go. What
 /// is left fails with the same first problem, but for numbers.
 ///
 /// # Errors

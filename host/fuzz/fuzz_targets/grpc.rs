@@ -60,7 +60,8 @@ static ENDPOINTS: LazyLock<Endpoints> = LazyLock::new(|| {
         )
     });
     let services = |service| watch::channel(Arc::new(service)).1;
-    let clients = Clients::new(ClientPolicy { calls_per_connection: CALLS_MAX, ..ClientPolicy::default() }, Guard::default());
+    let policy = ClientPolicy { calls_per_connection: CALLS_MAX, ..ClientPolicy::default() };
+    let clients = Clients::new(policy, Guard::default(), Scheduler::default());
     Endpoints { runtime, public: services(public), internal: services(internal), clients }
 });
 

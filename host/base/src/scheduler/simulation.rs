@@ -80,12 +80,15 @@ fn run_on_this_thread<F: Future>(
     simulation: &Arc<Simulation>,
     run: impl FnOnce(Scheduler) -> F,
 ) -> Result<F::Output, SimulationError> {
-    let (parked, begun, ended) = (simulation.clone(), simulation.clone(), simulation.clone());
+    // Whoever waits in a simulation holds a part of its runtime, and the simulation holds whom to wake: so the runtime must not
+    // hold the simulation.
+    let (parked, begun, ended) = (Arc::downgrade(simulation), Arc::downgrade(simulation), Arc::downgrade(simulation));
     let mut builder = tokio::runtime::Builder::new_current_thread();
-    builder.enable_all().on_thread_park(move || parked.skip());
+    builder.enable_all().on_thread_park(move || parked.upgrade().iter().for_each(|simulation| simulation.skip()));
     // wasmtime-wasi reads files on tokio's blocking threads. tokio asks for the name of such a thread before it starts it.
-    builder.thread_keep_alive(Duration::from_micros(1)).thread_name_fn(move || begun.aside.begin());
-    builder.on_thread_stop(move || ended.aside.end());
+    builder.thread_keep_alive(Duration::from_micros(1));
+    builder.thread_name_fn(move || begun.upgrade().map_or_else(String::new, |simulation| simulation.aside.begin()));
+    builder.on_thread_stop(move || ended.upgrade().iter().for_each(|simulation| simulation.aside.end()));
     let runtime = builder.build().map_err(SimulationError::Runtime)?;
     runtime.block_on(async {
         let nudged = simulation.clone();
@@ -497,6 +500,18 @@ mod tests {
     use super::*;
 
     const HOUR: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn nothing_is_left_of_a_simulation_that_has_ended() {
+        let simulation = simulate(1, async |scheduler| {
+            let waiting = scheduler.clone();
+            // It still waits when the run ends.
+            let task = scheduler.spawn(async move { waiting.sleep(HOUR).await });
+            assert_eq!(scheduler.timeout(HOUR / 2, task).await.map(drop), Err(super::super::Elapsed));
+            scheduler.simulation.as_ref().map(Arc::downgrade).expect("it is one")
+        });
+        assert_eq!(simulation.expect("it has an output").strong_count(), 0);
+    }
 
     #[test]
     fn time_skips_to_the_next_timer_and_stands_still_while_anything_runs() {

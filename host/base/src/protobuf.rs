@@ -267,12 +267,25 @@ pub fn present(message: &[u8], known: usize) -> Result<SmallVec<[Occurrences<'_>
 
 /// The fields of a message whose numbers are 1 to `known`, in one pass.
 pub fn fields(message: &[u8], known: usize) -> Result<SmallVec<[Occurrences<'_>; 8]>, FormatError> {
-    let mut found: SmallVec<[Occurrences<'_>; 8]> = SmallVec::from_elem(Occurrences::default(), known);
+    let mut found = SmallVec::from_elem(Occurrences::default(), known);
+    fill(message, &mut found)?;
+    Ok(found)
+}
+
+/// The only field of a message, number 1.
+pub fn only_field(message: &[u8]) -> Result<Occurrences<'_>, FormatError> {
+    let mut found = [Occurrences::default()];
+    fill(message, &mut found)?;
+    Ok(found[0])
+}
+
+/// Fills `found` with the fields of a message whose numbers are 1 to its length, in one pass.
+pub fn fill<'a>(message: &'a [u8], found: &mut [Occurrences<'a>]) -> Result<(), FormatError> {
     let mut reader = Reader(message);
     loop {
         let start = message.len() - reader.0.len();
         let Some(field) = reader.next_field()? else {
-            return Ok(found);
+            return Ok(());
         };
         let Some(slot) = found.get_mut(field.number as usize - 1) else {
             continue;

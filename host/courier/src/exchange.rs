@@ -140,18 +140,15 @@ impl Exchange {
         if let Some(path) = origin.and_then(|origin| origin.path_to(callee)) {
             return Some(path);
         }
-        let mut path = vec![callee];
-        let mut next = callee;
+        let mut next = self.callee_of(callee)?;
+        let mut path = vec![callee, next];
         // The path visits a replica once at most, unless it goes round a ring that the caller is not part of.
-        while path.len() <= self.callers.len() {
+        while next != caller && path.len() <= self.callers.len() {
             next = self.callee_of(next)?;
             path.push(next);
-            if next == caller {
-                // A caller that is not blocked can still answer.
-                return self.callee_of(caller).map(|_| path);
-            }
         }
-        None
+        // A caller that is not blocked can still answer.
+        (next == caller).then(|| self.callee_of(caller)).flatten().map(|_| path)
     }
 
     /// Every hold that there is.

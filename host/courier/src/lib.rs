@@ -10,6 +10,7 @@
 )]
 
 mod block;
+mod called;
 mod callers;
 mod carrier;
 mod credential;
@@ -26,6 +27,7 @@ mod remote;
 mod standstill;
 
 pub use block::{BLOCK_BYTES_MIN, Block, KeepOnDrop};
+pub use called::{Called, UnderWay};
 pub use callers::Callers;
 pub use carrier::{Carrier, Outgoing, RemoteLimits, RemoteMethod, SendError};
 pub use credential::{Bearer, Credential, Passes, Permits};

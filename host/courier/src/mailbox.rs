@@ -6,7 +6,7 @@ mod queue;
 mod work;
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -22,8 +22,8 @@ pub use queue::Room;
 use tokio::sync::{Notify, oneshot, watch};
 use work::Work;
 
-use super::pending::Pending;
-use super::{CallContext, CallError, CallOptions, Callers, Exchange, Message, Pump, Urgency};
+use super::pending::{CountsPending, Pending};
+use super::{CallContext, CallError, CallOptions, Called, Callers, Exchange, Message, Pump, Urgency};
 
 /// What a replica has served.
 #[derive(Clone, Debug)]
@@ -45,6 +45,8 @@ pub struct Mailbox {
     scheduler: Scheduler,
     state: Mutex<State>,
     arrived: AtomicWaker,
+    /// Whether there were calls in the queue when it was last touched.
+    queued: AtomicBool,
     /// Told when a call leaves a queue that someone waits to get into.
     room: Notify,
     ready: watch::Sender<bool>,
@@ -100,6 +102,7 @@ impl Mailbox {
                 served: Served { calls: 0, errors: 0, latency_ns },
             }),
             arrived: AtomicWaker::new(),
+            queued: AtomicBool::new(false),
             room: Notify::new(),
             ready: watch::Sender::new(false),
             pending: AtomicUsize::new(0),
@@ -141,26 +144,41 @@ impl Mailbox {
     ///
     /// A call that has started is never cut off: a caller that stops waiting, by its deadline or by dropping this,
     /// leaves the callee to finish for nobody. One that has not started by then never does.
-    pub async fn call(&self, method: usize, request: Message, context: CallContext) -> Result<Message, CallError> {
-        match self.scheduler.interference() {
-            None => self.call_directly(method, request, context).await,
-            // Boxed, since every call would have to carry it.
-            Some(_) => Box::pin(self.call_interfered(method, request, context)).await,
-        }
+    pub async fn call(
+        self: &Arc<Self>,
+        method: usize,
+        request: Message,
+        context: CallContext,
+    ) -> Result<Message, CallError> {
+        self.begin_call(method, request, context).answer().await
     }
 
-    async fn call_directly(&self, method: usize, request: Message, context: CallContext) -> Result<Message, CallError> {
+    /// The same as far as it goes at once, on this thread.
+    pub fn begin_call(self: &Arc<Self>, method: usize, request: Message, context: CallContext) -> Called {
+        if self.scheduler.interference().is_some() {
+            let mailbox = self.clone();
+            return Called::UnderWay(Box::pin(async move { mailbox.call_interfered(method, request, context).await }));
+        }
+        self.begin_directly(method, request, context).unwrap_or_else(|error| Called::Answered(Err(error)))
+    }
+
+    fn begin_directly(
+        self: &Arc<Self>,
+        method: usize,
+        request: Message,
+        context: CallContext,
+    ) -> Result<Called, CallError> {
         if context.caller.is_some_and(|caller| !self.callers.contain(caller)) {
             self.lock().served.errors += 1;
             return Err(CallError::Denied);
         }
-        let _pending = Pending::new(&self.pending);
-        let _hold = self.exchange.enter(&context, self.replica, &self.label)?;
+        let pending = Pending::new(&**self);
+        let hold = self.exchange.enter(&context, self.replica, &self.label)?;
         let CallContext { origin, caller, kept, options } = context;
-        let deadline = options.timeout.and_then(|timeout| self.scheduler.now().checked_add(timeout));
+        let queued_at = self.scheduler.now();
         let (reply, mut answer) = oneshot::channel();
         let blocked = caller.filter(|_| options.urgency == Urgency::Blocked);
-        let mut call = Call {
+        let call = Call {
             method,
             request,
             origin,
@@ -168,18 +186,37 @@ impl Mailbox {
             kept,
             caller,
             blocked: blocked.map(|caller| (self.exchange.clone(), caller)),
-            queued_at: self.scheduler.now(),
+            queued_at,
             wait_for_ready: options.wait_for_ready,
         };
-        while let Some(refused) = self.deliver(call, options)? {
-            call = refused;
-            // Boxed, since it is rare and every call would have to carry it.
-            Box::pin(self.wait_for_room(caller, deadline)).await?;
+        let outside = self.deliver(call, options, queued_at)?;
+        if outside.is_none() {
+            match answer.try_recv() {
+                Ok(result) => return Ok(Called::Answered(result)),
+                Err(oneshot::error::TryRecvError::Closed) => return Err(self.lost()),
+                Err(oneshot::error::TryRecvError::Empty) => {}
+            }
         }
-        match answer.try_recv() {
-            Ok(result) => return result,
-            Err(oneshot::error::TryRecvError::Closed) => return Err(self.lost()),
-            Err(oneshot::error::TryRecvError::Empty) => {}
+        let deadline = options.timeout.and_then(|timeout| queued_at.checked_add(timeout));
+        let pending = pending.keep(self.clone());
+        Ok(Called::UnderWay(Box::pin(async move {
+            let _hold = hold;
+            pending.callee().finish(outside, answer, caller, options, deadline).await
+        })))
+    }
+
+    /// Waits for the answer to a call, which is queued first if it is still `outside`.
+    async fn finish(
+        &self,
+        mut outside: Option<Call>,
+        answer: oneshot::Receiver<Result<Message, CallError>>,
+        caller: Option<ReplicaIndex>,
+        options: CallOptions,
+        deadline: Option<Instant>,
+    ) -> Result<Message, CallError> {
+        while let Some(call) = outside {
+            self.wait_for_room(caller, deadline).await?;
+            outside = self.deliver(call, options, self.scheduler.now())?;
         }
         match deadline {
             None => answer.await.unwrap_or_else(|_| Err(self.lost())),
@@ -191,10 +228,10 @@ impl Mailbox {
     }
 
     /// Queues a call and lets the replica's loop see it: on this thread, or by waking it. A full queue gives it back.
-    fn deliver(&self, call: Call, options: CallOptions) -> Result<Option<Call>, CallError> {
+    fn deliver(&self, call: Call, options: CallOptions, now: Instant) -> Result<Option<Call>, CallError> {
         let mut outcome = Ok(None);
         let block_bytes = call.request.block().map_or(0, |block| block.length());
-        let assisted = self.pump.assist(options.urgency, block_bytes, || {
+        let assisted = self.pump.assist(options.urgency, block_bytes, now, || {
             let mut state = self.lock();
             match &state.phase {
                 // It has not begun and never will, so that whoever can reach another replica may try there.
@@ -209,7 +246,10 @@ impl Mailbox {
                     state.outside += 1;
                     outcome = Ok(Some(call));
                 }
-                _ => state.queue.push(call),
+                _ => {
+                    state.queue.push(call);
+                    self.queued.store(true, Ordering::Relaxed);
+                }
             }
         });
         if !assisted && matches!(outcome, Ok(None)) {
@@ -255,11 +295,13 @@ impl Mailbox {
     /// The next call to work on, or `None` once the mailbox is closed or drained. Called by the replica's loop alone.
     #[inline]
     pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Call>> {
-        if let Some(next) = self.take() {
+        if self.queued.load(Ordering::Relaxed)
+            && let Some(next) = self.take()
+        {
             return Poll::Ready(next);
         }
         self.arrived.register(cx.waker());
-        // A call may have come between the look and the registration.
+        // A call may have come before the registration.
         self.take().map_or(Poll::Pending, Poll::Ready)
     }
 
@@ -279,6 +321,7 @@ impl Mailbox {
             if state.outside > 0 {
                 self.room.notify_one();
             }
+            self.queued.store(state.queue.len() > 0, Ordering::Relaxed);
             // Nobody waits for it any more, and it has not started.
             if !call.reply.is_closed() {
                 state.work.take();
@@ -424,6 +467,12 @@ impl Mailbox {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl CountsPending for Mailbox {
+    fn count(&self) -> &AtomicUsize {
+        &self.pending
     }
 }
 

@@ -7,7 +7,7 @@ use lp_base::scheduler::Scheduler;
 
 use lp_base::calls::ReplicaIndex;
 
-use crate::{CallContext, CallError, Mailbox, Message, Remote};
+use crate::{CallContext, CallError, Called, Mailbox, Message, Remote};
 
 /// How often a call by an idempotent handle is made before its failure is its caller's.
 const ATTEMPTS_MAX: u32 = 4;
@@ -66,12 +66,21 @@ impl Peer {
 
     /// Calls a method and returns its response.
     pub async fn call(&self, method: usize, request: Message, context: CallContext) -> Result<Message, CallError> {
+        self.begin_call(method, request, context).answer().await
+    }
+
+    /// The same as far as it goes at once. What the request borrows is not read after that.
+    pub fn begin_call(&self, method: usize, request: Message, context: CallContext) -> Called {
         match self {
-            // The rare way is boxed, so that a call within the process stays small. A call to another process boxes its
-            // carrier's part alone.
-            _ if context.options.idempotent => Box::pin(self.call_again(method, request, context)).await,
-            Self::Local(mailbox) => mailbox.call(method, request, context).await,
-            Self::Remote(remote) => remote.call(method, request, context).await,
+            _ if context.options.idempotent => {
+                let peer = self.clone();
+                Called::first_step(async move { peer.call_again(method, request, context).await })
+            }
+            Self::Local(mailbox) => mailbox.begin_call(method, request, context),
+            Self::Remote(remote) => {
+                let remote = remote.clone();
+                Called::first_step(async move { remote.call(method, request, context).await })
+            }
         }
     }
 
@@ -86,13 +95,8 @@ impl Peer {
             context.options.idempotent = false;
             context.options.timeout = context.options.timeout.map(|timeout| timeout.saturating_sub(start.elapsed()));
             let timeout = context.options.timeout;
-            let call = async {
-                match self {
-                    Self::Local(mailbox) => mailbox.call(method, request.as_slice().into(), context).await,
-                    Self::Remote(remote) => remote.call(method, request.as_slice().into(), context).await,
-                }
-            };
-            match call.await {
+            let call = self.begin_call(method, request.as_slice().into(), context);
+            match call.answer().await {
                 Err(CallError::Failed(_)) if attempt < ATTEMPTS_MAX && timeout.is_none_or(|left| left > wait) => {
                     self.scheduler().sleep(wait).await;
                     wait *= 2;
@@ -101,36 +105,5 @@ impl Peer {
                 result => return result,
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use lp_base::calls::ReplicaIndex;
-    use lp_base::scheduler::Scheduler;
-
-    use crate::grpc::{Address, Connection};
-    use crate::{
-        CallContext, CallOptions, Callers, Exchange, Mailbox, Message, Passes, Remote, RemoteLimits, RemoteProcess,
-        Room,
-    };
-
-    #[test]
-    fn a_call_within_the_process_is_no_larger_for_those_that_leave_it() {
-        let (exchange, replica, scheduler) = (Exchange::new(1), ReplicaIndex(0), Scheduler::default());
-        let context = || CallContext { origin: None, caller: None, kept: None, options: CallOptions::default() };
-        let room = Room { calls: 1, bytes: 1 };
-        let mailbox =
-            Mailbox::new("a/0".to_owned(), replica, Callers::default(), room, exchange.clone(), scheduler.clone());
-        let limits = RemoteLimits { in_flight_max: 1, message_bytes_max: 1 };
-        let connection = Connection::new(Address::Tcp(String::new()), scheduler.clone());
-        let process = RemoteProcess::new(connection, limits, scheduler);
-        let passes = Arc::<Passes>::default();
-        let remote = Remote::new("a/0".to_owned(), replica, exchange, process, passes, Arc::default());
-        let local = size_of_val(&mailbox.call(0, Message::default(), context()));
-        let remote = size_of_val(&remote.call(0, Message::default(), context()));
-        assert!(remote <= local, "{remote} bytes of a call to another process, {local} of one within this one");
     }
 }

@@ -14,7 +14,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::{Context, Poll, Wake, Waker, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use apart::{Apart, Expected};
 use futures::task::AtomicWaker;
@@ -178,7 +178,7 @@ impl Pump {
             body.future = Some(future);
             body.waker = Some(self.bell.clone().into());
         }
-        let polled = self.poll(&mut body);
+        let polled = self.poll(&mut body, self.scheduler.now());
         if let Polled::Again = polled {
             self.bell.owner.wake();
         }
@@ -190,8 +190,8 @@ impl Pump {
     ///
     /// `Urgency::Blocked` callers have nothing else to do meanwhile; for others, polls must have been short of late,
     /// measured by the `block_bytes` that the call leaves in its caller's memory. A loop whose next poll is expected to be
-    /// long is left to its owner, who has that apart.
-    pub fn assist(&self, urgency: Urgency, block_bytes: usize, queue: impl FnOnce()) -> bool {
+    /// long is left to its owner, who has that apart. `now` is the present, which every caller has just looked up.
+    pub fn assist(&self, urgency: Urgency, block_bytes: usize, now: Instant, queue: impl FnOnce()) -> bool {
         let depth = NESTING.get();
         let short = || urgency == Urgency::Blocked || self.busy.is_short(block_bytes);
         let worthwhile = depth < NESTING_MAX && !self.expected.is_long() && short();
@@ -203,7 +203,7 @@ impl Pump {
         let started = body.future.is_some() && self.taking_calls.load(Ordering::Relaxed);
         let polled = if started {
             NESTING.set(depth + 1);
-            let polled = self.poll(&mut body);
+            let polled = self.poll(&mut body, now);
             NESTING.set(depth);
             polled
         } else {
@@ -251,11 +251,11 @@ impl Pump {
     }
 
     /// Polls the loop once. A panic in it ends it: the caller who happens to poll must not go down with it.
-    fn poll(&self, body: &mut Body) -> Polled {
+    fn poll(&self, body: &mut Body, now: Instant) -> Polled {
         let (Some(future), Some(waker)) = (&mut body.future, &body.waker) else { return Polled::Ended };
         self.bell.state.store(Bell::POLLED, Ordering::Release);
         let mut cx = Context::from_waker(waker);
-        let polled = self.timed(|| catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut cx))));
+        let polled = self.timed(now, || catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut cx))));
         let rung = self.bell.state.swap(Bell::IDLE, Ordering::AcqRel) == Bell::RUNG;
         match polled {
             Ok(Poll::Pending) if rung => Polled::Again,
@@ -267,9 +267,8 @@ impl Pump {
         }
     }
 
-    fn timed<R>(&self, poll: impl FnOnce() -> R) -> R {
+    fn timed<R>(&self, start: Instant, poll: impl FnOnce() -> R) -> R {
         let outer = NESTED_TIME.replace(Duration::ZERO);
-        let start = self.scheduler.now();
         let result = poll();
         let spent = self.scheduler.now().saturating_duration_since(start);
         self.busy.add(spent.saturating_sub(NESTED_TIME.get()));
@@ -314,10 +313,10 @@ mod tests {
                 .await;
         });
         tokio::task::yield_now().await;
-        assert!(pump.assist(Urgency::Blocked, 0, || ()), "its polls are short");
+        assert!(pump.assist(Urgency::Blocked, 0, pump.scheduler.now(), || ()), "its polls are short");
         pump.expected.note(Duration::from_millis(2));
         let mut queued = false;
-        assert!(!pump.assist(Urgency::Blocked, 0, || queued = true));
+        assert!(!pump.assist(Urgency::Blocked, 0, pump.scheduler.now(), || queued = true));
         assert!(queued);
         owner.abort();
     }

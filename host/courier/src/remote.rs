@@ -16,7 +16,7 @@ use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use crate::carrier::{Carrier, Outgoing, RemoteLimits, RemoteMethod, SendError};
 use crate::credential::Passes;
-use crate::pending::Pending;
+use crate::pending::{CountsPending, Pending};
 use crate::{CallContext, CallError, Exchange, Message};
 
 /// Where a remote replica is in its life, as the launcher tells it.
@@ -151,12 +151,11 @@ impl Remote {
         if request.encoded_len() > self.process.limits.message_bytes_max {
             return Err(CallError::TooLarge);
         }
-        let _pending = Pending::new(&self.pending);
+        let _pending = Pending::new(self);
         let hold = self.exchange.enter(&context, self.replica, &self.label)?;
         let stage = Stage { start: self.scheduler().stopwatch(), waiting_for_room: AtomicBool::new(false) };
         let result = {
-            // Pinned and polled by reference: moving it would keep a place for it in this future for each move, and a call
-            // within the process has to carry a future as large as this one. The timer is boxed for the same reason.
+            // Pinned and polled by reference: moving it would keep a place for it in this future for each move.
             let mut attempt = pin!(self.attempt(method, &request, &context, &stage));
             let mut timer = context.options.timeout.map(|timeout| self.scheduler().sleep(timeout));
             poll_fn(|cx| {
@@ -198,7 +197,7 @@ impl Remote {
         let _room = match self.process.try_room() {
             Some(room) => room,
             None if context.options.when_full == WhenFull::Fail => return Err(CallError::Overloaded),
-            // Boxed, since it is rare and every call would have to carry it.
+            // Boxed, since it is rare.
             None => Box::pin(self.process.wait_for_room(&self.exchange, context.caller, self.replica)).await?,
         };
         stage.waiting_for_room.store(false, Ordering::Relaxed);
@@ -221,7 +220,7 @@ impl Remote {
         if !request.context.options.wait_for_ready && *presence.borrow() != Presence::Ready {
             return Err(SendError::Call(CallError::Unavailable));
         }
-        // Boxed as the timer is.
+        // Boxed, since it can't be moved otherwise.
         let mut gone = Box::pin(presence.wait_for(|presence| *presence == Presence::Gone));
         let mut answer = self.process.carrier.send(request);
         poll_fn(|cx| {
@@ -242,6 +241,12 @@ impl Remote {
 
     fn was_lost(&self) -> CallError {
         CallError::Failed(format!("`{}` was lost while it worked on the call", self.label))
+    }
+}
+
+impl CountsPending for Remote {
+    fn count(&self) -> &AtomicUsize {
+        &self.pending
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 
 use lp_base::scheduler::Scheduler;
 use lp_courier::{CallError, KeepOnDrop, Message};
@@ -13,12 +12,26 @@ use wasmtime::{AsContextMut, Result, StoreContextMut, format_err};
 use super::signature::Signature;
 use super::wire::{Args, Payload, Reply, Room, Wire};
 
-/// The future of a call that the host makes for a guest. It borrows nothing of the store.
-pub(super) type Outcome = Pin<Box<dyn Future<Output = Result<Payload>> + Send>>;
+/// What has become of a call that the host makes for a guest.
+pub(super) enum Outcome {
+    /// It is over.
+    Settled(Result<Payload>),
+    /// It goes on, and borrows nothing of the store.
+    UnderWay(Pin<Box<dyn Future<Output = Result<Payload>> + Send>>),
+}
+
+impl Outcome {
+    async fn settled(self) -> Result<Payload> {
+        match self {
+            Self::Settled(result) => result,
+            Self::UnderWay(call) => call.await,
+        }
+    }
+}
 
 /// What the host does with a call of an imported function.
 pub(super) trait Imported<T: 'static, H: 'static>: Send + Sync + 'static {
-    /// Starts the call; the future makes it. `handle` is given for the methods of a handle resource. A request that was
+    /// Makes the call as far as it goes at once. `handle` is given for the methods of a handle resource. A request that was
     /// larger than its limit is an error: the call fails with it.
     fn call(
         &self,
@@ -76,7 +89,7 @@ fn link_async<T: Send + 'static, H: Send + Sync + 'static, const P: usize, const
     linker.func_wrap_concurrent(name, move |accessor: &Accessor<T>, args: Args<P, H>| {
         let begun = accessor.with(|mut access| begun(&*imported, access.as_context_mut(), args));
         let room = room.bytes(begun.room);
-        Box::pin(async move { Ok(Wire::<R>::new(settled(begun).await?, room)) })
+        Box::pin(async move { Ok(Wire::<R>::new(begun.outcome.settled().await?, room)) })
     })
 }
 
@@ -90,7 +103,7 @@ fn link_blocking<T: Send + 'static, H: Send + Sync + 'static, const P: usize, co
     linker.func_wrap_async(name, move |store: StoreContextMut<'_, T>, args: Args<P, H>| {
         let begun = begun(&*imported, store, args);
         let room = room.bytes(begun.room);
-        Box::new(async move { Ok(Wire::<R>::new(settled(begun).await?, room)) })
+        Box::new(async move { Ok(Wire::<R>::new(begun.outcome.settled().await?, room)) })
     })
 }
 
@@ -109,9 +122,9 @@ where
         let begun = begun(&*imported, store.as_context_mut(), args);
         let room = room.bytes(begun.room);
         let scheduler = imported.scheduler(store.data()).clone();
+        let outcome = by_itself(begun.outcome, &scheduler);
         Box::new(async move {
-            let outcome = started(begun, &scheduler).await;
-            Ok((FutureReader::new(store, async move { outcome.await.map(|payload| value(payload, room)) })?,))
+            Ok((FutureReader::new(store, async move { outcome.settled().await.map(|payload| value(payload, room)) })?,))
         })
     })
 }
@@ -125,49 +138,31 @@ fn nothing(_: Payload, _: Room) {}
 /// A call that has begun.
 struct Begun {
     outcome: Outcome,
-    /// The hold on the block of its request.
-    block: KeepOnDrop,
     /// The bytes that its result may become.
     room: u64,
 }
 
+/// Begins a call while the calling guest stands still, and ends the borrow of its block then.
 fn begun<T: 'static, H: 'static, const P: usize>(
     imported: &dyn Imported<T, H>,
     store: StoreContextMut<'_, T>,
     args: Args<P, H>,
 ) -> Begun {
-    let block = KeepOnDrop(args.request.as_ref().ok().and_then(Message::block).cloned());
+    let _block = KeepOnDrop(args.request.as_ref().ok().and_then(Message::block).cloned());
     let room = imported.room(store.data());
-    Begun { outcome: imported.call(store, args.handle, args.request), block, room }
+    Begun { outcome: imported.call(store, args.handle, args.request), room }
 }
 
-/// Starts a call whose outcome the guest asks for later, or never: it goes on by itself, until the guest drops its end
-/// of the future or the store ends.
-async fn started(begun: Begun, scheduler: &Scheduler) -> Outcome {
-    let Begun { mut outcome, block, .. } = begun;
-    let first = futures::poll!(&mut outcome);
-    drop(block);
-    match first {
-        Poll::Ready(result) => Box::pin(async { result }),
-        Poll::Pending => {
-            let call = scheduler.spawn(outcome);
-            Box::pin(
-                async move { call.await.unwrap_or_else(|error| Err(format_err!("the call ended early: {error}"))) },
-            )
+/// Has a call go on by itself whose outcome the guest asks for later, or never: until the guest drops its end of the future or
+/// the store ends.
+fn by_itself(outcome: Outcome, scheduler: &Scheduler) -> Outcome {
+    match outcome {
+        Outcome::Settled(result) => Outcome::Settled(result),
+        Outcome::UnderWay(call) => {
+            let call = scheduler.spawn(call);
+            let joined =
+                async move { call.await.unwrap_or_else(|error| Err(format_err!("the call ended early: {error}"))) };
+            Outcome::UnderWay(Box::pin(joined))
         }
-    }
-}
-
-/// Polls the outcome once, which is while the calling guest stands still, and ends the borrow of its block then.
-///
-/// wasmtime makes this first poll within the guest's call of the function, so nothing of the guest runs between
-/// lifting and here, and a dropped future was either never polled or drops `block` and so ends the borrow too.
-async fn settled(begun: Begun) -> Result<Payload> {
-    let Begun { mut outcome, block, .. } = begun;
-    let first = futures::poll!(&mut outcome);
-    drop(block);
-    match first {
-        Poll::Ready(result) => result,
-        Poll::Pending => outcome.await,
     }
 }

@@ -1,16 +1,14 @@
 //! Imports that other nodes satisfy: plain courier interfaces, and handle interfaces with a resource per replica.
 
 use std::collections::BTreeSet;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Poll;
 
 use lp_base::calls::{IN_FLIGHT_BYTES_MIN, InFlight, Kept, KeptBytes, Origin, ReplicaIndex};
 use lp_base::scheduler::Scheduler;
 use lp_base::words::{Limit, Pick, WhenFull};
-use lp_courier::{CallContext, CallError, CallOptions, Message, Peer, Urgency};
-use lp_sandbox::{CallKey, CallStyle, Denials, State, Waits};
+use lp_courier::{CallContext, CallError, CallOptions, Called, Message, Peer, Urgency};
+use lp_sandbox::{CallStyle, Denials, State, WaitsFor};
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker, LinkerInstance, Resource, ResourceType};
 use wasmtime::{AsContextMut, Engine, Result, StoreContextMut, bail, format_err};
@@ -160,8 +158,80 @@ impl CallSite {
             Limit::Message,
             max,
         );
-        let failed = self.failed(callee, error);
-        Box::pin(async { failed })
+        Outcome::Settled(self.failed(callee, error))
+    }
+
+    /// Makes a call; `made_of` makes a payload of its response.
+    fn make(
+        self: &Arc<Self>,
+        mut store: StoreContextMut<'_, State>,
+        (callee, method): (&Peer, usize),
+        request: Result<Message, CallError>,
+        made_of: fn(Message) -> Payload,
+    ) -> Outcome {
+        let request = match request {
+            Ok(request) => request,
+            Err(error) => return self.refused(store.data(), callee, error),
+        };
+        let payload = move |site: &Self, callee: &Peer, result| match result {
+            Ok(response) => Ok(made_of(response)),
+            Err(error) => site.failed(callee, error),
+        };
+        let begun = self.begin(store.as_context_mut(), callee, method, request);
+        let under_way = begun.and_then(|called| match called {
+            Called::Answered(result) => Ok(Outcome::Settled(payload(self, callee, result))),
+            Called::UnderWay(call) => {
+                let waits = wait(store, callee.replica())?;
+                let (site, callee) = (self.clone(), callee.clone());
+                Ok(Outcome::UnderWay(Box::pin(async move {
+                    let result = call.await;
+                    drop(waits);
+                    payload(&site, &callee, result)
+                })))
+            }
+        });
+        under_way.unwrap_or_else(|error| Outcome::Settled(Err(error)))
+    }
+
+    /// Begins a call, which waits until the caller has room for one more of this size under way.
+    fn begin(
+        &self,
+        mut store: StoreContextMut<'_, State>,
+        callee: &Peer,
+        method: usize,
+        mut request: Message,
+    ) -> Result<Called> {
+        let bytes = request.kept_bytes();
+        let kept = keep(&store, &request)?;
+        let context = self.context(store.as_context_mut())?;
+        let admitted = match &context.kept {
+            Some(kept) if bytes >= IN_FLIGHT_BYTES_MIN => kept.try_admit(bytes).map(Some),
+            _ => Some(None),
+        };
+        let (idempotent, when_full) = (context.options.idempotent, context.options.when_full);
+        let Some(in_flight) = admitted else {
+            if when_full == WhenFull::Fail {
+                return Ok(Called::Answered(Err(CallError::Overloaded)));
+            }
+            let callee = callee.clone();
+            return Ok(Called::first_step(async move { call_in_turn(&callee, method, request, kept, context).await }));
+        };
+        // A request counts until its callee has it, so that it does not count along with its result; one that may be sent once
+        // more counts until the end.
+        let kept = match idempotent {
+            true => Some(kept),
+            false => {
+                request.set_count(kept);
+                None
+            }
+        };
+        Ok(match callee.begin_call(method, request, context) {
+            Called::UnderWay(call) if in_flight.is_some() || kept.is_some() => Called::UnderWay(Box::pin(async move {
+                let _until_answered = (in_flight, kept);
+                call.await
+            })),
+            called => called,
+        })
     }
 }
 
@@ -171,7 +241,7 @@ fn keep(store: &StoreContextMut<'_, State>, request: &Message) -> Result<KeptByt
     kept.keep(request.kept_bytes()).ok_or_else(|| breach.error())
 }
 
-/// Calls `callee` when the caller has room for one more call of this size under way.
+/// Calls `callee` once the caller has room for one more call of this size under way.
 async fn call_in_turn(
     callee: &Peer,
     method: usize,
@@ -179,24 +249,16 @@ async fn call_in_turn(
     kept: KeptBytes,
     mut context: CallContext,
 ) -> std::result::Result<Message, CallError> {
-    let bytes = request.kept_bytes();
-    // A request counts until its callee has it, so that it does not count along with its result; one that may be sent once
-    // more counts until the end.
+    let _in_flight = match &context.kept {
+        None => None,
+        Some(kept) => Some(wait_for_room(kept, request.kept_bytes(), &mut context.options, callee.scheduler()).await?),
+    };
     let _kept = match context.options.idempotent {
         true => Some(kept),
         false => {
             request.set_count(kept);
             None
         }
-    };
-    let _in_flight = match context.kept.as_ref().filter(|_| bytes >= IN_FLIGHT_BYTES_MIN) {
-        None => None,
-        Some(kept) => Some(match kept.try_admit(bytes) {
-            Some(in_flight) => in_flight,
-            None if context.options.when_full == WhenFull::Fail => return Err(CallError::Overloaded),
-            // Boxed, as are other rare ways, so that a small call stays small.
-            None => Box::pin(wait_for_room(kept, bytes, &mut context.options, callee.scheduler())).await?,
-        }),
     };
     callee.call(method, request, context).await
 }
@@ -216,26 +278,14 @@ async fn wait_for_room(
     Ok(in_flight)
 }
 
-/// The call that the store works on, if it works on any, with where it is noted whom it waits for.
-fn waiting(mut store: StoreContextMut<'_, State>) -> Result<Option<(Arc<Waits>, CallKey)>> {
-    let waits = &store.data().waits;
-    if !waits.is_serving() {
+/// Notes that the call that the store works on, if it works on any, waits for `callee`, until that is dropped.
+fn wait(mut store: StoreContextMut<'_, State>, callee: ReplicaIndex) -> Result<Option<WaitsFor>> {
+    if !store.data().waits.is_serving() {
         return Ok(None);
     }
-    let waits = waits.clone();
     // The last one is what the host has called.
     let task = if store.data().is_concurrent() { store.async_call_stack()?.last() } else { None };
-    Ok(Some((waits, task)))
-}
-
-/// Makes a call, and has it noted that `waiting` waits for `callee` unless it is answered at once, as most are.
-async fn noted<R>(call: impl Future<Output = R>, waiting: Option<(Arc<Waits>, CallKey)>, callee: ReplicaIndex) -> R {
-    let mut call = pin!(call);
-    if let Poll::Ready(result) = futures::poll!(&mut call) {
-        return result;
-    }
-    let _waits = waiting.and_then(|(waits, key)| waits.wait(key, callee));
-    call.await
+    Ok(store.data().waits.wait(task, callee))
 }
 
 /// What a call came through, from the caller's store.
@@ -285,27 +335,12 @@ impl Plain {
 impl Imported<State, Handle> for Plain {
     fn call(
         &self,
-        mut store: StoreContextMut<'_, State>,
+        store: StoreContextMut<'_, State>,
         _: Option<Resource<Handle>>,
         request: Result<Message, CallError>,
     ) -> Outcome {
-        let (callee, method) = self.pick().clone();
-        let request = match request {
-            Ok(request) => request,
-            Err(error) => return self.call.refused(store.data(), &callee, error),
-        };
-        let kept = keep(&store, &request);
-        let waiting = waiting(store.as_context_mut());
-        let context = self.call.context(store.as_context_mut());
-        let call = self.call.clone();
-        Box::pin(async move {
-            let (kept, waiting, replica) = (kept?, waiting?, callee.replica());
-            let called = call_in_turn(&callee, method, request, kept, context?);
-            match noted(called, waiting, replica).await {
-                Ok(response) => Ok(Payload::Message(response)),
-                Err(error) => call.failed(&callee, error),
-            }
-        })
+        let (callee, method) = self.pick();
+        self.call.make(store, (callee, *method), request, Payload::Message)
     }
 
     fn scheduler<'a>(&self, state: &'a State) -> &'a Scheduler {
@@ -372,7 +407,7 @@ fn add_handles(
             Some((_, method)) => {
                 let of_each = directory.replicas.iter().map(|(handle, target)| {
                     let call = CallSite::new(handle, method, signature);
-                    Ok((target.peer.clone(), Arc::new(target.method(method)?.clone()), call))
+                    Ok((target.peer.clone(), target.method(method)?.clone(), call))
                 });
                 let imported = Method { of_each: of_each.collect::<Result<_>>()? };
                 import::link(linker, name, signature, Arc::new(imported))?;
@@ -405,36 +440,22 @@ fn handle_at(place: usize) -> Resource<Handle> {
 
 /// A method of a handle resource.
 struct Method {
-    of_each: Vec<(Peer, Arc<MethodSpec>, Arc<CallSite>)>,
+    of_each: Vec<(Peer, MethodSpec, Arc<CallSite>)>,
 }
 
 impl Imported<State, Handle> for Method {
     fn call(
         &self,
-        mut store: StoreContextMut<'_, State>,
+        store: StoreContextMut<'_, State>,
         handle: Option<Resource<Handle>>,
         request: Result<Message, CallError>,
     ) -> Outcome {
         let place = handle.map_or(usize::MAX, |handle| handle.rep() as usize);
-        let Some((callee, method, call)) = self.of_each.get(place).cloned() else {
-            return Box::pin(async { Err(format_err!("the handle leads to no replica")) });
+        let Some((callee, method, call)) = self.of_each.get(place) else {
+            return Outcome::Settled(Err(format_err!("the handle leads to no replica")));
         };
-        let request = match request {
-            Ok(request) => request,
-            Err(error) => return call.refused(store.data(), &callee, error),
-        };
-        let kept = keep(&store, &request);
-        let waiting = waiting(store.as_context_mut());
-        let context = call.context(store.as_context_mut());
-        Box::pin(async move {
-            let (kept, waiting, replica) = (kept?, waiting?, callee.replica());
-            let called = call_in_turn(&callee, method.index, request, kept, context?);
-            match noted(called, waiting, replica).await {
-                Ok(response) if method.returns_call_error => Ok(Payload::Message(response)),
-                Ok(response) => Ok(Payload::Ok(response)),
-                Err(error) => call.failed(&callee, error),
-            }
-        })
+        let made_of = if method.returns_call_error { Payload::Message } else { Payload::Ok };
+        call.make(store, (callee, method.index), request, made_of)
     }
 
     fn scheduler<'a>(&self, state: &'a State) -> &'a Scheduler {

@@ -221,14 +221,16 @@ impl Replica {
                         Err(error) => return Poll::Ready(Err(error)),
                     }
                 }
+                // Once it is known to be woken by the next call, this turn need not look for one again.
+                let mut listening = false;
                 loop {
-                    while !closed && calls.len() < concurrent_max {
+                    while !closed && !listening && calls.len() < concurrent_max {
                         match mailbox.poll_next(cx) {
                             Poll::Ready(Some(call)) => {
                                 calls.push(serve_call(accessor, &methods, mailbox, call, counted.as_deref(), &waits));
                             }
                             Poll::Ready(None) => closed = true,
-                            Poll::Pending => break,
+                            Poll::Pending => listening = true,
                         }
                     }
                     match calls.poll_next_unpin(cx) {

@@ -1,7 +1,7 @@
 //! Which of the calls that a replica works on wait for calls of their own, and to whom.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use lp_base::calls::{ReplicaIndex, WaitGroup, Waiting};
@@ -21,11 +21,13 @@ pub struct Waits {
     serving: AtomicU32,
     run: OnceLock<GuestTaskId>,
     made: Mutex<Made>,
+    /// The entries of `made`, so that it need not be locked to see that there are none.
+    waiting: AtomicUsize,
 }
 
 /// A call that is worked on, until this is dropped.
 #[derive(Debug)]
-pub struct Serving(Arc<Waits>);
+pub struct Serving<'a>(&'a Waits);
 
 /// A call that was made and is not answered, until this is dropped.
 #[derive(Debug)]
@@ -42,10 +44,10 @@ impl Waits {
         let _ = self.run.set(task);
     }
 
-    /// Notes that a call is worked on.
-    pub fn serve(self: &Arc<Self>) -> Serving {
-        self.serving.fetch_add(1, Ordering::Relaxed);
-        Serving(self.clone())
+    /// Notes that a call is worked on. Only the replica's loop does, so that no other thread counts at the same time.
+    pub fn serve(&self) -> Serving<'_> {
+        self.serving.store(self.serving.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        Serving(self)
     }
 
     /// Whether any call is worked on, which alone makes [`Self::wait`] worth its cost.
@@ -58,13 +60,20 @@ impl Waits {
         if key.is_some() && self.run.get().copied() == key {
             return None;
         }
-        self.lock().entry(key).or_default().push(callee);
+        let mut made = self.lock();
+        made.entry(key).or_default().push(callee);
+        self.waiting.store(made.len(), Ordering::Relaxed);
         Some(WaitsFor { waits: self.clone(), key, callee })
     }
 
     /// Forgets what a call that was answered has left behind.
     pub fn end(&self, key: CallKey) {
-        self.lock().remove(&key);
+        // Whoever waits for calls of its own noted that before, on a thread that this one follows.
+        if self.waiting.load(Ordering::Relaxed) > 0 {
+            let mut made = self.lock();
+            made.remove(&key);
+            self.waiting.store(made.len(), Ordering::Relaxed);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Made> {
@@ -85,9 +94,9 @@ impl Waiting for Waits {
     }
 }
 
-impl Drop for Serving {
+impl Drop for Serving<'_> {
     fn drop(&mut self) {
-        self.0.serving.fetch_sub(1, Ordering::Relaxed);
+        self.0.serving.store(self.0.serving.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
     }
 }
 
@@ -100,6 +109,7 @@ impl Drop for WaitsFor {
         }
         if callees.is_empty() {
             made.remove(&self.key);
+            self.waits.waiting.store(made.len(), Ordering::Relaxed);
         }
     }
 }

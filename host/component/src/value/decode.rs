@@ -89,7 +89,7 @@ impl<D: Decoded> Decoder<D> {
             return self.single(ty, found);
         }
         let content = found.merged()?;
-        self.owned(ty, &protobuf::fields(&content, 1)?[0])
+        self.owned(ty, &protobuf::only_field(&content)?)
     }
 
     /// Reads a value that is one field; without an occurrence it is the default of its type.

@@ -1,5 +1,6 @@
 //! Calls of a simulated run whose requests and answers may be held up, lost or failed on their way.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use lp_base::scheduler::{Travelling, Way};
@@ -17,7 +18,7 @@ const LOST: &str = "the connection was lost";
 impl Mailbox {
     /// Makes a call as the interference has it. Its deadline holds for the whole way.
     pub(super) async fn call_interfered(
-        &self,
+        self: &Arc<Self>,
         method: usize,
         request: Message,
         context: CallContext,
@@ -39,7 +40,7 @@ impl Mailbox {
     }
 
     async fn travel(
-        &self,
+        self: &Arc<Self>,
         number: usize,
         way: Way,
         method: usize,
@@ -61,7 +62,10 @@ impl Mailbox {
             interference.arrives(number, at);
         }
         context.options.timeout = timeout.map(|timeout| timeout.saturating_sub(started.elapsed()));
-        let result = self.call_directly(method, request, context).await;
+        let result = match self.begin_directly(method, request, context) {
+            Ok(called) => called.answer().await,
+            Err(error) => Err(error),
+        };
         let Some((interference, at)) = self.scheduler.interference() else { return result };
         let way = interference.answered(number, result.as_ref().err().map(name), at);
         self.pass(way, timeout, when_full, CallError::Failed(LOST.to_owned())).await?;

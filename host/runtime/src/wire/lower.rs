@@ -9,6 +9,7 @@ use lowering::Lowering;
 use lp_base::protobuf::{self, Field, FormatError, Occurrences, Reader, Value};
 use lp_courier::{Block, CallError, Message};
 use place::{Place, store};
+use smallvec::SmallVec;
 use wasmtime::component::__internal::wasmtime_environ::component::StringEncoding;
 use wasmtime::component::__internal::{ComponentTypes, InterfaceType, LowerContext};
 use wasmtime::error::Context as _;
@@ -86,8 +87,8 @@ pub(super) fn reply_to_memory<T>(
     let cases = Cases::of(cx.types(), ty);
     match source.payload {
         Payload::Message(message) if source.has_room(cx.types(), Some(ty), message) => {
-            let fields = protobuf::fields(message.head(), 1)?;
-            lower_field_or_block(cx, ty, &fields[0], message.block(), place)
+            let field = protobuf::only_field(message.head())?;
+            lower_field_or_block(cx, ty, &field, message.block(), place)
         }
         payload => lower_outcome(cx, cases, source, payload, place),
     }
@@ -143,8 +144,8 @@ fn lower_ok<T>(
     let Some(ok) = cases.payload(0) else {
         return Ok(());
     };
-    let fields = protobuf::fields(response, 1)?;
-    lower_field(cx, ok, &fields[0], narrowed(cx, ok, place.payload(cases.info.payload_offset32))?)
+    let field = protobuf::only_field(response)?;
+    lower_field(cx, ok, &field, narrowed(cx, ok, place.payload(cases.info.payload_offset32))?)
 }
 
 /// Lowers a failed call as the `err` of the caller's `result`: a `call-error`, or a variant with a case for one.
@@ -200,7 +201,8 @@ fn lower_fields<T>(
     match place {
         Place::Memory(base) => lower_fields_to_memory(cx, ty, message, block, base),
         Place::Flat(mut slots) => {
-            let found = protobuf::fields(message, fields.len())?;
+            let mut found: SmallVec<[Occurrences<'_>; 8]> = SmallVec::from_elem(Occurrences::default(), fields.len());
+            protobuf::fill(message, &mut found)?;
             for (index, (field, found)) in fields.iter().zip(&found).enumerate() {
                 let count = types.canonical_abi(&field).flat_count.ok_or(WireError::Type)?;
                 let (these, rest) = slots.split_at_mut(count.into());
@@ -304,8 +306,8 @@ fn lower_present<T>(
         return lower_single(cx, ty, found, place);
     }
     let body = found.merged()?;
-    let fields = protobuf::fields(&body, 1)?;
-    lower_field(cx, ty, &fields[0], place)
+    let field = protobuf::only_field(&body)?;
+    lower_field(cx, ty, &field, place)
 }
 
 /// Lowers a value that is one wire value; without an occurrence it is the default of its type.

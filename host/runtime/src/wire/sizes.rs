@@ -207,8 +207,8 @@ impl Measure<'_> {
 
     /// A value that is the only field of a message.
     fn owned(&mut self, ty: InterfaceType, message: &[u8]) -> Result<(), TooLarge> {
-        match protobuf::fields(message, 1) {
-            Ok(fields) if fields[0].count() > 0 => self.field(ty, &fields[0]),
+        match protobuf::only_field(message) {
+            Ok(field) if field.count() > 0 => self.field(ty, &field),
             _ => self.take(self.sizes.get(ty).absent),
         }
     }

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use crate::host;
 use crate::languages::{Built, build};
 
-fn component(language: &str) -> Built {
+pub(crate) fn component(language: &str) -> Built {
     static RUST: OnceLock<PathBuf> = OnceLock::new();
     match language {
         "rust" => Ok(RUST.get_or_init(|| host::build(&["gate", "meeting"]).join("meeting.wasm")).clone()),

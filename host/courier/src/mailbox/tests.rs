@@ -13,7 +13,7 @@ use crate::{CallContext, CallError, CallOptions, Callers, Exchange, Message};
 /// Checks whether a call of so many bytes finds room behind waiting calls of so many.
 fn check(room: Room, waiting: &[usize], bytes: usize, fits: bool) {
     let (callers, exchange, scheduler) = (Callers::default(), Exchange::new(1), Scheduler::default());
-    let mailbox = Mailbox::new("a/0".to_owned(), ReplicaIndex(0), callers, room, exchange, scheduler);
+    let mailbox = Arc::new(Mailbox::new("a/0".to_owned(), ReplicaIndex(0), callers, room, exchange, scheduler));
     let options = CallOptions { when_full: WhenFull::Fail, ..CallOptions::default() };
     let context = CallContext { origin: None, caller: None, kept: None, options };
     let call = |bytes: usize| Box::pin(mailbox.call(0, Message::from(vec![7; bytes].as_slice()), context.clone()));
@@ -51,8 +51,14 @@ impl Waiting for Nobody {
 fn at_work(taken: usize, queued: usize, check: impl FnOnce(&Mailbox, Vec<Option<Result<Message, CallError>>>)) {
     let room = Room { calls: 1000, bytes: 1000 };
     let callers = Callers::new(std::iter::once(1..2));
-    let mailbox =
-        Mailbox::new("a/0".to_owned(), ReplicaIndex(0), callers, room, Exchange::new(2), Scheduler::default());
+    let mailbox = Arc::new(Mailbox::new(
+        "a/0".to_owned(),
+        ReplicaIndex(0),
+        callers,
+        room,
+        Exchange::new(2),
+        Scheduler::default(),
+    ));
     mailbox.open();
     mailbox.begin(taken, Arc::new(Nobody));
     let caller = Some(ReplicaIndex(1));

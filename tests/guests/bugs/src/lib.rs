@@ -104,6 +104,10 @@ async fn run_step(words: &[&str]) -> Result<(), String> {
                 main.get("noise".to_owned()).await.map_err(failed)?;
             }
         }
+        // Takes about so many milliseconds and gives nobody a turn, so that clients of a plain run keep apart.
+        "compute" => {
+            std::hint::black_box((0..number(1) * 1_000_000).fold(0u64, |sum, next| std::hint::black_box(sum ^ next)));
+        }
         "set" => main.set(key(), number(2)).await.map_err(failed)?,
         "add" => main.add(key(), number(2)).await.map_err(failed)?,
         // A lost update: another client may set the number between the two.

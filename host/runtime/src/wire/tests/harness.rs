@@ -218,17 +218,17 @@ impl Imported<Host, ()> for Replies {
         _: Option<Resource<()>>,
         request: Result<Message, CallError>,
     ) -> Outcome {
-        let Ok(request) = request else { return Box::pin(async { Ok(Payload::Failed(CallError::TooLarge)) }) };
+        let Ok(request) = request else { return Outcome::Settled(Ok(Payload::Failed(CallError::TooLarge))) };
         let (reply, yields) = store.data_mut().exchange(Values::Bytes(request.to_vec()));
-        Box::pin(async move {
-            if yields {
-                tokio::task::yield_now().await;
-            }
-            match reply {
-                Values::Bytes(reply) => Ok(Payload::Message(Message::from(&reply[..]))),
-                Values::Vals(_) => unreachable!("the reply is for the codec that serves the import"),
-            }
-        })
+        let Values::Bytes(reply) = reply else { unreachable!("the reply is for the codec that serves the import") };
+        let reply = Ok(Payload::Message(Message::from(&reply[..])));
+        if !yields {
+            return Outcome::Settled(reply);
+        }
+        Outcome::UnderWay(Box::pin(async move {
+            tokio::task::yield_now().await;
+            reply
+        }))
     }
 
     fn scheduler<'a>(&self, _: &'a Host) -> &'a Scheduler {

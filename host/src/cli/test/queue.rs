@@ -13,7 +13,7 @@ use lp_testing::{Options, Report, Trial, Tried};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
-use super::report::{Done, Reporter};
+use super::report::{Done, Reporter, slow};
 use super::search::Search;
 use super::update::Updates;
 use super::{Bench, not_run, write};
@@ -113,11 +113,6 @@ pub(super) fn wait_for<T: Send + 'static>(
             }
         }
     })
-}
-
-/// What is said of something that has taken long.
-pub(super) fn slow(what: &str) -> String {
-    format!("{what} has been running for more than a minute; a guest that computes for ever is ended by `limits.fuel`")
 }
 
 /// A test that is to be run.

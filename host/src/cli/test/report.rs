@@ -10,7 +10,6 @@ use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use serde_json::json;
 
 use super::Format;
-use super::queue::slow;
 use crate::cli::screen::Screen;
 
 /// How many events at the end of a run a failed test shows.
@@ -154,6 +153,11 @@ impl<'a> Reporter<'a> {
         report.add_test_suites(suites.into_values());
         report.to_string().expect("it is written to memory")
     }
+}
+
+/// What is said of something that has taken long.
+pub(super) fn slow(what: &str) -> String {
+    format!("{what} has been running for more than a minute; a guest that computes for ever is ended by `limits.fuel`")
 }
 
 /// What happened in a run with faults, or in one that a search has found: around the first faults, and at the end.

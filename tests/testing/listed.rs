@@ -116,6 +116,24 @@ fn names_that_name_no_tests_are_refused() {
 }
 
 #[test]
+fn another_interface_of_that_name_is_refused() {
+    let text = r#"(component
+        (core module $m (func (export "names") (result i32) (i32.const 0)))
+        (core instance $i (instantiate $m))
+        (func $names (result u32) (canon lift (core func $i "names")))
+        (instance $tests (export "names" (func $names)))
+        (export "lp:test/tests@0.1.0" (instance $tests)))"#;
+    let dir = tempfile::tempdir().expect("a temporary directory can be made");
+    let component = dir.path().join("driver.wasm");
+    std::fs::write(&component, wat::parse_str(text).expect("it is a component")).expect("it can be written");
+    let output = test(PROGRAM, &listing(&component, ""), &[]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let expected = "error[bad-tests]: the `lp:test/tests@0.1.0` of `driver` is another interface of that name\n \
+                    --> program.test.toml:1:8";
+    assert!(output.status.code() == Some(3) && stderr.contains(expected), "{stderr}");
+}
+
+#[test]
 fn calls_of_the_test_come_before_each_of_its_tests() {
     let tests = listing(&rust(), "").replace("[tests.own]\n", "[tests.own]\ncalls = ['a.echo([1]) -> [2]']\n");
     let output = test(PROGRAM, &tests, &["--name", "own/passes"]);

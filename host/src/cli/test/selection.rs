@@ -126,7 +126,14 @@ fn expand(bench: &Bench<'_>, suite: &Suite, test: Test) -> Result<Result<Vec<Tes
                 ListingError::Run(_) => exit_code::NOT_LAUNCHED,
                 ListingError::Failed(_) | ListingError::Bad(_) => exit_code::WRONG_PROGRAM,
             };
-            Err(CliError::new(code, format!("{shown}: {error}")))
+            let output = match &error {
+                ListingError::Failed(report) => &report.output[..],
+                ListingError::Run(_) | ListingError::Bad(_) => &[],
+            };
+            let lines = output
+                .iter()
+                .flat_map(|replica| replica.lines.iter().map(|line| format!("\n  {} │ {line}", replica.replica)));
+            Err(CliError::new(code, format!("{shown}: {error}{}", lines.collect::<String>())))
         }
     }
 }

@@ -53,8 +53,8 @@
 //!     assert_eq!(program.call("counter.add(2)").await.as_deref(), Ok("2"));
 //!     program.call("counter.add(3)").await
 //! })?;
-//! assert_eq!(ran.value?, "5");
 //! assert_eq!(ran.calls_of("counter").count(), 2);
+//! assert_eq!(ran.value?, "5");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

@@ -59,7 +59,7 @@ pub(super) struct Args {
     /// Run in real time, with the threads and the chance of this machine; `test-processes` always does
     #[arg(long)]
     no_deterministic: bool,
-    /// Build and run the tests, and again those of each program that has changed since, until a signal ends it
+    /// Build the nodes and run the tests; run those of a program again when it changes, until a signal ends this
     #[arg(long, conflicts_with = "list")]
     watch: bool,
     /// Build the nodes first, as `lp-host build` does
@@ -71,8 +71,8 @@ pub(super) struct Args {
     /// Hold the program to the policy in this file: what it may ask for at most, whatever it says itself
     #[arg(long, value_name = "FILE", visible_alias = "limits")]
     policy: Option<PathBuf>,
-    /// Write what came of the calls into the files of tests where it is not what those expect; a test that fails otherwise
-    /// stays as it is
+    /// Write the results of calls into the files of tests where they differ from the expected ones; a test that fails for
+    /// another reason is left alone
     #[arg(long, conflicts_with_all = ["list", "seeds", "time", "replay", "chaos"])]
     update: bool,
     /// How to write what came of the tests

@@ -74,6 +74,31 @@ fn no_seed_fails_what_was_mended() {
 }
 
 #[test]
+fn clocks_are_ahead_for_the_time_that_a_test_says() {
+    let program = "[nodes.a]\nASYNC\nhandles = { probe = 'a' }\nreplicas = 2\n\
+                   args = ['time', 'sleep:2000', 'time', 'sleep:2000', 'time']\n";
+    let times = |faults: &str| {
+        let tests =
+            format!("[tests.reads]\nwaits-for = ['a']\nexpect = {{ output = ['never'] }}\nfaults = [{faults}]\n");
+        let output = test(program, &tests, &["--format", "json"]);
+        let result: Value =
+            serde_json::from_slice(output.stdout.split(|byte| *byte == b'\n').next().unwrap_or_default())
+                .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+        let of = |replica: usize| {
+            let lines = result["output"][replica]["lines"].as_array().expect("it printed").iter();
+            let seconds = lines.filter_map(|line| line.as_str()?.strip_prefix("Ok(")?.split(['.', 's']).next());
+            seconds.map(|seconds| seconds.parse::<u64>().expect("seconds")).collect::<Vec<_>>()
+        };
+        (of(0), of(1))
+    };
+    let (first, second) = times("");
+    assert_eq!((first.len(), &first), (3, &second));
+    let ahead = |by: [u64; 3]| first.iter().zip(by).map(|(time, by)| time + by).collect::<Vec<_>>();
+    assert_eq!(times("{ skew = 'a/1', by = '1h' }"), (first.clone(), ahead([3600; 3])));
+    assert_eq!(times("{ skew = 'a', by = '5s', at = '1s', for = '2s' }"), (ahead([0, 5, 0]), ahead([0, 5, 0])));
+}
+
+#[test]
 fn a_seed_has_one_timeline() {
     let dir = tempfile::tempdir().expect("a temporary directory can be made");
     let drawn = |name: &str, seed: &str| {

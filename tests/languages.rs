@@ -46,7 +46,7 @@ fn check_template(language: &str) {
     fs::create_dir_all(&dir).expect("a writable directory");
     let demo = dir.join(language);
     // What was built last time is kept, which is also how a program is built again.
-    for folder in ["nodes", "wit", "program.toml", "README.md", ".gitignore"] {
+    for folder in ["nodes", "wit", "program.toml", "program.test.toml", "README.md", ".gitignore"] {
         let path = demo.join(folder);
         let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
     }
@@ -71,6 +71,9 @@ fn check_template(language: &str) {
         let lines: Vec<_> = stdout.lines().map(|line| line.split_once("│ ").map_or(line, |(_, line)| line)).collect();
         assert_eq!(lines, ["after adding 1: [1, 1]", "after adding 2: [3, 3]", "after adding 3: [6, 6]"], "{stderr}");
     }
+    let tested = run("test program.toml", &demo);
+    let stderr = String::from_utf8_lossy(&tested.stderr);
+    assert!(tested.status.success() && stderr.ends_with("2 passed, 0 failed\n"), "{stderr}");
 }
 
 #[test]

@@ -1,5 +1,10 @@
 //! `lp-host test`: files of tests in, results out, under both launch types.
 
+mod in_rust;
+mod listed;
+mod update;
+mod watch;
+
 use std::path::Path;
 use std::process::{Command, Output};
 

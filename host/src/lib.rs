@@ -28,6 +28,36 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! A [`testing::ProgramTest`] runs one in a `#[test]`, in virtual time, in the sandbox that `lp-host test` has:
+//!
+//! ```
+//! # let dir = tempfile::tempdir()?;
+//! # let text = r#"(component
+//! #   (core module $m
+//! #     (global $sum (mut i64) (i64.const 0))
+//! #     (func (export "add") (param i64) (result i64)
+//! #       (global.set $sum (i64.add (global.get $sum) (local.get 0)))
+//! #       (global.get $sum)))
+//! #   (core instance $i (instantiate $m))
+//! #   (func $add (param "n" u64) (result u64) (canon lift (core func $i "add")))
+//! #   (instance $c (export "add" (func $add)))
+//! #   (export "demo:counting/counter" (instance $c)))"#;
+//! # std::fs::write(dir.path().join("counter.wasm"), wat::parse_str(text)?)?;
+//! # let file = dir.path().join("program.toml");
+//! # std::fs::write(&file, "name = 'counting'\n[nodes.counter]\ncomponent = 'counter.wasm'\n")?;
+//! use lp_host::testing::ProgramTest;
+//!
+//! // Another program: `.without_run("client")`, `.double("store", ["get(_) -> none"])`, `.component("store", "fake.wasm")`.
+//! let test = ProgramTest::load(file)?.seed(7);
+//! let ran = test.run(async |program| {
+//!     assert_eq!(program.call("counter.add(2)").await.as_deref(), Ok("2"));
+//!     program.call("counter.add(3)").await
+//! })?;
+//! assert_eq!(ran.calls_of("counter").count(), 2);
+//! assert_eq!(ran.value?, "5");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! [`RunOptions`] says where output goes, what is kept and how the program is stopped. With [`scheduler::simulate`] a program runs
 //! in virtual time, as a seed decides.
 //!

@@ -29,6 +29,9 @@ fn a_new_program_runs_unchanged_and_takes_another_node() {
     let stdout = String::from_utf8_lossy(&run.stdout);
     let lines: Vec<_> = stdout.lines().map(|line| line.split_once("│ ").map_or(line, |(_, line)| line)).collect();
     assert_eq!(lines, ["after adding 1: [1, 1]", "after adding 2: [3, 3]", "after adding 3: [6, 6]"], "{stderr}");
+    let tested = command(&demo, "test program.toml").output().expect("the binary runs");
+    let stderr = String::from_utf8_lossy(&tested.stderr);
+    assert!(tested.status.success() && stderr.ends_with("2 passed, 0 failed\n"), "{stderr}");
 
     let program = fs::read_to_string(demo.join("program.toml")).expect("it is there");
     fs::write(demo.join("program.toml"), format!("# A comment of the user's.\n{program}# The end.")).expect("writable");

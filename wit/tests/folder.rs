@@ -200,6 +200,7 @@ fn every_package_of_the_contract_is_supplied_when_named_and_only_then() {
         import wasi:clocks/monotonic-clock@0.3.0;
         export wasi:cli/run@0.2.0;
         export wasi:cli/run@0.3.0;
+        export lp:test/tests@0.1.0;
     }";
     let folder = read(&[("w.wit", worlds)], Style::Async).unwrap();
     assert_eq!(folder.resolve.packages.len(), 1 + PACKAGES.len());

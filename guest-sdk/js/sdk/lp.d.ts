@@ -24,6 +24,11 @@ export declare function config(key: string, otherwise?: string | null): string |
 export declare function value<T>(call: Call<T>): Promise<T>;
 export declare function result<T>(call: Call<Outcome<T>>): Promise<T>;
 export declare function all<T>(calls: Call<Outcome<T>>[]): Promise<T[]>;
+/** What a node exports as `tests` whose world exports `lp:test/tests`: each function by its name is a test. */
+export declare function tests(functions: Record<string, () => void | Promise<void>>): {
+  names(): string[];
+  run(name: string): Promise<void>;
+};
 export declare const log: Record<
   "trace" | "debug" | "info" | "warn" | "error" | "critical",
   (...words: unknown[]) => void

@@ -43,6 +43,31 @@ export function all(calls) {
   return Promise.all(calls.map(result));
 }
 
+/**
+ * What a node exports as `tests` whose world exports `lp:test/tests`: each function by its name is a test, which fails if it
+ * throws.
+ */
+export function tests(functions) {
+  const kebab = (name) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  const found = new Map(Object.entries(functions).map(([name, test]) => [kebab(name), test]));
+  return {
+    names() {
+      return [...found.keys()];
+    },
+    async run(name) {
+      const test = found.get(name);
+      if (test === undefined) throw `there is no test \`${name}\``;
+      try {
+        await test();
+      } catch (error) {
+        console.error("error:", error);
+        // An `Error` would be a trap. The `call-error` of a handle is an object of WIT's.
+        throw error instanceof Error || typeof error === "string" ? String(error) : JSON.stringify(error);
+      }
+    },
+  };
+}
+
 /** Log lines by their level. */
 export const log = Object.fromEntries(
   ["trace", "debug", "info", "warn", "error", "critical"].map((level) => [

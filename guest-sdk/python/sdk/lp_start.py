@@ -7,6 +7,7 @@ import traceback
 from componentize_py_types import Err
 
 import lp_loop
+import lp_tests
 
 lp_loop.complete()
 
@@ -56,6 +57,11 @@ def _refuse_errors():
             if inspect.iscoroutinefunction(declared) and "Err(" not in (declared.__doc__ or ""):
                 setattr(found, method, _refused(method, getattr(found, method)))
 
+
+# The interface of that name may also be one of the user's.
+_protocol = getattr(exports, "Tests", None)
+if _protocol is not None and {"names", "run"} <= vars(_protocol).keys() and not hasattr(node, "Tests"):
+    node.Tests = lp_tests.of(node, _protocol)
 
 _refuse_errors()
 

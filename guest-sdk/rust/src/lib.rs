@@ -7,6 +7,7 @@ extern crate self as lp_guest;
 
 pub mod config;
 pub mod courier;
+mod outcome;
 
 mod bindings {
     //! What the host offers to every node, as generated code.
@@ -38,6 +39,26 @@ pub use futures_util::future::join_all;
 /// own name and `Guest`, such as `RunGuest` for `wasi:cli/run`. Everything else is where `wit_bindgen::generate!` puts it:
 /// the imported interface `example:counting/producer-handles` is the module `example::counting::producer_handles`.
 pub use lp_guest_macros::node;
+/// Makes the functions of an `impl` the tests of a node whose world exports `lp:test/tests`, each run by itself.
+///
+/// ```ignore
+/// lp_guest::node!({ world: "driver-node", path: "../../wit", node: Driver });
+///
+/// struct Driver;
+///
+/// #[lp_guest::tests]
+/// impl Driver {
+///     async fn counts_twice() -> Result<(), CallError> {
+///         assert_eq!(counter::add(1).await? + counter::add(1).await?, 3);
+///         Ok(())
+///     }
+/// }
+/// ```
+///
+/// A test is a function without arguments, `async` or not. It fails by a panic, or by an error of any type that can be
+/// shown. `lp-host test` calls it `counts-twice`. The `impl` belongs in the module in which `node!` is.
+pub use lp_guest_macros::tests;
+pub use outcome::TestResult;
 #[doc(hidden)]
 pub use wit_bindgen;
 

@@ -16,6 +16,9 @@ pub const HTTP: &str = "sandbox.http";
 /// The key of program.toml that grants sockets and lookups of names.
 pub const NETWORK: &str = "sandbox.network";
 
+/// The interface that a node exports to have tests, which `lp-host test` finds and runs by it.
+pub const TESTS: &str = "lp:test/tests@0.1.0";
+
 /// An interface that the host serves.
 #[derive(Debug, PartialEq, Eq)]
 pub struct HostInterface {

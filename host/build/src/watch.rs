@@ -10,6 +10,7 @@ mod first;
 mod inputs;
 mod observe;
 mod rebuilding;
+mod sources;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ use lp_run::supervise::{Rebuilt, Signal};
 use lp_runtime::CompileCache;
 pub use observe::{Event, Observer, Obstacle};
 pub use rebuilding::Rebuilding;
+pub use sources::{Changes, Sources, Subject};
 use tokio::sync::{mpsc, watch};
 
 use crate::environment::Environment;

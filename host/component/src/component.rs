@@ -200,6 +200,13 @@ impl Component {
     }
 }
 
+impl Component {
+    /// The interface that lists and runs the tests that the component has, if it has any.
+    pub fn tests(&self) -> Option<&Interface> {
+        self.couriers.iter().find(|courier| serves(&courier.name, interfaces::TESTS))
+    }
+}
+
 /// Whether the host serves the import, and only to components on an engine with async.
 fn is_linked_with_async(import: &str) -> bool {
     interfaces::find(import).is_ok_and(|(_, version)| version.bundle.needs_async())

@@ -68,8 +68,8 @@ pub use policy::Policy;
 pub use problem::{Location, PROBLEMS_MAX, Problem, Problems, RULES, Severity, TEST_RULES};
 use source::Source;
 pub use tests::{
-    Chance, CrashTime, Effect, Expectation, Expected, Fault, FaultEdge, Grant, Leg, Mishap, NodeState, ProgramOutcome,
-    ScriptCall, Span, Start, TESTS_SUFFIX, Test, TestFile, tests_schema,
+    BadTests, CallUpdate, Chance, CrashTime, Effect, Expectation, Expected, Fault, FaultEdge, Grant, Leg, Mishap,
+    NodeState, ProgramOutcome, ScriptCall, Span, Start, TESTS_SUFFIX, Test, TestFile, tests_schema,
 };
 
 /// The most replicas that one node may have.

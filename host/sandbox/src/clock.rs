@@ -16,22 +16,25 @@ const STEP: Duration = Duration::from_micros(1);
 /// What the clocks of the systems that lp-host runs on tell apart.
 const RESOLUTION: Duration = Duration::from_nanos(1);
 
-/// Sets what time a guest sees.
-pub fn set(wasi: &mut WasiCtxBuilder, clock: Clock, scheduler: &Scheduler) {
+/// Sets what time the guest of a replica sees, whose number in the program is `replica`.
+pub fn set(wasi: &mut WasiCtxBuilder, clock: Clock, scheduler: &Scheduler, replica: u32) {
     match clock {
         Clock::Fixed(start) => {
             let clock = Fixed { start: start.since_epoch(), readings: Arc::default() };
             wasi.wall_clock(clock.clone()).monotonic_clock(clock);
         }
         Clock::Real => {
-            wasi.wall_clock(Wall(scheduler.clone()));
+            wasi.wall_clock(Wall { scheduler: scheduler.clone(), replica });
             wasi.monotonic_clock(Monotonic { scheduler: scheduler.clone(), since: scheduler.stopwatch() });
         }
     }
 }
 
-/// The time of day of the worker.
-struct Wall(Scheduler);
+/// The time of day of the worker, as the replica of that number has it.
+struct Wall {
+    scheduler: Scheduler,
+    replica: u32,
+}
 
 impl HostWallClock for Wall {
     fn resolution(&self) -> Duration {
@@ -39,9 +42,11 @@ impl HostWallClock for Wall {
     }
 
     fn now(&self) -> Duration {
-        self.0.pass(STEP);
+        self.scheduler.pass(STEP);
+        let skew = self.scheduler.interference().map(|(interference, at)| interference.skew(self.replica, at));
         // A machine whose clock is before 1970 is at its beginning.
-        self.0.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+        let time = self.scheduler.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        time.saturating_add(skew.unwrap_or_default())
     }
 }
 

@@ -94,7 +94,7 @@ impl State {
         wasi.envs(&secrets.env.iter().map(|(name, value)| (name, value.expose())).collect::<Vec<_>>());
         let denials = Denials::new(&spec.label, spec.sink.clone());
         sockets::judge(&mut wasi, &node.sandbox.network, &denials);
-        clock::set(&mut wasi, node.sandbox.clock, scheduler);
+        clock::set(&mut wasi, node.sandbox.clock, scheduler, spec.number.0);
         random::set(&mut wasi, node.sandbox.random, &spec.label, scheduler);
         let aside = Aside::default();
         let lookups = Lookups::new(scheduler.clone());

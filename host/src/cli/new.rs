@@ -12,6 +12,9 @@ use template::{Files, Names};
 use super::build::language_names;
 use super::screen::{CliError, Screen, exit_code};
 
+/// The tests of the program that each template is.
+const TESTS: &[u8] = include_bytes!("new/program.test.toml");
+
 /// The language whose template is a workspace of crates.
 const RUST: &str = "rust";
 
@@ -65,9 +68,13 @@ fn make(name: &str, lang: &str, dir: &Path, screen: &Screen) -> Result<(), CliEr
             return Err(failure.hint(format!("the languages are {}", language_names())));
         }
     }
+    files.add_files([(Path::new("program.test.toml"), TESTS)], &Names::new(name));
     files.write(dir)?;
-    screen.note(&format!("made the program `{name}`; these build and run it:"));
-    screen.text(&format!("  cd {}\n  lp-host run --build program.toml", shell_word(dir)));
+    screen.note(&format!("made the program `{name}`; these build, run and test it:"));
+    screen.text(&format!(
+        "  cd {}\n  lp-host run --build program.toml\n  lp-host test --build program.toml",
+        shell_word(dir)
+    ));
     Ok(())
 }
 

@@ -38,6 +38,8 @@ struct State {
     lives: BTreeMap<u32, Waker>,
     /// Until when replicas do nothing.
     standing: BTreeMap<u32, Duration>,
+    /// Clocks that are ahead: of whom, by how much, and until when.
+    skews: Vec<(BTreeSet<u32>, Duration, Duration)>,
     /// Partitions, each with its end.
     cuts: Vec<(BTreeSet<u32>, Duration)>,
     timeline: Timeline,
@@ -52,6 +54,7 @@ impl Interfering {
             crashing: BTreeSet::new(),
             lives: BTreeMap::new(),
             standing: BTreeMap::new(),
+            skews: Vec::new(),
             cuts: Vec::new(),
             timeline: Timeline::new(linked),
         };
@@ -87,6 +90,7 @@ impl Interfering {
                 let time = match &fault.effect {
                     Effect::Crash { when: CrashTime::At(start), .. } => *start,
                     Effect::Pause { span, .. } | Effect::Partition { span, .. } => span.start,
+                    Effect::Skew { span, .. } => span.map_or(Start::At(Duration::ZERO), |span| span.start),
                     Effect::Crash { .. } | Effect::Calls { .. } => return None,
                 };
                 Some((self.time(place, time), place))
@@ -117,6 +121,11 @@ impl Interfering {
             }
             Effect::Partition { replicas, span } => {
                 state.cuts.push((replicas.clone(), at + span.time));
+                state.timeline.push(at, self.struck(place, None, replicas));
+            }
+            Effect::Skew { replicas, by, span } => {
+                let until = span.map_or(Duration::MAX, |span| at + span.time);
+                state.skews.push((replicas.clone(), *by, until));
                 state.timeline.push(at, self.struck(place, None, replicas));
             }
             Effect::Calls { .. } => {}
@@ -268,6 +277,12 @@ impl Interference for Interfering {
         }
         state.standing.remove(&replica);
         None
+    }
+
+    fn skew(&self, replica: u32, at: Duration) -> Duration {
+        let state = self.lock();
+        let ahead = state.skews.iter().filter(|(replicas, _, until)| *until > at && replicas.contains(&replica));
+        ahead.fold(Duration::ZERO, |sum, (_, by, _)| sum.saturating_add(*by))
     }
 
     fn crashes(&self, replica: u32, waker: &Waker) -> bool {

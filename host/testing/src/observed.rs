@@ -15,9 +15,6 @@ use tokio::sync::watch;
 use crate::interfering::Interfering;
 use crate::report::ReplicaOutput;
 
-/// How many lines of a replica a failed test shows.
-const LINES_SHOWN_MAX: usize = 20;
-
 /// The output of a program under test: the last lines of each replica, and which of the expected texts were in any.
 #[derive(Clone)]
 pub(crate) struct Output(Arc<Mutex<Seen>>);
@@ -33,6 +30,7 @@ struct Seen {
     /// What was said of failures.
     failures: Vec<String>,
     record: Option<Record>,
+    lines_max: usize,
 }
 
 /// Where what happens to replicas is recorded, with the time.
@@ -52,9 +50,9 @@ impl Record {
 }
 
 impl Output {
-    pub fn new(expectation: &Expectation, record: Option<Record>) -> Self {
+    pub fn new(expectation: &Expectation, record: Option<Record>, lines_max: usize) -> Self {
         let (missing, forbidden) = (expectation.output.clone(), expectation.no_output.clone());
-        Self(Arc::new(Mutex::new(Seen { missing, forbidden, record, ..Seen::default() })))
+        Self(Arc::new(Mutex::new(Seen { missing, forbidden, record, lines_max, ..Seen::default() })))
     }
 
     fn lock(&self) -> MutexGuard<'_, Seen> {
@@ -75,9 +73,10 @@ impl Output {
             }
             !is_there
         });
+        let lines_max = seen.lines_max;
         let (lines, left_out) = seen.replicas.entry(replica.to_owned()).or_default();
         lines.push_back(text.to_owned());
-        if lines.len() > LINES_SHOWN_MAX {
+        if lines.len() > lines_max {
             lines.pop_front();
             *left_out += 1;
         }
@@ -196,7 +195,7 @@ mod tests {
             no_output: texts(&["7", "100"]),
             ..Expectation::default()
         };
-        let output = Output::new(&expectation, None);
+        let output = Output::new(&expectation, None, 20);
         let sink = output.sink("a/0");
         (0..50).for_each(|number| sink.line(LineSource::Stdout, number.to_string().as_bytes()));
         assert_eq!(
@@ -204,7 +203,7 @@ mod tests {
             ["`never` is in no line of the output", "`7` is in the output: `a/0 │ 7`"].map(str::to_owned)
         );
         let last = output.last_lines();
-        assert_eq!((last[0].replica.as_str(), last[0].left_out, last[0].lines.len()), ("a/0", 30, LINES_SHOWN_MAX));
+        assert_eq!((last[0].replica.as_str(), last[0].left_out, last[0].lines.len()), ("a/0", 30, 20));
         assert_eq!(last[0].lines.first().map(String::as_str), Some("30"));
     }
 }

@@ -13,8 +13,8 @@ pub struct Report {
     pub problems: Vec<String>,
     /// What each replica last printed, if the test failed.
     pub output: Vec<ReplicaOutput>,
-    /// How many calls of its script were made.
-    pub calls: usize,
+    /// The calls that it made, in their order, with what came of each.
+    pub answers: Vec<Answer>,
     /// How long it took, from its launch to its end.
     pub elapsed: Duration,
     /// How many seeds it was run with; 0 if nobody asked for more than one.
@@ -38,6 +38,38 @@ pub struct Found {
     pub command: String,
     /// The command that runs the smaller one.
     pub shrunk_command: String,
+}
+
+/// A call of a test, and what came of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// Its place among the calls of the file; `None` if it is none of these.
+    pub place: Option<usize>,
+    /// What came.
+    pub came: Came,
+    /// Whether that was as expected.
+    pub is_expected: bool,
+}
+
+/// What came of a call.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Came {
+    /// A result.
+    Result {
+        /// As text.
+        wave: String,
+        /// As a value.
+        json: serde_json::Value,
+    },
+    /// A function without a result returned.
+    Nothing,
+    /// A call error.
+    Error {
+        /// Its case, such as `unavailable`.
+        case: &'static str,
+        /// What it says beside that.
+        message: Option<String>,
+    },
 }
 
 /// The last lines of a replica.

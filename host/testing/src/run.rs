@@ -21,11 +21,14 @@ use tokio::sync::{mpsc, watch};
 use crate::interfering::Interfering;
 use crate::isolation::isolate;
 use crate::observed::{Output, Progresses, Record, Watching};
-use crate::report::Report;
+use crate::report::{Answer, Report};
 use crate::script::{Script, callee};
 
 /// How long a program has beyond its grace period before a test gives up on its end.
 const END_TIME: Duration = Duration::from_secs(10);
+
+/// How many lines of a replica a failed test shows.
+pub const LINES_SHOWN_MAX: usize = 20;
 
 /// How tests are run.
 pub struct Options {
@@ -37,6 +40,11 @@ pub struct Options {
     pub cache: Option<CompileCache>,
     /// The command that makes a worker process, for the launch type `processes`.
     pub worker: (PathBuf, Vec<OsString>),
+    /// Whether a test makes its further calls after one that was not answered as expected.
+    pub goes_on: bool,
+    /// How many lines of a replica are kept, the last ones. A test that passes keeps none unless it is more than a failed one
+    /// shows, [`LINES_SHOWN_MAX`].
+    pub lines_max: usize,
     /// The secrets of a plan, of which a test without that grant asks for none.
     pub secrets: fn(&Plan) -> Result<Secrets, String>,
 }
@@ -79,6 +87,18 @@ pub(crate) async fn run_interfered(
     scheduler: Scheduler,
     interfering: Option<Arc<Interfering>>,
 ) -> Result<Report, Error> {
+    let drive = async |running: &Running<'_>, changes, steps: &mut Steps| running.steps(changes, steps).await;
+    run_driven(test, options, scheduler, interfering, drive).await
+}
+
+/// The same where `drive` decides what is done with the program, until it returns.
+pub(crate) async fn run_driven(
+    test: &Test,
+    options: &Options,
+    scheduler: Scheduler,
+    interfering: Option<Arc<Interfering>>,
+    drive: impl AsyncFnOnce(&Running<'_>, watch::Receiver<Progresses>, &mut Steps),
+) -> Result<Report, Error> {
     let started = scheduler.stopwatch();
     let until = scheduler.now() + test.timeout;
     let dir = tempfile::Builder::new().prefix("t").tempdir_in(&options.dir).map_err(Error::Dir)?;
@@ -86,7 +106,7 @@ pub(crate) async fn run_interfered(
     isolate(&mut plan, &test.grants, dir.path()).map_err(Error::Dir)?;
     let credentials = Arc::new(Credentials::random(&plan, &scheduler)?);
     let record = interfering.clone().map(|interfering| Record::new(interfering, &scheduler));
-    let output = Output::new(&test.expectation, record);
+    let output = Output::new(&test.expectation, record, options.lines_max);
     let run_dir = dir.path().join("run");
     std::fs::create_dir(&run_dir).map_err(Error::Dir)?;
     let processes = match options.launch_type {
@@ -103,18 +123,21 @@ pub(crate) async fn run_interfered(
         processes,
         scheduler: scheduler.clone(),
     };
+    let goes_on = options.goes_on;
     let (stop, signals) = mpsc::unbounded_channel();
     let (calls, outside) = mpsc::unbounded_channel();
     let (status_requests, rebuilds) = (mpsc::channel(1).1, mpsc::channel(1).1);
     let setting = SuperviseOptions { launching, signals, status_requests, rebuilds, calls: outside };
-    let running = Running { test, plan: Arc::new(plan), _dir: dir, stop, calls, until, scheduler, interfering };
-    let (problems, calls) = running.run(setting, &output).await?;
-    let last_lines = if problems.is_empty() { Vec::new() } else { output.last_lines() };
+    let running =
+        Running { test, plan: Arc::new(plan), _dir: dir, stop, calls, until, scheduler, goes_on, interfering };
+    let (problems, answers) = running.run(setting, &output, drive).await?;
+    let last_lines =
+        if problems.is_empty() && options.lines_max <= LINES_SHOWN_MAX { Vec::new() } else { output.last_lines() };
     Ok(Report {
         name: test.name.clone(),
         problems,
         output: last_lines,
-        calls,
+        answers,
         elapsed: started.elapsed(),
         seeds: 0,
         found: None,
@@ -122,37 +145,43 @@ pub(crate) async fn run_interfered(
     })
 }
 
-struct Running<'a> {
+pub(crate) struct Running<'a> {
     test: &'a Test,
-    plan: Arc<Plan>,
+    pub plan: Arc<Plan>,
     /// Removed with all that is in it when the test is over.
     _dir: TempDir,
     /// Asks the program to stop.
     stop: mpsc::UnboundedSender<Signal>,
-    calls: mpsc::UnboundedSender<OutsideCall>,
-    until: Instant,
-    scheduler: Scheduler,
+    pub calls: mpsc::UnboundedSender<OutsideCall>,
+    pub until: Instant,
+    pub scheduler: Scheduler,
+    goes_on: bool,
     /// What goes wrong, in a simulation.
     interfering: Option<Arc<Interfering>>,
 }
 
 /// What the test itself has come to.
 #[derive(Default)]
-struct Steps {
-    problems: Vec<String>,
-    calls: usize,
+pub(crate) struct Steps {
+    pub problems: Vec<String>,
+    pub answers: Vec<Answer>,
     /// What it waits for.
-    waiting: Option<String>,
+    pub waiting: Option<String>,
 }
 
 impl Running<'_> {
-    async fn run(&self, setting: SuperviseOptions, output: &Output) -> Result<(Vec<String>, usize), Error> {
+    async fn run(
+        &self,
+        setting: SuperviseOptions,
+        output: &Output,
+        drive: impl AsyncFnOnce(&Self, watch::Receiver<Progresses>, &mut Steps),
+    ) -> Result<(Vec<String>, Vec<Answer>), Error> {
         let (progresses, changes) = watch::channel(Progresses::new());
         let mut watching = Watching { progresses, output: output.clone() };
         let mut steps = Steps::default();
         let mut supervising = pin!(supervise(self.plan.clone(), setting, &mut watching));
         let ended_by_itself = {
-            let mut going = pin!(self.steps(changes.clone(), &mut steps));
+            let mut going = pin!(drive(self, changes.clone(), &mut steps));
             let faults = async {
                 match &self.interfering {
                     Some(interfering) => interfering.keep_time(&self.scheduler).await,
@@ -189,15 +218,15 @@ impl Running<'_> {
                     Ok(report) => report?,
                     Err(_) => {
                         steps.problems.push("the program did not end".to_owned());
-                        return Ok((steps.problems, steps.calls));
+                        return Ok((steps.problems, steps.answers));
                     }
                 }
             }
         };
-        let Steps { mut problems, calls, .. } = steps;
+        let Steps { mut problems, answers, .. } = steps;
         problems.extend(self.judge(&report, output.failures(), &changes.borrow()));
         problems.extend(output.problems());
-        Ok((problems, calls))
+        Ok((problems, answers))
     }
 
     /// Makes the calls of the test, then waits for the runs that it waits for. Never ends without either.
@@ -212,11 +241,13 @@ impl Running<'_> {
             }
             steps.waiting = Some(format!("`{}`", call.line));
             let left = self.until.saturating_duration_since(self.scheduler.now());
-            let answered = script.call(call, left).await;
-            steps.calls += 1;
-            if let Err(problem) = answered {
+            let (answer, problem) = script.call(call, left).await;
+            steps.answers.push(answer);
+            if let Some(problem) = problem {
                 steps.problems.push(problem);
-                return;
+                if !self.goes_on {
+                    return;
+                }
             }
         }
         steps.waiting = None;
@@ -253,7 +284,7 @@ impl Running<'_> {
 
     /// What a program that ended by itself has left undone.
     fn judge_early_end(&self, changes: &watch::Receiver<Progresses>, steps: &mut Steps) {
-        if let Some(call) = self.test.calls.get(steps.calls).filter(|_| steps.problems.is_empty()) {
+        if let Some(call) = self.test.calls.get(steps.answers.len()).filter(|_| steps.problems.is_empty()) {
             let line = &call.line;
             steps.problems.push(format!(
                 "the program ended before `{line}` was answered: it ends when every `run` has returned, which \

@@ -8,7 +8,10 @@ use lp_component::value::{decode_json, decode_wave};
 use lp_courier::{CallError, Message};
 use lp_program::program::{Expected, ScriptCall};
 use lp_run::launch::OutsideCall;
+use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
+
+use crate::report::{Answer, Came};
 
 /// Makes the calls of one test.
 pub(crate) struct Script<'a> {
@@ -24,25 +27,14 @@ pub(crate) fn callee(call: &ScriptCall) -> ReplicaId {
 }
 
 impl Script<'_> {
-    /// Makes a call, and says what is not as expected.
-    pub async fn call(&self, call: &ScriptCall, timeout: Duration) -> Result<(), String> {
-        let answer = self.answer(call, timeout).await;
-        let (expected, found) = match (&call.expected, answer) {
-            (Expected::Fails(case), Err(error)) if CallError::CASES[error.case()] == case => return Ok(()),
-            (Expected::Fails(case), Ok(result)) => (format!("fails {case}"), shown(call, &result)?),
-            (Expected::Fails(case), Err(error)) => (format!("fails {case}"), failed(&error)),
-            (_, Err(error)) => ("a result".to_owned(), failed(&error)),
-            (Expected::Any, Ok(_)) => return Ok(()),
-            (Expected::Result(pattern), Ok(result)) => {
-                let ty = call.types.result.as_deref();
-                let value = decode_json(ty, &result).map_err(|error| format!("`{}`: {error}", call.line))?;
-                if ty.is_none_or(|ty| pattern.matches(ty, &value)) {
-                    return Ok(());
-                }
-                ("another result".to_owned(), shown(call, &result)?)
-            }
+    /// Makes a call, and says what came of it and what of that is not as expected.
+    pub async fn call(&self, call: &ScriptCall, timeout: Duration) -> (Answer, Option<String>) {
+        let (came, value) = match self.answer(call, timeout).await {
+            Ok(result) => came(call, &result),
+            Err(error) => (failed(&error), Value::Null),
         };
-        Err(format!("`{}`: expected {expected}, found {found}", call.line))
+        let problem = problem(call, &came, &value).map(|problem| format!("`{}`{problem}", call.line));
+        (Answer { place: call.place, came, is_expected: problem.is_none() }, problem)
     }
 
     async fn answer(&self, call: &ScriptCall, timeout: Duration) -> Result<Vec<u8>, CallError> {
@@ -67,21 +59,39 @@ impl Script<'_> {
     }
 }
 
-fn shown(call: &ScriptCall, result: &[u8]) -> Result<String, String> {
-    match &call.types.result {
-        None => Ok("a result".to_owned()),
-        Some(ty) => {
-            let text = decode_wave(Some(ty), result).map_err(|error| format!("`{}`: {error}", call.line))?;
-            Ok(format!("`{text}`"))
-        }
-    }
+fn came(call: &ScriptCall, result: &[u8]) -> (Came, Value) {
+    let Some(ty) = &call.types.result else { return (Came::Nothing, Value::Null) };
+    // The runtime has checked the result by the same type.
+    let value = decode_json(Some(ty), result).unwrap_or_default();
+    let wave = decode_wave(Some(ty), result).unwrap_or_default();
+    (Came::Result { wave, json: value.clone() }, value)
 }
 
-/// The call error as a test would expect it, with its message where it has one.
-fn failed(error: &CallError) -> String {
-    let case = CallError::CASES[error.case()];
-    match error.message() {
-        Some(message) => format!("fails {case} ({message})"),
-        None => format!("fails {case}"),
-    }
+fn failed(error: &CallError) -> Came {
+    Came::Error { case: CallError::CASES[error.case()], message: error.message().map(str::to_owned) }
+}
+
+/// What is not as expected, if anything, to be read after the line of the call.
+fn problem(call: &ScriptCall, came: &Came, value: &Value) -> Option<String> {
+    let expected = match (&call.expected, came) {
+        (Expected::Fails(wanted), Came::Error { case, .. }) if case == wanted => return None,
+        (Expected::Fails(case), _) => format!("fails {case}"),
+        (Expected::Passes, Came::Result { .. }) => {
+            return value.get("err").map(|error| format!(": {}", error.as_str().unwrap_or_default()));
+        }
+        (_, Came::Error { .. }) => "a result".to_owned(),
+        (Expected::Any | Expected::Passes, _) => return None,
+        (Expected::Result(pattern), _) => match call.types.result.as_deref() {
+            Some(ty) if !pattern.matches(ty, value) => "another result".to_owned(),
+            _ => return None,
+        },
+    };
+    let found = match came {
+        Came::Result { wave, .. } => format!("`{wave}`"),
+        Came::Nothing => "a result".to_owned(),
+        // As a test would expect it, with its message where it has one.
+        Came::Error { case, message: Some(message) } => format!("fails {case} ({message})"),
+        Came::Error { case, message: None } => format!("fails {case}"),
+    };
+    Some(format!(": expected {expected}, found {found}"))
 }

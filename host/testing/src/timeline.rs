@@ -31,6 +31,19 @@ pub struct Timeline {
     events: Vec<(Duration, Event)>,
 }
 
+/// A call that was made in a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// The replica that made it, `consumer/0`; `test` if the test did.
+    pub caller: String,
+    /// The replica that it was for.
+    pub callee: String,
+    /// The method.
+    pub method: String,
+    /// The case of its call error, if its caller got one.
+    pub error: Option<&'static str>,
+}
+
 /// Something that happened. Calls are named by their numbers.
 #[derive(Debug, Clone)]
 pub(crate) enum Event {
@@ -112,6 +125,27 @@ impl Timeline {
     /// Whether anything went wrong that a test wanted to.
     pub fn has_faults(&self) -> bool {
         self.events.iter().any(|(_, event)| event.is_fault())
+    }
+
+    /// All calls between replicas, and those of the test, in the order in which they were made.
+    pub fn calls(&self) -> Vec<Call> {
+        let calls = (0..self.calls.len()).map(|number| {
+            let ((caller, callee), Travelling { method, .. }) = (self.ends(number), self.calls[number]);
+            let methods = self.methods.get(self.calls[number].callee as usize);
+            Call {
+                caller: caller.to_owned(),
+                callee: callee.to_owned(),
+                method: methods.and_then(|methods| methods.get(method)).cloned().unwrap_or_default(),
+                error: None,
+            }
+        });
+        let mut calls: Vec<_> = calls.collect();
+        for (_, event) in &self.events {
+            if let Event::Returned(number, error) = event {
+                calls[*number].error = *error;
+            }
+        }
+        calls
     }
 
     /// The events as lines, each with whether it is a fault.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use lp_base::scheduler::{SimulationOptions, Strategy, simulate_with};
+use lp_base::scheduler::{Scheduler, SimulationOptions, Strategy, simulate_with};
 use lp_program::program::Test;
 
 use crate::interfering::{Interfering, Strike, chaos, shared};
@@ -139,6 +139,15 @@ impl Trial {
     /// # Errors
     /// If the test can't be run. One that was run and failed is no error: its report says so.
     pub fn run(&self, test: &Test, options: &Options) -> Result<Tried, Error> {
+        self.simulate(test, |scheduler, interfering| run_interfered(test, options, scheduler, Some(interfering)))
+    }
+
+    /// Simulates a run of a test.
+    pub(crate) fn simulate<F: Future<Output = Result<Report, Error>>>(
+        &self,
+        test: &Test,
+        run: impl FnOnce(Scheduler, Arc<Interfering>) -> F,
+    ) -> Result<Tried, Error> {
         let mut faults = test.faults.clone();
         if self.chaos {
             faults.extend(chaos(&test.linked, self.seed));
@@ -148,8 +157,7 @@ impl Trial {
         let simulation =
             SimulationOptions { seed: self.seed, strategy: self.strategy(), interference: Some(shared(&interfering)) };
         let interfered = interfering.clone();
-        let (report, picks) =
-            simulate_with(simulation, |scheduler| run_interfered(test, options, scheduler, Some(interfered)));
+        let (report, picks) = simulate_with(simulation, |scheduler| run(scheduler, interfered));
         let (strikes, timeline) = interfering.finish();
         let happenings = Happenings { strikes, picks: picks.others };
         Ok(Tried { report: report??, happenings, steps: picks.steps, timeline })

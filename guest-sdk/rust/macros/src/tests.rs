@@ -1,6 +1,6 @@
 //! What `node!` expands to, and what it says of mistakes. The code itself is compiled by every node.
 
-use crate::{expand, options::Options};
+use crate::{expand, listed, options::Options};
 
 /// Expands `node!` with these options on the WIT of `fixtures`.
 fn expand(options: &str) -> Result<String, String> {
@@ -95,4 +95,34 @@ fn a_missing_folder_is_named() {
     let options: Options = syn::parse_str("path: \"nowhere\"").unwrap();
     let error = expand::expand(&options).unwrap_err().to_string();
     assert!(error.starts_with("read `") && error.contains("nowhere"), "{error}");
+}
+
+/// Expands `#[tests]` on this `impl`.
+fn expand_tests(tests: &str) -> Result<String, String> {
+    let tests: syn::ItemImpl = syn::parse_str(tests).map_err(|error| error.to_string())?;
+    let code = listed::expand(&proc_macro2::TokenStream::new(), &tests).map_err(|error| error.to_string())?;
+    Ok(code.to_string())
+}
+
+#[test]
+fn tests_are_listed_by_their_names_and_awaited_where_they_are_async() {
+    let code =
+        expand_tests("impl Driver { async fn counts_twice() {} fn test_empty() -> Result<(), String> { Ok(()) } }");
+    let code = code.unwrap();
+    for part in [
+        "[\"counts-twice\" , \"empty\"]",
+        "\"counts-twice\" => :: lp_guest :: TestResult :: into_result (Self :: counts_twice () . await)",
+        "\"empty\" => :: lp_guest :: TestResult :: into_result (Self :: test_empty ())",
+    ] {
+        assert!(code.contains(part), "no `{part}` in\n{code}");
+    }
+}
+
+#[test]
+fn what_is_no_test_is_named() {
+    let error = |tests: &str| expand_tests(tests).unwrap_err();
+    assert_eq!(error("impl Driver {}"), "there is no test in here");
+    assert_eq!(error("impl Driver { fn takes(n: u64) {} }"), "a test takes no arguments");
+    assert_eq!(error("impl Driver { const N: u64 = 1; }"), "only tests can be here, which are functions");
+    assert!(error("impl Guest for Driver { fn a() {} }").contains("an `impl` of the node's own"));
 }

@@ -46,6 +46,9 @@ pub trait Interference: fmt::Debug + Send + Sync {
     /// For how long a replica does nothing from now on, if it does not go on.
     fn stands(&self, replica: u32, at: Duration) -> Option<Duration>;
 
+    /// How far the time of day that a replica reads is ahead of the others'.
+    fn skew(&self, replica: u32, at: Duration) -> Duration;
+
     /// Whether a replica is to crash now, which it does once it has asked. `waker` is woken when that changes.
     fn crashes(&self, replica: u32, waker: &Waker) -> bool;
 }

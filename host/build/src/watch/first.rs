@@ -1,11 +1,16 @@
 //! The first build of a watched program, which is tried again after each change until it goes well.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
 use lp_program::program::{Linked, Program};
+use lp_run::supervise::Signal;
 use tokio::sync::oneshot;
 
 use super::files::{Files, Message};
 use super::observe::{Event, Observer};
 use super::{Watch, WatchError, WatchOptions};
+use crate::environment::Environment;
 use crate::error::{BuildError, Cause};
 use crate::nodes::{Compile, build};
 use crate::shell::Shell;
@@ -55,11 +60,19 @@ fn build_once(program: &Program, setting: &WatchOptions<'_>, observer: &dyn Obse
 /// Waits until a file changes. A signal ends that, and the program with it.
 fn wait(files: &mut Files, setting: &WatchOptions<'_>, observer: &dyn Observer) -> Result<(), WatchError> {
     observer.event(Event::Waiting);
+    next_or_signal(files, setting.environment)?.map_or_else(|signal| Err(WatchError::Stopped(signal)), |_| Ok(()))
+}
+
+/// Waits until files change, or until a signal comes.
+pub(super) fn next_or_signal(
+    files: &mut Files,
+    environment: &Environment,
+) -> Result<Result<BTreeSet<PathBuf>, Signal>, WatchError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut signals = runtime.block_on(async { (setting.environment.signals)() })?;
+    let mut signals = runtime.block_on(async { (environment.signals)() })?;
     let (done, changed) = oneshot::channel::<()>();
     let stop = files.sender();
-    let signal = std::thread::scope(|threads| {
+    std::thread::scope(|threads| {
         let signal = threads.spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
@@ -72,9 +85,9 @@ fn wait(files: &mut Files, setting: &WatchOptions<'_>, observer: &dyn Observer) 
             })
         });
         // A change ends it, or the signal that the thread reports.
-        let _ = files.next();
+        let changed = files.next();
         drop(done);
-        signal.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    });
-    signal.map_or(Ok(()), |signal| Err(WatchError::Stopped(signal)))
+        let signal = signal.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        Ok(signal.map_or_else(|| Ok(changed.unwrap_or_default()), Err))
+    })
 }

@@ -58,7 +58,7 @@ impl<'a> Shapes<'a> {
 
     /// The courier interface that the export of this name is, if it is one.
     pub fn courier(&self, name: &str) -> Option<Interface> {
-        if is_of_host(name) {
+        if is_of_host(name) && !is_tests(name) {
             return None;
         }
         let ComponentEntityType::Instance(id) = self.types.component_item_for_export(name)?.ty else { return None };
@@ -170,6 +170,11 @@ enum Side {
 /// Whether an interface is of a package that only the host serves.
 fn is_of_host(name: &str) -> bool {
     name.starts_with("wasi:") || name.starts_with("lp:")
+}
+
+/// Whether an exported interface is the one by which `lp-host test` finds and runs the tests of a node.
+fn is_tests(name: &str) -> bool {
+    interfaces::serves(name, interfaces::TESTS)
 }
 
 /// Exported interfaces that a toolchain adds for its own use: the name, the only function, and how its type begins. What the

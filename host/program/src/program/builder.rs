@@ -87,6 +87,13 @@ impl Node {
         }
     }
 
+    /// Has a double answer the node's calls in place of its component, as it does in tests. It holds no handles and does not
+    /// run, and a failure of it is one of the program.
+    pub fn replace(&mut self, double: Double) {
+        self.double = Some(double);
+        (self.handles, self.run, self.restart) = (Vec::new(), false, Restart::default());
+    }
+
     /// A handle of this node before it is added, for nodes that call each other in a circle.
     ///
     /// ```

@@ -15,3 +15,21 @@ pub struct Answer {
     /// How many calls each replica must answer with it; any number if there is none.
     pub times: Option<u32>,
 }
+
+impl Answer {
+    /// An answer that is given as often as it is asked for.
+    pub fn new(line: impl Into<String>) -> Self {
+        Self { line: line.into(), times: None }
+    }
+
+    /// Has it answer exactly so many calls of each replica.
+    pub fn times(self, times: u32) -> Self {
+        Self { times: Some(times), ..self }
+    }
+}
+
+impl From<&str> for Answer {
+    fn from(line: &str) -> Self {
+        Self::new(line)
+    }
+}

@@ -1,5 +1,6 @@
 //! Values of a program file that the command line replaces: `--set nodes.worker.replicas=8`.
 
+use std::fmt;
 use std::str::FromStr;
 
 use toml::de::{DeTable, DeValue};
@@ -57,6 +58,14 @@ impl FromStr for Override {
 
 /// The value that removes a key.
 const REMOVED: &str = "null";
+
+/// Writes the override as it may be given again.
+impl fmt::Display for Override {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (path, value) = self.shown.split_once(" = ").unwrap_or((&self.shown, ""));
+        write!(f, "{path}={value}")
+    }
+}
 
 impl Override {
     /// The override as a line of TOML, whose keys are where they are in what is shown.

@@ -77,6 +77,7 @@ pub const RULES: &[(&str, &str)] = &[
 pub const TEST_RULES: &[(&str, &str)] = &[
     ("bad-call", "a call of a test fits the interfaces of its node"),
     ("bad-fault", "a fault of a test says what happens to whom and when"),
+    ("bad-tests", "the tests of a node are listed and run as `lp:test/tests` has it"),
     ("no-check", "a test checks something"),
     ("no-edge", "a fault of a test is on an edge of the program"),
     ("no-tests", "the file of tests can be read"),

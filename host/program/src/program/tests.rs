@@ -2,24 +2,29 @@
 
 mod fault;
 mod file;
+mod listing;
 mod script;
+mod update;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use fault::{Chance, CrashTime, Effect, Fault, FaultEdge, Leg, Mishap, Span, Start};
 use file::{DoubleFile, ExpectFile, TestTable, TestsFile};
 pub use file::{Expectation, Grant, NodeState, ProgramOutcome, tests_schema};
+pub use listing::BadTests;
 use lp_base::suggest;
 pub use script::{Expected, ScriptCall};
 use toml::Spanned;
+pub use update::CallUpdate;
 
 use super::parse::{self, Overlay};
 use super::problem::{Problem, Problems};
 use super::source::Source;
-use super::{Answer, Double, Draft, Linked, Override, Program, Restart, link};
+use super::{Answer, Double, Draft, Linked, Override, Program, link};
 
 /// How a file of tests is named: `program.test.toml` has those of `program.toml`.
 pub const TESTS_SUFFIX: &str = ".test.toml";
@@ -41,12 +46,12 @@ pub struct TestFile {
 }
 
 /// A test, checked against its program.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Test {
     /// The name.
     pub name: String,
     /// The program as the test runs it, without [`Grant`]s taken away.
-    pub linked: Linked,
+    pub linked: Arc<Linked>,
     /// The calls that it makes, one after the other.
     pub calls: Vec<ScriptCall>,
     /// The nodes whose `run` must return before the test ends.
@@ -59,6 +64,9 @@ pub struct Test {
     pub faults: Vec<Fault>,
     /// What must have become of the program.
     pub expectation: Expectation,
+    /// The run that asks its nodes for the tests that they have, which are then run in its place: each call of it gives the
+    /// names of those of one node.
+    pub listing: Option<Box<Test>>,
 }
 
 impl TestFile {
@@ -102,6 +110,13 @@ impl TestFile {
         self.tests.iter().map(|(name, _)| name.get_ref().as_str())
     }
 
+    /// Whether the test called `name` has nodes that the program does not have. What is wrong with either file shows later.
+    pub fn has_own_nodes(&self, name: &str, overrides: &[Override], operator: Option<&Path>) -> bool {
+        let own = self.own_nodes();
+        let program = self.program_of(name, overrides, operator);
+        program.is_ok_and(|program| program.nodes.iter().any(|node| !own.contains(&node.name)))
+    }
+
     /// The program as the test called `name` runs it, with its components, if any, where they were.
     ///
     /// # Errors
@@ -133,9 +148,7 @@ impl TestFile {
         for (double, file) in &table.doubles {
             match program.nodes.iter_mut().find(|node| node.name == *double.get_ref()) {
                 Some(node) => {
-                    node.double = Some(doubled(file));
-                    // It has no use for them, and a failure of it is one of the test.
-                    (node.handles, node.run, node.restart) = (Vec::new(), false, Restart::default());
+                    node.replace(doubled(file));
                 }
                 None => mistakes.push(unknown_node(double.get_ref(), double.span(), &known)),
             }
@@ -163,20 +176,24 @@ impl TestFile {
         }
         let calls = script::calls(&linked, &table.calls, &mut mistakes);
         let faults = fault::faults(&linked, &table.faults, &mut mistakes);
-        if checks_nothing(table, &waits_for) {
+        let drivers = listing::drivers(&linked, &own, name, &mut mistakes);
+        if checks_nothing(table, &waits_for) && drivers.is_empty() {
             mistakes.push(no_check(name));
         }
         let timeout = table.timeout.as_ref().and_then(|timeout| timeout.get_ref().duration()).unwrap_or(TIMEOUT);
-        mistakes.into_result(Test {
+        let mut test = mistakes.into_result(Test {
             name: name.get_ref().clone(),
-            linked,
+            linked: Arc::new(linked),
             calls,
             waits_for,
             timeout,
             grants: table.grants.iter().copied().collect(),
             faults,
             expectation: table.expect.expectation(),
-        })
+            listing: None,
+        })?;
+        test.listing = listing::listing(&test, &drivers)?.map(Box::new);
+        Ok(test)
     }
 
     /// The nodes of the program itself, as far as its file can be read: what is wrong with it is told with a test.

@@ -11,8 +11,8 @@ use super::super::screen::{CliError, exit_code};
 static WIT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../wit");
 
 /// What a program needs of the SDK, and of the crate beside it that the SDK needs. Their relative paths stay as they are.
-const SDK_PARTS: [&str; 5] = ["Cargo.toml", "README.md", "macros", "src", "wit"];
-const WIT_PARTS: [&str; 5] = ["Cargo.toml", "courier", "node", "src", "wasi"];
+const SDK_PARTS: &[&str] = &["Cargo.toml", "README.md", "macros", "src", "wit"];
+const WIT_PARTS: &[&str] = &["Cargo.toml", "courier", "node", "src", "test", "wasi"];
 
 /// The SDK of Rust.
 fn sdk() -> &'static Dir<'static> {

@@ -19,6 +19,10 @@ pub(super) struct Suite {
 }
 
 impl Suite {
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The path as users know it.
     pub(super) fn shown(&self) -> String {
         self.path.display().to_string()

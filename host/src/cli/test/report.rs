@@ -25,6 +25,14 @@ pub(super) struct Done {
     pub(super) suite: String,
     /// What came of it.
     pub(super) report: Report,
+    /// How many of its calls now expect what came. A test with any is none that failed.
+    pub(super) updated: usize,
+}
+
+impl Done {
+    fn passed(&self) -> bool {
+        self.report.passed() || self.updated > 0
+    }
 }
 
 /// Writes results as they come.
@@ -41,7 +49,7 @@ impl<'a> Reporter<'a> {
     }
 
     fn failed(&self) -> usize {
-        self.done.iter().filter(|done| !done.report.passed()).count()
+        self.done.iter().filter(|done| !done.passed()).count()
     }
 
     /// Writes what came of a test.
@@ -51,7 +59,7 @@ impl<'a> Reporter<'a> {
             Format::Text => self.write(&done),
             Format::Github => {
                 self.write(&done);
-                for problem in &done.report.problems {
+                for problem in done.report.problems.iter().filter(|_| !done.passed()) {
                     self.screen.data(&annotation(&done, problem));
                 }
             }
@@ -59,8 +67,12 @@ impl<'a> Reporter<'a> {
         self.done.push(done);
     }
 
-    fn write(&self, Done { suite, report }: &Done) {
+    fn write(&self, Done { suite, report, updated }: &Done) {
         let time = seconds(report.elapsed);
+        if *updated > 0 {
+            let calls = if *updated == 1 { "call" } else { "calls" };
+            return self.screen.text(&format!("updated{time}  {suite} {}, {updated} {calls}", report.name));
+        }
         if report.passed() {
             let seeds = if report.seeds > 0 { format!(", {} seeds", report.seeds) } else { String::new() };
             return self.screen.text(&format!("ok     {time}  {suite} {}{seeds}", report.name));
@@ -92,9 +104,7 @@ impl<'a> Reporter<'a> {
 
     /// Says that a test takes long.
     pub(super) fn slow(&self, test: &str) {
-        self.screen.note(&format!(
-            "{test} has been running for more than a minute; a guest that computes for ever is ended by `limits.fuel`"
-        ));
+        self.screen.note(&slow(test));
     }
 
     /// Says that a signal ended the tests.
@@ -123,9 +133,9 @@ impl<'a> Reporter<'a> {
     pub(super) fn junit(&self) -> String {
         let mut report = quick_junit::Report::new("lp-host test");
         let mut suites: BTreeMap<&str, TestSuite> = BTreeMap::new();
-        for Done { suite, report } in &self.done {
+        for done @ Done { suite, report, .. } in &self.done {
             let mut status = TestCaseStatus::success();
-            if !report.passed() {
+            if !done.passed() {
                 status = TestCaseStatus::non_success(NonSuccessKind::Failure);
                 status.set_message(report.problems.join("\n"));
             }
@@ -143,6 +153,11 @@ impl<'a> Reporter<'a> {
         report.add_test_suites(suites.into_values());
         report.to_string().expect("it is written to memory")
     }
+}
+
+/// What is said of something that has taken long.
+pub(super) fn slow(what: &str) -> String {
+    format!("{what} has been running for more than a minute; a guest that computes for ever is ended by `limits.fuel`")
 }
 
 /// What happened in a run with faults, or in one that a search has found: around the first faults, and at the end.
@@ -182,7 +197,7 @@ fn indented(text: &str) -> String {
     text.replace('\n', "\n    ")
 }
 
-fn to_json(Done { suite, report }: &Done) -> serde_json::Value {
+fn to_json(done @ Done { suite, report, updated }: &Done) -> serde_json::Value {
     let output = report
         .output
         .iter()
@@ -191,9 +206,10 @@ fn to_json(Done { suite, report }: &Done) -> serde_json::Value {
         "type": "test",
         "file": suite,
         "name": report.name,
-        "passed": report.passed(),
+        "passed": done.passed(),
+        "updated": updated,
         "problems": report.problems,
-        "calls": report.calls,
+        "calls": report.answers.len(),
         "seeds": report.seeds,
         "found": report.found.as_ref().map(|found| json!({
             "seed": found.seed,
@@ -208,7 +224,7 @@ fn to_json(Done { suite, report }: &Done) -> serde_json::Value {
 }
 
 /// A workflow command of GitHub, in which a few characters have a meaning of their own.
-fn annotation(Done { suite, report }: &Done, problem: &str) -> String {
+fn annotation(Done { suite, report, .. }: &Done, problem: &str) -> String {
     let message = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let property = |text: &str| message(text).replace(':', "%3A").replace(',', "%2C");
     let problem = message(&shown::lines(problem));
@@ -224,13 +240,13 @@ mod tests {
             name: "counts".to_owned(),
             problems: vec!["`a.b()`: 100% wrong,\nsee <x>".to_owned()],
             output: Vec::new(),
-            calls: 1,
+            answers: Vec::new(),
             elapsed: Duration::from_millis(20),
             seeds: 0,
             found: None,
             timeline: None,
         };
-        Done { suite: "a,b.test.toml".to_owned(), report }
+        Done { suite: "a,b.test.toml".to_owned(), report, updated: 0 }
     }
 
     #[test]

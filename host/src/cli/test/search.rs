@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use lp_program::program::Test;
 use lp_testing::{Error, Found, Happenings, Options, Order, Report, Trial, Tried, shrink};
 
-use super::Chance;
+use super::{Args, Chance};
 
 /// How far a search goes.
 pub(super) struct Search {
@@ -16,6 +16,8 @@ pub(super) struct Search {
     /// About how many steps a run has, if the user says so.
     steps: Option<u64>,
     jobs: usize,
+    /// The words of a command that say how the program differs from its file.
+    changes: Vec<String>,
 }
 
 /// The runs of a search that are done.
@@ -28,8 +30,9 @@ struct Progress {
 }
 
 impl Search {
-    pub(super) fn new(chance: &Chance, jobs: usize) -> Self {
-        Self { seeds: chance.seeds, time: chance.time, steps: chance.steps, jobs }
+    pub(super) fn new(args: &Args, jobs: usize) -> Self {
+        let Chance { seeds, time, steps, .. } = args.chance;
+        Self { seeds, time, steps, jobs, changes: changes(args) }
     }
 
     /// Runs a test of the file `suite` with the seeds from that of `first` on, and reports on the lowest one that fails, or on
@@ -58,7 +61,7 @@ impl Search {
         match failed {
             None => Ok(Report { seeds: runs, elapsed, ..passed }),
             Some((place, tried)) => {
-                let found = shrunk(suite, test, options, &trial(place), tried?)?;
+                let found = self.shrunk(suite, test, options, &trial(place), tried?)?;
                 // How many more ran beside it is chance.
                 Ok(Report { seeds: place + 1, ..found })
             }
@@ -92,43 +95,59 @@ impl Search {
             }
         }
     }
+
+    /// The report of a smaller run that fails like `tried`.
+    fn shrunk(
+        &self,
+        suite: &str,
+        test: &Test,
+        options: &Options,
+        trial: &Trial,
+        tried: Tried,
+    ) -> Result<Report, Error> {
+        let happenings = tried.happenings.count();
+        let shrunk = shrink(test, options, trial, tried)?;
+        let found = Found {
+            seed: trial.seed,
+            happenings,
+            left: shrunk.tried.happenings.count(),
+            command: self.command(suite, test, trial),
+            shrunk_command: self.command(suite, test, &shrunk.trial),
+        };
+        Ok(Report { found: Some(found), ..shrunk.tried.into_report() })
+    }
+
+    /// The command that makes a run again.
+    fn command(&self, suite: &str, test: &Test, trial: &Trial) -> String {
+        let Trial { seed, order, steps, chaos, happenings } = trial;
+        let mut words = vec!["lp-host test".to_owned(), word(suite)];
+        words.extend_from_slice(&self.changes);
+        words.push(format!("--name {} --seed {seed}", test.name));
+        if *chaos {
+            words.push("--chaos".to_owned());
+        }
+        match (happenings, order) {
+            (Some(happenings), _) => words.push(replay(happenings)),
+            (None, Order::Uniform) => words.push("--strategy uniform".to_owned()),
+            (None, Order::Pct) => words.push(format!("--steps {steps}")),
+        }
+        words.join(" ")
+    }
 }
 
-/// The report of a smaller run that fails like `tried`.
-fn shrunk(suite: &str, test: &Test, options: &Options, trial: &Trial, tried: Tried) -> Result<Report, Error> {
-    let happenings = tried.happenings.count();
-    let shrunk = shrink(test, options, trial, tried)?;
-    let found = Found {
-        seed: trial.seed,
-        happenings,
-        left: shrunk.tried.happenings.count(),
-        command: command(suite, test, trial),
-        shrunk_command: command(suite, test, &shrunk.trial),
-    };
-    Ok(Report { found: Some(found), ..shrunk.tried.into_report() })
-}
-
-/// The command that makes a run again.
-fn command(suite: &str, test: &Test, trial: &Trial) -> String {
-    let Trial { seed, order, steps, chaos, happenings } = trial;
-    let mut words = vec!["lp-host test".to_owned(), word(suite), format!("--name {} --seed {seed}", test.name)];
-    if *chaos {
-        words.push("--chaos".to_owned());
-    }
-    match (happenings, order) {
-        (Some(happenings), _) => words.push(replay(happenings)),
-        (None, Order::Uniform) => words.push("--strategy uniform".to_owned()),
-        (None, Order::Pct) => words.push(format!("--steps {steps}")),
-    }
-    words.join(" ")
+/// The words of the command line without which a command would run another program.
+fn changes(args: &Args) -> Vec<String> {
+    let overrides = args.overrides.iter().map(|change| format!("--set {}", word(&change.to_string())));
+    let policy = args.policy.iter().map(|policy| format!("--policy {}", word(&policy.display().to_string())));
+    overrides.chain(policy).collect()
 }
 
 fn replay(happenings: &Happenings) -> String {
     format!("--replay '{happenings}'")
 }
 
-/// A path as one word of a command line.
-fn word(path: &str) -> String {
-    let is_plain = path.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
-    if is_plain { path.to_owned() } else { format!("'{}'", path.replace('\'', "'\\''")) }
+/// A text as one word of a command line.
+fn word(text: &str) -> String {
+    let is_plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-=".contains(c));
+    if is_plain { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }

@@ -1,6 +1,9 @@
 //! The consumer without the SDK: everything that its world names is in WIT files, the handles too.
 
-use exports::wasi::cli::run::Guest;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use exports::example::producing::consumer::Guest as ConsumerGuest;
+use exports::wasi::cli::run::Guest as RunGuest;
 use futures::future::join_all;
 
 use example::producing::producer_handles;
@@ -18,20 +21,28 @@ wit_bindgen::generate!({
     generate_all,
 });
 
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
 struct Consumer;
 
-impl Guest for Consumer {
+impl ConsumerGuest for Consumer {
+    async fn step() -> Result<Vec<u64>, CallError> {
+        let context = NEXT.fetch_add(1, Ordering::Relaxed);
+        let producers = producer_handles::all("producers");
+        let calls = producers.iter().map(|producer| producer.produce(context));
+        join_all(calls).await.into_iter().collect()
+    }
+}
+
+impl RunGuest for Consumer {
     async fn run() -> Result<(), ()> {
         consume().await.map_err(|error| eprintln!("error: {error}"))
     }
 }
 
 async fn consume() -> Result<(), CallError> {
-    let producers = producer_handles::all("producers");
-    for context in 0..10 {
-        let calls = producers.iter().map(|producer| producer.produce(context));
-        let results: Result<Vec<u64>, CallError> = join_all(calls).await.into_iter().collect();
-        println!("step {context}: {:?}", results?);
+    for step in 0..10 {
+        println!("step {step}: {:?}", Consumer::step().await?);
     }
     program::stop();
     Ok(())

@@ -48,6 +48,15 @@ pub enum Effect {
         /// When.
         span: Span,
     },
+    /// The time of day that replicas read is ahead of the others'.
+    Skew {
+        /// The replicas.
+        replicas: BTreeSet<u32>,
+        /// By how much.
+        by: Duration,
+        /// When; all through the run if there is no span.
+        span: Option<Span>,
+    },
     /// No request or answer passes between these replicas and all others.
     Partition {
         /// The replicas of one side.

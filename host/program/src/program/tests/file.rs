@@ -82,7 +82,7 @@ pub(super) struct TestTable {
     pub expect: ExpectFile,
 }
 
-/// Something that goes wrong: one of the first eight keys says what and where, the others when and how.
+/// Something that goes wrong: one of the first nine keys says what and where, the others when and how.
 ///
 /// Calls are named by their ends, `"client -> store"`, or `"store"` for those of all callers, with a replica or a method
 /// where only that is meant: `"client/0 -> store/1.get"`.
@@ -118,7 +118,10 @@ pub(super) struct FaultFile {
     /// Replicas that are cut off from all others: `{ partition = ["client", "cache"], within = "1s", for = "100ms" }`.
     #[schemars(with = "Option<NamesFile>")]
     pub partition: Option<Spanned<NamesFile>>,
-    /// How long a delay takes: `by = "50ms"`.
+    /// Replicas whose time of day is ahead of the others': `{ skew = "store", by = "5s" }`.
+    #[schemars(with = "Option<NamesFile>")]
+    pub skew: Option<Spanned<NamesFile>>,
+    /// How long a delay takes, or how far a clock is ahead: `by = "50ms"`.
     #[schemars(with = "Option<DurationText>")]
     pub by: Option<Spanned<DurationText>>,
     /// The call error of `fail`, `"unavailable"` if it says nothing.

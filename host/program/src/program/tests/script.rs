@@ -12,8 +12,10 @@ use crate::program::Linked;
 use crate::program::problem::{Problem, Problems};
 
 /// A call that a test makes from outside of the program.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ScriptCall {
+    /// Its place among the calls of the file; `None` of one that the file does not have.
+    pub place: Option<usize>,
     /// The line as it was written.
     pub line: String,
     /// The node, by its place in the program.
@@ -33,7 +35,7 @@ pub struct ScriptCall {
 }
 
 /// What a test expects of a call.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Expected {
     /// A result, whatever it is.
     Any,
@@ -41,14 +43,26 @@ pub enum Expected {
     Result(Pattern),
     /// The call error of that name.
     Fails(String),
+    /// A `result<_, string>` that is no error: one that is says what the test found.
+    Passes,
+}
+
+impl ScriptCall {
+    /// The call that a line makes of a program.
+    ///
+    /// # Errors
+    /// If it makes none.
+    pub fn read(linked: &Linked, line: &str) -> Result<Self, Problem> {
+        call(linked, &Spanned::new(0..line.len(), line.to_owned())).map_err(|problem| *problem)
+    }
 }
 
 /// The calls of a test, as far as they are right.
 pub(super) fn calls(linked: &Linked, lines: &[Spanned<String>], problems: &mut Problems) -> Vec<ScriptCall> {
     let mut calls = Vec::new();
-    for line in lines {
+    for (place, line) in lines.iter().enumerate() {
         match call(linked, line) {
-            Ok(call) => calls.push(call),
+            Ok(call) => calls.push(ScriptCall { place: Some(place), ..call }),
             Err(problem) => problems.push(*problem),
         }
     }
@@ -77,6 +91,7 @@ fn call(linked: &Linked, text: &Spanned<String>) -> Result<ScriptCall, Box<Probl
         Outcome::Result(_) => line.result_pattern(types).map_err(failed)?.map_or(Expected::Any, Expected::Result),
     };
     Ok(ScriptCall {
+        place: None,
         line: text.get_ref().trim().to_owned(),
         node: place,
         replica,

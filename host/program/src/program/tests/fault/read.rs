@@ -15,7 +15,7 @@ use crate::program::tests::file::{FaultFile, LegFile};
 use crate::program::tests::unknown_node;
 
 /// The kinds of faults, each the key that says what is struck.
-const KINDS: &str = "`delay`, `reorder`, `drop`, `fail`, `fill`, `crash`, `pause`, `partition`";
+const KINDS: &str = "`delay`, `reorder`, `drop`, `fail`, `fill`, `crash`, `pause`, `partition`, `skew`";
 
 type Read<T> = Result<T, Box<Problem>>;
 
@@ -43,9 +43,9 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn fault(&self) -> Read<Fault> {
-        let FaultFile { delay, reorder, drop, fail, fill, crash, pause, partition, .. } = self.file;
+        let FaultFile { delay, reorder, drop, fail, fill, crash, pause, partition, skew, .. } = self.file;
         let edges = [("delay", delay), ("reorder", reorder), ("drop", drop), ("fail", fail), ("fill", fill)];
-        let nodes = [("crash", crash), ("pause", pause), ("partition", partition)];
+        let nodes = [("crash", crash), ("pause", pause), ("partition", partition), ("skew", skew)];
         let edges: Vec<_> = edges.into_iter().filter_map(|(kind, on)| Some((kind, on.as_ref()?))).collect();
         let nodes: Vec<_> = nodes.into_iter().filter_map(|(kind, on)| Some((kind, on.as_ref()?))).collect();
         self.check_numbers()?;
@@ -143,6 +143,11 @@ impl Reader<'_> {
                 None => CrashTime::Call { leg: self.leg(), chance: self.chance() },
             };
             return Ok(Effect::Crash { replicas, when });
+        }
+        if kind == "skew" {
+            self.only(kind, &["by", "at", "within", "for"])?;
+            let by = self.needed("by", &self.file.by)?;
+            return Ok(Effect::Skew { replicas, by, span: self.span_if_any()? });
         }
         self.only(kind, &["at", "within", "for"])?;
         let Some(span) = self.span_if_any()? else {

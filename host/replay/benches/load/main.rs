@@ -1,0 +1,127 @@
+//! Inserts, samples and memory of this server beside those of the original, over the same wire and in turns.
+//!
+//! `cargo bench -p lp-replay -- PYTHON`, where that is a Python that has dm-reverb. Without one, this server is measured alone.
+//! The server has one core and the clients have another one. A server's time is what the system counts for its process.
+
+mod client;
+#[path = "../../examples/serve.rs"]
+mod serve;
+mod servers;
+
+use std::time::Instant;
+
+use client::Work;
+use servers::{Kind, Server};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// How often each is measured; the median of the ratios counts.
+const ROUNDS: usize = 5;
+
+/// The items whose memory is measured.
+const MANY: usize = 1_000_000;
+
+/// What is measured: its name, the bytes of an item, and how many operations a round has.
+const FIGURES: [(&str, Work, usize, usize); 6] = [
+    ("insert 400 B", Work::Insert, 400, 100_000),
+    ("sample 400 B", Work::Sample, 400, 200_000),
+    ("insert 4 kB", Work::Insert, 4_000, 50_000),
+    ("sample 4 kB", Work::Sample, 4_000, 100_000),
+    ("insert 400 kB", Work::Insert, 400_000, 1_000),
+    ("sample 400 kB", Work::Sample, 400_000, 2_000),
+];
+
+/// One round: operations per second, and the server's microseconds for each.
+#[derive(Clone, Copy)]
+struct Figure {
+    rate: f64,
+    micros: f64,
+}
+
+fn main() {
+    let arguments: Vec<_> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    if let [first, rest @ ..] = &arguments[..]
+        && first == "serve"
+    {
+        return serve::run(rest).expect("the server runs");
+    }
+    let python = arguments.first().cloned();
+    let kinds = [Some(Kind::Own), python.map(Kind::Original)];
+    let kinds: Vec<_> = kinds.into_iter().flatten().collect();
+    println!(
+        "{:16} {:>12} {:>12} {:>8} {:>10} {:>10} {:>8}",
+        "", "ours/s", "theirs/s", "ratio", "our µs", "their µs", "ratio"
+    );
+    for (name, work, bytes, operations) in FIGURES {
+        let rounds: Vec<Vec<Figure>> =
+            (0..ROUNDS).map(|_| kinds.iter().map(|kind| round(kind, work, bytes, operations)).collect()).collect();
+        print_row(name, &rounds);
+    }
+    let memory: Vec<_> = kinds.iter().map(memory).collect();
+    for (what, index) in [("bytes an item", 0), ("peak", 1)] {
+        let figures: Vec<_> = memory.iter().map(|memory| memory[index]).collect();
+        let ratio = figures.get(1).map_or(f64::NAN, |theirs| figures[0] / theirs);
+        println!("{MANY} items of 400 B, {what}: {figures:.0?}, ratio {ratio:.2}");
+    }
+    for items in [1_000, 10_000, 100_000, 1_000_000] {
+        println!("{items} items: {}", by_size(items));
+    }
+}
+
+fn print_row(name: &str, rounds: &[Vec<Figure>]) {
+    let of = |index: usize, figure: fn(&Figure) -> f64| {
+        median(rounds.iter().map(|round| round.get(index).map_or(f64::NAN, figure)).collect())
+    };
+    let ratio = |figure: fn(&Figure) -> f64| {
+        median(rounds.iter().map(|round| figure(&round[0]) / round.get(1).map_or(f64::NAN, figure)).collect())
+    };
+    let rate: fn(&Figure) -> f64 = |it| it.rate;
+    let micros: fn(&Figure) -> f64 = |it| it.micros;
+    println!(
+        "{name:16} {:12.0} {:12.0} {:8.2} {:10.2} {:10.2} {:8.2}",
+        of(0, rate),
+        of(1, rate),
+        ratio(rate),
+        of(0, micros),
+        of(1, micros),
+        ratio(micros)
+    );
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn round(kind: &Kind, work: Work, bytes: usize, operations: usize) -> Figure {
+    let server = Server::start(kind);
+    if matches!(work, Work::Sample) {
+        client::run(&server.address, Work::Insert, bytes, 1_000);
+    }
+    let (before, start) = (server.cpu_seconds(), Instant::now());
+    client::run(&server.address, work, bytes, operations);
+    let (time, cpu) = (start.elapsed().as_secs_f64(), server.cpu_seconds() - before);
+    Figure { rate: operations as f64 / time, micros: cpu * 1e6 / operations as f64 }
+}
+
+/// The resident bytes that a server takes for each item, at the end and at most.
+fn memory(kind: &Kind) -> [f64; 2] {
+    let server = Server::start(kind);
+    let before = server.resident();
+    client::run(&server.address, Work::Insert, 400, MANY);
+    ["VmRSS:", "VmHWM:"].map(|what| (server.status(what) - before) / MANY as f64)
+}
+
+/// The server's microseconds for an insert and a sample once there are so many items.
+fn by_size(items: usize) -> String {
+    let server = Server::start(&Kind::Own);
+    client::run(&server.address, Work::Insert, 400, items);
+    let mut figures = Vec::new();
+    for work in [Work::Insert, Work::Sample] {
+        let before = server.cpu_seconds();
+        client::run(&server.address, work, 400, 100_000);
+        figures.push(format!("{work:?} {:.2} µs", (server.cpu_seconds() - before) * 10.0));
+    }
+    figures.join(", ")
+}

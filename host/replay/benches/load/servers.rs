@@ -1,0 +1,75 @@
+//! The servers that are measured, each a process on the first core.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+
+/// The table of both: prioritized, as the one that costs most.
+const OURS: &str = "name=t sampler=prioritized:0.6 remover=fifo max_size=2000000";
+const THEIRS: &str = "
+import sys, reverb
+limiter = reverb.rate_limiters.MinSize(1)
+table = reverb.Table('t', reverb.selectors.Prioritized(0.6), reverb.selectors.Fifo(), 2000000, limiter)
+server = reverb.Server([table])
+print(server.port, flush=True)
+sys.stdin.read()
+";
+
+pub enum Kind {
+    Own,
+    /// The original, by that Python.
+    Original(String),
+}
+
+pub struct Server {
+    child: Child,
+    pub address: String,
+}
+
+impl Server {
+    pub fn start(kind: &Kind) -> Self {
+        let mut command = Command::new("taskset");
+        command.args(["-c", "0"]);
+        match kind {
+            Kind::Own => {
+                let own = std::env::current_exe().expect("this program has a path");
+                command.arg(own).args(["serve", "0", "-", OURS]).env("SERVE_THREADS", "1");
+            }
+            Kind::Original(python) => {
+                command.args([python, "-c", THEIRS]).env("TF_CPP_MIN_LOG_LEVEL", "3");
+            }
+        }
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("the server starts");
+        let mut port = String::new();
+        let stdout = child.stdout.take().expect("it is a pipe");
+        BufReader::new(stdout).read_line(&mut port).expect("the server prints its port");
+        Self { child, address: format!("127.0.0.1:{}", port.trim()) }
+    }
+
+    /// A field of the process's status, in bytes.
+    pub fn status(&self, what: &str) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix(what)).expect("the field is there");
+        line.trim().trim_end_matches(" kB").parse::<f64>().expect("a number of kilobytes") * 1024.0
+    }
+
+    pub fn resident(&self) -> f64 {
+        self.status("VmRSS:")
+    }
+
+    /// The time that the process has had a core.
+    pub fn cpu_seconds(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("it runs");
+        let fields: Vec<_> = stat.rsplit(") ").next().unwrap_or("").split(' ').collect();
+        let ticks = |index: usize| fields[index].parse::<f64>().expect("a number of ticks");
+        // A tick is a hundredth of a second on every Linux.
+        (ticks(11) + ticks(12)) / 100.0
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

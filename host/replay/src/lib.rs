@@ -5,14 +5,7 @@
 //! * [`checkpoint`]: tables on a disk, in the format of Reverb
 //! * [`grpc`]: the service for clients of Reverb
 
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::disallowed_methods,
-        clippy::disallowed_types,
-        reason = "a run can be simulated: see `lp_base::scheduler`"
-    )
-)]
+#![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types, reason = "see `lp_base::scheduler`"))]
 
 pub mod checkpoint;
 pub mod grpc;

@@ -3,6 +3,7 @@
 //! This is plain data: nothing here waits or reads a clock, and the random numbers are an argument. [`crate::service`] has
 //! those who wait for a table.
 
+mod growth;
 mod item;
 mod limiter;
 mod selector;
@@ -12,7 +13,7 @@ mod spec;
 use std::mem;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use growth::{Pages, Shards};
 use hashbrown::hash_map::Entry as MapEntry;
 pub use item::{Chunk, ChunkHead, ChunkKey, EpisodeId, Gauge, Item, ItemKey, Trajectory, TrajectoryError};
 pub use limiter::{Counts, Limiter, LimiterError, LimiterSpec};
@@ -40,13 +41,14 @@ pub struct Table {
 /// All that a reset empties.
 #[derive(Debug)]
 struct Items {
-    entries: Vec<Option<Entry>>,
+    entries: Pages<Option<Entry>>,
     free: Vec<Slot>,
-    slots: HashMap<ItemKey, Slot>,
+    size: usize,
+    slots: Shards<ItemKey, Slot>,
     sampler: Selector,
     remover: Selector,
     /// How often the items refer to chunks of an episode.
-    episodes: HashMap<EpisodeId, u64>,
+    episodes: Shards<EpisodeId, u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -109,7 +111,7 @@ pub struct TableInfo {
 pub struct Removed {
     items: Vec<Arc<Item>>,
     all: Vec<Items>,
-    entries: Vec<Vec<Option<Entry>>>,
+    entries: Vec<Pages<Option<Entry>>>,
 }
 
 impl Removed {
@@ -122,12 +124,13 @@ impl Removed {
 impl Items {
     fn new(spec: &TableSpec) -> Self {
         Self {
-            entries: Vec::new(),
+            entries: Pages::default(),
             free: Vec::new(),
-            slots: HashMap::new(),
-            sampler: Selector::new(spec.sampler),
-            remover: Selector::new(spec.remover),
-            episodes: HashMap::new(),
+            size: 0,
+            slots: Shards::default(),
+            sampler: Selector::new(spec.sampler, spec.max_size),
+            remover: Selector::new(spec.remover, spec.max_size),
+            episodes: Shards::default(),
         }
     }
 
@@ -169,12 +172,12 @@ impl Table {
 
     /// How many items there are.
     pub fn len(&self) -> usize {
-        self.items.slots.len()
+        self.items.size
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.items.slots.is_empty()
+        self.items.size == 0
     }
 
     /// The figures.
@@ -223,7 +226,7 @@ impl Table {
         removed: &mut Removed,
     ) -> Result<Inserted, PriorityError> {
         self.check_priority(priority)?;
-        if let Some(&slot) = self.items.slots.get(&item.key()) {
+        if let Some(&slot) = self.items.slots.get(item.key()) {
             self.set_priority(slot, priority);
             removed.items.push(item);
             return Ok(Inserted::Updated);
@@ -246,6 +249,7 @@ impl Table {
             let last = self.items.entries.len() - 1;
             Slot(u32::try_from(last).expect("`TableSpec::check` has no table of more items than that"))
         });
+        self.items.size += 1;
         self.items.slots.insert(item.key(), slot);
         self.items.sampler.insert(slot, priority);
         self.items.remover.insert(slot, priority);
@@ -258,7 +262,8 @@ impl Table {
         self.save(slot);
         let entry = self.items.entries[slot.index()].take().expect("the slot of an item");
         self.items.free.push(slot);
-        self.items.slots.remove(&entry.item.key());
+        self.items.size -= 1;
+        self.items.slots.remove(entry.item.key());
         self.items.sampler.remove(slot);
         self.items.remover.remove(slot);
         for chunk in entry.item.chunks() {
@@ -312,14 +317,14 @@ impl Table {
     /// If no item may have that priority.
     pub fn update(&mut self, key: ItemKey, priority: f64) -> Result<bool, PriorityError> {
         self.check_priority(priority)?;
-        let Some(&slot) = self.items.slots.get(&key) else { return Ok(false) };
+        let Some(&slot) = self.items.slots.get(key) else { return Ok(false) };
         self.set_priority(slot, priority);
         Ok(true)
     }
 
     /// Deletes the item of a key. Returns whether there was one.
     pub fn delete(&mut self, key: ItemKey, removed: &mut Removed) -> bool {
-        let Some(&slot) = self.items.slots.get(&key) else { return false };
+        let Some(&slot) = self.items.slots.get(key) else { return false };
         self.remove(slot, removed);
         true
     }
@@ -375,7 +380,7 @@ impl Table {
         if self.len() >= self.spec.max_size {
             return Err(RestoreError::Full(self.spec.max_size));
         }
-        if self.items.slots.contains_key(&saved.item.key()) {
+        if self.items.slots.get(saved.item.key()).is_some() {
             return Err(RestoreError::Twice(saved.item.key()));
         }
         self.add(saved.item, saved.priority, saved.inserted_at, saved.times_sampled);

@@ -57,6 +57,7 @@ async fn connect(address: &str) -> SendRequest<Bytes> {
         .initial_window_size(8 << 20)
         .initial_connection_window_size(16 << 20)
         .max_send_buffer_size(16 << 20)
+        .max_frame_size(1 << 20)
         .handshake(stream)
         .await;
     let (client, connection) = builder.expect("HTTP/2");
@@ -196,7 +197,7 @@ fn acknowledged_in(response: &[u8]) -> usize {
 async fn sample(mut client: SendRequest<Bytes>, operations: usize) {
     let (mut send, response) = call(&mut client, "SampleStream").await;
     let mut response = Some(response);
-    let mut messages = None;
+    let mut samples: Option<Samples> = None;
     let mut done = 0;
     while done < operations {
         let count = SAMPLES.min(operations - done);
@@ -210,23 +211,62 @@ async fn sample(mut client: SendRequest<Bytes>, operations: usize) {
         send.send_data(frame.freeze(), false).expect("the stream lives");
         if let Some(response) = response.take() {
             let stream = response.await.expect("a response").into_body();
-            messages = Some(Messages { stream, buffer: BytesMut::new() });
+            samples = Some(Samples::new(stream));
         }
         let mut got = 0;
         while got < count {
-            got += ends(&messages.as_mut().expect("there was a response").next().await);
+            got += samples.as_mut().expect("there was a response").some().await;
         }
         assert_eq!(got, count, "as many as were asked for");
         done += got;
     }
 }
 
-/// How many samples end in a response.
-fn ends(response: &[u8]) -> usize {
-    let mut reader = lp_base::protobuf::Reader(response);
-    let mut count = 0;
-    while let Some(entry) = reader.next_field().expect("a response") {
-        count += usize::from(entry.bytes().expect("an entry").ends_with(&[0x18, 1]));
+/// Counts samples without keeping them. Each is one entry: an item has one chunk here.
+struct Samples {
+    stream: RecvStream,
+    /// How much of the message and of its entry has not come.
+    message: usize,
+    entry: usize,
+    /// What has come of a prefix, or of the head of an entry.
+    head: Vec<u8>,
+}
+
+impl Samples {
+    fn new(stream: RecvStream) -> Self {
+        Self { stream, message: 0, entry: 0, head: Vec::new() }
     }
-    count
+
+    /// How many are in the next piece.
+    async fn some(&mut self) -> usize {
+        let piece = poll_fn(|cx| self.stream.poll_data(cx)).await.expect("the stream goes on").expect("it lives");
+        let _ = self.stream.flow_control().release_capacity(piece.len());
+        let (mut rest, mut count) = (&piece[..], 0);
+        while !rest.is_empty() {
+            let skipped = self.entry.min(rest.len());
+            rest = &rest[skipped..];
+            self.entry -= skipped;
+            self.message -= skipped;
+            count += usize::from(skipped > 0 && self.entry == 0);
+            if let [byte, after @ ..] = rest {
+                rest = after;
+                self.take_head(*byte);
+            }
+        }
+        count
+    }
+
+    fn take_head(&mut self, byte: u8) {
+        self.head.push(byte);
+        match self.head[..] {
+            [_, a, b, c, d] if self.message == 0 => self.message = u32::from_be_bytes([a, b, c, d]) as usize,
+            // The field of an entry and its length.
+            [0x0a, .., last] if self.message > 0 && last < 0x80 => {
+                self.message -= self.head.len();
+                self.entry = encoding::decode_varint(&mut &self.head[1..]).expect("a length") as usize;
+            }
+            _ => return,
+        }
+        self.head.clear();
+    }
 }

@@ -8,9 +8,13 @@ mod client;
 mod serve;
 mod servers;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use client::Work;
+use lp_replay::table::{
+    Chunk, ChunkHead, ChunkKey, EpisodeId, Gauge, Item, ItemKey, LimiterSpec, Removed, SelectorKind, Table, TableSpec,
+    Trajectory,
+};
 use servers::{Kind, Server};
 
 #[global_allocator]
@@ -22,14 +26,17 @@ const ROUNDS: usize = 5;
 /// The items whose memory is measured.
 const MANY: usize = 1_000_000;
 
-/// What is measured: its name, the bytes of an item, and how many operations a round has.
-const FIGURES: [(&str, Work, usize, usize); 6] = [
-    ("insert 400 B", Work::Insert, 400, 100_000),
-    ("sample 400 B", Work::Sample, 400, 200_000),
-    ("insert 4 kB", Work::Insert, 4_000, 50_000),
-    ("sample 4 kB", Work::Sample, 4_000, 100_000),
-    ("insert 400 kB", Work::Insert, 400_000, 1_000),
-    ("sample 400 kB", Work::Sample, 400_000, 2_000),
+/// What is measured: its name, the bytes of an item, how many operations a round has, and how many items the table. It is full
+/// when a round begins: what is measured is the server, and not how the system gives it memory.
+const FIGURES: [(&str, Work, usize, usize, usize); 8] = [
+    ("insert 400 B", Work::Insert, 400, 400_000, 10_000),
+    ("sample 400 B", Work::Sample, 400, 800_000, 10_000),
+    ("insert 4 kB", Work::Insert, 4_000, 200_000, 5_000),
+    ("sample 4 kB", Work::Sample, 4_000, 400_000, 5_000),
+    ("insert 40 kB", Work::Insert, 40_000, 20_000, 1_000),
+    ("sample 40 kB", Work::Sample, 40_000, 40_000, 1_000),
+    ("insert 400 kB", Work::Insert, 400_000, 2_000, 100),
+    ("sample 400 kB", Work::Sample, 400_000, 4_000, 100),
 ];
 
 /// One round: operations per second, and the server's microseconds for each.
@@ -53,9 +60,10 @@ fn main() {
         "{:16} {:>12} {:>12} {:>8} {:>10} {:>10} {:>8}",
         "", "ours/s", "theirs/s", "ratio", "our µs", "their µs", "ratio"
     );
-    for (name, work, bytes, operations) in FIGURES {
-        let rounds: Vec<Vec<Figure>> =
-            (0..ROUNDS).map(|_| kinds.iter().map(|kind| round(kind, work, bytes, operations)).collect()).collect();
+    for (name, work, bytes, operations, size) in FIGURES {
+        let rounds: Vec<Vec<Figure>> = (0..ROUNDS)
+            .map(|_| kinds.iter().map(|kind| round(kind, work, bytes, operations, size)).collect())
+            .collect();
         print_row(name, &rounds);
     }
     let memory: Vec<_> = kinds.iter().map(memory).collect();
@@ -64,6 +72,7 @@ fn main() {
         let ratio = figures.get(1).map_or(f64::NAN, |theirs| figures[0] / theirs);
         println!("{MANY} items of 400 B, {what}: {figures:.0?}, ratio {ratio:.2}");
     }
+    println!("longest insert of {MANY} into a table: {:?}", longest_insert());
     for items in [1_000, 10_000, 100_000, 1_000_000] {
         println!("{items} items: {}", by_size(items));
     }
@@ -94,11 +103,9 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-fn round(kind: &Kind, work: Work, bytes: usize, operations: usize) -> Figure {
-    let server = Server::start(kind);
-    if matches!(work, Work::Sample) {
-        client::run(&server.address, Work::Insert, bytes, 1_000);
-    }
+fn round(kind: &Kind, work: Work, bytes: usize, operations: usize, size: usize) -> Figure {
+    let server = Server::start(kind, size);
+    client::run(&server.address, Work::Insert, bytes, 2 * size);
     let (before, start) = (server.cpu_seconds(), Instant::now());
     client::run(&server.address, work, bytes, operations);
     let (time, cpu) = (start.elapsed().as_secs_f64(), server.cpu_seconds() - before);
@@ -107,15 +114,43 @@ fn round(kind: &Kind, work: Work, bytes: usize, operations: usize) -> Figure {
 
 /// The resident bytes that a server takes for each item, at the end and at most.
 fn memory(kind: &Kind) -> [f64; 2] {
-    let server = Server::start(kind);
+    let server = Server::start(kind, 2 * MANY);
     let before = server.resident();
     client::run(&server.address, Work::Insert, 400, MANY);
     ["VmRSS:", "VmHWM:"].map(|what| (server.status(what) - before) / MANY as f64)
 }
 
+/// The time that this thread has had a core.
+fn thread_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// The longest time that an insert holds up everybody, while a table grows.
+fn longest_insert() -> Duration {
+    let limiter = LimiterSpec::min_size(1);
+    let (sampler, remover) = (SelectorKind::Prioritized { exponent: 0.6 }, SelectorKind::MinHeap);
+    let name = "t".to_owned();
+    let spec = TableSpec { name, sampler, remover, max_size: MANY, max_times_sampled: None, limiter, signature: None };
+    let mut table = Table::new(spec).expect("a table");
+    let (mut random, mut removed) = (fastrand::Rng::with_seed(1), Removed::default());
+    let mut longest = Duration::ZERO;
+    for key in 0..MANY as u64 {
+        // A column with a slice of chunk 0.
+        let (trajectory, keys) = Trajectory::read(&[0x0a, 0x02, 0x0a, 0x00]).expect("a trajectory");
+        let head = ChunkHead { key: ChunkKey(0), episode: EpisodeId(key) };
+        let chunk = Chunk::new(head, bytes::Bytes::from_static(&[0; 400]), &Gauge::default());
+        let item = Item::new(ItemKey(random.u64(..)), trajectory, &keys, |_| Some(chunk.clone())).expect("an item");
+        let start = thread_time();
+        table.insert(item, 1.0, 0, &mut random, &mut removed).expect("a good priority");
+        longest = longest.max(thread_time() - start);
+    }
+    longest
+}
+
 /// The server's microseconds for an insert and a sample once there are so many items.
 fn by_size(items: usize) -> String {
-    let server = Server::start(&Kind::Own);
+    let server = Server::start(&Kind::Own, 2 * MANY);
     client::run(&server.address, Work::Insert, 400, items);
     let mut figures = Vec::new();
     for work in [Work::Insert, Work::Sample] {

@@ -4,11 +4,12 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
 /// The table of both: prioritized, as the one that costs most.
-const OURS: &str = "name=t sampler=prioritized:0.6 remover=fifo max_size=2000000";
+const OURS: &str = "name=t sampler=prioritized:0.6 remover=fifo max_size=";
 const THEIRS: &str = "
 import sys, reverb
+size = int(sys.argv[1])
 limiter = reverb.rate_limiters.MinSize(1)
-table = reverb.Table('t', reverb.selectors.Prioritized(0.6), reverb.selectors.Fifo(), 2000000, limiter)
+table = reverb.Table('t', reverb.selectors.Prioritized(0.6), reverb.selectors.Fifo(), size, limiter)
 server = reverb.Server([table])
 print(server.port, flush=True)
 sys.stdin.read()
@@ -26,16 +27,18 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn start(kind: &Kind) -> Self {
+    /// With a table of at most `size` items.
+    pub fn start(kind: &Kind, size: usize) -> Self {
         let mut command = Command::new("taskset");
         command.args(["-c", "0"]);
         match kind {
             Kind::Own => {
                 let own = std::env::current_exe().expect("this program has a path");
-                command.arg(own).args(["serve", "0", "-", OURS]).env("SERVE_THREADS", "1");
+                let table = format!("{OURS}{size}");
+                command.arg(own).args(["serve", "0", "-", &table]).env("SERVE_THREADS", "1");
             }
             Kind::Original(python) => {
-                command.args([python, "-c", THEIRS]).env("TF_CPP_MIN_LOG_LEVEL", "3");
+                command.args([python, "-c", THEIRS, &size.to_string()]).env("TF_CPP_MIN_LOG_LEVEL", "3");
             }
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -57,13 +60,14 @@ impl Server {
         self.status("VmRSS:")
     }
 
-    /// The time that the process has had a core.
+    /// The time that the threads of the process have had a core.
     pub fn cpu_seconds(&self) -> f64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("it runs");
-        let fields: Vec<_> = stat.rsplit(") ").next().unwrap_or("").split(' ').collect();
-        let ticks = |index: usize| fields[index].parse::<f64>().expect("a number of ticks");
-        // A tick is a hundredth of a second on every Linux.
-        (ticks(11) + ticks(12)) / 100.0
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("it runs");
+        let time = |path: std::path::PathBuf| {
+            let stat = std::fs::read_to_string(path.join("schedstat")).unwrap_or_default();
+            stat.split(' ').next().and_then(|nanos| nanos.parse::<f64>().ok()).unwrap_or(0.0)
+        };
+        tasks.map(|task| time(task.expect("an entry").path())).sum::<f64>() / 1e9
     }
 }
 

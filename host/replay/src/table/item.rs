@@ -21,6 +21,18 @@ pub struct ChunkKey(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EpisodeId(pub u64);
 
+impl From<ItemKey> for u64 {
+    fn from(key: ItemKey) -> Self {
+        key.0
+    }
+}
+
+impl From<EpisodeId> for u64 {
+    fn from(id: EpisodeId) -> Self {
+        id.0
+    }
+}
+
 impl fmt::Display for ItemKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -72,10 +72,11 @@ pub(super) enum Selector {
 }
 
 impl Selector {
-    pub fn new(kind: SelectorKind) -> Self {
+    /// For a table of at most `max_size` items.
+    pub fn new(kind: SelectorKind, max_size: usize) -> Self {
         match kind {
             SelectorKind::Uniform => Self::Uniform(Dense::default()),
-            SelectorKind::Prioritized { exponent } => Self::Prioritized(Prioritized::new(exponent)),
+            SelectorKind::Prioritized { exponent } => Self::Prioritized(Prioritized::new(exponent, max_size)),
             SelectorKind::Fifo => Self::Fifo(List::default()),
             SelectorKind::Lifo => Self::Lifo(List::default()),
             SelectorKind::MinHeap => Self::Heap(Heap::new(1.0)),

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::Entry;
+use super::growth::Pages;
 use super::item::Item;
 use super::limiter::Counts;
 use super::selector::Slot;
@@ -50,7 +51,7 @@ pub(super) struct Snapshot {
     /// What was saved ahead of it.
     changed: Vec<SavedItem>,
     /// All slots, of a table that was reset since.
-    detached: Option<Vec<Option<Entry>>>,
+    detached: Option<Pages<Option<Entry>>>,
 }
 
 impl Snapshot {
@@ -67,16 +68,16 @@ impl Snapshot {
     }
 
     /// Has the slots that the table had until it was reset.
-    pub fn detach(&mut self, entries: Vec<Option<Entry>>) {
+    pub fn detach(&mut self, entries: Pages<Option<Entry>>) {
         // After a second reset all items are newer than the snapshot.
         self.detached.get_or_insert(entries);
     }
 
     /// Saves some slots more. Returns whether there are more.
-    pub fn advance(&mut self, entries: &[Option<Entry>], slots: usize, into: &mut Vec<SavedItem>) -> bool {
-        let entries = self.detached.as_deref().unwrap_or(entries);
+    pub fn advance(&mut self, entries: &Pages<Option<Entry>>, slots: usize, into: &mut Vec<SavedItem>) -> bool {
+        let entries = self.detached.as_ref().unwrap_or(entries);
         let end = entries.len().min(self.next + slots);
-        let wanted = entries[self.next..end].iter().flatten().filter(|entry| self.wants(entry));
+        let wanted = entries.range(self.next, end).flatten().filter(|entry| self.wants(entry));
         into.extend(wanted.map(saved));
         self.next = end;
         into.append(&mut self.changed);
@@ -84,7 +85,7 @@ impl Snapshot {
     }
 
     /// The slots that a reset left to this.
-    pub fn into_detached(self) -> Option<Vec<Option<Entry>>> {
+    pub fn into_detached(self) -> Option<Pages<Option<Entry>>> {
         self.detached
     }
 

@@ -1,5 +1,6 @@
 //! Slots by priority: a binary heap in which a slot is found by its number.
 
+use super::super::growth::Pages;
 use super::Slot;
 use super::dense::Dense;
 
@@ -9,7 +10,7 @@ pub(in crate::table) struct Heap {
     sign: f64,
     dense: Dense,
     /// By slot.
-    ranks: Vec<Rank>,
+    ranks: Pages<Rank>,
     changes: u64,
 }
 
@@ -22,13 +23,10 @@ struct Rank {
 
 impl Heap {
     pub fn new(sign: f64) -> Self {
-        Self { sign, dense: Dense::default(), ranks: Vec::new(), changes: 0 }
+        Self { sign, dense: Dense::default(), ranks: Pages::default(), changes: 0 }
     }
 
     pub fn insert(&mut self, slot: Slot, priority: f64) {
-        if self.ranks.len() <= slot.index() {
-            self.ranks.resize(slot.index() + 1, Rank { signed_priority: 0.0, since: 0 });
-        }
         self.rank(slot, priority);
         let position = self.dense.insert(slot);
         self.rise(position);
@@ -52,7 +50,7 @@ impl Heap {
 
     fn rank(&mut self, slot: Slot, priority: f64) {
         self.changes += 1;
-        self.ranks[slot.index()] = Rank { signed_priority: priority * self.sign, since: self.changes };
+        self.ranks.set(slot.index(), Rank { signed_priority: priority * self.sign, since: self.changes });
     }
 
     fn is_before(&self, a: usize, b: usize) -> bool {

@@ -1,5 +1,6 @@
 //! Slots in the order in which they were added.
 
+use super::super::growth::Pages;
 use super::Slot;
 
 /// Not a slot: the end of the list.
@@ -11,7 +12,7 @@ pub(in crate::table) struct List {
     first: u32,
     last: u32,
     /// By slot, the ones before and after it.
-    links: Vec<Links>,
+    links: Pages<Links>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -22,16 +23,13 @@ struct Links {
 
 impl Default for List {
     fn default() -> Self {
-        Self { first: NONE, last: NONE, links: Vec::new() }
+        Self { first: NONE, last: NONE, links: Pages::default() }
     }
 }
 
 impl List {
     pub fn push(&mut self, slot: Slot) {
-        if self.links.len() <= slot.index() {
-            self.links.resize(slot.index() + 1, Links { before: NONE, after: NONE });
-        }
-        self.links[slot.index()] = Links { before: self.last, after: NONE };
+        self.links.set(slot.index(), Links { before: self.last, after: NONE });
         match self.last {
             NONE => self.first = slot.0,
             last => self.links[last as usize].after = slot.0,

@@ -6,6 +6,10 @@ use super::{PriorityError, Slot};
 /// The largest weight: as many as there can be slots of it have a finite sum.
 const WEIGHT_MAX: f64 = 1e290;
 
+/// A tree has room for as many slots from the beginning, or for its table's size: the system gives zeros that nobody has read
+/// for nothing, and a tree that doubles has to move.
+const LEAVES_AT_ONCE: usize = 1 << 21;
+
 #[derive(Debug)]
 pub(in crate::table) struct Prioritized {
     exponent: f64,
@@ -16,8 +20,9 @@ pub(in crate::table) struct Prioritized {
 }
 
 impl Prioritized {
-    pub fn new(exponent: f64) -> Self {
-        Self { exponent, dense: Dense::default(), sums: vec![0.0; 2] }
+    pub fn new(exponent: f64, max_size: usize) -> Self {
+        let leaves = max_size.next_power_of_two().min(LEAVES_AT_ONCE);
+        Self { exponent, dense: Dense::default(), sums: vec![0.0; 2 * leaves] }
     }
 
     fn weight(&self, priority: f64) -> f64 {

@@ -28,6 +28,7 @@ mod mistakes;
 mod processes;
 mod proto;
 mod python;
+mod replay;
 mod restart;
 mod room;
 mod run;

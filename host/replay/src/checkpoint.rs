@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use folder::Refused;
+#[cfg(any(test, feature = "fuzzing"))]
+pub use read::fuzz;
 pub use read::{Stored, StoredTable};
 pub use restore::{Configuration, Difference, NotRestored, Restored, restore};
 use tokio::sync::Mutex;

@@ -20,6 +20,8 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use h2::server::{Builder, Connection};
 use http::Request;
+#[cfg(any(test, feature = "fuzzing"))]
+pub use insert::fuzz;
 use payload::Payload;
 pub use status::Status;
 use tokio::io::{AsyncRead, AsyncWrite};

@@ -8,9 +8,15 @@ mod client;
 mod serve;
 mod servers;
 
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use client::Work;
+use lp_base::scheduler::Scheduler;
+use lp_replay::checkpoint::Checkpointer;
+use lp_replay::service::Service;
 use lp_replay::table::{
     Chunk, ChunkHead, ChunkKey, EpisodeId, Gauge, Item, ItemKey, LimiterSpec, Removed, SelectorKind, Table, TableSpec,
     Trajectory,
@@ -73,6 +79,11 @@ fn main() {
         println!("{MANY} items of 400 B, {what}: {figures:.0?}, ratio {ratio:.2}");
     }
     println!("longest insert of {MANY} into a table: {:?}", longest_insert());
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let [time, beside, alone] = runtime.block_on(checkpoint());
+    println!(
+        "checkpoint of {MANY} items: {time:.0?}, longest insert meanwhile {beside:.0?}, and without it {alone:.0?}"
+    );
     for items in [1_000, 10_000, 100_000, 1_000_000] {
         println!("{items} items: {}", by_size(items));
     }
@@ -126,26 +137,71 @@ fn thread_time() -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// The longest time that an insert holds up everybody, while a table grows.
-fn longest_insert() -> Duration {
+fn table() -> Table {
     let limiter = LimiterSpec::min_size(1);
     let (sampler, remover) = (SelectorKind::Prioritized { exponent: 0.6 }, SelectorKind::MinHeap);
     let name = "t".to_owned();
     let spec = TableSpec { name, sampler, remover, max_size: MANY, max_times_sampled: None, limiter, signature: None };
-    let mut table = Table::new(spec).expect("a table");
+    Table::new(spec).expect("a table")
+}
+
+/// An item with a chunk of its own, which is no message but for its key.
+fn item(key: u64, gauge: &Gauge) -> Arc<Item> {
+    // A column with a slice of chunk 0.
+    let (trajectory, keys) = Trajectory::read(&[0x0a, 0x02, 0x0a, 0x00]).expect("a trajectory");
+    let head = ChunkHead { key: ChunkKey(key), episode: EpisodeId(key) };
+    let mut message = vec![0x2a_u8; 400];
+    message[..9].copy_from_slice(&[[0x09].as_slice(), &key.to_le_bytes()].concat());
+    let chunk = Chunk::new(head, message.into(), gauge);
+    let key = ItemKey(key.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    Item::new(key, trajectory, &keys, |_| Some(chunk.clone())).expect("an item")
+}
+
+/// The longest time that an insert holds up everybody, while a table grows.
+fn longest_insert() -> Duration {
+    let mut table = table();
     let (mut random, mut removed) = (fastrand::Rng::with_seed(1), Removed::default());
-    let mut longest = Duration::ZERO;
+    let (mut longest, gauge) = (Duration::ZERO, Gauge::default());
     for key in 0..MANY as u64 {
-        // A column with a slice of chunk 0.
-        let (trajectory, keys) = Trajectory::read(&[0x0a, 0x02, 0x0a, 0x00]).expect("a trajectory");
-        let head = ChunkHead { key: ChunkKey(0), episode: EpisodeId(key) };
-        let chunk = Chunk::new(head, bytes::Bytes::from_static(&[0; 400]), &Gauge::default());
-        let item = Item::new(ItemKey(random.u64(..)), trajectory, &keys, |_| Some(chunk.clone())).expect("an item");
+        let item = item(key, &gauge);
         let start = thread_time();
         table.insert(item, 1.0, 0, &mut random, &mut removed).expect("a good priority");
         longest = longest.max(thread_time() - start);
     }
     longest
+}
+
+/// How long a checkpoint of many items takes, and the longest time that an insert took meanwhile, beside one without it.
+async fn checkpoint() -> [Duration; 3] {
+    let folder = tempfile::tempdir().expect("a folder");
+    let service = Service::new(vec![table()], Gauge::default(), Scheduler::default()).expect("a service");
+    let mut keys = 0..;
+    let mut insert = async |count: Option<usize>, done: &AtomicBool| {
+        let mut longest = Duration::ZERO;
+        for key in keys.by_ref().take(count.unwrap_or(usize::MAX)) {
+            let item = item(key, service.gauge());
+            let start = Instant::now();
+            service.insert("t", item, 1.0, None).await.expect("there is room");
+            longest = longest.max(start.elapsed());
+            if done.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+        longest
+    };
+    let never = AtomicBool::new(false);
+    insert(Some(MANY), &never).await;
+    let alone = insert(Some(MANY / 10), &never).await;
+    let done = Arc::new(AtomicBool::new(false));
+    let writer = Checkpointer::new(service.clone(), folder.path().to_owned(), NonZeroUsize::MIN);
+    let (start, told) = (Instant::now(), done.clone());
+    let writing = tokio::spawn(async move {
+        writer.write().await.expect("a checkpoint");
+        told.store(true, Ordering::Relaxed);
+        start.elapsed()
+    });
+    let beside = insert(None, &done).await;
+    [writing.await.expect("it is written"), beside, alone]
 }
 
 /// The server's microseconds for an insert and a sample once there are so many items.

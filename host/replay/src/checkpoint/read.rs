@@ -114,3 +114,13 @@ fn item(record: Vec<u8>, chunks: &HashMap<ChunkKey, Chunk>, sequence: u64) -> Re
     let (priority, times_sampled) = (stored.priority, stored.times_sampled);
     Ok((stored.table, SavedItem { item, priority, times_sampled, inserted_at, sequence }))
 }
+
+/// Reads a record as each kind that there is, whatever it says.
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn fuzz(record: &[u8]) {
+    // Refused or not is all the same: nothing must break.
+    let _ = table(record);
+    let chunk = ChunkHead::read(record).map(|head| Chunk::new(head, Bytes::copy_from_slice(record), &Gauge::default()));
+    let chunks = chunk.into_iter().map(|chunk| (chunk.key(), chunk)).collect();
+    let _ = item(record.to_vec(), &chunks, 1);
+}

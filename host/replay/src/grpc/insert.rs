@@ -84,14 +84,7 @@ impl<'a> RequestedItem<'a> {
 
 /// Serves one stream until its client sends no more and all of its items are in.
 pub(super) async fn serve(call: &mut Call, service: &Service) -> Result<(), Status> {
-    let mut stream = InsertStream {
-        service,
-        inserts: service.inserts(),
-        held: HashMap::new(),
-        held_bytes: 0,
-        keys: Vec::new(),
-        has_ended: false,
-    };
+    let mut stream = InsertStream::new(service);
     loop {
         match poll_fn(|cx| stream.poll_event(call, cx)).await? {
             Event::Request(Some(request)) => {
@@ -107,6 +100,15 @@ pub(super) async fn serve(call: &mut Call, service: &Service) -> Result<(), Stat
             Event::End => return Ok(()),
         }
     }
+}
+
+/// Takes a request, whatever it says.
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn fuzz(service: &Service, request: &[u8]) {
+    let mut stream = InsertStream::new(service);
+    let message = Incoming { bytes: Bytes::copy_from_slice(request), is_part: false };
+    // Refused or not is all the same: nothing must break.
+    let _ = stream.take(&message);
 }
 
 struct InsertStream<'a> {
@@ -131,7 +133,12 @@ enum Event {
     End,
 }
 
-impl InsertStream<'_> {
+impl<'a> InsertStream<'a> {
+    fn new(service: &'a Service) -> Self {
+        let inserts = service.inserts();
+        Self { service, inserts, held: HashMap::new(), held_bytes: 0, keys: Vec::new(), has_ended: false }
+    }
+
     fn poll_event(&mut self, call: &mut Call, cx: &mut Context<'_>) -> Poll<Result<Event, Status>> {
         if let Poll::Ready(status) = call.poll_gone(cx) {
             return Poll::Ready(Err(status));

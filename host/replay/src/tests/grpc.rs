@@ -239,6 +239,32 @@ fn a_stream_fails_with_the_texts_that_clients_know() {
     }
 }
 
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, cases: 2000, ..Default::default() })]
+
+    #[test]
+    fn no_request_or_record_breaks_anything(
+        changes in proptest::collection::vec((0..400_usize, proptest::prelude::any::<u8>()), 0..6),
+        length in 0..400_usize,
+    ) {
+        let chunks = vec![chunk_message(1, 20), chunk_message(2, 20)];
+        let request = InsertRequest { chunks, items: vec![wire_item(1, "t", &[1, 2])], keep: vec![1] };
+        let record = wire_item(1, "t", &[1, 2]);
+        let service = Service::new(tables(&[fifo("t", 10)]), Gauge::default(), Scheduler::default()).unwrap();
+        for mut bytes in [request.encode_to_vec(), record.encode_to_vec(), chunk_message(1, 20)] {
+            for (place, byte) in &changes {
+                let place = place % bytes.len();
+                bytes[place] = *byte;
+            }
+            bytes.truncate(length);
+            crate::grpc::fuzz(&service, &bytes);
+            crate::checkpoint::fuzz(&bytes);
+        }
+        service.reset("t").unwrap();
+        assert_eq!(service.gauge().bytes(), 0);
+    }
+}
+
 #[test]
 fn samples_fail_with_the_texts_that_clients_know() {
     for (table, count, timeout, code, text) in [

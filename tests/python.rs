@@ -10,18 +10,23 @@ use crate::host;
 const PACKAGES: [&str; 4] = ["grpcio==1.84.2", "grpcio-tools==1.84.2", "grpcio-reflection==1.84.2", "protobuf==7.36.2"];
 
 /// The Python that has the packages, or why there is none: then a test prints it after `skipped: ` and ends.
+pub fn interpreter() -> Result<PathBuf, String> {
+    environment("python3", &PACKAGES)
+}
+
+/// The same for a certain Python and other packages.
 ///
 /// It is below `target`, under the versions of its packages. Whoever calls while it is made waits.
-pub fn interpreter() -> Result<PathBuf, String> {
-    let name = format!("python-{}", PACKAGES.join("-").replace("==", "-"));
+pub fn environment(base: &str, packages: &[&str]) -> Result<PathBuf, String> {
+    let name = format!("python-{}", packages.join("-").replace(['=', '~'], ""));
     let dir = host::root().join("target").join(&name);
     fs::create_dir_all(&dir).map_err(|error| error.to_string())?;
     let (python, ready) = (dir.join("bin/python"), dir.join("ready"));
     let lock = File::create(dir.with_file_name(format!("{name}.lock"))).map_err(|error| error.to_string())?;
     lock.lock().map_err(|error| error.to_string())?;
     if !ready.exists() {
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&dir))?;
-        run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PACKAGES))?;
+        run(Command::new(base).args(["-m", "venv", "--clear"]).arg(&dir))?;
+        run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(packages))?;
         fs::write(ready, "").map_err(|error| error.to_string())?;
     }
     Ok(python)

@@ -68,6 +68,7 @@ pub use lp_build as build;
 pub use lp_component::{component, proto, script, value};
 pub use lp_courier as courier;
 pub use lp_program::{lower, program};
+pub use lp_replay as replay;
 pub use lp_run::{RunError, RunOptions, run};
 pub use lp_run::{launch, node, observe, supervise, worker};
 pub use lp_runtime as runtime;

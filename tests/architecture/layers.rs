@@ -6,12 +6,13 @@ use super::source::{CRATES, sources};
 use crate::host;
 
 /// The crates of the host that each one may use.
-const USES: [(&str, &[&str]); 11] = [
+const USES: [(&str, &[&str]); 12] = [
     ("features", &[]),
     ("base", &["lp-features"]),
     ("component", &["lp-base"]),
     ("program", &["lp-base", "lp-component"]),
     ("courier", &["lp-base"]),
+    ("replay", &["lp-base"]),
     ("sandbox", &["lp-base"]),
     // The component crate is for the fuzz target alone.
     ("runtime", &["lp-base", "lp-component", "lp-courier", "lp-sandbox"]),
@@ -26,6 +27,7 @@ const USES: [(&str, &[&str]); 11] = [
             "lp-component",
             "lp-courier",
             "lp-program",
+            "lp-replay",
             "lp-run",
             "lp-runtime",
             "lp-sandbox",
@@ -36,13 +38,14 @@ const USES: [(&str, &[&str]); 11] = [
 ];
 
 /// The modules of crates that have layers, from the top down: a module may use those after its own.
-const LAYERS: [(&str, &[&str]); 4] = [
+const LAYERS: [(&str, &[&str]); 5] = [
     (
         "lp_base",
         &["replica", "plan", "calls", "scheduler", "protobuf", "interfaces", "suggest", "own_dir", "shown", "words"],
     ),
     ("lp_component", &["script", "value", "proto", "component"]),
     ("lp_program", &["lower", "program"]),
+    ("lp_replay", &["grpc", "checkpoint", "service", "wire", "table"]),
     ("lp_run", &["run", "observe", "supervise", "launch", "worker", "node", "fixture"]),
 ];
 

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use crate::host;
 
 /// The crates of the host: the folder below `host/` and the name in code.
-pub const CRATES: [(&str, &str); 11] = [
+pub const CRATES: [(&str, &str); 12] = [
     ("base", "lp_base"),
     ("component", "lp_component"),
     ("program", "lp_program"),
     ("courier", "lp_courier"),
+    ("replay", "lp_replay"),
     ("sandbox", "lp_sandbox"),
     ("runtime", "lp_runtime"),
     ("run", "lp_run"),

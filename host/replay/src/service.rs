@@ -1,0 +1,224 @@
+//! The tables of a replay node, and those who wait for them. Whatever serves clients or guests calls these functions.
+
+mod insert;
+mod sample;
+mod shared;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
+
+use hashbrown::HashMap;
+pub use insert::{Inserts, Progress};
+use lp_base::scheduler::Scheduler;
+pub use sample::Batch;
+use shared::Shared;
+
+use crate::table::{
+    ChunkKey, Gauge, ItemKey, LimiterError, LimiterSpec, PriorityError, Removed, SpecError, Table, TableInfo,
+    TrajectoryError,
+};
+
+/// Tables by their names. A clone has the same tables.
+#[derive(Clone, Debug)]
+pub struct Service(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    tables: Vec<Arc<Shared>>,
+    places: HashMap<String, usize>,
+    scheduler: Scheduler,
+    gauge: Gauge,
+    state_id: (u64, u64),
+    next_owner: AtomicU64,
+}
+
+/// Why something could not be done. The texts are those that Reverb's clients know.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ServiceError {
+    /// There is no such table.
+    #[error("Priority table {0} was not found")]
+    NoTable(String),
+    /// Nothing could be sampled or inserted for as long as the caller wanted to wait.
+    #[error("Rate Limiter: Timeout exceeded before the right to insert was acquired.")]
+    TimedOut,
+    /// The service ends.
+    #[error("RateLimiter has been cancelled")]
+    Closed,
+    /// The priority is none that the table could have.
+    #[error(transparent)]
+    Priority(#[from] PriorityError),
+    /// The item's trajectory is none.
+    #[error(transparent)]
+    Trajectory(#[from] TrajectoryError),
+    /// A trajectory refers to a chunk that its stream does not have.
+    #[error("Could not find sequence chunk {0}.")]
+    NoChunk(ChunkKey),
+}
+
+/// Why there can be no such service.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum TablesError {
+    /// There is no table.
+    #[error("a replay service must have a table")]
+    None,
+    /// Two tables have the same name.
+    #[error("two tables are named `{0}`")]
+    SameName(String),
+    /// A table can't be as described.
+    #[error("table `{name}`: {error}")]
+    Spec {
+        /// Its name.
+        name: String,
+        /// Why.
+        error: SpecError,
+    },
+}
+
+/// What those who wait want.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// To insert.
+    Insert,
+    /// To sample.
+    Sample,
+}
+
+/// That some wait for a table.
+#[derive(Clone, Debug)]
+pub struct Wait {
+    /// The table.
+    pub table: String,
+    /// What they want.
+    pub wanted: Wanted,
+    /// How many they are.
+    pub count: usize,
+    /// How long the first of them has waited.
+    pub time: Duration,
+    /// Why it waits.
+    pub reason: String,
+}
+
+impl Service {
+    /// A service with these tables, which may have items of a checkpoint. Their chunks were made with `gauge`.
+    ///
+    /// # Errors
+    /// If there is no table, or two have the same name.
+    pub fn new(tables: Vec<Table>, gauge: Gauge, scheduler: Scheduler) -> Result<Self, TablesError> {
+        if tables.is_empty() {
+            return Err(TablesError::None);
+        }
+        let mut places = HashMap::new();
+        for (place, table) in tables.iter().enumerate() {
+            let name = &table.spec().name;
+            if places.insert(name.clone(), place).is_some() {
+                return Err(TablesError::SameName(name.clone()));
+            }
+        }
+        let mut random = scheduler.random("replay");
+        let state_id = (random.u64(..), random.u64(..));
+        let shared = |table| Arc::new(Shared::new(table, random.fork()));
+        let tables = tables.into_iter().map(shared).collect();
+        Ok(Self(Arc::new(Inner { tables, places, scheduler, gauge, state_id, next_owner: AtomicU64::new(0) })))
+    }
+
+    /// Differs for every service, so that clients know when what they have learned of its tables is old.
+    pub fn state_id(&self) -> (u64, u64) {
+        self.0.state_id
+    }
+
+    /// Counts the bytes of the chunks that clients have sent and that still exist.
+    pub fn gauge(&self) -> &Gauge {
+        &self.0.gauge
+    }
+
+    /// The figures of every table.
+    pub fn info(&self) -> Vec<TableInfo> {
+        self.0.tables.iter().map(|shared| shared.look(Table::info)).collect()
+    }
+
+    /// Why inserts and samples wait, and since when. Nothing is in it while none does.
+    pub fn waits(&self) -> Vec<Wait> {
+        let now = self.now();
+        self.0.tables.iter().flat_map(|shared| shared.waits(now)).collect()
+    }
+
+    /// Deletes items of a table and gives others another priority, in this order. Keys that are not there are passed over.
+    ///
+    /// # Errors
+    /// If there is no such table, or a priority is no good: then nothing happens.
+    pub fn mutate(&self, table: &str, updates: &[(ItemKey, f64)], deletes: &[ItemKey]) -> Result<(), ServiceError> {
+        let shared = self.table(table)?;
+        shared.change(self.wall_nanos(), |table, removed| {
+            for (_, priority) in updates {
+                table.check_priority(*priority)?;
+            }
+            for key in deletes {
+                table.delete(*key, removed);
+            }
+            for (key, priority) in updates {
+                table.update(*key, *priority)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Deletes all items of a table.
+    ///
+    /// # Errors
+    /// If there is no such table.
+    pub fn reset(&self, table: &str) -> Result<(), ServiceError> {
+        let shared = self.table(table)?;
+        shared.change(self.wall_nanos(), |table, removed| table.reset(removed));
+        Ok(())
+    }
+
+    /// Holds a table to another limiter, also for those who wait already.
+    ///
+    /// # Errors
+    /// If there is no such table. The inner error says why there can be no such limiter.
+    pub fn set_limiter(&self, table: &str, spec: LimiterSpec) -> Result<Result<(), LimiterError>, ServiceError> {
+        let shared = self.table(table)?;
+        Ok(shared.change(self.wall_nanos(), |table, _| table.set_limiter(spec)))
+    }
+
+    /// Ends all waiting with [`ServiceError::Closed`], and lets nobody wait any more.
+    pub fn close(&self) {
+        for shared in &self.0.tables {
+            shared.close();
+        }
+    }
+
+    fn table(&self, name: &str) -> Result<&Arc<Shared>, ServiceError> {
+        let place = self.0.places.get(name).ok_or_else(|| ServiceError::NoTable(name.to_owned()))?;
+        Ok(&self.0.tables[*place])
+    }
+
+    pub(crate) fn scheduler(&self) -> &Scheduler {
+        &self.0.scheduler
+    }
+
+    /// Every table in turn.
+    pub(crate) fn each_table(&self) -> impl Iterator<Item = TableRef> + use<> {
+        self.0.tables.clone().into_iter().map(TableRef)
+    }
+
+    fn now(&self) -> Instant {
+        self.0.scheduler.now()
+    }
+
+    fn wall_nanos(&self) -> i64 {
+        let since = self.0.scheduler.wall().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+    }
+}
+
+/// One table of a service, for what needs it whole.
+pub(crate) struct TableRef(Arc<Shared>);
+
+impl TableRef {
+    /// Uses the table while nobody else does. What was removed is dropped afterwards.
+    pub fn with<T>(&self, work: impl FnOnce(&mut Table, &mut Removed) -> T) -> T {
+        self.0.with(work)
+    }
+}

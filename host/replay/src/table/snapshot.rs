@@ -1,0 +1,105 @@
+//! The items of a table as they were at one moment, taken bit by bit while the table goes on.
+//!
+//! What changes before the snapshot gets to it is saved first, as it was. So the table is held up for a few slots at a time
+//! and the snapshot is still of one moment.
+
+use std::sync::Arc;
+
+use super::Entry;
+use super::growth::Pages;
+use super::item::Item;
+use super::limiter::Counts;
+use super::selector::Slot;
+use super::spec::TableSpec;
+
+/// An item as a snapshot has it.
+#[derive(Clone, Debug)]
+pub struct SavedItem {
+    /// The item.
+    pub item: Arc<Item>,
+    /// Its priority.
+    pub priority: f64,
+    /// How often it was sampled.
+    pub times_sampled: i32,
+    /// When it was inserted, in nanoseconds since 1970.
+    pub inserted_at: i64,
+    /// Items that were inserted later have more.
+    pub sequence: u64,
+}
+
+/// A table at the moment when a snapshot began, without its items.
+#[derive(Clone, Debug)]
+pub struct SavedCounts {
+    /// What the table was made with, or had been changed to.
+    pub spec: TableSpec,
+    /// What was done with it.
+    pub counts: Counts,
+    /// How many episodes had lost their last item.
+    pub num_deleted_episodes: i64,
+    /// How many items were sampled at least once.
+    pub num_unique_samples: i64,
+}
+
+/// A snapshot on its way.
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    number: u32,
+    /// Items with more than this came after it began.
+    sequence: u64,
+    /// The first slot that it has not got to.
+    next: usize,
+    /// What was saved ahead of it.
+    changed: Vec<SavedItem>,
+    /// All slots, of a table that was reset since.
+    detached: Option<Pages<Option<Entry>>>,
+}
+
+impl Snapshot {
+    pub fn new(number: u32, sequence: u64) -> Self {
+        Self { number, sequence, next: 0, changed: Vec::new(), detached: None }
+    }
+
+    /// Saves an entry that is about to change or go.
+    pub fn save(&mut self, slot: Slot, entry: &mut Entry) {
+        if self.detached.is_none() && slot.index() >= self.next && self.wants(entry) {
+            entry.saved_by = self.number;
+            self.changed.push(saved(entry));
+        }
+    }
+
+    /// Has the slots that the table had until it was reset.
+    pub fn detach(&mut self, entries: Pages<Option<Entry>>) {
+        // After a second reset all items are newer than the snapshot.
+        self.detached.get_or_insert(entries);
+    }
+
+    /// Saves some slots more. Returns whether there are more.
+    pub fn advance(&mut self, entries: &Pages<Option<Entry>>, slots: usize, into: &mut Vec<SavedItem>) -> bool {
+        let entries = self.detached.as_ref().unwrap_or(entries);
+        let end = entries.len().min(self.next + slots);
+        let wanted = entries.range(self.next, end).flatten().filter(|entry| self.wants(entry));
+        into.extend(wanted.map(saved));
+        self.next = end;
+        into.append(&mut self.changed);
+        end < entries.len()
+    }
+
+    /// The slots that a reset left to this.
+    pub fn into_detached(self) -> Option<Pages<Option<Entry>>> {
+        self.detached
+    }
+
+    fn wants(&self, entry: &Entry) -> bool {
+        entry.sequence <= self.sequence && entry.saved_by != self.number
+    }
+}
+
+fn saved(entry: &Entry) -> SavedItem {
+    SavedItem {
+        item: entry.item.clone(),
+        priority: entry.priority,
+        times_sampled: entry.times_sampled,
+        inserted_at: entry.inserted_at,
+        sequence: entry.sequence,
+    }
+}

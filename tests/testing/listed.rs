@@ -46,7 +46,7 @@ fn the_tests_of_a_node_in_rust_are_run_one_by_one() {
     let expected = [
         ("own/passes", None),
         ("own/fails", Some("`driver.run(\"fails\")`: 7 is not 8")),
-        ("own/traps", Some("`driver.run(\"traps\")`: expected a result, found fails failed")),
+        ("own/traps", Some("`driver.run(\"traps\")`")),
     ];
     check(&rust(), &expected);
 }

@@ -204,7 +204,7 @@ impl Running<'_> {
         }
         let report = match ended_by_itself {
             Some(report) => {
-                self.judge_early_end(&changes, &mut steps);
+                self.judge_early_end(&report, &changes, &mut steps);
                 report
             }
             None => {
@@ -283,13 +283,16 @@ impl Running<'_> {
     }
 
     /// What a program that ended by itself has left undone.
-    fn judge_early_end(&self, changes: &watch::Receiver<Progresses>, steps: &mut Steps) {
+    fn judge_early_end(&self, report: &RunReport, changes: &watch::Receiver<Progresses>, steps: &mut Steps) {
         if let Some(call) = self.test.calls.get(steps.answers.len()).filter(|_| steps.problems.is_empty()) {
             let line = &call.line;
-            steps.problems.push(format!(
-                "the program ended before `{line}` was answered: it ends when every `run` has returned, which \
-                 `program.nodes.NAME.run = false` leaves out"
-            ));
+            steps.problems.push(match report.outcome {
+                Outcome::Failed => format!("the program failed before `{line}` was answered"),
+                _ => format!(
+                    "the program ended before `{line}` was answered: it ends when every `run` has returned, which \
+                     `program.nodes.NAME.run = false` leaves out"
+                ),
+            });
         }
         let progresses = changes.borrow();
         let has_run = |replica: &ReplicaId| progresses.get(replica).is_some_and(|progress| progress.ran);

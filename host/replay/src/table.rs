@@ -355,6 +355,11 @@ impl Table {
         }
     }
 
+    /// How much room [`Self::save_some`] may need. Who makes it before does not make others wait while it is made.
+    pub const fn saved_at_once(slots: usize) -> usize {
+        snapshot::saved_at_once(slots)
+    }
+
     /// Adds about `slots` further items of the snapshot to `saved`, in no order. Returns whether there are more.
     pub fn save_some(&mut self, slots: usize, saved: &mut Vec<SavedItem>, removed: &mut Removed) -> bool {
         let Some(snapshot) = &mut self.snapshot else { return false };

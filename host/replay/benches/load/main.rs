@@ -8,15 +8,10 @@ mod client;
 mod serve;
 mod servers;
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use client::Work;
-use lp_base::scheduler::Scheduler;
-use lp_replay::checkpoint::Checkpointer;
-use lp_replay::service::Service;
 use lp_replay::table::{
     Chunk, ChunkHead, ChunkKey, EpisodeId, Gauge, Item, ItemKey, LimiterSpec, Removed, SelectorKind, Table, TableSpec,
     Trajectory,
@@ -28,6 +23,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// How often each is measured; the median of the ratios counts.
 const ROUNDS: usize = 5;
+
+/// As many slots are saved in one step of a checkpoint.
+const SLOTS: usize = 1024;
 
 /// The items whose memory is measured.
 const MANY: usize = 1_000_000;
@@ -78,12 +76,9 @@ fn main() {
         let ratio = figures.get(1).map_or(f64::NAN, |theirs| figures[0] / theirs);
         println!("{MANY} items of 400 B, {what}: {figures:.0?}, ratio {ratio:.2}");
     }
-    println!("longest insert of {MANY} into a table: {:?}", longest_insert());
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    let [time, beside, alone] = runtime.block_on(checkpoint());
-    println!(
-        "checkpoint of {MANY} items: {time:.0?}, longest insert meanwhile {beside:.0?}, and without it {alone:.0?}"
-    );
+    let [growing, step, beside] = longest();
+    println!("longest insert into a table that grows to {MANY} items: {growing:?}");
+    println!("longest step of a checkpoint of these: {step:?}, longest insert meanwhile: {beside:?}");
     for items in [1_000, 10_000, 100_000, 1_000_000] {
         println!("{items} items: {}", by_size(items));
     }
@@ -157,51 +152,40 @@ fn item(key: u64, gauge: &Gauge) -> Arc<Item> {
     Item::new(key, trajectory, &keys, |_| Some(chunk.clone())).expect("an item")
 }
 
-/// The longest time that an insert holds up everybody, while a table grows.
-fn longest_insert() -> Duration {
+/// The longest times for which a table is held up: by an insert while it grows, by a step of a checkpoint, and by an insert
+/// between such steps. Then each item that makes room is saved first.
+fn longest() -> [Duration; 3] {
     let mut table = table();
     let (mut random, mut removed) = (fastrand::Rng::with_seed(1), Removed::default());
-    let (mut longest, gauge) = (Duration::ZERO, Gauge::default());
-    for key in 0..MANY as u64 {
-        let item = item(key, &gauge);
-        let start = thread_time();
-        table.insert(item, 1.0, 0, &mut random, &mut removed).expect("a good priority");
-        longest = longest.max(thread_time() - start);
-    }
-    longest
-}
-
-/// How long a checkpoint of many items takes, and the longest time that an insert took meanwhile, beside one without it.
-async fn checkpoint() -> [Duration; 3] {
-    let folder = tempfile::tempdir().expect("a folder");
-    let service = Service::new(vec![table()], Gauge::default(), Scheduler::default()).expect("a service");
+    let gauge = Gauge::default();
     let mut keys = 0..;
-    let mut insert = async |count: Option<usize>, done: &AtomicBool| {
+    let mut insert = |table: &mut Table, count: usize| {
         let mut longest = Duration::ZERO;
-        for key in keys.by_ref().take(count.unwrap_or(usize::MAX)) {
-            let item = item(key, service.gauge());
-            let start = Instant::now();
-            service.insert("t", item, 1.0, None).await.expect("there is room");
-            longest = longest.max(start.elapsed());
-            if done.load(Ordering::Relaxed) {
-                break;
-            }
+        for key in keys.by_ref().take(count) {
+            let item = item(key, &gauge);
+            let start = thread_time();
+            table.insert(item, 1.0, 0, &mut random, &mut removed).expect("a good priority");
+            longest = longest.max(thread_time() - start);
+            // As the service does it: without the lock.
+            removed = Removed::default();
         }
         longest
     };
-    let never = AtomicBool::new(false);
-    insert(Some(MANY), &never).await;
-    let alone = insert(Some(MANY / 10), &never).await;
-    let done = Arc::new(AtomicBool::new(false));
-    let writer = Checkpointer::new(service.clone(), folder.path().to_owned(), NonZeroUsize::MIN);
-    let (start, told) = (Instant::now(), done.clone());
-    let writing = tokio::spawn(async move {
-        writer.write().await.expect("a checkpoint");
-        told.store(true, Ordering::Relaxed);
-        start.elapsed()
-    });
-    let beside = insert(None, &done).await;
-    [writing.await.expect("it is written"), beside, alone]
+    let growing = insert(&mut table, MANY);
+    let (mut saved, mut step, mut beside) = (Vec::new(), Duration::ZERO, Duration::ZERO);
+    table.begin_snapshot();
+    loop {
+        beside = beside.max(insert(&mut table, 2_000));
+        saved.reserve(Table::saved_at_once(SLOTS));
+        let mut removed = Removed::default();
+        let start = thread_time();
+        let is_more = table.save_some(SLOTS, &mut saved, &mut removed);
+        step = step.max(thread_time() - start);
+        if !is_more {
+            assert_eq!(saved.len(), MANY);
+            return [growing, step, beside];
+        }
+    }
 }
 
 /// The server's microseconds for an insert and a sample once there are so many items.

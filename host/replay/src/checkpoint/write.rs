@@ -8,7 +8,7 @@ use prost::Message as _;
 
 use super::records::RecordWriter;
 use super::{CHUNKS, CheckpointError, ITEMS, TABLES};
-use crate::service::Service;
+use crate::service::{Service, TableRef};
 use crate::table::{Chunk, ChunkKey, SavedCounts, SavedItem, Table};
 use crate::wire;
 
@@ -20,13 +20,11 @@ pub(super) fn write(dir: &Path, service: &Service) -> Result<(), CheckpointError
     // All tables first, so that what they have is of nearly the same moment.
     let tables: Vec<_> = service.each_table().collect();
     let counts: Vec<_> = tables.iter().map(|table| table.with(|table, _| Table::begin_snapshot(table))).collect();
+    let saved: Vec<_> = tables.iter().map(save).collect();
     write_records(dir, TABLES, counts.iter().map(|counts| table(counts).encode_to_vec()))?;
     let mut chunks = HashMap::new();
     let mut items = Records::create(dir, ITEMS)?;
-    for (table, counts) in tables.iter().zip(&counts) {
-        let mut saved = Vec::new();
-        while table.with(|table, removed| table.save_some(SLOTS, &mut saved, removed)) {}
-        saved.sort_unstable_by_key(|item: &SavedItem| item.sequence);
+    for (saved, counts) in saved.into_iter().zip(&counts) {
         for saved in saved {
             note_chunks(&saved, &mut chunks)?;
             items.write(&item(saved, &counts.spec.name).encode_to_vec())?;
@@ -38,6 +36,19 @@ pub(super) fn write(dir: &Path, service: &Service) -> Result<(), CheckpointError
         records.write(chunk.message())?;
     }
     records.finish()
+}
+
+/// The items of a table's snapshot, in the order in which they were inserted. Before anything is written: until it is complete
+/// the table keeps what has changed since it began.
+fn save(table: &TableRef) -> Vec<SavedItem> {
+    let mut saved = Vec::new();
+    loop {
+        saved.reserve(Table::saved_at_once(SLOTS));
+        if !table.with(|table, removed| table.save_some(SLOTS, &mut saved, removed)) {
+            saved.sort_unstable_by_key(|item: &SavedItem| item.sequence);
+            return saved;
+        }
+    }
 }
 
 /// Each chunk is written once. A client that has lost its connection sends chunks again, which are others in memory.

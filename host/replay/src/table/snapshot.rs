@@ -40,6 +40,15 @@ pub struct SavedCounts {
     pub num_unique_samples: i64,
 }
 
+/// As many items that have changed are in one part, and as many parts are taken at once.
+const PART: usize = 512;
+const PARTS: usize = 2;
+
+/// As many items are saved at once at most, if a caller asks for that many slots.
+pub(super) const fn saved_at_once(slots: usize) -> usize {
+    slots + PARTS * PART
+}
+
 /// A snapshot on its way.
 #[derive(Debug)]
 pub(super) struct Snapshot {
@@ -48,8 +57,8 @@ pub(super) struct Snapshot {
     sequence: u64,
     /// The first slot that it has not got to.
     next: usize,
-    /// What was saved ahead of it.
-    changed: Vec<SavedItem>,
+    /// What was saved ahead of it, in parts that are full but for the last.
+    changed: Vec<Vec<SavedItem>>,
     /// All slots, of a table that was reset since.
     detached: Option<Pages<Option<Entry>>>,
 }
@@ -63,7 +72,11 @@ impl Snapshot {
     pub fn save(&mut self, slot: Slot, entry: &mut Entry) {
         if self.detached.is_none() && slot.index() >= self.next && self.wants(entry) {
             entry.saved_by = self.number;
-            self.changed.push(saved(entry));
+            if self.changed.last().is_none_or(|part| part.len() == PART) {
+                self.changed.push(Vec::with_capacity(PART));
+            }
+            let part = self.changed.last_mut().expect("there is one with room");
+            part.push(saved(entry));
         }
     }
 
@@ -80,8 +93,12 @@ impl Snapshot {
         let wanted = entries.range(self.next, end).flatten().filter(|entry| self.wants(entry));
         into.extend(wanted.map(saved));
         self.next = end;
-        into.append(&mut self.changed);
-        end < entries.len()
+        let is_end = end == entries.len();
+        // What has changed may be all that there is: it too is taken bit by bit.
+        for part in self.changed.drain(self.changed.len().saturating_sub(PARTS)..) {
+            into.extend(part);
+        }
+        !is_end || !self.changed.is_empty()
     }
 
     /// The slots that a reset left to this.

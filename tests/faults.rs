@@ -220,6 +220,14 @@ fn what_needs_a_deterministic_run_is_refused_without_one() {
         assert!(output.status.code() == Some(2) && stderr.contains("needs a deterministic run"), "{stderr}");
     }
     let two = format!("{faulty}[tests.plain]\nwaits-for = ['b']\n");
+    let output = test(&program, &two, &["--no-deterministic"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && stderr.contains("are left out, as they need a deterministic run: 1"),
+        "{stderr}"
+    );
+    let output = test(&program, &two, &["--no-deterministic", "--name", "faulty"]);
+    assert_eq!(output.status.code(), Some(2), "it was asked for");
     let output = test(&program, &two, &["--timeline", "a.svg"]);
     assert!(String::from_utf8_lossy(&output.stderr).contains("`--name` picks"), "it writes one timeline");
 }

@@ -147,7 +147,7 @@ impl Bench<'_> {
         if self.args.list {
             return selection::list(self, suites, filter);
         }
-        let tests = match selection::select(self, suites, filter)? {
+        let mut tests = match selection::select(self, suites, filter)? {
             Ok(tests) => tests,
             Err(signal) => return Ok(128 + signal.number()),
         };
@@ -155,6 +155,7 @@ impl Bench<'_> {
             let failure = CliError::new(exit_code::WRONG_USAGE, "no test has such a name");
             return Err(failure.hint("`lp-host test --list` shows the names"));
         }
+        chance::leave_out(self.args, self.screen, &mut tests);
         chance::check(self.args, &tests)?;
         let (code, updates) = queue::run_all(self, tests)?;
         updates.write(suites)?;

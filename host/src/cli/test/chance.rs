@@ -9,7 +9,7 @@ use lp_testing::{Happenings, Order, STEPS, Trial};
 
 use super::Args;
 use super::queue::Chosen;
-use crate::cli::screen::{CliError, exit_code};
+use crate::cli::screen::{CliError, Screen, exit_code};
 
 /// What deterministic runs follow from.
 #[derive(Debug, clap::Args)]
@@ -67,6 +67,16 @@ impl Chance {
 
 fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).ok_or_else(|| "a number and a unit are expected, such as `60s`; units: ms, s, m, h".to_owned())
+}
+
+/// Leaves out the tests with faults where a run can't have any, unless they were asked for by name or there are no others.
+pub(super) fn leave_out(args: &Args, screen: &Screen, tests: &mut Vec<Chosen>) {
+    let faulty = tests.iter().filter(|chosen| !chosen.test.faults.is_empty()).count();
+    if args.is_deterministic() || !args.names.is_empty() || faulty == 0 || faulty == tests.len() {
+        return;
+    }
+    tests.retain(|chosen| chosen.test.faults.is_empty());
+    screen.note(&format!("tests with faults are left out, as they need a deterministic run: {faulty}"));
 }
 
 /// Refuses what no run can be.

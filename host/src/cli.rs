@@ -16,6 +16,7 @@ mod logs;
 mod new;
 mod proto;
 mod ps;
+mod replay;
 mod run;
 mod runs;
 mod schema;
@@ -59,6 +60,7 @@ enum Verb {
     Lock(lock::Args),
     Cache(cache::Args),
     Proto(proto::Args),
+    Replay(replay::Args),
     New(new::Args),
     Doctor(doctor::Args),
     Wit(wit::Args),
@@ -119,6 +121,7 @@ pub fn main() -> ExitCode {
         Verb::Lock(args) => lock::run(&args, &screen),
         Verb::Cache(args) => cache::run(&args, &screen),
         Verb::Proto(args) => proto::run(&args, &screen),
+        Verb::Replay(args) => replay::run(&args, &screen),
         Verb::New(args) => new::run(&args, &screen),
         Verb::Doctor(args) => doctor::run(&args, &screen),
         Verb::Wit(args) => wit::run(&args, &screen),

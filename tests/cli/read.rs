@@ -40,6 +40,7 @@ fn every_verb_has_help_that_says_what_it_does() {
         "inspect",
         "lock",
         "cache",
+        "replay",
         "new",
         "schema",
         "completions",

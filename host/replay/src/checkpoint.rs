@@ -110,6 +110,11 @@ pub fn last(folder: &Path, gauge: &Gauge) -> Result<(Option<Stored>, Vec<Refused
     folder::last(folder, |dir| read::read(dir, gauge))
 }
 
+/// Whether `dir` has a file of a checkpoint, whole or not.
+pub fn has_files(dir: &Path) -> bool {
+    [TABLES, ITEMS, CHUNKS, DONE].iter().any(|file| dir.join(file).is_file())
+}
+
 /// The checkpoint whose files are in `dir`.
 ///
 /// # Errors

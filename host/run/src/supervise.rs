@@ -255,23 +255,32 @@ impl Run<'_> {
                 self.act(&mut live, action);
             }
         }
-        self.end_workers(&mut live, &starts).await;
+        let signal = self.end_workers(&mut live, &starts).await;
         self.take_rebuilt(&mut live);
-        Ok(report(&self.plan, live.supervision, Some(&live.workers), started.elapsed()))
+        let report = report(&self.plan, live.supervision, Some(&live.workers), started.elapsed());
+        Ok(match signal.filter(|_| self.plan.watched) {
+            // Whoever watches has not asked for the next launch any more.
+            Some(signal) => RunReport { outcome: Outcome::Signalled(signal), ..report },
+            None => report,
+        })
     }
 
     /// Ends the workers. What is left of the program's time is for clients that take their answers slowly; another signal cuts
-    /// it short.
-    async fn end_workers(&mut self, live: &mut Live, starts: &Starts) {
+    /// it short, and is returned.
+    async fn end_workers(&mut self, live: &mut Live, starts: &Starts) -> Option<Signal> {
         let Live { workers, supervision, deadline, .. } = live;
         let SuperviseOptions { launching, signals, status_requests, .. } = &mut self.setting;
         let (plan, scheduler) = (&self.plan, &launching.scheduler);
+        let mut cut_short = None;
         let patience = async {
             let mut end = pin!(scheduler.sleep_until(deadline.unwrap_or_else(|| scheduler.now())));
             loop {
                 tokio::select! {
                     biased;
-                    Some(_) = signals.recv() => return,
+                    Some(signal) = signals.recv() => {
+                        cut_short = Some(signal);
+                        return;
+                    }
                     Some(request) = status_requests.recv() => {
                         request.answer(replica_statuses(plan, supervision, starts, None));
                     }
@@ -280,6 +289,7 @@ impl Run<'_> {
             }
         };
         workers.end(patience).await;
+        cut_short
     }
 
     fn note_launched(&mut self, workers: &Workers, listening: Vec<(NodeId, SocketAddr)>) {

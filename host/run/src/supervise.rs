@@ -258,11 +258,15 @@ impl Run<'_> {
         let signal = self.end_workers(&mut live, &starts).await;
         self.take_rebuilt(&mut live);
         let report = report(&self.plan, live.supervision, Some(&live.workers), started.elapsed());
-        Ok(match signal.filter(|_| self.plan.watched) {
-            // Whoever watches has not asked for the next launch any more.
+        Ok(self.cut_short(report, signal))
+    }
+
+    /// The report of a run that a signal found as it ended. Whoever watches wants no next launch then.
+    fn cut_short(&self, report: RunReport, signal: Option<Signal>) -> RunReport {
+        match signal.filter(|_| self.plan.watched) {
             Some(signal) => RunReport { outcome: Outcome::Signalled(signal), ..report },
             None => report,
-        })
+        }
     }
 
     /// Ends the workers. What is left of the program's time is for clients that take their answers slowly; another signal cuts

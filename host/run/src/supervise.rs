@@ -257,8 +257,7 @@ impl Run<'_> {
         }
         let signal = self.end_workers(&mut live, &starts).await;
         self.take_rebuilt(&mut live);
-        let report = report(&self.plan, live.supervision, Some(&live.workers), started.elapsed());
-        Ok(self.cut_short(report, signal))
+        Ok(self.cut_short(report(&self.plan, live.supervision, Some(&live.workers), started.elapsed()), signal))
     }
 
     /// The report of a run that a signal found as it ended. Whoever watches wants no next launch then.

@@ -69,7 +69,7 @@ impl Peer {
         self.begin_call(method, request, context).answer().await
     }
 
-    /// The same as far as it goes at once. What the request borrows is not read after that.
+    /// The same as far as it goes at once. A block that is on its way still, and that its caller lent, has to be kept from then on.
     pub fn begin_call(&self, method: usize, request: Message, context: CallContext) -> Called {
         match self {
             _ if context.options.idempotent => {

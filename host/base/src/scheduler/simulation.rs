@@ -1,5 +1,6 @@
 //! Runs whose time is virtual and whose chance follows from a seed, on one thread.
 
+mod thread;
 mod turns;
 
 use std::collections::{BTreeMap, HashMap};
@@ -7,11 +8,12 @@ use std::fmt;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker, ready};
 use std::time::{Duration, Instant, SystemTime};
 
 use sha2::{Digest, Sha256};
+use thread::{Aside, Nudge, Root};
 use turns::{Party, Place, Turns};
 pub use turns::{Picks, Strategy};
 
@@ -20,9 +22,6 @@ use super::{Entropy, Scheduler};
 
 /// The time of day at which every simulation starts, in seconds since 1970: the beginning of the year 2000.
 const START_UNIX_S: u64 = 946_684_800;
-
-/// How long work beside a simulation is waited for, in the system's time.
-const ASIDE_TIME: Duration = Duration::from_secs(10);
 
 /// Why a simulation has no output.
 #[derive(Debug, thiserror::Error)]
@@ -398,238 +397,5 @@ impl Drop for CallTurns {
     }
 }
 
-/// The threads on which work goes on beside the simulation, such as reading a file. No time passes meanwhile.
-#[derive(Default)]
-struct Aside {
-    threads: Mutex<Threads>,
-    ended: Condvar,
-}
-
-#[derive(Default)]
-struct Threads {
-    running: usize,
-    /// Those that did not end in time, and are not waited for any more: they may wait for the simulation themselves.
-    stuck: usize,
-}
-
-impl Aside {
-    /// Notes that a thread is started, and names it.
-    fn begin(&self) -> String {
-        self.threads.lock().unwrap_or_else(PoisonError::into_inner).running += 1;
-        "simulation".to_owned()
-    }
-
-    fn end(&self) {
-        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        threads.running -= 1;
-        threads.stuck = threads.stuck.min(threads.running);
-        self.ended.notify_one();
-    }
-
-    /// Waits until no thread works that may end by itself, and says whether there was any.
-    fn wait(&self) -> bool {
-        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        if threads.running <= threads.stuck {
-            return false;
-        }
-        let works = |threads: &mut Threads| threads.running > threads.stuck;
-        let waited = self.ended.wait_timeout_while(threads, ASIDE_TIME, works);
-        let (mut threads, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        threads.stuck = threads.running;
-        true
-    }
-}
-
-/// A task that does nothing. Whoever is woken may have nothing to do, and then the thread would park for ever: this task has it
-/// look for the next one.
-#[derive(Default)]
-struct Nudge(Mutex<Option<Waker>>);
-
-impl Nudge {
-    fn register(&self, waker: &Waker) -> Poll<()> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
-        Poll::Pending
-    }
-
-    fn wake(&self) {
-        if let Some(waker) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            waker.wake_by_ref();
-        }
-    }
-}
-
-/// The waker of the future that a simulation runs: knows whether that can run.
-#[derive(Default)]
-struct Root {
-    awake: AtomicBool,
-    thread: Mutex<Option<Waker>>,
-}
-
-impl Root {
-    /// Notes that the future is polled, on a thread that `waker` wakes.
-    fn sleep(&self, waker: &Waker) {
-        *self.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
-        self.awake.store(false, Ordering::SeqCst);
-    }
-
-    fn is_awake(&self) -> bool {
-        self.awake.load(Ordering::SeqCst)
-    }
-}
-
-impl Wake for Root {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.awake.store(true, Ordering::SeqCst);
-        if let Some(thread) = &*self.thread.lock().unwrap_or_else(PoisonError::into_inner) {
-            thread.wake_by_ref();
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::AtomicU64;
-
-    use tokio::sync::Notify;
-    use tokio::task::JoinSet;
-
-    use super::*;
-
-    const HOUR: Duration = Duration::from_secs(3600);
-
-    #[test]
-    fn nothing_is_left_of_a_simulation_that_has_ended() {
-        let simulation = simulate(1, async |scheduler| {
-            let waiting = scheduler.clone();
-            // It still waits when the run ends.
-            let task = scheduler.spawn(async move { waiting.sleep(HOUR).await });
-            assert_eq!(scheduler.timeout(HOUR / 2, task).await.map(drop), Err(super::super::Elapsed));
-            scheduler.simulation.as_ref().map(Arc::downgrade).expect("it is one")
-        });
-        assert_eq!(simulation.expect("it has an output").strong_count(), 0);
-    }
-
-    #[test]
-    fn time_skips_to_the_next_timer_and_stands_still_while_anything_runs() {
-        let simulated = simulate(1, async |scheduler| {
-            let started = scheduler.stopwatch();
-            let day = scheduler.wall();
-            let later = scheduler.clone();
-            let hour = scheduler.spawn(async move { later.sleep(HOUR).await });
-            for _ in 0..100 {
-                tokio::task::yield_now().await;
-            }
-            assert_eq!(started.elapsed(), Duration::ZERO);
-            assert_eq!(scheduler.timeout(HOUR / 2, hour).await.map(drop), Err(super::super::Elapsed));
-            assert_eq!(started.elapsed(), HOUR / 2);
-            let mut interval = scheduler.interval(HOUR);
-            interval.tick().await;
-            interval.tick().await;
-            assert_eq!(scheduler.wall().duration_since(day).ok(), Some(HOUR + HOUR / 2));
-        });
-        simulated.expect("it comes to an end");
-    }
-
-    #[test]
-    fn no_time_passes_while_a_thread_of_tokio_works() {
-        let simulated = simulate(1, async |scheduler| {
-            let started = scheduler.stopwatch();
-            for _ in 0..3 {
-                let work = tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_millis(20)));
-                scheduler.timeout(HOUR, work).await.expect("it ends in no time").expect("it does not panic");
-            }
-            assert_eq!(started.elapsed(), Duration::ZERO);
-            scheduler.sleep(HOUR).await;
-        });
-        simulated.expect("it comes to an end");
-    }
-
-    #[test]
-    fn a_ticker_counts_the_periods_that_time_skips() {
-        let ticks = Arc::new(AtomicU64::new(0));
-        let counted = ticks.clone();
-        let simulated = simulate(1, async |scheduler| {
-            let tick = move |periods| {
-                counted.fetch_add(periods, Ordering::Relaxed);
-            };
-            let ticking = scheduler.every("ticks", Duration::from_millis(10), tick).expect("it needs no thread");
-            scheduler.sleep(Duration::from_millis(95)).await;
-            assert_eq!(ticks.load(Ordering::Relaxed), 9);
-            scheduler.pass(Duration::from_millis(5));
-            assert_eq!(ticks.load(Ordering::Relaxed), 10);
-            drop(ticking);
-            scheduler.sleep(HOUR).await;
-            let after = ticks.load(Ordering::Relaxed);
-            scheduler.sleep(HOUR).await;
-            assert_eq!(ticks.load(Ordering::Relaxed), after);
-        });
-        simulated.expect("it comes to an end");
-    }
-
-    /// The order in which ten tasks that are ready at once run.
-    fn order(seed: u64) -> Vec<u8> {
-        let ran = Arc::new(Mutex::new(Vec::new()));
-        let simulated = simulate(seed, async |scheduler| {
-            let mut tasks = JoinSet::new();
-            for number in 0..10 {
-                let ran = ran.clone();
-                scheduler.spawn_in(&mut tasks, async move { ran.lock().expect("no task panics").push(number) });
-            }
-            tasks.join_all().await;
-        });
-        simulated.expect("it comes to an end");
-        ran.lock().expect("no task panics").clone()
-    }
-
-    #[test]
-    fn the_seed_decides_on_the_order_of_tasks() {
-        assert_eq!(order(1), order(1));
-        let others = (2..12).filter(|&seed| order(seed) != order(1)).count();
-        assert_eq!(others, 10, "ten tasks have millions of orders");
-    }
-
-    #[test]
-    fn the_seed_decides_on_the_random_numbers_of_each_stream_alone() {
-        let drawn = |seed, streams: &[&str]| {
-            let drawn = simulate(seed, async |scheduler| {
-                streams
-                    .iter()
-                    .map(|stream| scheduler.entropy(stream).expect("a simulation has some"))
-                    .collect::<Vec<_>>()
-            });
-            drawn.expect("it comes to an end")
-        };
-        let [a, b, again] = drawn(1, &["a", "b", "a"])[..] else { panic!("it draws three times") };
-        assert!(a != b && a != again && b != again);
-        assert_eq!(drawn(1, &["a", "a"]), [a, again], "whatever other streams gave meanwhile");
-        assert_ne!(drawn(2, &["a"]), [a]);
-    }
-
-    #[test]
-    fn a_simulation_in_which_nothing_can_happen_ends_with_an_error() {
-        let simulated = simulate(1, async |_| Notify::new().notified().await);
-        assert!(matches!(simulated, Err(SimulationError::Stalled)), "{simulated:?}");
-    }
-
-    #[test]
-    fn the_systems_scheduler_keeps_real_time_and_draws_other_numbers_each_time() {
-        let scheduler = Scheduler::default();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("it can be made");
-        runtime.block_on(async {
-            let started = scheduler.stopwatch();
-            scheduler.sleep(Duration::from_millis(5)).await;
-            assert!(started.elapsed() >= Duration::from_millis(5));
-            assert_eq!(
-                scheduler.timeout(Duration::ZERO, std::future::pending::<()>()).await,
-                Err(super::super::Elapsed)
-            );
-            assert_eq!(scheduler.spawn(async { 7 }).await.expect("it does not panic"), 7);
-        });
-        let [a, b] = [(); 2].map(|()| scheduler.entropy("a").expect("the system has randomness"));
-        assert_ne!(a, b);
-    }
-}
+mod tests;

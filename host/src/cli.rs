@@ -16,6 +16,7 @@ mod logs;
 mod new;
 mod proto;
 mod ps;
+mod replace;
 mod replay;
 mod run;
 mod runs;

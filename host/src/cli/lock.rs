@@ -1,14 +1,13 @@
 //! `lp-host lock`: writes the digest of every component into a program file.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 
 use clap::ValueEnum;
 use lp_program::program::{LockError, Locked, LockedNode, lock};
 use serde_json::{Value, json};
 
+use super::replace::replace;
 use super::screen::{CliError, Screen, exit_code};
 
 /// Pins the components of a program: writes the `sha256` of each into the program file
@@ -92,23 +91,4 @@ fn to_json(nodes: &[LockedNode]) -> Value {
         })
     };
     json!({ "nodes": nodes.iter().map(to_json).collect::<Vec<_>>() })
-}
-
-/// Replaces the text of the file at `path`, or where a link there leads, so that nobody ever sees a half of it.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let path = fs::canonicalize(path)?;
-    let mode = fs::metadata(&path)?.permissions().mode();
-    let mut name = path.clone().into_os_string();
-    name.push(format!(".{}.lock", std::process::id()));
-    let temporary = PathBuf::from(name);
-    // A file that has this name already is somebody else's, and stays.
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-    let written = file
-        .write_all(text.as_bytes())
-        .and_then(|()| file.set_permissions(fs::Permissions::from_mode(mode & 0o777)))
-        .and_then(|()| file.sync_all())
-        .and_then(|()| fs::rename(&temporary, &path));
-    written.inspect_err(|_| {
-        let _ = fs::remove_file(&temporary);
-    })
 }

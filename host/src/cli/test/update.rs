@@ -6,7 +6,7 @@ use lp_program::program::{CallUpdate, Test};
 use lp_testing::{Came, Report};
 
 use super::files::Suite;
-use super::write;
+use crate::cli::replace::replace;
 use crate::cli::screen::{CliError, exit_code};
 
 /// Call errors that a test may well expect. Of the others, `failed` is a trap, and `deadline-exceeded` mostly a test that hangs.
@@ -48,7 +48,9 @@ impl Updates {
                 let message = format!("`{}` has changed since its tests were begun, and is not updated", suite.shown());
                 return Err(CliError::new(exit_code::NOT_WRITTEN, message).hint("run the tests again"));
             }
-            write(suite.path(), &suite.file.updated(&updates.collect::<Vec<_>>()))?;
+            replace(suite.path(), &suite.file.updated(&updates.collect::<Vec<_>>())).map_err(|error| {
+                CliError::new(exit_code::NOT_WRITTEN, format!("`{}` can't be written: {error}", suite.shown()))
+            })?;
         }
         Ok(())
     }

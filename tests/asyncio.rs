@@ -41,7 +41,7 @@ fn asyncio_in_a_node_does_what_it_does_in_cpython() {
     cpython.arg(program.with_file_name("nodes").join("actor/scenarios.py")).env("PYTHONDONTWRITEBYTECODE", "1");
     let oracle: Said = serde_json::from_str(&python::run(&mut cpython).expect("Python runs")).expect("it says JSON");
     assert!(oracle.len() >= 40, "{oracle:?}");
-    for (launch_type, _) in lp_host::plan::LaunchType::NAMES {
+    for launch_type in host::LAUNCH_TYPES {
         let mut run = Command::new(host::BINARY);
         run.arg("run").arg(&program).arg(format!("--launch-type={launch_type}"));
         let output = run.args(ROUNDS.iter().flat_map(|set| ["--set", set])).output().expect("the binary runs");

@@ -4,7 +4,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use lp_host::plan::LaunchType;
 use tempfile::TempDir;
 
 use crate::run::{Program, script};
@@ -64,7 +63,7 @@ fn read(path: &Path) -> Vec<u8> {
 #[test]
 fn runs_at_once_share_a_cache_and_leave_it_whole() {
     let cached = Cached::new();
-    let types = LaunchType::NAMES.iter().map(|(launch_type, _)| launch_type.to_string());
+    let types = crate::host::LAUNCH_TYPES.iter().map(ToString::to_string);
     let started: Vec<_> = types
         .map(|launch_type| {
             let mut command = cached.command();

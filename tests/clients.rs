@@ -11,7 +11,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
 use http::{HeaderMap, Request, Response};
-use lp_host::plan::LaunchType;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustix::process::Signal;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -37,7 +36,7 @@ fn server(settings: &str) -> String {
 /// Runs `test` with the address of the server under each launch type, then stops the program, which must end well.
 #[track_caller]
 fn with_server(settings: &str, test: impl Fn(&Machine, &Going, &str)) {
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in host::LAUNCH_TYPES {
         let (machine, program) = (Machine::new(), Program::new(&server(settings)));
         let mut going = machine.start(&program, &["--launch-type", &launch_type.to_string()]);
         going.expect_line("b/0 │ up");
@@ -205,7 +204,7 @@ fn a_client_may_cancel_all_its_calls_at_once() {
 
 #[test]
 fn many_idle_connections_keep_nobody_out() {
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in host::LAUNCH_TYPES {
         let (machine, program) = (Machine::new(), Program::new(&server("")));
         let mut command = Command::new("sh");
         let run = machine.command(&["run"]);
@@ -233,7 +232,7 @@ fn many_idle_connections_keep_nobody_out() {
 
 #[test]
 fn calls_that_come_while_a_node_stops_are_unavailable() {
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in host::LAUNCH_TYPES {
         let (machine, program) =
             (Machine::new(), Program::new(&server("").replace("'wait-for-stop'", "'wait-for-stop', 'sleep:300'")));
         let mut going = machine.start(&program, &["--launch-type", &launch_type.to_string()]);
@@ -316,7 +315,7 @@ const TOKEN: &str = "correct horse battery staple";
 fn only_clients_with_certificate_and_token_are_let_in() {
     let (servers, clients, strangers) = (authority(), authority(), authority());
     let (certificate, key) = certificate(&servers);
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in host::LAUNCH_TYPES {
         let machine = Machine::new();
         let listen = "listen = { address = '127.0.0.1:0', certificate = 'server.pem', key = 'server.key', \
             client-ca = 'clients.pem', token = { file = 'token.txt' } }";
@@ -361,7 +360,7 @@ fn only_clients_with_certificate_and_token_are_let_in() {
 fn a_key_of_another_certificate_is_not_launched() {
     let servers = authority();
     let ((certificate, _), (_, other)) = (certificate(&servers), certificate(&servers));
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in host::LAUNCH_TYPES {
         let listen = "listen = { address = '127.0.0.1:0', certificate = 'server.pem', key = 'server.key' }";
         let program = Program::new(&server("").replace("listen = '127.0.0.1:0'", listen));
         std::fs::write(program.dir.path().join("server.pem"), certificate.pem()).expect("it can be written");

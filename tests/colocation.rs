@@ -1,6 +1,5 @@
 //! What the replicas of a colocation have of their own.
 
-use lp_host::plan::LaunchType;
 use rustix::process::Signal;
 
 use crate::run::{Program, check};
@@ -17,7 +16,7 @@ const CREATORS: &str = "[nodes.a]\nASYNC\nhandles = { probe = 'a' }\nreplicas = 
 
 #[test]
 fn a_replica_of_a_colocation_of_processes_has_a_temporary_directory() {
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in crate::host::LAUNCH_TYPES {
         let (machine, program) = (Machine::new(), Program::new(CREATORS));
         let going = machine.start(&program, &["--launch-type", &launch_type.to_string()]);
         // Each has its own, and the one that starts again has a fresh one.

@@ -128,7 +128,7 @@ fn within_a_minute() -> CallOptions {
 
 /// Launches [`THREE`] under every launch type.
 fn for_each_launch(test: impl AsyncFn(&Launch)) {
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in host::LAUNCH_TYPES {
         eprintln!("launch type {launch_type}");
         // On this thread alone, because worker processes end with the thread that started them.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("it can be made");
@@ -227,7 +227,7 @@ fn a_guest_reaches_no_node_by_a_name_that_it_makes_up() {
 
 #[test]
 fn a_guest_that_replays_what_it_finds_of_the_run_reaches_nobody() {
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in host::LAUNCH_TYPES {
         let machine = Machine::new();
         let program = Program::new(&format!(
             "[nodes.a]\nASYNC\nhandles = {{ probe = 'other' }}\nrun = false\nlisten = '127.0.0.1:0'\n\

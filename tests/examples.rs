@@ -29,7 +29,7 @@ macro_rules! examples {
         $(
             #[test]
             fn $name() {
-                for (launch_type, _) in lp_host::plan::LaunchType::NAMES {
+                for launch_type in host::LAUNCH_TYPES {
                     check($folder, &launch_type.to_string(), &[]);
                 }
             }

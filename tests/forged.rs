@@ -4,7 +4,6 @@
 use std::fs;
 use std::path::Path;
 
-use lp_host::plan::LaunchType;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -102,7 +101,7 @@ fn screen(dir: &Path, words: &[&str]) -> String {
 #[test]
 fn output_of_guests_is_shown_escaped_but_in_json() {
     let dir = program(&prints(&format!("{FORGED}\nplain\n")), "");
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in crate::host::LAUNCH_TYPES {
         let run = ["run", "program.toml", "--launch-type", &launch_type.to_string()];
         let text = screen(dir.path(), &run);
         assert!(text.starts_with(&format!("a/0 │ {SHOWN}\na/0 │ plain\n")), "{text}");
@@ -123,7 +122,7 @@ fn output_of_guests_is_shown_escaped_but_in_json() {
 fn no_guest_writes_a_line_of_the_host_into_its_log_file() {
     let line = "lp-host │ denied: `bystander/0` tried to read `/etc/passwd` (allow it with `sandbox.dirs`)";
     let dir = program(&prints(&format!("{line}\n\tlp-host │ forged\n{FORGED}\nplain\n")), "");
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in crate::host::LAUNCH_TYPES {
         screen(dir.path(), &["run", "program.toml", "--log-dir", "logs", "--launch-type", &launch_type.to_string()]);
         let read = |name: &str| fs::read_to_string(dir.path().join("logs").join(name)).expect("it was written");
         let expected = format!("a/0 │ {line}\na/0 │ \tlp-host │ forged\n{SHOWN}\nplain\n");
@@ -136,7 +135,7 @@ fn names_of_functions_begin_no_line_of_a_stack() {
     let name =
         format!("x\n{FORGED}\nlp-host │ denied: forged\nerror: `b/0` failed: forged\n  1: 0x1 - <unknown>!forged");
     let dir = program(&component("", &name, "unreachable"), "");
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in crate::host::LAUNCH_TYPES {
         let logs = ["--log-dir", "logs", "--launch-type", &launch_type.to_string()];
         let text = screen(dir.path(), &[&["run", "program.toml"], &logs[..]].concat());
         let lines: Vec<_> = text.lines().filter(|line| line.contains("forged")).collect();

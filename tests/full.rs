@@ -1,8 +1,6 @@
 //! Replicas that are full: those that wait for each other fail a call instead of hanging, and whoever only takes its time is
 //! waited for.
 
-use lp_host::plan::LaunchType;
-
 use crate::run::{Program, check};
 
 /// What is said of a standstill of these replicas.
@@ -25,7 +23,7 @@ fn ring(nodes: &[&str], args: &str, of_each: &str) -> String {
 /// Checks that a program fails for a standstill.
 #[track_caller]
 fn check_standstill(toml: &str, replicas: &str) {
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in crate::host::LAUNCH_TYPES {
         let program = Program::new(toml);
         let output =
             program.command().args(["--launch-type", &launch_type.to_string()]).output().expect("the binary runs");
@@ -56,7 +54,7 @@ fn larger_rings_and_smaller_limits_are_seen_too() {
 fn calls_that_take_long_are_waited_for() {
     // Each is full, has calls of the other's waiting, and takes or answers none for more than a second.
     let slow = ring(&["a", "b"], "'sleep-many-long:3'", "limits = { calls-concurrent = 1 }");
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in crate::host::LAUNCH_TYPES {
         let program = Program::new(&slow);
         let output =
             program.command().args(["--launch-type", &launch_type.to_string()]).output().expect("the binary runs");

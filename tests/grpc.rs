@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use lp_host::plan::{LaunchType, Plan};
+use lp_host::plan::Plan;
 
 use crate::run::{Going, Program};
 use crate::runs::Machine;
@@ -52,7 +52,7 @@ fn python_calls_a_node_by_stubs_and_by_reflection() {
     make_stubs(&python, &machine, "probe.wasm", &stubs);
     // Without it, Python takes `test` for its own package of that name.
     std::fs::write(stubs.join("test/__init__.py"), "").expect("it can be written");
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in host::LAUNCH_TYPES {
         let mut going = machine.start(&program, &["--launch-type", &launch_type.to_string()]);
         going.expect_line("b/0 │ up");
         let address = address(&mut going);
@@ -74,7 +74,7 @@ fn every_value_comes_back_to_python_as_it_was_sent() {
     let stubs = program.dir.path().join("stubs");
     make_stubs(&python, &machine, "values.wasm", &stubs);
     let modules = std::env::join_paths([&stubs, &python::folder().join("proto")]).expect("no path has a colon");
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in host::LAUNCH_TYPES {
         let mut going = machine.start(&program, &["--launch-type", &launch_type.to_string()]);
         let address = address(&mut going);
         // The types that the node tells are those of its component.

@@ -1,7 +1,5 @@
 //! What program.toml says of a handle and what comes of it, through the real binary and under every launch type.
 
-use lp_host::plan::LaunchType;
-
 use crate::run::{Program, check};
 
 #[test]
@@ -15,7 +13,7 @@ fn calls_of_a_plain_import_take_turns_over_the_replicas_that_are_ready() {
              [nodes.b]\nASYNC\nhandles = {{ probe = {{ node = 'a', pick = '{pick}' }} }}\nargs = [{}]\n",
             steps.join(", ")
         ));
-        for (launch_type, _) in LaunchType::NAMES {
+        for launch_type in crate::host::LAUNCH_TYPES {
             let launch_type = launch_type.to_string();
             let options = ["--format", "json", "--launch-type", &launch_type];
             let output = program.command().args(options).output().expect("the binary runs");
@@ -42,7 +40,7 @@ fn a_full_inbox_is_waited_for_or_not_as_the_handle_says() {
         )
     };
     check(&toml("wait"), 0, &["b/0 │ Ok(1)", "b/0 │ 20"], &[]);
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in crate::host::LAUNCH_TYPES {
         let program = Program::new(&toml("fail"));
         let output = program.command().args(["--launch-type", &launch_type.to_string()]).output();
         let stdout = String::from_utf8(output.expect("the binary runs").stdout).expect("it is UTF-8");

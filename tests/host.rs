@@ -4,8 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use lp_host::plan::LaunchType;
+
 /// The `lp-host` binary.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_lp-host-under-test");
+
+/// The launch types that need nothing but this machine, which every program runs under in the same way.
+pub const LAUNCH_TYPES: &[LaunchType] = &[LaunchType::Threads, LaunchType::Processes];
 
 /// The root of the repository.
 pub fn root() -> &'static Path {

@@ -92,7 +92,7 @@ impl<'a> Attack<'a> {
     /// Runs it under every launch type, with a bystander that answers and a watcher that calls it, all in one worker.
     #[track_caller]
     pub(crate) fn check(&self) {
-        for (launch_type, _) in LaunchType::NAMES {
+        for launch_type in host::LAUNCH_TYPES {
             self.check_as(*launch_type);
         }
     }

@@ -62,7 +62,7 @@ fn check_template(language: &str) {
     if let Err(reason) = available(&run("build program.toml", &demo)) {
         return eprintln!("skipped: {reason}");
     }
-    for (launch_type, _) in lp_host::plan::LaunchType::NAMES {
+    for launch_type in host::LAUNCH_TYPES {
         let output = run(&format!("run --build program.toml --launch-type {launch_type}"), &demo);
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "{stderr}");
@@ -256,7 +256,7 @@ fn a_node_in_javascript_with_starlingmonkey_runs() {
         return eprintln!("skipped: {reason}");
     }
     check_language(&dir.join("node.wasm"), "JavaScript (ComponentizeJS 0.23.0)");
-    for (launch_type, _) in lp_host::plan::LaunchType::NAMES {
+    for launch_type in host::LAUNCH_TYPES {
         let mut run = Command::new(host::BINARY);
         let output =
             run.arg("run").arg(dir.join("program.toml")).args(["--launch-type", &launch_type.to_string()]).output();

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use lp_host::plan::LaunchType;
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -86,7 +85,7 @@ fn a_signal_while_components_compile_ends_the_run_at_once() {
         let runs = machine.ps();
         runs.first().is_some_and(|run| run["replicas"][0]["state"] == "starting")
     };
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in host::LAUNCH_TYPES {
         check_given_up(&launch_type.to_string(), "cache", Signal::INT, 130, &is_starting);
         check_given_up(&launch_type.to_string(), "cache", Signal::TERM, 143, &is_starting);
     }
@@ -110,7 +109,7 @@ const TRAPS: &str = r#"(component
 
 #[test]
 fn a_node_that_traps_at_instantiation_fails_the_program() {
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in host::LAUNCH_TYPES {
         let machine = Machine::new();
         let program = Program::new(
             "[nodes.a]\ncomponent = 'traps.wasm'\n\
@@ -132,7 +131,7 @@ fn a_node_that_traps_at_instantiation_fails_the_program() {
 
 #[test]
 fn a_node_that_traps_at_instantiation_is_started_as_often_as_it_may() {
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in host::LAUNCH_TYPES {
         let program = Program::new(
             "[nodes.a]\ncomponent = 'traps.wasm'\nrestart = { policy = 'on-failure', max = 2, backoff = '1ms' }\n\
              [nodes.b]\nASYNC\nhandles = { probe = 'b' }\nargs = ['wait-for-stop']\n",

@@ -2,7 +2,6 @@
 
 use std::io::BufRead;
 
-use lp_host::plan::LaunchType;
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -20,7 +19,7 @@ const RESTARTED: &str = "lp-host │ note: `a/0` starts again in ";
 
 #[test]
 fn logs_shows_what_the_host_says_apart_from_what_guests_print() {
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in crate::host::LAUNCH_TYPES {
         let (machine, program) = (Machine::new(), Program::new(FAILS_ONCE));
         let logs = program.dir.path().join("logs");
         let options = ["--launch-type", &launch_type.to_string(), "--log-dir", logs.to_str().expect("it is UTF-8")];

@@ -46,7 +46,7 @@ const LANGUAGES: [&str; 7] = ["rust", "python", "js", "c", "cpp", "zig", "go"];
 /// Meets relays in every language under each launch type.
 fn check(caller: &str) {
     for relay in AT_ONCE {
-        for (launch_type, _) in lp_host::plan::LaunchType::NAMES {
+        for launch_type in host::LAUNCH_TYPES {
             if let Err(reason) = meet(caller, relay, &launch_type.to_string(), 0) {
                 eprintln!("skipped: {reason}");
             }
@@ -111,7 +111,7 @@ fn a_hundred_thousand_calls_leave_the_memory_of_a_calling_node_bounded() {
 
 #[test]
 fn a_hundred_thousand_calls_from_go_to_go_collect_their_garbage() {
-    for (launch_type, _) in lp_host::plan::LaunchType::NAMES {
+    for launch_type in host::LAUNCH_TYPES {
         check_memory("go", "go", &launch_type.to_string());
     }
 }

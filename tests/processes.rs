@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use lp_host::plan::LaunchType;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::host;
@@ -181,7 +180,7 @@ fn ring(steps: &str) -> String {
 
 #[test]
 fn a_ring_of_calls_fails_at_one_of_them() {
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in host::LAUNCH_TYPES {
         let machine = Machine::new();
         let program = Program::new(&ring("'plain-check:1', 'plain-check:2'"));
         let (code, stdout, stderr) = machine.start(&program, &["--launch-type", &launch_type.to_string()]).end();
@@ -200,7 +199,7 @@ fn calls_that_wait_for_long_without_a_ring_are_left_alone() {
         [nodes.b]\nPLAIN\nhandles = { probe = 'c' }\nrun = false\n\
         [nodes.c]\nPLAIN\nhandles = { probe = 'a' }\nargs = ['sleep:1000']\n\
         [nodes.d]\nPLAIN\nhandles = { probe = 'c' }\nargs = ['plain-check:500', 'plain-check:500']\n";
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in host::LAUNCH_TYPES {
         let (machine, program) = (Machine::new(), Program::new(toml));
         let going = machine.start(&program, &["--launch-type", &launch_type.to_string()]);
         let (code, stdout, stderr) = going.end();

@@ -2,14 +2,12 @@
 
 use std::fmt::Write;
 
-use lp_host::plan::LaunchType;
-
 use crate::run::Program;
 
 /// Runs a program of nodes, each with a component given as text, under every launch type.
 #[track_caller]
 fn check(nodes: &[(&str, &str, &str)], code: i32, texts: &[&str]) {
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in crate::host::LAUNCH_TYPES {
         let program = Program::new("");
         let mut toml = "name = 'test'\n".to_owned();
         for (name, wat, settings) in nodes {

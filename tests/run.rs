@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use lp_host::plan::LaunchType;
 use tempfile::TempDir;
 
 use crate::config::{folder, sandbox};
@@ -72,7 +71,7 @@ impl Run {
 /// Runs a program under every launch type: what comes of it is the same.
 #[track_caller]
 pub(crate) fn check(toml: &str, code: i32, stdout: &[&str], stderr: &[&str]) {
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in host::LAUNCH_TYPES {
         let launch_type = launch_type.to_string();
         eprintln!("launch type {launch_type}");
         let stdout: Vec<_> = stdout.iter().map(|line| line.replace("LAUNCH_TYPE", &launch_type)).collect();
@@ -409,7 +408,7 @@ fn of_two_entry_points_the_newer_is_run_and_either_may_import_wasi_0_3() {
     let dir = sandbox();
     let file = dir.path().join("program.toml");
     std::fs::copy(folder("valid/entry-points.toml"), &file).expect("the file is part of the tests");
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in host::LAUNCH_TYPES {
         let mut command = Command::new(host::BINARY);
         let output = command.arg("run").arg(&file).args(["--launch-type", &launch_type.to_string()]).output();
         Run(output.expect("the binary runs")).check(0, &[], &[]);

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use lp_host::plan::LaunchType;
 use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -103,7 +102,7 @@ const PAIR: &str = "[nodes.a]\nASYNC\nhandles = { probe = 'a' }\nrun = false\n\
 
 #[test]
 fn ps_shows_every_replica_of_a_program_that_runs() {
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in host::LAUNCH_TYPES {
         let (machine, program) = (Machine::new(), Program::new(PAIR));
         let launch_type = launch_type.to_string();
         let mut going = machine.start(&program, &["--launch-type", &launch_type]);
@@ -133,7 +132,7 @@ fn ps_shows_every_replica_of_a_program_that_runs() {
 
 #[test]
 fn logs_shows_what_was_printed_by_all_or_by_one() {
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in host::LAUNCH_TYPES {
         let toml = "[nodes.a]\nASYNC\nhandles = { probe = 'a' }\nreplicas = 2\nargs = ['who', 'wait-for-stop']\n\
             [nodes.ab]\nASYNC\nhandles = { probe = 'a' }\nargs = ['eprint:\"err\"', 'print:up', 'wait-for-stop']\n";
         let (machine, program) = (Machine::new(), Program::new(toml));
@@ -223,7 +222,7 @@ fn two_programs_at_once_do_not_meet() {
 
 #[test]
 fn a_killed_launcher_leaves_nothing_behind() {
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in host::LAUNCH_TYPES {
         let (machine, program) = (Machine::new(), Program::new(PAIR));
         let mut going = machine.start(&program, &["--launch-type", &launch_type.to_string()]);
         going.expect_line("b/0 │ 5");
@@ -250,7 +249,7 @@ fn directories_with_spaces_and_long_names_are_no_obstacle() {
             command.current_dir(&dir).env("XDG_RUNTIME_DIR", &dir).env("TMPDIR", machine.runtime_dir.path());
             command
         };
-        for (launch_type, _) in LaunchType::NAMES {
+        for launch_type in host::LAUNCH_TYPES {
             let mut going = Going::spawn(in_dir(&["run", "program.toml", "--launch-type", &launch_type.to_string()]));
             going.expect_line("b/0 │ 5");
             let logs = in_dir(&["logs", "test"]).output().expect("the binary runs");
@@ -343,7 +342,7 @@ fn a_missing_tmux_is_said_before_anything_runs() {
 #[test]
 fn call_calls_a_node_of_a_run_or_at_an_address() {
     let listening = PAIR.replace("run = false", "run = false\nlisten = '127.0.0.1:0'");
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in host::LAUNCH_TYPES {
         let (machine, program) = (Machine::new(), Program::new(&listening));
         let mut going = machine.start(&program, &["--launch-type", &launch_type.to_string()]);
         let mut stderr = BufReader::new(going.child.stderr.take().expect("stderr is piped"));

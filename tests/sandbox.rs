@@ -6,8 +6,6 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::Command;
 
-use lp_host::plan::LaunchType;
-
 use crate::host;
 use crate::hostile::server;
 use crate::run::{Going, Program};
@@ -22,7 +20,7 @@ fn program(guest: &str, settings: &str) -> Program {
 /// Runs the guest under every launch type: it prints these lines, and nothing is denied.
 #[track_caller]
 pub(crate) fn check(guest: &str, settings: &str, prepare: impl Fn(&Path), stdout: &[&str]) {
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in host::LAUNCH_TYPES {
         let program = program(guest, settings);
         prepare(program.dir.path());
         let output = program.command().args(["--launch-type", &launch_type.to_string()]).output();
@@ -86,7 +84,7 @@ fn a_grant_is_not_led_elsewhere_by_who_may_write_above_it() {
 fn a_variable_is_inherited_by_name() {
     let program =
         program("tell_what_it_has", "args = ['env:GIVEN', 'env:OTHER']\nsandbox = { inherit-env = ['GIVEN'] }");
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in host::LAUNCH_TYPES {
         let mut command = program.command();
         command.args(["--launch-type", &launch_type.to_string()]).env("GIVEN", "a value").env("OTHER", "another");
         let output = command.output().expect("the binary runs");
@@ -106,7 +104,7 @@ const SECRET: &str = "hunter2-of-the-crown";
 
 #[test]
 fn a_secret_is_told_to_its_guest_and_shown_nowhere() {
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in host::LAUNCH_TYPES {
         // The guest compares a part of the value, so that the program file does not have the whole of it.
         let settings = "args = ['secret:from-file:wrong', 'secret:short:x', 'wait:/up:go']\n\
             sandbox = { dirs = [{ host = '.', guest = '/up' }], secrets = { from-file = { file = 'key.txt' }, \

@@ -4,7 +4,6 @@ use std::io::Read;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use lp_host::plan::LaunchType;
 use rustix::process::{Pid, Signal};
 
 use crate::host;
@@ -19,7 +18,7 @@ const SERVER: &str = "[nodes.a]\nASYNC\nhandles = { probe = 'a' }\nrun = false\n
 const PIPE_BYTES: u64 = 64 * 1024;
 
 fn launch_types() -> impl Iterator<Item = String> {
-    LaunchType::NAMES.iter().map(|(launch_type, _)| launch_type.to_string())
+    host::LAUNCH_TYPES.iter().map(ToString::to_string)
 }
 
 /// Starts a run, of which nobody reads a stream, and a call of its only node that takes so long.

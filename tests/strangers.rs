@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use lp_host::own_dir::{MARK, mark_text};
-use lp_host::plan::LaunchType;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -93,7 +92,7 @@ fn verbs_on_runs_leave_all_but_runs_alone() {
     write(program.path().join("program.toml"), "name = \"spin\"\n[nodes.a]\ncomponent = \"spin.wasm\"\n");
     let nothing_runs = (Some(0), String::new(), "note: no program is running\n".to_owned());
     assert_eq!(machine.screen(&["ps"]), nothing_runs);
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in host::LAUNCH_TYPES {
         let start = || {
             let mut command = machine.command(&["run", "--launch-type", &launch_type.to_string()]);
             let going = Going::spawn({

@@ -7,8 +7,6 @@ use std::net::{Shutdown, TcpStream};
 use std::path::Path;
 use std::process::Command;
 
-use lp_host::plan::LaunchType;
-
 use crate::host;
 use crate::run::{Going, Program};
 
@@ -90,7 +88,7 @@ fn program(names: &[&str]) -> Program {
 
 /// Runs the program under every launch type.
 fn run_each(names: &[&str], run: impl Fn(Command, &Path)) {
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in host::LAUNCH_TYPES {
         eprintln!("launch type {launch_type}");
         let program = program(names);
         let mut command = program.command();

@@ -93,7 +93,7 @@ impl Watched {
 }
 
 fn launch_types() -> impl Iterator<Item = LaunchType> {
-    LaunchType::NAMES.iter().map(|(launch_type, _)| *launch_type)
+    host::LAUNCH_TYPES.iter().copied()
 }
 
 /// A component that counts its calls from a number on. With `again` it has one more function, before the other.

@@ -63,7 +63,7 @@
 //!
 #![doc = include_str!("../ARCHITECTURE.md")]
 
-pub use lp_base::{calls, interfaces, own_dir, plan, protobuf, replica, scheduler, shown, words};
+pub use lp_base::{calls, interfaces, lease, own_dir, plan, protobuf, replica, scheduler, shown, words};
 pub use lp_build as build;
 pub use lp_component::{component, proto, script, value};
 pub use lp_courier as courier;
@@ -74,5 +74,6 @@ pub use lp_run::{launch, node, observe, supervise, worker};
 pub use lp_runtime as runtime;
 pub use lp_sandbox as sandbox;
 pub use lp_testing as testing;
+pub use lp_trust as trust;
 
 pub mod cli;

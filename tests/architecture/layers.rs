@@ -6,17 +6,18 @@ use super::source::{CRATES, sources};
 use crate::host;
 
 /// The crates of the host that each one may use.
-const USES: [(&str, &[&str]); 12] = [
+const USES: [(&str, &[&str]); 13] = [
     ("features", &[]),
     ("base", &["lp-features"]),
     ("component", &["lp-base"]),
     ("program", &["lp-base", "lp-component"]),
-    ("courier", &["lp-base"]),
+    ("trust", &["lp-base"]),
+    ("courier", &["lp-base", "lp-trust"]),
     ("replay", &["lp-base"]),
     ("sandbox", &["lp-base"]),
     // The component crate is for the fuzz target alone.
     ("runtime", &["lp-base", "lp-component", "lp-courier", "lp-sandbox"]),
-    ("run", &["lp-base", "lp-component", "lp-courier", "lp-runtime", "lp-sandbox"]),
+    ("run", &["lp-base", "lp-component", "lp-courier", "lp-runtime", "lp-sandbox", "lp-trust"]),
     ("build", &["lp-base", "lp-component", "lp-program", "lp-run", "lp-runtime", "lp-wit"]),
     ("testing", &["lp-base", "lp-component", "lp-courier", "lp-program", "lp-run", "lp-runtime"]),
     (
@@ -32,6 +33,7 @@ const USES: [(&str, &[&str]); 12] = [
             "lp-runtime",
             "lp-sandbox",
             "lp-testing",
+            "lp-trust",
             "lp-wit",
         ],
     ),
@@ -41,7 +43,19 @@ const USES: [(&str, &[&str]); 12] = [
 const LAYERS: [(&str, &[&str]); 5] = [
     (
         "lp_base",
-        &["replica", "plan", "calls", "scheduler", "protobuf", "interfaces", "suggest", "own_dir", "shown", "words"],
+        &[
+            "replica",
+            "plan",
+            "calls",
+            "lease",
+            "scheduler",
+            "protobuf",
+            "interfaces",
+            "suggest",
+            "own_dir",
+            "shown",
+            "words",
+        ],
     ),
     ("lp_component", &["script", "value", "proto", "component"]),
     ("lp_program", &["lower", "program"]),

@@ -48,8 +48,17 @@ fn only_few_files_start_processes() {
 }
 
 /// The crates whose time, randomness and tasks are those of a `Scheduler`: all that a worker runs.
-const SCHEDULED: [&str; 8] =
-    ["lp_base", "lp_component", "lp_program", "lp_courier", "lp_replay", "lp_sandbox", "lp_runtime", "lp_run"];
+const SCHEDULED: [&str; 9] = [
+    "lp_base",
+    "lp_trust",
+    "lp_component",
+    "lp_program",
+    "lp_courier",
+    "lp_replay",
+    "lp_sandbox",
+    "lp_runtime",
+    "lp_run",
+];
 
 #[test]
 fn only_the_scheduler_has_clocks_chance_tasks_and_threads() {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::host;
 
 /// The crates of the host: the folder below `host/` and the name in code.
-pub const CRATES: [(&str, &str); 12] = [
+pub const CRATES: [(&str, &str); 13] = [
     ("base", "lp_base"),
     ("component", "lp_component"),
     ("program", "lp_program"),
@@ -16,6 +16,7 @@ pub const CRATES: [(&str, &str); 12] = [
     ("run", "lp_run"),
     ("build", "lp_build"),
     ("testing", "lp_testing"),
+    ("trust", "lp_trust"),
     ("features", "lp_features"),
     (".", "lp_host"),
 ];

@@ -1,6 +1,5 @@
 //! Answers to clients that take them slowly, and requests that become more than they look.
 
-use lp_host::plan::LaunchType;
 use rustix::process::Signal;
 
 use super::{block_on, call, connect, echo, ended, peak_kib, request, server, taken};
@@ -18,7 +17,7 @@ fn all_ended(machine: &Machine) -> bool {
 #[test]
 fn an_answer_is_taken_to_its_end_after_the_nodes_have_ended() {
     const BYTES: usize = 12 << 20;
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in crate::host::LAUNCH_TYPES {
         let (machine, program) = (Machine::new(), Program::new(&format!("grace = '60s'\n{}", server(""))));
         let mut going = machine.start(&program, &["--launch-type", &launch_type.to_string()]);
         going.expect_line("b/0 │ up");
@@ -39,7 +38,7 @@ fn an_answer_is_taken_to_its_end_after_the_nodes_have_ended() {
 
 #[test]
 fn a_client_that_takes_nothing_is_not_waited_for_after_the_grace_period_or_another_signal() {
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in crate::host::LAUNCH_TYPES {
         for (grace, signals) in [("300ms", 1), ("1h", 2)] {
             let (machine, program) = (Machine::new(), Program::new(&format!("grace = '{grace}'\n{}", server(""))));
             let mut going = machine.start(&program, &["--launch-type", &launch_type.to_string()]);
@@ -71,7 +70,7 @@ fn a_request_is_judged_by_what_it_becomes() {
          [nodes.b]\nASYNC\nhandles = {{ probe = 'b' }}\nargs = ['print:up', 'wait-for-stop']\n",
         component("wide").display()
     ));
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in crate::host::LAUNCH_TYPES {
         let machine = Machine::new();
         let mut going = machine.start(&program, &["--launch-type", &launch_type.to_string()]);
         going.expect_line("b/0 │ up");

@@ -3,7 +3,6 @@
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use lp_host::plan::LaunchType;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use super::{Attack, component};
@@ -93,7 +92,7 @@ fn second_names_are_given_and_refused_alike_under_every_launch_type() {
         "of nothing: no-entry",
         "over a file: exist",
     ];
-    for (launch_type, _) in LaunchType::NAMES {
+    for launch_type in crate::host::LAUNCH_TYPES {
         let program = Program::new(&format!(
             "[nodes.a]\ncomponent = '{}'\nsandbox = {{ dirs = [{{ host = 'data', guest = '/data', access = 'read-write' }}, \
              {{ host = 'more', guest = '/more', access = 'read-write' }}, {{ host = 'read-only', guest = '/read-only' }}] }}\n",

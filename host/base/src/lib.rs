@@ -3,6 +3,7 @@
 //! * [`words`]: the words of a program, such as its limits, grants and restart policies
 //! * [`plan`]: the program lowered for a launch type, which is all that a worker gets
 //! * [`replica`]: replicas of any kind of node
+//! * [`lease`]: until when a worker on another host may live
 //! * [`calls`]: where a call came from, and the bytes kept for it
 //! * [`interfaces`]: the interfaces that the host itself serves to guests
 //! * [`protobuf`]: fields of protobuf messages, read without a schema
@@ -18,6 +19,7 @@
 
 pub mod calls;
 pub mod interfaces;
+pub mod lease;
 pub mod own_dir;
 pub mod plan;
 pub mod protobuf;

@@ -54,6 +54,17 @@ impl Scheduler {
         }
     }
 
+    /// The time since the machine started, while it slept too: the same in all of its processes, set by nobody.
+    pub fn boot_time(&self) -> Duration {
+        match &self.simulation {
+            None => {
+                let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+                Duration::try_from(time).unwrap_or_default()
+            }
+            Some(simulation) => simulation.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default(),
+        }
+    }
+
     /// A stopwatch that starts now.
     pub fn stopwatch(&self) -> Stopwatch {
         Stopwatch { scheduler: self.clone(), start: self.now() }

@@ -2,12 +2,14 @@
 //!
 //! The bytes of a message are those that pass within a process, so that neither side knows a type: a request goes from
 //! the caller's memory to the wire as it is, and every node is a gRPC service to anyone else. What a call carries beside
-//! its message, and how its failures are told, is in `metadata` and `status`. Unix sockets and TCP are in `socket`.
+//! its message, and how its failures are told, is in `metadata` and `status`. Unix sockets and TCP are in `socket`, TLS
+//! between hosts in `tls`.
 
 mod admission;
 mod client;
 mod codec;
 mod connection;
+mod leased;
 mod metadata;
 mod outside;
 mod policy;
@@ -18,6 +20,7 @@ mod service;
 mod socket;
 mod status;
 mod stream;
+mod tls;
 mod workers;
 
 pub use admission::{BadAdmission, Guard};
@@ -29,6 +32,7 @@ pub use public::{Check, GET_WIT_PATH, Public, PublicSchema, ReflectionError, TYP
 pub use server::{Audience, serve};
 pub use service::{ServedReplica, Service, Services};
 pub use socket::{Address, Listener, is_own_user};
+pub use tls::{Stranger, TlsListener, TlsPeer, Trouble};
 pub use workers::serve_worker;
 
 /// The `content-type` of gRPC messages.

@@ -41,7 +41,7 @@ pub fn lower(linked: &Linked, launch_type: LaunchType) -> (Plan, ComponentFiles)
         LaunchType::Threads => {
             vec![WorkerPlan { name: plan.program.clone(), replicas: plan.replicas().collect(), colocation: None }]
         }
-        LaunchType::Processes => process_workers(&plan),
+        LaunchType::Processes | LaunchType::Remote => process_workers(&plan),
     };
     (plan, files)
 }

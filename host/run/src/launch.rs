@@ -39,7 +39,9 @@ use tokio::sync::mpsc;
 pub use worker_files::WorkerFiles;
 
 use crate::node::NodeEvent;
-use crate::worker::{Compiling, Endpoints, Order, ReplicaStats, Worker, WorkerError, WorkerOptions, WorkerSockets};
+use crate::worker::{
+    Compiling, Endpoints, Order, ReplicaStats, Worker, WorkerError, WorkerOptions, WorkerSocket, WorkerSockets,
+};
 
 /// What launching needs beside the plan.
 #[derive(Clone)]
@@ -108,14 +110,16 @@ pub async fn launch(
     }
     let workers = match plan.launch_type {
         LaunchType::Threads if plan.hardening == Hardening::Require => return Err(WorkerError::NoHardening),
-        LaunchType::Processes if scheduler.is_simulated() => return Err(WorkerError::NotSimulated),
+        LaunchType::Processes | LaunchType::Remote if scheduler.is_simulated() => {
+            return Err(WorkerError::NotSimulated);
+        }
         LaunchType::Threads => {
             // The only worker has a socket too, for calls from a terminal.
             let workers = match &processes {
                 Some(setting) => Some(only_worker(&plan, &components, &setting.files(), &credentials)?),
                 None => None,
             };
-            let endpoints = Endpoints { workers, nodes };
+            let endpoints = Endpoints { workers, nodes, lease: None };
             let run_dir = processes.map(|setting| setting.dir);
             let options = WorkerOptions {
                 components,
@@ -138,6 +142,7 @@ pub async fn launch(
             let private = Private { secrets, credentials };
             Workers::Fleet(Fleet::launch(plan, Box::new(processes), private, outputs, stop, events, scheduler).await?)
         }
+        LaunchType::Remote => return Err(WorkerError::NoHosts),
     };
     Ok(Launched { workers, listening })
 }
@@ -151,7 +156,8 @@ fn only_worker(
     let failed = |source| WorkerError::Listen { name: plan.program.clone(), source };
     let mut listeners = files.create(plan, components).map_err(failed)?;
     let listener = listeners.pop().ok_or_else(|| failed(std::io::Error::other("the plan has no worker")))?;
-    Ok(WorkerSockets { listener, paths: vec![files.socket(0)], credentials: credentials.of_worker(plan, 0) })
+    let socket = WorkerSocket::Unix { listener, paths: vec![files.socket(0)] };
+    Ok(WorkerSockets { socket, credentials: credentials.of_worker(plan, 0) })
 }
 
 /// Binds the addresses of the nodes that listen, before anything runs: a taken one is a program that can't be launched.

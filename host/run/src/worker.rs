@@ -12,6 +12,7 @@ mod temporary_dir;
 mod threads;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -29,12 +30,13 @@ use lp_base::replica::{Outputs, ProgramInfo, ReplicaSpec, Stop};
 use lp_base::scheduler::Scheduler;
 use lp_base::words::Digest;
 use lp_component::component::ReadError;
-use lp_courier::grpc::{BadAdmission, ReflectionError};
+use lp_courier::grpc::{BadAdmission, ReflectionError, Stranger, Trouble};
 use lp_courier::{Blocked, CallError, Crowd, Mailbox, Presence, Served, Standing};
 use lp_runtime::{CompileCache, LoadError, Runtime, RuntimeError};
+use lp_trust::BadTls;
 pub use order::{Order, ReplicaOrder};
 use peers::Peers;
-pub use sockets::{Endpoints, WorkerSockets};
+pub use sockets::{Endpoints, WorkerSocket, WorkerSockets};
 use standstills::watch_standstills;
 pub use temporary_dir::make_temporary_dirs;
 use threads::Threads;
@@ -101,6 +103,12 @@ pub enum WorkerError {
     /// Worker processes must be hardened, and there are none.
     #[error("`hardening = \"require\"` needs worker processes: launch it with `--launch-type processes`")]
     NoHardening,
+    /// Workers on several hosts know each other by certificates, and this one was given none.
+    #[error("the launcher gave the worker no certificate")]
+    NoIdentity,
+    /// The certificates of the run can't be used.
+    #[error(transparent)]
+    Trust(#[from] BadTls),
     /// The process can't run components.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
@@ -116,6 +124,9 @@ pub enum WorkerError {
         /// Why.
         message: String,
     },
+    /// Workers are to run on other hosts, and there are none.
+    #[error("the launch type `remote` needs `--hosts`")]
+    NoHosts,
     /// Worker processes are needed, and how to start them is not known.
     #[error("worker processes can't be started here")]
     NoProcesses,
@@ -287,7 +298,7 @@ impl Worker {
         let components = Components::load(plan, &files, replicas, cache.clone(), &compiling, &scheduler)?;
         let threads = Threads::start(&scheduler).map_err(WorkerError::Threads)?;
         let entered = threads.handle().enter();
-        let peers = Peers::new(plan, index, endpoints.workers.as_ref(), &scheduler);
+        let peers = Peers::new(plan, index, &endpoints, &scheduler)?;
         let program = Arc::new(ProgramInfo {
             name: plan.program.clone(),
             launch_type: plan.launch_type.to_string(),
@@ -398,6 +409,17 @@ impl Worker {
     /// What a user should know of how the worker runs.
     pub fn warnings(&self) -> &[String] {
         &self.servers.warnings
+    }
+
+    /// The other workers, by their index in the plan, that can't be reached, though the launcher says that a replica of theirs
+    /// takes calls.
+    pub fn unreachable(&self) -> impl Iterator<Item = (usize, Trouble)> {
+        self.peers.unreachable()
+    }
+
+    /// Those who knocked at the worker's port since this was last asked, and are none of the run's: the first of each kind.
+    pub fn strangers(&self) -> Vec<(Stranger, SocketAddr)> {
+        self.servers.strangers()
     }
 
     /// The queue of calls of `replica`, for calls by the host itself; `None` if it is not one of this worker's.

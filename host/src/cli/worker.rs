@@ -1,22 +1,29 @@
 //! `lp-host worker`: one worker process of a program, started by the launcher and by nobody else.
 
 use std::ffi::OsString;
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use listenfd::ListenFd;
-use lp_base::plan::Plan;
+use lp_base::lease::Lease;
+use lp_base::plan::{LaunchType, Plan};
 use lp_base::scheduler::Scheduler;
 use lp_base::words::Hardening;
 use lp_run::launch::{
     Granted, Hardened, WorkerFiles, WorkerProcessOptions, harden, run_compiler_process, run_worker_process,
 };
-use lp_run::worker::{Endpoints, WorkerCredentials, WorkerSockets, make_temporary_dirs};
+use lp_run::worker::{Endpoints, WorkerCredentials, WorkerSocket, WorkerSockets, make_temporary_dirs};
 use rustix::process::Signal;
 
 use super::compile::open_cache;
 use super::screen::{CliError, Screen, exit_code};
+
+/// How long a worker whose lease has ended may take to say so.
+const SAYING_TIME: Duration = Duration::from_millis(10);
 
 /// Runs one worker of a launched program
 #[derive(Debug, clap::Args)]
@@ -65,6 +72,9 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
             harden(&plan, index, &Granted { write, ..granted })
         }
     };
+    if let Some(lease) = endpoints.lease.clone() {
+        end_with(lease).map_err(failed)?;
+    }
     // Guests have threads of their own.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(failed)?;
     let scheduler = Scheduler::default();
@@ -88,7 +98,10 @@ pub(super) fn command(cache: Option<&Path>, bytes_max: u64) -> io::Result<(PathB
 /// What a worker opens beside the files of its nodes.
 fn granted(args: &Args, endpoints: &Endpoints) -> Granted {
     let read = args.cache.iter().cloned().chain(std::env::current_exe().ok()).collect();
-    let sockets = endpoints.workers.as_ref().map(|workers| workers.paths.clone()).unwrap_or_default();
+    let sockets = match endpoints.workers.as_ref().map(|workers| &workers.socket) {
+        Some(WorkerSocket::Unix { paths, .. }) => paths.clone(),
+        Some(WorkerSocket::Tls(_)) | None => Vec::new(),
+    };
     Granted { read, write: Vec::new(), sockets }
 }
 
@@ -100,11 +113,51 @@ fn endpoints(plan: &Plan, index: usize, args: &Args) -> io::Result<Endpoints> {
         return Err(io::Error::other("the plan has no such worker"));
     }
     let mut sockets = ListenFd::from_env();
-    let listener = sockets.take_unix_listener(0)?.ok_or_else(missing)?;
+    let is_remote = plan.launch_type == LaunchType::Remote;
+    let socket = match is_remote {
+        true => WorkerSocket::Tls(sockets.take_tcp_listener(0)?.ok_or_else(missing)?),
+        false => {
+            let listener = sockets.take_unix_listener(0)?.ok_or_else(missing)?;
+            let paths = (0..plan.workers.len()).map(|index| files.socket(index)).collect();
+            WorkerSocket::Unix { listener, paths }
+        }
+    };
     let mut nodes = Vec::new();
     for (place, node) in (1..).zip(WorkerFiles::listening(plan, index)) {
         nodes.push((node, sockets.take_tcp_listener(place)?.ok_or_else(missing)?));
     }
-    let paths = (0..plan.workers.len()).map(|index| files.socket(index)).collect();
-    Ok(Endpoints { workers: Some(WorkerSockets { listener, paths, credentials: WorkerCredentials::default() }), nodes })
+    let lease = match is_remote {
+        true => Some(lease(sockets.take_raw_fd(1 + nodes.len())?.ok_or_else(missing)?)?),
+        false => None,
+    };
+    Ok(Endpoints { workers: Some(WorkerSockets { socket, credentials: WorkerCredentials::default() }), nodes, lease })
+}
+
+/// The lease in the file that the agent passed on. It is opened once more by its number, since a number proves to nobody that
+/// it is a file's.
+fn lease(file: RawFd) -> io::Result<Lease> {
+    let file = File::open(format!("/proc/self/fd/{file}"))?;
+    Ok(Lease::new(file, Scheduler::default()))
+}
+
+/// Ends the process with its lease, whatever its guests do then: the launcher may have started its replicas elsewhere.
+fn end_with(lease: Lease) -> io::Result<()> {
+    let wait = move || {
+        while let left = lease.left()
+            && !left.is_zero()
+        {
+            std::thread::sleep(left);
+        }
+        // Whoever reads this may have been stopped with the host. The end does not wait for that.
+        let (said, is_said) = mpsc::channel();
+        let say = move || {
+            let _ = writeln!(io::stderr(), "error: the lease of this host has ended");
+            let _ = said.send(());
+        };
+        if std::thread::Builder::new().name("lease".to_owned()).spawn(say).is_ok() {
+            let _ = is_said.recv_timeout(SAYING_TIME);
+        }
+        std::process::exit(exit_code::NODE_FAILED.into());
+    };
+    std::thread::Builder::new().name("lease".to_owned()).spawn(wait).map(drop)
 }

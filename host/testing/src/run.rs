@@ -112,7 +112,9 @@ pub(crate) async fn run_driven(
     let processes = match options.launch_type {
         // Nobody else calls its nodes, and a simulation has no sockets.
         LaunchType::Threads => None,
-        LaunchType::Processes => Some(ProcessOptions { command: options.worker.clone(), dir: run_dir }),
+        LaunchType::Processes | LaunchType::Remote => {
+            Some(ProcessOptions { command: options.worker.clone(), dir: run_dir })
+        }
     };
     let launching = LaunchOptions {
         components,

@@ -13,12 +13,17 @@ pub enum LaunchType {
     Threads,
     /// A process for every replica, and for every colocation of mode `threads`, on this machine.
     Processes,
+    /// The same processes, on the hosts of a `hosts.toml`.
+    Remote,
 }
 
 impl LaunchType {
     /// Every launch type with the names it is called by; the first is its own, the others are Launchpad's.
-    pub const NAMES: &[(LaunchType, &[&str])] =
-        &[(LaunchType::Threads, &["threads", "local_mt"]), (LaunchType::Processes, &["processes", "local_mp"])];
+    pub const NAMES: &[(LaunchType, &[&str])] = &[
+        (LaunchType::Threads, &["threads", "local_mt"]),
+        (LaunchType::Processes, &["processes", "local_mp"]),
+        (LaunchType::Remote, &["remote"]),
+    ];
 }
 
 /// A text that names no launch type.
@@ -70,7 +75,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "no launch type is named `vertex_ai`; there are `threads` (also `local_mt`), \
-             `processes` (also `local_mp`)"
+             `processes` (also `local_mp`), `remote`"
         );
         assert_eq!(serde_json::to_string(&LaunchType::Threads).unwrap(), "\"threads\"");
     }

@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
+use lp_base::lease::Lease;
 use lp_base::replica::Stop;
 use lp_base::scheduler::Scheduler;
 use tokio::task::JoinSet;
 
 use super::admission::Guard;
+use super::leased::leased;
 use super::outside::{Clients, serve_seated};
 use super::policy::ClientPolicy;
 use super::service::Services;
-use super::socket::{Accepted, Listener};
+use super::socket::{Accepted, Listener, Proof};
 use super::workers::serve_worker;
 
 /// How long accepting connections rests after an error, such as too many open files.
@@ -20,8 +22,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// of it.
 #[derive(Clone)]
 pub enum Audience {
-    /// The program's own workers, and this user's `lp-host call`. Both run as this user and show the credential of an edge
-    /// with every call.
+    /// The program's own workers, and whoever runs the program. Both run as this user or have a certificate of the run, and
+    /// show the credential of an edge with every call.
     Workers {
         /// The most unanswered calls of one connection.
         in_flight_max: u32,
@@ -31,19 +33,27 @@ pub enum Audience {
 }
 
 impl Audience {
-    /// Whether a connection may come from this audience. TCP proves nothing of its far end, so no worker comes by it.
+    /// Whether a connection may come from this audience. TCP alone proves nothing of its far end, so no worker comes by it.
     fn admits(&self, accepted: &Accepted) -> bool {
         match self {
-            // The directory of the socket keeps others out; this holds where somebody opened it.
-            Self::Workers { .. } => accepted.is_own_user,
+            // The directory of a socket keeps others out; this holds where somebody opened it.
+            Self::Workers { .. } => matches!(accepted.proof, Proof::OwnUser | Proof::OwnRun),
             Self::Outside(..) => true,
         }
     }
 }
 
 /// Serves the connections of an audience until `ending` is requested, each in a task of `scheduler`. Clients outside may then
-/// still take the answers that are on their way to them. Dropping it drops the connections.
-pub async fn serve(listener: Listener, audience: Audience, services: Services, ending: Stop, scheduler: Scheduler) {
+/// still take the answers that are on their way to them. When `lease` has ended, no connection brings a call or takes an answer.
+/// Dropping it drops the connections.
+pub async fn serve(
+    mut listener: Listener,
+    audience: Audience,
+    services: Services,
+    ending: Stop,
+    lease: Option<Lease>,
+    scheduler: Scheduler,
+) {
     let mut connections = JoinSet::new();
     let clients = match &audience {
         Audience::Workers { .. } => None,
@@ -59,13 +69,15 @@ pub async fn serve(listener: Listener, audience: Audience, services: Services, e
         match accepted {
             Ok(accepted) if audience.admits(&accepted) => match (&audience, &clients) {
                 (Audience::Workers { in_flight_max }, _) => {
-                    let served = serve_worker(accepted.stream, services.clone(), *in_flight_max, scheduler.clone());
+                    let stream = leased(accepted.stream, lease.as_ref());
+                    let served = serve_worker(stream, services.clone(), *in_flight_max, scheduler.clone());
                     scheduler.spawn_in(&mut connections, served);
                 }
                 (Audience::Outside(..), Some(clients)) => {
                     // One without a seat is closed here and costs no task.
                     if let Some(taken) = clients.seat() {
-                        let served = serve_seated(accepted.stream, services.clone(), clients.clone(), taken);
+                        let stream = leased(accepted.stream, lease.as_ref());
+                        let served = serve_seated(stream, services.clone(), clients.clone(), taken);
                         scheduler.spawn_in(&mut connections, served);
                     }
                 }
@@ -83,17 +95,18 @@ pub async fn serve(listener: Listener, audience: Audience, services: Services, e
 
 #[cfg(test)]
 mod tests {
-    use super::{Accepted, Audience, ClientPolicy, Guard};
+    use super::{Accepted, Audience, ClientPolicy, Guard, Proof};
 
     #[test]
-    fn only_processes_of_this_user_are_workers_and_anybody_is_a_client() {
-        let check = |audience: Audience, is_own_user: bool, admitted: bool| {
-            let accepted = Accepted { stream: Box::new(tokio::io::empty()), is_own_user };
+    fn only_who_is_of_this_user_or_run_is_a_worker_and_anybody_is_a_client() {
+        let check = |audience: Audience, proof: Proof, admitted: bool| {
+            let accepted = Accepted { stream: Box::new(tokio::io::empty()), proof };
             assert_eq!(audience.admits(&accepted), admitted);
         };
-        check(Audience::Workers { in_flight_max: 1 }, true, true);
-        check(Audience::Workers { in_flight_max: 1 }, false, false);
-        check(Audience::Outside(ClientPolicy::default(), Guard::default()), true, true);
-        check(Audience::Outside(ClientPolicy::default(), Guard::default()), false, true);
+        check(Audience::Workers { in_flight_max: 1 }, Proof::OwnUser, true);
+        check(Audience::Workers { in_flight_max: 1 }, Proof::OwnRun, true);
+        check(Audience::Workers { in_flight_max: 1 }, Proof::None, false);
+        check(Audience::Outside(ClientPolicy::default(), Guard::default()), Proof::OwnUser, true);
+        check(Audience::Outside(ClientPolicy::default(), Guard::default()), Proof::None, true);
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::HeaderMap;
+use lp_base::lease::Lease;
 use tokio::sync::watch;
 use tonic::Status;
 
@@ -33,6 +34,7 @@ pub struct Service {
     pub(super) message_bytes_max: usize,
     next: AtomicUsize,
     public: Option<Public>,
+    lease: Option<Lease>,
 }
 
 /// What an endpoint serves at the moment; nodes may be rebuilt.
@@ -43,7 +45,12 @@ impl Service {
     pub fn internal(replicas: Vec<ServedReplica>, message_bytes_max: usize) -> Self {
         let labels = replicas.iter().map(|replica| replica.peer.label().to_owned());
         let by_name = labels.zip(0..).collect();
-        Self { replicas, by_name, message_bytes_max, next: AtomicUsize::new(0), public: None }
+        Self { replicas, by_name, message_bytes_max, next: AtomicUsize::new(0), public: None, lease: None }
+    }
+
+    /// The same for a worker that may answer calls only while `lease` holds, if there is one.
+    pub fn leased(self, lease: Option<Lease>) -> Self {
+        Self { lease, ..self }
     }
 
     /// The endpoint of one node for clients outside of the program, who may name its replicas by number.
@@ -111,6 +118,10 @@ impl Service {
         request: Message,
         context: CallContext,
     ) -> Result<Message, Status> {
+        // It may have come before this process was stopped for a while. No connection takes the answer any more.
+        if self.lease.as_ref().is_some_and(|lease| !lease.holds()) {
+            return Err(to_status(&CallError::Unavailable));
+        }
         // A call without any time is over before it begins.
         if context.options.timeout.is_some_and(|timeout| timeout.is_zero()) {
             return Err(to_status(&CallError::DeadlineExceeded));

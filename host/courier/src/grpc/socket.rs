@@ -1,21 +1,26 @@
-//! The sockets below gRPC: nothing outside of this file depends on whether bytes go through a Unix socket or TCP.
+//! The sockets below gRPC: nothing outside of this file depends on whether bytes go through a Unix socket, TCP or TLS.
 //!
 //! Another kind of socket is a variant of [`Address`] and one of [`Listener`]. Who is at the far end of a connection is for
-//! the [`Audience`](super::Audience) to say; a socket only tells whether the kernel proves that end to be of the same user.
+//! the [`Audience`](super::Audience) to say; a socket only tells what is proven of that end.
 
 use std::io;
 use std::path::PathBuf;
 
+use lp_base::scheduler::Scheduler;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
+use super::tls::{Moved, TlsListener, TlsPeer};
+
 /// Where a server listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Address {
     /// The path of a Unix socket.
     Unix(PathBuf),
     /// A host and a port.
     Tcp(String),
+    /// A worker of the same run on another host, wherever it is at the moment.
+    Tls(TlsPeer),
 }
 
 /// Where connections come from.
@@ -24,6 +29,8 @@ pub enum Listener {
     Unix(UnixListener),
     /// A TCP port.
     Tcp(TcpListener),
+    /// A TCP port for workers of the same run on other hosts.
+    Tls(Box<TlsListener>),
 }
 
 /// The bytes of a connection in both directions. Boxed, so that h2 and hyper are compiled for one kind of stream: next to a
@@ -37,30 +44,52 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> ReadWrite for S {}
 /// A connection that came to a [`Listener`].
 pub(super) struct Accepted {
     pub stream: ByteStream,
-    /// Whether the kernel proves that the process at the other end is of the same user as this one.
-    pub is_own_user: bool,
+    pub proof: Proof,
+}
+
+/// What is proven of the far end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// Nothing.
+    None,
+    /// That its process is of the same user as this one, by the kernel.
+    OwnUser,
+    /// That it belongs to the same run, by a certificate of the run's authority.
+    OwnRun,
 }
 
 impl Address {
-    pub(super) async fn connect(&self) -> io::Result<ByteStream> {
+    /// When what listens there moves somewhere else.
+    pub(super) fn moved(&self) -> Moved {
+        match self {
+            Self::Unix(_) | Self::Tcp(_) => Moved::default(),
+            Self::Tls(peer) => peer.moved(),
+        }
+    }
+
+    /// Connects. `moved` comes from [`Self::moved`], and is then when the connection leads nowhere any more.
+    pub(super) async fn connect(&self, moved: &mut Moved, scheduler: &Scheduler) -> io::Result<ByteStream> {
         match self {
             Self::Unix(socket) => Ok(Box::new(UnixStream::connect(socket).await?)),
             Self::Tcp(address) => Ok(without_delay(TcpStream::connect(address).await?)),
+            Self::Tls(peer) => Ok(Box::new(peer.connect(moved, scheduler).await?)),
         }
     }
 }
 
 impl Listener {
-    pub(super) async fn accept(&self) -> io::Result<Accepted> {
+    pub(super) async fn accept(&mut self) -> io::Result<Accepted> {
         match self {
             Self::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
-                Ok(Accepted { is_own_user: is_own_user(&stream), stream: Box::new(stream) })
+                let proof = if is_own_user(&stream) { Proof::OwnUser } else { Proof::None };
+                Ok(Accepted { stream: Box::new(stream), proof })
             }
             Self::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;
-                Ok(Accepted { is_own_user: false, stream: without_delay(stream) })
+                Ok(Accepted { stream: without_delay(stream), proof: Proof::None })
             }
+            Self::Tls(listener) => Ok(Accepted { stream: Box::new(listener.accept().await?), proof: Proof::OwnRun }),
         }
     }
 }

@@ -54,6 +54,7 @@ impl Credentials {
         WorkerCredentials {
             shown: edges.clone().filter(shown).collect(),
             accepted: edges.filter(|edge| own.contains(&edge.callee)).collect(),
+            tls: None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The inside of a worker process: a worker that does what its launcher says.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
 use std::io::{Read, Write};
 use std::path::PathBuf;
@@ -94,8 +95,9 @@ pub async fn run_worker_process(
     reporter.report(&Report::Loaded { hardened, warnings });
     let replicas = plan.workers[index].replicas.clone();
     let (watch, still) = (StandingWatch::default(), Vec::new());
+    let (blocked, unreachable) = (Vec::new(), BTreeSet::new());
     let obeying =
-        Obeying { worker, replicas, stop, reporter, stop_told: false, blocked: Vec::new(), watch, still, looks: 0 };
+        Obeying { worker, replicas, stop, reporter, stop_told: false, blocked, watch, still, unreachable, looks: 0 };
     obeying.run(events, commands).await;
 }
 
@@ -112,6 +114,8 @@ struct Obeying {
     watch: StandingWatch,
     /// The replicas that stood still at the last look.
     still: Vec<Standing>,
+    /// The workers of which the launcher was told that they can't be reached.
+    unreachable: BTreeSet<usize>,
     looks: u32,
 }
 
@@ -138,6 +142,7 @@ impl Obeying {
                 _ = looks.tick() => {
                     self.report_blocked();
                     self.report_standing();
+                    self.report_network();
                 }
                 _ = ticks.tick() => self.report_stats(),
             }
@@ -210,6 +215,18 @@ impl Obeying {
             self.reporter.report(&Report::Standing { question: None, standing: still.clone(), crowds });
         }
         self.still = still;
+    }
+
+    /// Reports what the other end of a connection does not: workers that can't be reached, and strangers.
+    fn report_network(&mut self) {
+        let unreachable: BTreeMap<_, _> = self.worker.unreachable().collect();
+        for (&worker, trouble) in unreachable.iter().filter(|(worker, _)| !self.unreachable.contains(worker)) {
+            self.reporter.report(&Report::Unreachable { worker, why: trouble.why.clone() });
+        }
+        self.unreachable = unreachable.into_keys().collect();
+        for (stranger, from) in self.worker.strangers() {
+            self.reporter.report(&Report::Stranger { stranger, from });
+        }
     }
 
     fn report_stats(&self) {

@@ -101,7 +101,7 @@ impl Start for Processes {
         own.set_nonblocking(true)?;
         let (reports, commands) = tokio::net::UnixStream::from_std(own)?.into_split();
         let life = Box::new(Process(self.command(index, channel)?.spawn()?));
-        Ok(Started { commands: Box::new(commands), reports: Box::new(reports), life })
+        Ok(Started { commands: Box::new(commands), reports: Box::new(reports), life, located: None })
     }
 
     fn address(&self, index: usize) -> Option<Address> {

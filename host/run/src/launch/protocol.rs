@@ -1,11 +1,13 @@
 //! What a launcher and a worker process say to each other: one JSON object a line, over the worker's stdin and stdout.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use lp_base::plan::{ReplicaId, Secrets};
 use lp_base::replica::LineSource;
+use lp_courier::grpc::Stranger;
 use lp_courier::{Blocked, Crowd, Served, Standing};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -142,6 +144,20 @@ pub enum Report {
         stream: LineSource,
         /// The line.
         line: String,
+    },
+    /// Another worker, of which the launcher has said that it takes calls, can't be reached. It is told once until it can be.
+    Unreachable {
+        /// The other worker, by its index in the plan.
+        worker: usize,
+        /// Why.
+        why: String,
+    },
+    /// Somebody who is none of the run's knocked at the worker's port. The first of each kind is told of.
+    Stranger {
+        /// How it could be told.
+        stranger: Stranger,
+        /// Where it came from.
+        from: SocketAddr,
     },
     /// A guest asked the program to stop.
     StopRequested,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use lp_base::calls::ReplicaIndex;
 use lp_base::plan::{NodeId, Plan};
 use lp_courier::{Bearer, Credential, Passes, Permits};
+use lp_trust::WorkerTls;
 use serde::{Deserialize, Serialize};
 
 /// Who may call a node.
@@ -38,6 +39,8 @@ pub struct WorkerCredentials {
     pub shown: Vec<EdgeCredential>,
     /// What its own nodes accept.
     pub accepted: Vec<EdgeCredential>,
+    /// Who the worker is to those on other hosts, if there are any.
+    pub tls: Option<WorkerTls>,
 }
 
 impl WorkerCredentials {

@@ -1,9 +1,11 @@
 //! Where a worker is called from outside of its process: by other workers, and by any client at a node's own address.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use lp_base::lease::Lease;
 use lp_base::plan::{NodeId, NodeKind, NodePlan, Plan, ReplicaId, Secrets};
 use lp_base::replica::Stop;
 use lp_base::scheduler::Scheduler;
@@ -11,7 +13,8 @@ use lp_base::words::Limit;
 use lp_component::component::{Component, MethodTypes, describe};
 use lp_component::{proto, value};
 use lp_courier::grpc::{
-    Audience, Check, ClientPolicy, Guard, Listener, Public, PublicSchema, ServedReplica, Service, serve,
+    Audience, Check, ClientPolicy, Guard, Listener, Public, PublicSchema, ServedReplica, Service, Stranger,
+    TlsListener, serve,
 };
 use prost::Message as _;
 use rustix::process::{Resource, getrlimit};
@@ -22,7 +25,10 @@ use super::WorkerError;
 use super::components::{Components, Loaded};
 use super::credentials::WorkerCredentials;
 use super::peers::{Peers, paths};
-use super::sockets::Endpoints;
+use super::sockets::{Endpoints, WorkerSocket, WorkerSockets};
+
+/// Who knocked and is none of the run's. There are only so many kinds.
+type Strangers = Arc<Mutex<Vec<(Stranger, SocketAddr)>>>;
 
 /// The servers behind a worker's endpoints. Dropping them ends the connections.
 pub(super) struct Servers {
@@ -31,6 +37,8 @@ pub(super) struct Servers {
     nodes: Vec<(NodeId, watch::Sender<Arc<Service>>)>,
     /// What a user should know of how clients are served.
     pub warnings: Vec<String>,
+    strangers: Strangers,
+    lease: Option<Lease>,
     ending: Stop,
     tasks: JoinSet<()>,
 }
@@ -46,19 +54,17 @@ impl Servers {
         scheduler: &Scheduler,
     ) -> Result<Self, WorkerError> {
         let (ending, mut tasks) = (Stop::default(), JoinSet::new());
+        let (strangers, lease) = (Strangers::default(), endpoints.lease);
         let (mut workers, mut credentials) = (None, WorkerCredentials::default());
         if let Some(sockets) = endpoints.workers {
-            let listener = sockets.listener.set_nonblocking(true);
-            let listener = listener.and_then(|()| tokio::net::UnixListener::from_std(sockets.listener));
-            let listener =
-                listener.map_err(|source| WorkerError::Listen { name: "other workers".to_owned(), source })?;
-            credentials = sockets.credentials;
+            let listener;
+            (listener, credentials) = listen_for_workers(sockets, &strangers, scheduler)?;
             let in_flight_max = peers.local().map(|replica| plan.node(replica.node).limits.calls_per_connection).max();
-            let (sender, services) = watch::channel(Arc::new(internal(plan, peers, &credentials)));
+            let (sender, services) = watch::channel(Arc::new(internal(plan, peers, &credentials, lease.clone())));
             workers = Some(sender);
             let in_flight_max = in_flight_max.unwrap_or(u32::MAX);
             let audience = Audience::Workers { in_flight_max };
-            let served = serve(Listener::Unix(listener), audience, services, ending.clone(), scheduler.clone());
+            let served = serve(listener, audience, services, ending.clone(), lease.clone(), scheduler.clone());
             scheduler.spawn_in(&mut tasks, served);
         }
         let (mut nodes, mut warnings) = (Vec::new(), Vec::new());
@@ -67,7 +73,8 @@ impl Servers {
             let node = plan.node(id);
             let listener = listener.set_nonblocking(true).and_then(|()| tokio::net::TcpListener::from_std(listener));
             let listener = listener.map_err(|source| WorkerError::Listen { name: node.name.clone(), source })?;
-            let (sender, services) = watch::channel(Arc::new(public(plan, id, peers, components, scheduler)?));
+            let (sender, services) =
+                watch::channel(Arc::new(public(plan, id, peers, components, scheduler)?.leased(lease.clone())));
             nodes.push((id, sender));
             let policy = client_policy(plan, node, connections_max);
             warnings.extend(fewer_connections(node, policy.connections_max));
@@ -75,10 +82,16 @@ impl Servers {
             let guard = Guard::new(admission, secrets.listen_key.as_ref(), secrets.listen_token.as_ref());
             let guard = guard.map_err(|source| WorkerError::Admission { node: node.name.clone(), source })?;
             let audience = Audience::Outside(policy, guard);
-            let served = serve(Listener::Tcp(listener), audience, services, ending.clone(), scheduler.clone());
+            let listener = Listener::Tcp(listener);
+            let served = serve(listener, audience, services, ending.clone(), lease.clone(), scheduler.clone());
             scheduler.spawn_in(&mut tasks, served);
         }
-        Ok(Self { credentials, workers, nodes, warnings, ending, tasks })
+        Ok(Self { credentials, workers, nodes, warnings, strangers, lease, ending, tasks })
+    }
+
+    /// Those who knocked since this was last asked, and are none of the run's.
+    pub(super) fn strangers(&self) -> Vec<(Stranger, SocketAddr)> {
+        std::mem::take(&mut self.strangers.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Ends the connections, those of clients once they have taken the answers that are on their way to them.
@@ -97,13 +110,41 @@ impl Servers {
         scheduler: &Scheduler,
     ) -> Result<(), WorkerError> {
         for (id, services) in self.nodes.iter().filter(|(id, _)| rebuilt.contains(id)) {
-            services.send_replace(Arc::new(public(plan, *id, peers, components, scheduler)?));
+            let service = public(plan, *id, peers, components, scheduler)?;
+            services.send_replace(Arc::new(service.leased(self.lease.clone())));
         }
         if let Some(services) = &self.workers {
-            services.send_replace(Arc::new(internal(plan, peers, &self.credentials)));
+            services.send_replace(Arc::new(internal(plan, peers, &self.credentials, self.lease.clone())));
         }
         Ok(())
     }
+}
+
+/// Where a worker listens for others, and what they have to show.
+fn listen_for_workers(
+    sockets: WorkerSockets,
+    strangers: &Strangers,
+    scheduler: &Scheduler,
+) -> Result<(Listener, WorkerCredentials), WorkerError> {
+    let failed = |source| WorkerError::Listen { name: "other workers".to_owned(), source };
+    let WorkerSockets { socket, credentials } = sockets;
+    let listener = match socket {
+        WorkerSocket::Unix { listener, .. } => {
+            listener.set_nonblocking(true).map_err(failed)?;
+            Listener::Unix(tokio::net::UnixListener::from_std(listener).map_err(failed)?)
+        }
+        WorkerSocket::Tls(listener) => {
+            listener.set_nonblocking(true).map_err(failed)?;
+            let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
+            let config = credentials.tls.as_ref().ok_or(WorkerError::NoIdentity)?.server(scheduler)?;
+            let strangers = strangers.clone();
+            let tell = move |stranger, from| {
+                strangers.lock().unwrap_or_else(PoisonError::into_inner).push((stranger, from));
+            };
+            Listener::Tls(Box::new(TlsListener::new(listener, config, tell, scheduler.clone())))
+        }
+    };
+    Ok((listener, credentials))
 }
 
 /// The terms on which clients of `node` are served, by a process that has room for so many of their connections.
@@ -143,8 +184,9 @@ fn fewer_connections(node: &NodePlan, connections_max: usize) -> Option<String> 
 }
 
 /// What other workers are served.
-fn internal(plan: &Plan, peers: &Peers, credentials: &WorkerCredentials) -> Service {
-    Service::internal(served(plan, peers, peers.local().collect(), credentials), message_bytes_max(plan))
+fn internal(plan: &Plan, peers: &Peers, credentials: &WorkerCredentials, lease: Option<Lease>) -> Service {
+    let replicas = served(plan, peers, peers.local().collect(), credentials);
+    Service::internal(replicas, message_bytes_max(plan)).leased(lease)
 }
 
 /// What clients of a node are served.

@@ -26,6 +26,13 @@ pub enum Order {
         /// Where it is in its life.
         presence: Presence,
     },
+    /// Another worker is to be found somewhere else from here on, or nowhere until the next of these orders.
+    Located {
+        /// The worker, by its index in the plan.
+        worker: usize,
+        /// Its host and port.
+        address: Option<String>,
+    },
     /// Fail the call behind a hold, which is one of a ring.
     BreakHold {
         /// The hold.
@@ -108,6 +115,7 @@ impl Worker {
                 ReplicaOrder::Close => self.close_replica(replica),
             },
             Order::Presence { replica, presence } => self.set_presence(replica, presence),
+            Order::Located { worker, address } => self.peers.locate(worker, address),
             Order::BreakHold { blocked, calls } => self.break_hold(blocked, calls),
             Order::Rebuild { nodes, components } => self.rebuild(nodes, &components)?,
             Order::FailCall { caller, callee, queued, reason } => self.fail_call(caller, callee, queued, &reason),

@@ -1,6 +1,6 @@
 //! Every replica of the program as this worker reaches it: by its mailbox here, or over a connection.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,30 +9,45 @@ use lp_base::plan::{Edge, NodeId, NodePlan, Plan, ReplicaId};
 use lp_base::scheduler::Scheduler;
 use lp_base::words::Retry;
 use lp_component::proto::{method_name, service_name};
-use lp_courier::grpc::{Address, Connection};
+use lp_courier::grpc::{Address, Connection, TlsPeer, Trouble};
 use lp_courier::{
     CallOptions, Callers, Exchange, Mailbox, Peer, Remote, RemoteLimits, RemoteMethod, RemoteProcess, Room,
 };
 use lp_runtime::{EdgeSpec, HandleSpec, MethodSpec, TargetSpec};
+use lp_trust::Identity;
+use tokio::sync::watch;
 
-use super::sockets::WorkerSockets;
+use super::WorkerError;
+use super::sockets::{Endpoints, WorkerSocket, WorkerSockets};
 use super::standstills::Standstills;
 
 pub(super) struct Peers {
     mailboxes: HashMap<ReplicaId, Arc<Mailbox>>,
     pub remotes: HashMap<ReplicaId, Arc<Remote>>,
     pub exchange: Arc<Exchange>,
+    /// The other workers by their index, where they may be on other hosts.
+    elsewhere: BTreeMap<usize, Elsewhere>,
+}
+
+/// A worker that may be on another host.
+struct Elsewhere {
+    place: watch::Sender<Option<String>>,
+    peer: TlsPeer,
+    replicas: Vec<ReplicaId>,
 }
 
 impl Peers {
-    /// The replicas of `plan` as worker number `own` sees them, which reaches the others by `sockets`.
-    pub fn new(plan: &Plan, own: usize, sockets: Option<&WorkerSockets>, scheduler: &Scheduler) -> Self {
+    /// The replicas of `plan` as worker number `own` sees them, which has `endpoints` and reaches the others by them.
+    ///
+    /// # Errors
+    /// If the worker has nothing to prove by who it is, where that is asked for.
+    pub fn new(plan: &Plan, own: usize, endpoints: &Endpoints, scheduler: &Scheduler) -> Result<Self, WorkerError> {
         // Every worker numbers the replicas in the same way, because the numbers go from one to the other.
         let indices: HashMap<_, _> = plan.replicas().zip((0..).map(ReplicaIndex)).collect();
         let exchange = Exchange::new(indices.len());
         let callers = callers(plan);
         let (mailboxes, remotes) = (HashMap::new(), HashMap::new());
-        let mut peers = Self { mailboxes, remotes, exchange: exchange.clone() };
+        let mut peers = Self { mailboxes, remotes, exchange: exchange.clone(), elsewhere: BTreeMap::new() };
         for &replica in &plan.workers[own].replicas {
             let limits = &plan.node(replica.node).limits;
             let room = Room { calls: limits.calls_queued, bytes: limits.queued_bytes };
@@ -41,19 +56,18 @@ impl Peers {
             let mailbox = Mailbox::new(label, index, callers, room, exchange, scheduler.clone());
             peers.mailboxes.insert(replica, Arc::new(mailbox));
         }
-        let paths_of_workers = sockets.map_or(&[][..], |sockets| &sockets.paths);
-        let passes = sockets.map(|sockets| sockets.credentials.passes(plan)).unwrap_or_default();
-        for (worker, socket) in plan.workers.iter().zip(paths_of_workers) {
-            let others = worker.replicas.iter().filter(|replica| !peers.mailboxes.contains_key(replica));
-            let others: Vec<_> = others.copied().collect();
-            let Some(first) = others.first() else { continue };
+        let Some(sockets) = &endpoints.workers else { return Ok(peers) };
+        let passes = sockets.credentials.passes(plan);
+        for (number, worker) in plan.workers.iter().enumerate().filter(|(number, _)| *number != own) {
+            let Some(first) = worker.replicas.first() else { continue };
             let limits = RemoteLimits {
                 in_flight_max: plan.node(first.node).limits.calls_per_connection,
                 message_bytes_max: usize::try_from(plan.message_bytes_max).unwrap_or(usize::MAX),
             };
-            let connection = Connection::new(Address::Unix(socket.clone()), scheduler.clone());
+            let address = peers.address(plan, number, sockets, scheduler)?;
+            let connection = Connection::new(address, scheduler.clone()).leased(endpoints.lease.clone());
             let process = RemoteProcess::new(connection, limits, scheduler.clone());
-            for replica in others {
+            for &replica in &worker.replicas {
                 let methods = paths(plan.node(replica.node));
                 let (index, exchange, process) = (indices[&replica], exchange.clone(), process.clone());
                 let passes = passes.get(&replica.node).cloned().unwrap_or_default();
@@ -61,7 +75,40 @@ impl Peers {
                 peers.remotes.insert(replica, Arc::new(remote));
             }
         }
-        peers
+        Ok(peers)
+    }
+
+    /// Where worker number `number` is found.
+    fn address(
+        &mut self,
+        plan: &Plan,
+        number: usize,
+        sockets: &WorkerSockets,
+        scheduler: &Scheduler,
+    ) -> Result<Address, WorkerError> {
+        if let WorkerSocket::Unix { paths, .. } = &sockets.socket {
+            return Ok(Address::Unix(paths[number].clone()));
+        }
+        let tls = sockets.credentials.tls.as_ref().ok_or(WorkerError::NoIdentity)?;
+        let (place, places) = watch::channel(None);
+        let peer = TlsPeer::new(tls.client(Identity::Worker(number), scheduler)?, places);
+        let replicas = plan.workers[number].replicas.clone();
+        self.elsewhere.insert(number, Elsewhere { place, peer: peer.clone(), replicas });
+        Ok(Address::Tls(peer))
+    }
+
+    /// Takes note of where another worker is. A connection to where it was is closed at once.
+    pub fn locate(&self, worker: usize, address: Option<String>) {
+        if let Some(elsewhere) = self.elsewhere.get(&worker) {
+            elsewhere.place.send_replace(address);
+        }
+    }
+
+    /// The workers that can't be reached, though the launcher says that a replica of theirs takes calls.
+    pub fn unreachable(&self) -> impl Iterator<Item = (usize, Trouble)> {
+        let is_ready = |replica: &ReplicaId| self.remotes.get(replica).is_some_and(|remote| remote.is_ready());
+        let ready = self.elsewhere.iter().filter(move |(_, worker)| worker.replicas.iter().any(is_ready));
+        ready.filter_map(|(&number, worker)| Some((number, worker.peer.trouble()?)))
     }
 
     /// What finding a standstill takes, as far as this process goes.

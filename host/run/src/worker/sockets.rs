@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 
+use lp_base::lease::Lease;
 use lp_base::plan::NodeId;
 
 use super::credentials::WorkerCredentials;
@@ -15,14 +16,28 @@ pub struct Endpoints {
     pub workers: Option<WorkerSockets>,
     /// The sockets of nodes that listen for clients outside of the program.
     pub nodes: Vec<(NodeId, TcpListener)>,
+    /// Until when the worker may answer and make calls, if not for ever.
+    pub lease: Option<Lease>,
 }
 
 /// How the workers of a program reach each other.
 pub struct WorkerSockets {
-    /// This worker's own socket.
-    pub listener: UnixListener,
-    /// The paths of all workers' sockets, by their index in the plan.
-    pub paths: Vec<PathBuf>,
+    /// Where this worker listens, and how it finds the others.
+    pub socket: WorkerSocket,
     /// By which they know each other.
     pub credentials: WorkerCredentials,
+}
+
+/// Where a worker listens for the others, and how it finds them.
+pub enum WorkerSocket {
+    /// All workers are on this machine.
+    Unix {
+        /// This worker's own socket.
+        listener: UnixListener,
+        /// The paths of all workers' sockets, by their index in the plan.
+        paths: Vec<PathBuf>,
+    },
+    /// Workers are on several hosts, and know each other by [`WorkerCredentials::tls`]. Where the others are, orders say:
+    /// [`Order::Located`](super::Order::Located).
+    Tls(TcpListener),
 }

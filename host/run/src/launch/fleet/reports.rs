@@ -32,6 +32,8 @@ struct Own {
     /// Every replica of the program, in the order of the numbers by which calls know them.
     numbered: Vec<ReplicaId>,
     is_watched: bool,
+    index: usize,
+    workers: usize,
 }
 
 /// A report that a worker can't have made in earnest.
@@ -54,7 +56,8 @@ impl<R: AsyncRead + Unpin> Reports<R> {
     pub fn new(reader: R, plan: &Plan, index: usize) -> Self {
         let numbered: Vec<_> = plan.replicas().collect();
         let bytes_max = REPORT_BYTES_MAX + REPLICA_BYTES_MAX * numbered.len() as u64;
-        let own = Own { replicas: plan.workers[index].replicas.clone(), numbered, is_watched: plan.watched };
+        let (replicas, workers) = (plan.workers[index].replicas.clone(), plan.workers.len());
+        let own = Own { replicas, numbered, is_watched: plan.watched, index, workers };
         Self { reader: BufReader::new(reader), line: Vec::new(), bytes_max, own, is_loaded: false }
     }
 
@@ -95,6 +98,9 @@ impl Own {
                 standing.iter().all(|standing| is_own_number(standing.replica))
                     && crowds.iter().all(|crowd| is_own_number(crowd.caller) || is_own_number(crowd.callee))
             }
+            // A worker that is no process of this machine has a port, and calls others by theirs.
+            Report::Unreachable { worker, .. } => *worker < self.workers && *worker != self.index,
+            Report::Stranger { .. } => true,
             Report::NotRebuilt { .. } if !self.is_watched => return Err(Forged::NotWatched),
             // A line is judged by the sinks that the worker has.
             Report::Line { .. } => true,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use lp_base::plan::{NodeId, Plan, ReplicaId};
+use lp_base::plan::{NodeId, Plan, ReplicaId, WorkerPlan};
 
 use crate::launch::WorkerFiles;
 
@@ -12,12 +12,14 @@ pub(super) struct Routes {
     worker_of: HashMap<ReplicaId, usize>,
     /// The workers from which calls to a node may come.
     callers_of: HashMap<NodeId, BTreeSet<usize>>,
+    /// The workers from which calls to a worker may come.
+    callers_of_worker: Vec<BTreeSet<usize>>,
 }
 
 impl Routes {
     /// Those of `plan`.
     pub fn new(plan: &Plan) -> Self {
-        let mut routes = Self { worker_of: HashMap::new(), callers_of: HashMap::new() };
+        let mut routes = Self { worker_of: HashMap::new(), callers_of: HashMap::new(), callers_of_worker: Vec::new() };
         for (index, worker) in plan.workers.iter().enumerate() {
             routes.worker_of.extend(worker.replicas.iter().map(|&replica| (replica, index)));
             let nodes: BTreeSet<_> = worker.replicas.iter().map(|replica| replica.node).collect();
@@ -28,12 +30,19 @@ impl Routes {
                 routes.callers_of.entry(node).or_default().insert(index);
             }
         }
+        let callers = |worker: &WorkerPlan| worker.replicas.iter().flat_map(|&id| routes.callers_of(id)).collect();
+        routes.callers_of_worker = plan.workers.iter().map(callers).collect();
         routes
     }
 
     /// The worker that runs a replica.
     pub fn worker_of(&self, replica: ReplicaId) -> Option<usize> {
         self.worker_of.get(&replica).copied()
+    }
+
+    /// The workers that have to know where a worker is.
+    pub fn callers_of_worker(&self, index: usize) -> &BTreeSet<usize> {
+        &self.callers_of_worker[index]
     }
 
     /// The workers that have to know whether a replica is there, but for its own.

@@ -1,9 +1,12 @@
 //! The workers of a fleet from their start to their end, and what comes from them meanwhile.
 
 use std::collections::HashSet;
+use std::convert::Infallible;
+use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use lp_base::calls::ReplicaIndex;
 use lp_base::plan::{Plan, ReplicaId};
 use lp_base::replica::{Failure, LineSource, Outputs, Stop};
@@ -54,7 +57,7 @@ impl Shared {
     ) -> Result<oneshot::Receiver<FirstWord>, WorkerError> {
         let name = || self.plan.workers[index].name.clone();
         let started = self.start.start(index).map_err(|source| WorkerError::Launch { name: name(), source })?;
-        let Started { commands: sink, reports, life } = started;
+        let Started { commands: sink, reports, life, located } = started;
         let (commands, to_write) = mpsc::unbounded_channel();
         // A task writes, because a worker that was stopped does not read and must not hold anyone up.
         self.scheduler.spawn_in(tasks, write(sink, to_write));
@@ -73,15 +76,49 @@ impl Shared {
         for (&replica, &presence) in &state.presence {
             worker.order(Order::Presence { replica, presence });
         }
+        for (&other, address) in &state.locations {
+            if self.routes.callers_of_worker(other).contains(&index) {
+                worker.order(Order::Located { worker: other, address: Some(address.clone()) });
+            }
+        }
         state.running.insert(index, worker);
         drop(state);
         let (first_word, first_word_rx) = oneshot::channel();
         let shared = self.clone();
         self.scheduler.spawn_in(tasks, async move {
-            shared.listen(index, reports, first_word).await;
+            // Where it is becomes known while it loads. What comes after its end is of no use.
+            tokio::select! {
+                biased;
+                () = shared.listen(index, reports, first_word) => {}
+                never = shared.locate(index, located) => match never {},
+            }
             shared.ended(index).await;
         });
         Ok(first_word_rx)
+    }
+
+    /// Tells the callers of a worker where it is, once that is known.
+    async fn locate(&self, index: usize, located: Option<BoxFuture<'static, Option<String>>>) -> Infallible {
+        if let Some(located) = located
+            && let Some(address) = located.await
+        {
+            self.set_location(&mut self.lock(), index, Some(address));
+        }
+        pending().await
+    }
+
+    /// Notes where a worker is. Its callers close connections to where it was.
+    fn set_location(&self, state: &mut State, index: usize, address: Option<String>) {
+        let before = match address.clone() {
+            Some(address) => state.locations.insert(index, address),
+            None => state.locations.remove(&index),
+        };
+        if before.is_none() && address.is_none() {
+            return;
+        }
+        for caller in self.routes.callers_of_worker(index).iter().filter_map(|caller| state.running.get(caller)) {
+            caller.order(Order::Located { worker: index, address: address.clone() });
+        }
     }
 
     /// Takes what a worker reports until its end. One that says what it can't know is ended.
@@ -144,14 +181,30 @@ impl Shared {
                 state.act_on_standstills(actions, label);
             }
             Report::NotRebuilt { message } => {
-                let label = self.plan.workers[index].name.clone();
-                let line = format!("error: it goes on as it was: {message}");
-                self.outputs.sink(&label).line(LineSource::Host, line.as_bytes());
+                self.say(index, &format!("error: it goes on as it was: {message}"));
+            }
+            Report::Unreachable { worker, why } => {
+                let (own, other) = (&self.plan.workers[index].name, &self.plan.workers[worker].name);
+                let place = self.lock().locations.get(&worker).map_or_else(String::new, |place| format!(" at {place}"));
+                self.warn(index, &format!("`{own}` can't reach `{other}`{place}: {why}"));
+            }
+            Report::Stranger { stranger, from } => {
+                let advice = "it was refused, and others like it won't be told of";
+                self.warn(index, &format!("somebody at {from} knocked who {stranger}: {advice}"));
             }
             Report::StopRequested => self.stop.request(),
             Report::Line { replica, stream, line } => sinks.line(&replica, stream, &line)?,
         }
         Ok(())
+    }
+
+    fn warn(&self, index: usize, warning: &str) {
+        self.say(index, &format!("warning: {warning}"));
+    }
+
+    /// Says something to the user in the name of a worker.
+    fn say(&self, index: usize, line: &str) {
+        self.outputs.sink(&self.plan.workers[index].name).line(LineSource::Host, line.as_bytes());
     }
 
     fn changed(&self, replica: ReplicaId, change: Change) {
@@ -212,6 +265,7 @@ impl Shared {
         state.rings.forget(index);
         state.standstills.forget(index);
         state.stats_told(Some(index));
+        self.set_location(&mut state, index, None);
         self.plan.workers[index].replicas.iter().for_each(|&replica| state.keep_stats(replica));
         let summary = worker.refusal.unwrap_or_else(|| how.to_owned());
         let mut replicas: Vec<_> = worker.replicas.into_iter().collect();

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use futures::future::BoxFuture;
 use lp_courier::grpc::Address;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -26,6 +27,9 @@ pub struct Started {
     pub reports: Box<dyn AsyncRead + Send + Unpin>,
     /// The worker itself.
     pub life: Box<dyn Life>,
+    /// Where other workers find it in this life of it, once that is known: its host and port. It is asked for while the
+    /// worker lives. `None` where each of its lives is at the same place, which all know.
+    pub located: Option<BoxFuture<'static, Option<String>>>,
 }
 
 /// A started worker until its end. Dropping it ends the worker at once.

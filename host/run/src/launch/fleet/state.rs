@@ -19,6 +19,8 @@ pub(super) struct State {
     /// The workers that run, by their index in the plan.
     pub running: HashMap<usize, Running>,
     pub presence: HashMap<ReplicaId, Presence>,
+    /// Where those of the running workers are whose place changes.
+    pub locations: HashMap<usize, String>,
     /// The walls around each worker, by its index.
     pub hardened: HashMap<usize, Hardened>,
     /// What replicas did in earlier lives of their worker, and in the present one.
@@ -66,6 +68,7 @@ impl State {
         Self {
             running: HashMap::new(),
             presence: HashMap::new(),
+            locations: HashMap::new(),
             hardened: HashMap::new(),
             earlier: HashMap::new(),
             latest: HashMap::new(),

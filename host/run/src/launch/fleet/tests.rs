@@ -77,7 +77,7 @@ impl Start for Tasks {
             *ended.lock().expect("no test panics with it") = true;
             end.notify_one();
         });
-        Ok(Started { commands: Box::new(commands), reports: Box::new(reports), life: Box::new(task) })
+        Ok(Started { commands: Box::new(commands), reports: Box::new(reports), life: Box::new(task), located: None })
     }
 
     fn address(&self, _: usize) -> Option<Address> {

@@ -6,7 +6,7 @@ use landlock::{
     ABI, Access as _, AccessFs, AccessNet, BitFlags, LandlockStatus, Ruleset, RulesetAttr, RulesetCreatedAttr,
     RulesetError, Scope, make_bitflags, path_beneath_rules,
 };
-use lp_base::plan::Plan;
+use lp_base::plan::{LaunchType, Plan};
 use lp_base::words::Access;
 
 /// The newest version of Landlock's interface that is made use of; an older kernel gives what it has.
@@ -82,7 +82,12 @@ fn rules(plan: &Plan, index: usize, granted: &Granted) -> Result<landlock::Restr
     };
     // Landlock knows ports and no addresses, so it has nothing to say of nodes that may use some.
     let uses_network = nodes.iter().any(|node| !node.sandbox.network.is_empty() || !node.sandbox.http.is_empty());
-    let network = if uses_network { BitFlags::empty() } else { AccessNet::from_all(NEWEST) };
+    let network = match (uses_network, plan.launch_type) {
+        (true, _) => BitFlags::empty(),
+        // Workers on other hosts are found at ports that nobody knows before, by names that are asked for.
+        (false, LaunchType::Remote) => make_bitflags!(AccessNet::{BindTcp}),
+        (false, LaunchType::Threads | LaunchType::Processes) => AccessNet::from_all(NEWEST),
+    };
     let own = granted.read.iter().map(PathBuf::as_path).chain(SYSTEM.iter().map(Path::new));
     let write = granted.write.iter().map(PathBuf::as_path);
     let rules = Ruleset::default().handle_access(AccessFs::from_all(NEWEST))?;

@@ -72,6 +72,7 @@ impl Launch {
             outputs: Arc::new(Silent),
             credentials: credentials.clone(),
             processes: Some(processes),
+            remote: None,
             scheduler: Scheduler::default(),
         };
         let (events, _) = mpsc::unbounded_channel();

@@ -62,7 +62,7 @@ impl Lease {
         }
         let started = setting.start_worker(index, sockets).map_err(failed)?;
         let Started { commands: sink, reports: source, life, .. } = started;
-        let process = life.place().map_or(0, |place| place.process());
+        let process = life.place().map_or(0, |place| place.process);
         let mut state = self.state();
         let number = state.next_life;
         state.next_life += 1;

@@ -10,6 +10,7 @@ use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::TokioIo;
+use lp_base::replica::Stop;
 use lp_base::scheduler::{Scheduler, Task};
 use lp_base::words::Digest;
 use rustls::pki_types::ServerName;
@@ -290,18 +291,31 @@ pub struct Over {
 }
 
 impl KeptLease {
-    /// Answers until the lease is over.
-    pub async fn keep(mut self, scheduler: &Scheduler) -> Over {
+    /// Answers until the lease is over, which `ending` asks for.
+    pub async fn keep(mut self, ending: &Stop, scheduler: &Scheduler) -> Over {
         let mut answered = scheduler.now();
+        let mut answers = Some(self.answers);
         let reason = loop {
-            match scheduler.timeout(self.lease, self.renewals.next()).await {
+            let renewal = tokio::select! {
+                biased;
+                // The end of the answers ends the lease, which the agent tells.
+                () = ending.requested(), if answers.is_some() => {
+                    answers = None;
+                    continue;
+                }
+                renewal = scheduler.timeout(self.lease, self.renewals.next()) => renewal,
+            };
+            match renewal {
+                Ok(Ok(Some(Renewal::Given))) => {}
                 Ok(Ok(Some(Renewal::Asked { number }))) => {
+                    let Some(answers) = &answers else { continue };
                     answered = scheduler.now();
-                    if self.answers.line(&Answer { number }).await.is_err() {
-                        break "the connection to it was closed".to_owned();
+                    match scheduler.timeout(self.lease, answers.line(&Answer { number })).await {
+                        Ok(Ok(())) => {}
+                        Ok(Err(_)) => break "the connection to it was closed".to_owned(),
+                        Err(_) => break "it takes no answers".to_owned(),
                     }
                 }
-                Ok(Ok(Some(Renewal::Given))) => {}
                 Ok(Ok(Some(Renewal::Over { reason }))) => break reason,
                 Ok(Ok(None)) => break "the connection to it was closed".to_owned(),
                 Ok(Err(error)) => break format!("the connection to it was lost: {error}"),

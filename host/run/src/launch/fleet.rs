@@ -253,6 +253,7 @@ impl Fleet {
             () = too_late => {}
         }
         lives.iter_mut().for_each(|life| life.kill());
+        self.shared.start.end().await;
     }
 }
 

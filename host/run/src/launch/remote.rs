@@ -11,8 +11,10 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures::future::join_all;
+use futures::FutureExt;
+use futures::future::{BoxFuture, join_all};
 use lp_base::plan::{ComponentFiles, NodeId, Plan};
+use lp_base::replica::Stop;
 use lp_base::scheduler::{Scheduler, Task};
 use lp_courier::grpc::{Address, TlsPeer};
 use lp_remote::hosts::Hosts;
@@ -24,6 +26,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::fleet::{Start, Started};
 use crate::worker::{Compiling, WorkerError};
 use host::HostLink;
+
+/// How long hosts have to end their leases when the run ends.
+const END_TIME: Duration = Duration::from_secs(1);
 
 /// Where the workers of a program run that run on several hosts.
 #[derive(Debug, Clone)]
@@ -56,6 +61,8 @@ struct Shared {
     state: Mutex<State>,
     places: Vec<watch::Sender<Option<String>>>,
     compiling: mpsc::UnboundedSender<Compiling>,
+    /// Whether the run ends.
+    ending: Stop,
     scheduler: Scheduler,
 }
 
@@ -128,6 +135,7 @@ impl Remote {
             state: Mutex::new(state),
             places,
             compiling,
+            ending: Stop::default(),
             scheduler,
         });
         let (tasks, first): (Vec<_>, Vec<_>) = (0..shared.hosts.len())
@@ -166,6 +174,20 @@ impl Start for Remote {
 
     fn address(&self, index: usize) -> Option<Address> {
         self.peers.get(index).cloned().map(Address::Tls)
+    }
+
+    fn end(&self) -> BoxFuture<'_, ()> {
+        async {
+            self.shared.ending.request();
+            let ended = async {
+                for link in &self.shared.hosts {
+                    link.ended().await;
+                }
+            };
+            // A host that does not answer ends what it runs with its lease.
+            let _ = self.shared.scheduler.timeout(END_TIME, ended).await;
+        }
+        .boxed()
     }
 
     fn host(&self, index: usize) -> Option<String> {

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::outcome::ReplicaState;
 use super::state::{Replica, Supervision};
-use crate::launch::{Hardened, Place, Workers};
+use crate::launch::{Hardened, Workers};
 use crate::node::Change;
 
 /// A replica at the moment of the question.

@@ -1,7 +1,9 @@
 //! How the workers of a fleet are started: the seam between what is true of all of them and what a launch type adds.
 
+use std::future::ready;
 use std::io;
 
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use lp_courier::grpc::Address;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -16,6 +18,11 @@ pub trait Start: Send + Sync {
 
     /// Where the replicas of worker number `index` can be called from this process, if anywhere.
     fn address(&self, index: usize) -> Option<Address>;
+
+    /// Ends whatever there is beside workers, which have ended or are to be ended with it. It does not take long.
+    fn end(&self) -> BoxFuture<'_, ()> {
+        ready(()).boxed()
+    }
 
     /// The host on which worker number `index` runs, or ran last, if that is not this one.
     fn host(&self, _index: usize) -> Option<String> {

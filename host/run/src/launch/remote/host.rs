@@ -90,6 +90,15 @@ impl HostLink {
         }
     }
 
+    /// Waits until there is no connection.
+    pub async fn ended(&self) {
+        let end = match &*self.link() {
+            Link::There(connected) => connected.end.clone(),
+            Link::Absent { .. } => return,
+        };
+        end.came().await;
+    }
+
     /// The connection, or why there is none.
     pub fn connected(&self) -> Result<Connected, String> {
         match &*self.link() {
@@ -110,7 +119,7 @@ pub(super) async fn keep(shared: Arc<Shared>, index: usize, first: oneshot::Send
             Ok((connected, kept)) => {
                 *link.link() = Link::There(connected.clone());
                 first.take().map(|first| first.send(outcome));
-                let over = kept.keep(scheduler).await;
+                let over = kept.keep(&shared.ending, scheduler).await;
                 *link.link() = Link::Absent { why: over.reason.clone(), by: Some(over.by) };
                 connected.end.bring(&over.reason);
                 // It has nothing more to say, and the lease there ends with the connection.

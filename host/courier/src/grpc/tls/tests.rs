@@ -189,13 +189,8 @@ async fn strangers_are_refused_and_told_of_once_for_each_kind() {
     while told.len() < 5 {
         told.push(soon(worker.strangers.recv()).await.expect("the worker is there"));
     }
-    let kinds = [
-        Stranger::NotTls,
-        Stranger::NoCertificate,
-        Stranger::Unknown,
-        Stranger::Expired,
-        Stranger::OtherProtocol,
-    ];
+    let kinds =
+        [Stranger::NotTls, Stranger::NoCertificate, Stranger::Unknown, Stranger::Expired, Stranger::OtherProtocol];
     assert_eq!(told, kinds);
     worker.permits.add_permits(1);
     let remote = run.remote(TlsPeer::at(run.client(), address.to_string()), None);

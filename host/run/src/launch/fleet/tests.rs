@@ -2,11 +2,12 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use futures::FutureExt;
 use lp_base::calls::ReplicaIndex;
 use lp_base::plan::{LaunchType, NodeId, NodePlan, WorkerPlan};
 use lp_base::replica::{LINE_BYTES_MAX, LineSource};
 use lp_courier::Blocked;
-use lp_courier::grpc::Address;
+use lp_courier::grpc::{Address, Stranger};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
 use tokio::sync::Notify;
 
@@ -62,7 +63,7 @@ impl Drop for Task {
 
 impl Start for Tasks {
     fn start(&self, index: usize) -> std::io::Result<Started> {
-        self.started.fetch_add(1, Ordering::Relaxed);
+        let earlier = self.started.fetch_add(1, Ordering::Relaxed);
         let (commands, own_commands) = tokio::io::duplex(1024);
         let (own_reports, reports) = tokio::io::duplex(1024);
         let task = Task(Arc::default(), Arc::default());
@@ -77,7 +78,13 @@ impl Start for Tasks {
             *ended.lock().expect("no test panics with it") = true;
             end.notify_one();
         });
-        Ok(Started { commands: Box::new(commands), reports: Box::new(reports), life: Box::new(task), located: None })
+        let located = ready(Some(format!("host-of-{index}:{earlier}"))).boxed();
+        Ok(Started {
+            commands: Box::new(commands),
+            reports: Box::new(reports),
+            life: Box::new(task),
+            located: Some(located),
+        })
     }
 
     fn address(&self, _: usize) -> Option<Address> {
@@ -171,6 +178,63 @@ async fn workers_that_are_no_processes_are_a_fleet_too() {
 }
 
 #[tokio::test]
+async fn the_callers_of_a_worker_are_told_where_each_of_its_lives_is() {
+    let tasks = Tasks::default();
+    let (mut fleet, mut events, _) = launch(&tasks).await;
+    let started = async |events: &mut mpsc::UnboundedReceiver<NodeEvent>| {
+        while !matches!(events.recv().await.expect("the fleet lives").change, Change::Started) {}
+    };
+    for _ in 0..3 {
+        started(&mut events).await;
+    }
+    let kill = |index| fleet.shared.lock().running.get_mut(&index).expect("it runs").life.kill();
+    let located = |address: Option<&str>| (0, Order::Located { worker: 1, address: address.map(str::to_owned) });
+    let told = async |fleet: &Fleet| {
+        settled(fleet).await;
+        let orders = tasks.orders.lock().unwrap().drain(..).collect::<Vec<_>>();
+        orders.into_iter().filter(|(_, order)| matches!(order, Order::Located { .. })).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&fleet).await, [located(Some("host-of-1:1"))]);
+    kill(1);
+    assert!(matches!(events.recv().await.expect("the fleet lives").change, Change::Failed { .. }));
+    assert_eq!(told(&fleet).await, [located(None)], "it is nowhere");
+    fleet.order(ReplicaOrder::Start.to(replica(1)));
+    started(&mut events).await;
+    assert_eq!(told(&fleet).await, [located(Some("host-of-1:3"))]);
+    let kill = |index| fleet.shared.lock().running.get_mut(&index).expect("it runs").life.kill();
+    kill(0);
+    assert!(matches!(events.recv().await.expect("the fleet lives").change, Change::Failed { .. }));
+    fleet.order(ReplicaOrder::Start.to(replica(0)));
+    started(&mut events).await;
+    assert_eq!(told(&fleet).await, [located(Some("host-of-1:3"))], "one that starts is told");
+    fleet.end(ready(())).await;
+}
+
+#[tokio::test]
+async fn what_workers_find_on_the_network_is_shown_in_their_names() {
+    let tasks = Tasks::default();
+    let (mut fleet, mut events, lines) = launch(&tasks).await;
+    for _ in 0..3 {
+        events.recv().await.expect("the fleet lives");
+    }
+    settled(&fleet).await;
+    let unreachable = Report::Unreachable { worker: 2, why: "no answer for 3 s".to_owned() };
+    let from = "10.0.0.7:1234".parse().expect("it is an address");
+    let stranger = Report::Stranger { stranger: Stranger::NoCertificate, from };
+    let ended = Report::Node { replica: replica(1), change: Change::Ended { memory_peak: 0 } };
+    *tasks.forged.lock().unwrap() = said(&unreachable) + &said(&stranger) + &said(&ended);
+    fleet.order(ReplicaOrder::Stop.to(replica(1)));
+    assert!(matches!(events.recv().await.expect("the fleet lives").change, Change::Ended { .. }));
+    let shown = [
+        "warning: `w1` can't reach `w2` at host-of-2:2: no answer for 3 s",
+        "warning: somebody at 10.0.0.7:1234 knocked who has no certificate: it was refused, and others like it won't be \
+         told of",
+    ];
+    assert_eq!(lines.lock().unwrap()[3..], shown);
+    fleet.end(ready(())).await;
+}
+
+#[tokio::test]
 async fn a_worker_that_ends_fails_its_replicas_and_starts_again_with_them() {
     let tasks = Tasks::default();
     let (mut fleet, mut events, _) = launch(&tasks).await;
@@ -230,6 +294,9 @@ fn a_worker_is_believed_no_more_than_it_can_know() {
     check_forged(&holds(vec![hold(u32::MAX, 7)]), others);
     let loaded = Report::Loaded { hardened: Hardened::default(), warnings: Vec::new() };
     check_forged(&said(&loaded), "it reported twice that it had loaded");
+    let unreachable = |worker| said(&Report::Unreachable { worker, why: "forged".to_owned() });
+    check_forged(&unreachable(1), others);
+    check_forged(&unreachable(3), others);
     let not_rebuilt = Report::NotRebuilt { message: "forged".to_owned() };
     check_forged(&said(&not_rebuilt), "it reported that nodes were not rebuilt, and none can be");
 }

@@ -43,7 +43,8 @@ impl Ceilings {
         }
         let policy = &self.0.policy;
         let mut forbid = |what: String, key: &str| {
-            refusals.push(format!("`{}` may not have {what} here: the operator's `{key}` does not allow it", node.name));
+            refusals
+                .push(format!("`{}` may not have {what} here: the operator's `{key}` does not allow it", node.name));
         };
         if let Some(allowed) = &policy.network {
             let wrong = outside(&sandbox.network, allowed, |a, b| a.covers(b));
@@ -75,7 +76,11 @@ impl Ceilings {
                 let wanted = wanted.map_or_else(|| "any".to_owned(), |wanted| limit.show(wanted));
                 let ceiling = limit.show(ceiling);
                 let mend = format!("its `limits` may say `{}` of at most {ceiling}", limit.key());
-                refusals.push(format!("`{}` may have {wanted} of `{}`, and the operator of this host allows {ceiling}: {mend}", node.name, limit.key()));
+                refusals.push(format!(
+                    "`{}` may have {wanted} of `{}`, and the operator of this host allows {ceiling}: {mend}",
+                    node.name,
+                    limit.key()
+                ));
             }
         }
         refusals
@@ -155,11 +160,8 @@ impl Totals {
     pub fn worker(self: &Arc<Self>, plan: &Plan, worker: usize) -> Result<Share, String> {
         let replicas = &plan.workers[worker].replicas;
         let memory = replicas.iter().map(|replica| plan.node(replica.node).limits.memory_bytes);
-        let needed = Used {
-            connections: 0,
-            replicas: replicas.len() as u64,
-            memory_bytes: memory.fold(0, u64::saturating_add),
-        };
+        let needed =
+            Used { connections: 0, replicas: replicas.len() as u64, memory_bytes: memory.fold(0, u64::saturating_add) };
         let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         let name = &plan.workers[worker].name;
         if let Some(max) = self.replicas_max.filter(|max| used.replicas + needed.replicas > *max) {

@@ -1,5 +1,7 @@
 //! One lease: a run of one launcher on this host, until it is over.
 
+mod workers;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
@@ -19,8 +21,8 @@ use lp_run::launch::{ProcessOptions, RunDir, WorkerFiles, compile_missing};
 use lp_run::worker::Compiling;
 use tokio::sync::mpsc;
 
+use self::workers::Running;
 use crate::agent::{Agent, Note};
-use crate::workers::Running;
 
 /// How many times a lease is renewed in its time: so many answers may be late.
 const RENEWALS: u32 = 6;
@@ -158,9 +160,9 @@ impl Lease {
         let digests: BTreeSet<_> = nodes.iter().filter_map(|&node| plan.node(node).sha256()).collect();
         let agent = self.agent.clone();
         let wanted = digests.clone();
-        let missing = self.scheduler().blocking(move || {
-            wanted.into_iter().filter(|&digest| !agent.store.has(digest)).collect::<Vec<_>>()
-        });
+        let missing = self
+            .scheduler()
+            .blocking(move || wanted.into_iter().filter(|&digest| !agent.store.has(digest)).collect::<Vec<_>>());
         let missing = missing.await;
         if !missing.is_empty() {
             return Ok(missing);

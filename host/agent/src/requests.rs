@@ -114,7 +114,9 @@ impl Connection {
     async fn lease(&self, asked: Incoming) -> Answer {
         let mut answers = Lines::of(asked);
         let request: LeaseRequest = answers.next().await?.ok_or_else(|| bad("there is no request for a lease"))?;
-        if !LEASE_MS.contains(&request.lease_ms) || request.workers.iter().any(|&index| index >= request.plan.workers.len()) {
+        if !LEASE_MS.contains(&request.lease_ms)
+            || request.workers.iter().any(|&index| index >= request.plan.workers.len())
+        {
             return Err(bad("no such lease can be had"));
         }
         if self.lease.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
@@ -146,15 +148,18 @@ impl Connection {
             return Err(bad("there is no such worker"));
         }
         let (sender, response) = body::channel();
-        self.agent.scheduler().spawn(async move {
-            let last = match lease.prepare(&workers, &sender).await {
-                Ok(missing) if missing.is_empty() => Prepared::Done,
-                Ok(missing) => Prepared::Missing { components: missing },
-                Err(message) => Prepared::Failed { message },
-            };
-            // A launcher that is gone does not need it.
-            let _ = sender.line(&last).await;
-        }).detach();
+        self.agent
+            .scheduler()
+            .spawn(async move {
+                let last = match lease.prepare(&workers, &sender).await {
+                    Ok(missing) if missing.is_empty() => Prepared::Done,
+                    Ok(missing) => Prepared::Missing { components: missing },
+                    Err(message) => Prepared::Failed { message },
+                };
+                // A launcher that is gone does not need it.
+                let _ = sender.line(&last).await;
+            })
+            .detach();
         Ok(Response::new(response))
     }
 

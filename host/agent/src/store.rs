@@ -63,7 +63,10 @@ impl Store {
             let entry = entry?;
             let name = entry.file_name();
             // Whatever else is here is somebody else's.
-            let is_own = name.to_str().and_then(|name| name.strip_suffix(".wasm")).is_some_and(|digest| digest.parse::<Digest>().is_ok());
+            let is_own = name
+                .to_str()
+                .and_then(|name| name.strip_suffix(".wasm"))
+                .is_some_and(|digest| digest.parse::<Digest>().is_ok());
             if let (true, Ok(metadata)) = (is_own, entry.metadata()) {
                 kept.push((metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH), metadata.len(), entry.path()));
             }

@@ -22,7 +22,8 @@ pub use secret::{NodeSecrets, Secret, Secrets};
 use serde::{Deserialize, Serialize};
 
 use crate::words::{
-    AdmissionPlan, Authorities, ColocationMode, Digest, Hardening, HostChoice, Pick, Retry, RunExport, Sandbox, WhenFull,
+    AdmissionPlan, Authorities, ColocationMode, Digest, Hardening, HostChoice, Pick, Retry, RunExport, Sandbox,
+    WhenFull,
 };
 
 /// A program lowered for one launch type.

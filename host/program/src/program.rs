@@ -55,13 +55,13 @@ pub use handle::Handle;
 pub use link::{Binding, BoundHandle, BoundTarget, Linked};
 pub use lock::{LockError, Locked, LockedNode, lock};
 pub use lp_base::plan::EdgeStyle;
-use lp_base::words::{Digest, HostChoice};
 pub use lp_base::words::{
     Access, Addresses, Admission, AdmissionPlan, Authorities, BadAuthorities, BadHost, BadHttpGrant, BadNetworkGrant,
     BadTimestamp, Clock, ColocationMode, Hardening, Host, HostPattern, HttpGrant, HttpOrigin, Limit, Limits,
     NetworkGrant, NetworkUse, PathGrant, Pick, RESTARTS_MAX, Random, Restart, RestartPolicy, Retry, Sandbox,
     SecretSource, Timestamp, WhenFull, format_bytes, parse_duration,
 };
+use lp_base::words::{Digest, HostChoice};
 pub use overrides::{Override, OverrideError};
 use parse::Overlay;
 pub use policy::{OperatorPolicy, Policy};

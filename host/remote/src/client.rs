@@ -51,7 +51,9 @@ pub enum AgentError {
         source: io::Error,
     },
     /// It is another one.
-    #[error("the agent at `{address}` has the key {seen}, not the one that `fingerprint` says: if that is right, change it")]
+    #[error(
+        "the agent at `{address}` has the key {seen}, not the one that `fingerprint` says: if that is right, change it"
+    )]
     OtherKey {
         /// Where it is.
         address: String,

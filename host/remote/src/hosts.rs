@@ -129,7 +129,8 @@ impl Hosts {
     /// # Errors
     /// If it can't be read, or says what can't be: then where and what would be right.
     pub fn load(file: &Path) -> Result<Self, HostsError> {
-        let text = std::fs::read_to_string(file).map_err(|source| HostsError::File { file: file.to_owned(), source })?;
+        let text =
+            std::fs::read_to_string(file).map_err(|source| HostsError::File { file: file.to_owned(), source })?;
         let parsed = toml::from_str::<HostsFile>(&text)
             .map_err(|error| (error.span().unwrap_or(0..0), error.message().to_owned()))
             .and_then(Self::of_file);
@@ -166,7 +167,8 @@ impl HostFile {
         let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         let text = name.get_ref();
         if text.is_empty() || text.len() > 64 || !text.chars().all(is_plain) {
-            let message = "the name of a host has lower-case letters, digits and dashes, at most 64 together".to_owned();
+            let message =
+                "the name of a host has lower-case letters, digits and dashes, at most 64 together".to_owned();
             return Err((name.span(), message));
         }
         let memory = match &self.memory {
@@ -263,8 +265,7 @@ mod tests {
             memory: Some(1 << 30),
             advertise: None,
         };
-        let reach =
-            Reach::Ssh { destination: "ada@b".to_owned(), command: "lp-host".to_owned(), copy: true };
+        let reach = Reach::Ssh { destination: "ada@b".to_owned(), command: "lp-host".to_owned(), copy: true };
         let b = Host {
             name: "b".to_owned(),
             reach,

@@ -156,7 +156,8 @@ impl Key {
 }
 
 fn new_pem() -> Result<String, KeyError> {
-    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).map_err(|error| KeyError::NotMade(error.to_string()))?;
+    let key =
+        rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).map_err(|error| KeyError::NotMade(error.to_string()))?;
     Ok(key.serialize_pem())
 }
 
@@ -280,7 +281,10 @@ mod tests {
         let (a, b) = (Fingerprint::of(b"a"), Fingerprint::of(b"b"));
         std::fs::write(&file, format!("# mine\n\n{a} ada@laptop # old\n{b}\n")).unwrap();
         let known = KnownLaunchers::read(&file).unwrap();
-        assert_eq!((known.name(a), known.name(b), known.name(Fingerprint::of(b"c"))), (Some("ada@laptop"), Some(""), None));
+        assert_eq!(
+            (known.name(a), known.name(b), known.name(Fingerprint::of(b"c"))),
+            (Some("ada@laptop"), Some(""), None)
+        );
         std::fs::write(&file, format!("{a}\nSHA256:x\n")).unwrap();
         let error = KnownLaunchers::read(&file).unwrap_err().to_string();
         assert!(error.contains("line 2: a fingerprint is"), "{error}");

@@ -53,12 +53,7 @@ impl Said {
 ///
 /// # Errors
 /// If ssh can't be started, or the copy fails.
-pub async fn start(
-    destination: &str,
-    command: &str,
-    copy: bool,
-    scheduler: &Scheduler,
-) -> io::Result<(Streams, Said)> {
+pub async fn start(destination: &str, command: &str, copy: bool, scheduler: &Scheduler) -> io::Result<(Streams, Said)> {
     let agent = match copy && !has_protocol(destination, command).await {
         true => {
             let dir = upload(destination).await?;

@@ -156,7 +156,8 @@ async fn serve_network(agent: &Arc<Agent>, args: &Args, screen: &Screen) -> Resu
         None => config_dir()?.join("launchers"),
     };
     let listener = TcpListener::bind(args.listen).await;
-    let listener = listener.map_err(|error| not_launched(format!("the agent can't listen at {}: {error}", args.listen)))?;
+    let listener =
+        listener.map_err(|error| not_launched(format!("the agent can't listen at {}: {error}", args.listen)))?;
     let address = listener.local_addr().map_err(not_launched)?;
     screen.note(&format!("listening at {address}, with the fingerprint {}", key.fingerprint()));
     tell_of_launchers(&launchers, screen);
@@ -173,7 +174,8 @@ fn tell_of_launchers(file: &Path, screen: &Screen) {
         Ok(_) => screen.warning(&format!("nobody may use it yet: add a line of `lp-host identity` to `{shown}`")),
         Err(error) => {
             let error = super::screen::with_causes(&error);
-            screen.warning(&format!("nobody may use it yet, until `{shown}` has a line of `lp-host identity`: {error}"));
+            screen
+                .warning(&format!("nobody may use it yet, until `{shown}` has a line of `lp-host identity`: {error}"));
         }
     }
 }

@@ -17,7 +17,8 @@ pub(super) fn config_dir() -> Result<PathBuf, CliError> {
     let dir = |variable: &str, below: &str| {
         std::env::var_os(variable).filter(|dir| !dir.is_empty()).map(|dir| PathBuf::from(dir).join(below))
     };
-    let found = dir(VARIABLE, "").or_else(|| dir("XDG_CONFIG_HOME", "lp-host")).or_else(|| dir("HOME", ".config/lp-host"));
+    let found =
+        dir(VARIABLE, "").or_else(|| dir("XDG_CONFIG_HOME", "lp-host")).or_else(|| dir("HOME", ".config/lp-host"));
     found.ok_or_else(|| {
         let error = "there is no folder for keys, because neither `HOME` nor `XDG_CONFIG_HOME` is set";
         CliError::new(exit_code::WRONG_USAGE, error).hint(format!("set `{VARIABLE}` to one"))
@@ -53,12 +54,12 @@ pub(super) fn placed(file: &Path, plan: &Plan) -> Result<(Hosts, Placed), CliErr
     for node in &plan.nodes {
         if let Some(name) = node.hosts.names.iter().find(|name| !hosts.names().any(|other| other == **name)) {
             let known: Vec<_> = hosts.names().map(|name| format!("`{name}`")).collect();
-            let message = format!("`{}` is to run on the host `{name}`, which `{}` does not have", node.name, file.display());
+            let message =
+                format!("`{}` is to run on the host `{name}`, which `{}` does not have", node.name, file.display());
             return Err(wrong(message).hint(format!("it has {}", known.join(", "))));
         }
     }
-    let placed = place(plan, &hosts.hosts).map_err(|unplaced| {
-        wrong(unplaced.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
-    })?;
+    let placed = place(plan, &hosts.hosts)
+        .map_err(|unplaced| wrong(unplaced.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
     Ok((hosts, placed))
 }

@@ -121,7 +121,8 @@ pub(super) fn run(args: Args, screen: &mut Screen) -> Result<u8, CliError> {
     screen.warnings(&linked.warnings);
     let (plan, components) = lp_program::lower(&linked, launch_type);
     let plan = Arc::new(plan);
-    let hosts = args.hosts.as_deref().map(|file| Ok::<_, CliError>((placed(file, &plan)?, launcher_key()?))).transpose()?;
+    let hosts =
+        args.hosts.as_deref().map(|file| Ok::<_, CliError>((placed(file, &plan)?, launcher_key()?))).transpose()?;
     if args.terminal == Terminal::Tmux {
         tmux::check().map_err(|error| {
             not_launched(error).hint("install tmux, or leave out `--terminal tmux`, for the output in this terminal")
@@ -149,9 +150,10 @@ struct Launching {
 fn check_hosts(args: &Args, launch_type: LaunchType) -> Result<(), CliError> {
     let wrong = |error: &str, hint: &str| Err(CliError::new(exit_code::WRONG_USAGE, error).hint(hint));
     match (launch_type, &args.hosts) {
-        (LaunchType::Remote, None) => {
-            wrong("launch type `remote` needs hosts", "say which ones by `--hosts hosts.toml`; docs/remote.md has an example")
-        }
+        (LaunchType::Remote, None) => wrong(
+            "launch type `remote` needs hosts",
+            "say which ones by `--hosts hosts.toml`; docs/remote.md has an example",
+        ),
         (LaunchType::Remote, Some(_)) if args.watch => {
             wrong("`--watch` is for programs that run on this machine", "leave out `--hosts`")
         }
@@ -163,12 +165,7 @@ fn check_hosts(args: &Args, launch_type: LaunchType) -> Result<(), CliError> {
 }
 
 /// Runs a program whose output, like everything else that is shown from here on, is written by `printer`.
-fn run_printed(
-    args: &Args,
-    launching: Launching,
-    printer: &Printer,
-    screen: &Screen,
-) -> Result<u8, CliError> {
+fn run_printed(args: &Args, launching: Launching, printer: &Printer, screen: &Screen) -> Result<u8, CliError> {
     let outputs = outputs(args, &launching.plan, printer, screen)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(not_launched)?;
     let mut signals = {

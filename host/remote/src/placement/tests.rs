@@ -107,7 +107,8 @@ fn what_was_on_a_lost_host_goes_where_there_is_room_and_the_others_stay() {
     assert_eq!(placed, [1, 2, 0, 0, 0], "the colocation takes the most and comes first");
     assert_eq!(place_again(&plan, &hosts, &mut placed, 3, |host| (host == 0).then(|| "lost".to_owned())), Ok(2));
     assert_eq!(placed, [1, 2, 0, 2, 2], "all of the colocation moves");
-    let unplaced = place_again(&plan, &hosts, &mut placed, 1, |host| (host != 1).then(|| "lost".to_owned())).unwrap_err();
+    let unplaced =
+        place_again(&plan, &hosts, &mut placed, 1, |host| (host != 1).then(|| "lost".to_owned())).unwrap_err();
     assert_eq!(
         unplaced.to_string(),
         "`x/1` can't be placed\n  `a` is not there: lost\n  `b` has 0 of 1 slots free, where 1 are needed\n  `c` is not there: lost"

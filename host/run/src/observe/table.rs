@@ -71,7 +71,8 @@ pub fn report_table(report: &RunReport) -> String {
 pub fn status_table(runs: &[RunStatus]) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING);
-    let header = ["run", "node", "host", "state", "pid", "hardening", "restarts", "uptime", "calls", "errors", "memory"];
+    let header =
+        ["run", "node", "host", "state", "pid", "hardening", "restarts", "uptime", "calls", "errors", "memory"];
     let has_hosts = runs.iter().flat_map(|run| &run.replicas).any(|replica| replica.host.is_some());
     table.set_header(without_host(header, has_hosts));
     for column in table.column_iter_mut().skip(3 + usize::from(has_hosts)) {

@@ -54,7 +54,9 @@ impl Compiling {
     /// The file of the component.
     pub fn component(&self) -> &Path {
         match self {
-            Self::Sending { component, .. } | Self::Begun { component, .. } | Self::Ended { component, .. } => component,
+            Self::Sending { component, .. } | Self::Begun { component, .. } | Self::Ended { component, .. } => {
+                component
+            }
         }
     }
 }

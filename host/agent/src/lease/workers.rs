@@ -15,8 +15,8 @@ use lp_remote::protocol::{END_FIELD, WorkerPlace};
 use lp_run::launch::{Life, ProcessOptions, Started, WorkerFiles, secrets_command};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
+use super::Lease;
 use crate::ceilings::Share;
-use crate::lease::Lease;
 
 /// How often a process that is to end is asked whether it has.
 const END_INTERVAL: Duration = Duration::from_millis(1);

@@ -72,6 +72,7 @@ impl Launch {
             outputs: Arc::new(Silent),
             credentials: credentials.clone(),
             processes: Some(processes),
+            remote: None,
             scheduler: Scheduler::default(),
         };
         let (events, _) = mpsc::unbounded_channel();
@@ -266,7 +267,7 @@ fn credentials_are_in_no_file_and_on_no_command_line_and_in_no_environment() {
             launch.plan.replicas().filter_map(|replica| launch.launched.workers.place(replica)).collect();
         for pid in pids {
             for file in ["cmdline", "environ"] {
-                let path = Path::new("/proc").join(pid.to_string()).join(file);
+                let path = Path::new("/proc").join(pid.process.to_string()).join(file);
                 assert!(!leaks(&path), "{}", path.display());
             }
         }

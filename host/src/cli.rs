@@ -1,5 +1,6 @@
 //! The command line: one verb a file. Nothing below this module prints, exits or reads the environment.
 
+mod agent;
 mod build;
 mod cache;
 mod caches;
@@ -10,10 +11,13 @@ mod completions;
 mod doctor;
 mod graph;
 mod guard;
+mod hosts;
+mod identity;
 mod inspect;
 mod lock;
 mod logs;
 mod new;
+mod plan;
 mod proto;
 mod ps;
 mod replace;
@@ -55,8 +59,11 @@ enum Verb {
     Call(call::Args),
     Test(test::Args),
     Check(check::Args),
+    Plan(plan::Args),
     Build(build::Args),
     Graph(graph::Args),
+    Agent(agent::Args),
+    Identity(identity::Args),
     Inspect(inspect::Args),
     Lock(lock::Args),
     Cache(cache::Args),
@@ -98,6 +105,11 @@ impl ProgramArgs {
         Draft::read(&self.program, &self.overrides, self.policy.as_deref())
     }
 
+    /// Reads, checks and links the program for other machines.
+    fn link_elsewhere(&self) -> Result<Linked, Problems> {
+        Linked::load_elsewhere(&self.program, &self.overrides, self.policy.as_deref())
+    }
+
     /// Reads, checks and links the program.
     fn link(&self) -> Result<Linked, Problems> {
         Linked::load_within(&self.program, &self.overrides, self.policy.as_deref())
@@ -116,6 +128,9 @@ pub fn main() -> ExitCode {
         Verb::Call(args) => call::run(&args, &screen),
         Verb::Test(args) => test::run(&args, &screen),
         Verb::Check(args) => check::run(&args, &screen),
+        Verb::Plan(args) => plan::run(&args, &screen),
+        Verb::Agent(args) => agent::run(&args, &screen),
+        Verb::Identity(args) => identity::run(&args, &screen),
         Verb::Build(args) => build::run(&args, &screen),
         Verb::Graph(args) => graph::run(&args, &screen),
         Verb::Inspect(args) => inspect::run(&args, &screen),

@@ -6,28 +6,32 @@ use super::source::{CRATES, sources};
 use crate::host;
 
 /// The crates of the host that each one may use.
-const USES: [(&str, &[&str]); 13] = [
+const USES: [(&str, &[&str]); 15] = [
     ("features", &[]),
     ("base", &["lp-features"]),
     ("component", &["lp-base"]),
     ("program", &["lp-base", "lp-component"]),
     ("trust", &["lp-base"]),
     ("courier", &["lp-base", "lp-trust"]),
+    ("remote", &["lp-base"]),
     ("replay", &["lp-base"]),
     ("sandbox", &["lp-base"]),
     // The component crate is for the fuzz target alone.
     ("runtime", &["lp-base", "lp-component", "lp-courier", "lp-sandbox"]),
-    ("run", &["lp-base", "lp-component", "lp-courier", "lp-runtime", "lp-sandbox", "lp-trust"]),
+    ("run", &["lp-base", "lp-component", "lp-courier", "lp-remote", "lp-runtime", "lp-sandbox", "lp-trust"]),
+    ("agent", &["lp-base", "lp-program", "lp-remote", "lp-run", "lp-runtime"]),
     ("build", &["lp-base", "lp-component", "lp-program", "lp-run", "lp-runtime", "lp-wit"]),
     ("testing", &["lp-base", "lp-component", "lp-courier", "lp-program", "lp-run", "lp-runtime"]),
     (
         ".",
         &[
+            "lp-agent",
             "lp-base",
             "lp-build",
             "lp-component",
             "lp-courier",
             "lp-program",
+            "lp-remote",
             "lp-replay",
             "lp-run",
             "lp-runtime",
@@ -67,7 +71,7 @@ const LAYERS: [(&str, &[&str]); 5] = [
 const ONLY: [(&str, &[&str]); 4] = [
     ("wasmtime", &["sandbox", "runtime"]),
     ("tonic", &["courier"]),
-    ("toml", &["program", "build", "."]),
+    ("toml", &["program", "build", "remote", "."]),
     ("clap", &["."]),
 ];
 

@@ -39,8 +39,8 @@ fn only_the_edges_of_grpc_name_tonic() {
 
 #[test]
 fn only_few_files_start_processes() {
-    // Worker processes; the commands of builds; and what the command line runs: the guard of a run, terminals.
-    let files = ["run/src/launch/processes.rs", "build/src/shell.rs"];
+    // Worker processes; the commands of builds; ssh; and what the command line runs: the guard of a run, terminals.
+    let files = ["run/src/launch/processes.rs", "build/src/shell.rs", "remote/src/ssh.rs"];
     let starts = |source: &Source| is_cli(source) || files.iter().any(|file| source.path.starts_with(file));
     check_lines(|source, line| {
         (line.contains("Command::new(") && !starts(source)).then(|| "starts a process".to_owned())
@@ -48,9 +48,10 @@ fn only_few_files_start_processes() {
 }
 
 /// The crates whose time, randomness and tasks are those of a `Scheduler`: all that a worker runs.
-const SCHEDULED: [&str; 9] = [
+const SCHEDULED: [&str; 11] = [
     "lp_base",
     "lp_trust",
+    "lp_remote",
     "lp_component",
     "lp_program",
     "lp_courier",
@@ -58,6 +59,7 @@ const SCHEDULED: [&str; 9] = [
     "lp_sandbox",
     "lp_runtime",
     "lp_run",
+    "lp_agent",
 ];
 
 #[test]

@@ -5,15 +5,17 @@ use std::path::{Path, PathBuf};
 use crate::host;
 
 /// The crates of the host: the folder below `host/` and the name in code.
-pub const CRATES: [(&str, &str); 13] = [
+pub const CRATES: [(&str, &str); 15] = [
     ("base", "lp_base"),
     ("component", "lp_component"),
     ("program", "lp_program"),
     ("courier", "lp_courier"),
+    ("remote", "lp_remote"),
     ("replay", "lp_replay"),
     ("sandbox", "lp_sandbox"),
     ("runtime", "lp_runtime"),
     ("run", "lp_run"),
+    ("agent", "lp_agent"),
     ("build", "lp_build"),
     ("testing", "lp_testing"),
     ("trust", "lp_trust"),

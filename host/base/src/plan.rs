@@ -22,7 +22,8 @@ pub use secret::{NodeSecrets, Secret, Secrets};
 use serde::{Deserialize, Serialize};
 
 use crate::words::{
-    AdmissionPlan, Authorities, ColocationMode, Digest, Hardening, Pick, Retry, RunExport, Sandbox, WhenFull,
+    AdmissionPlan, Authorities, ColocationMode, Digest, Hardening, HostChoice, Pick, Retry, RunExport, Sandbox,
+    WhenFull,
 };
 
 /// A program lowered for one launch type.
@@ -115,6 +116,9 @@ pub struct NodePlan {
     pub sandbox: Sandbox,
     /// The authorities that its HTTPS requests trust beside Mozilla's.
     pub authorities: Option<Authorities>,
+    /// The hosts that its replicas may run on, where there are several.
+    #[serde(default, skip_serializing_if = "HostChoice::is_any")]
+    pub hosts: HostChoice,
     /// When a replica that has ended is started again. With a budget that its colocation shares, this is the colocation's.
     pub restart: RestartPlan,
     /// The address at which clients from outside the program can call the node.

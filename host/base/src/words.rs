@@ -9,6 +9,7 @@ mod entry_point;
 mod handle;
 mod hardening;
 mod limits;
+mod placement;
 mod restart;
 mod sandbox;
 mod units;
@@ -21,6 +22,7 @@ pub use handle::{Pick, Retry, WhenFull};
 pub use hardening::Hardening;
 pub(crate) use limits::limit_rows;
 pub use limits::{Limit, Limits, MESSAGE_BYTES_MAX, Unit};
+pub use placement::{HostChoice, Placement};
 pub use restart::{RESTARTS_MAX, Restart, RestartPolicy};
 pub use sandbox::{
     Access, Addresses, Authorities, BadAuthorities, BadHost, BadHttpGrant, BadNetworkGrant, BadTimestamp, Clock, Host,

@@ -114,6 +114,7 @@ fn node_plan(linked: &Linked, index: usize, ids: &NodeIds<'_>) -> NodePlan {
         restart: node.restart.into(),
         listen: node.listen,
         admission: admissions[index].clone(),
+        hosts: node.hosts.clone(),
         limits: LimitsPlan::of(|limit| program.limit(node, limit)),
     }
 }

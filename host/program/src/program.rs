@@ -55,16 +55,16 @@ pub use handle::Handle;
 pub use link::{Binding, BoundHandle, BoundTarget, Linked};
 pub use lock::{LockError, Locked, LockedNode, lock};
 pub use lp_base::plan::EdgeStyle;
-use lp_base::words::Digest;
 pub use lp_base::words::{
     Access, Addresses, Admission, AdmissionPlan, Authorities, BadAuthorities, BadHost, BadHttpGrant, BadNetworkGrant,
     BadTimestamp, Clock, ColocationMode, Hardening, Host, HostPattern, HttpGrant, HttpOrigin, Limit, Limits,
     NetworkGrant, NetworkUse, PathGrant, Pick, RESTARTS_MAX, Random, Restart, RestartPolicy, Retry, Sandbox,
     SecretSource, Timestamp, WhenFull, format_bytes, parse_duration,
 };
+use lp_base::words::{Digest, HostChoice};
 pub use overrides::{Override, OverrideError};
 use parse::Overlay;
-pub use policy::Policy;
+pub use policy::{OperatorPolicy, Policy};
 pub use problem::{Location, PROBLEMS_MAX, Problem, Problems, RULES, Severity, TEST_RULES};
 use source::Source;
 pub use tests::{
@@ -101,6 +101,8 @@ pub struct Program {
     pub operator_ceilings: Limits,
     /// What whoever runs the program allows it to ask for.
     pub policy: Policy,
+    /// Whether its nodes run on other machines, so that what they are granted is not looked for on this one.
+    pub elsewhere: bool,
     /// Whether worker processes must be hardened.
     pub hardening: Hardening,
     source: Source,
@@ -140,6 +142,8 @@ pub struct Node {
     pub limits: Limits,
     /// What each replica may use.
     pub sandbox: Sandbox,
+    /// The hosts that it may run on, where there are several.
+    pub hosts: HostChoice,
     /// What answers the node's calls in place of its component, in a test.
     pub double: Option<Double>,
 }
@@ -246,6 +250,11 @@ impl Linked {
         Draft::read(path, overrides, operator)?.link()
     }
 
+    /// The same for a program whose nodes run on other machines: what they are granted is looked for there, and not here.
+    pub fn load_elsewhere(path: &Path, overrides: &[Override], operator: Option<&Path>) -> Result<Linked, Problems> {
+        Draft::read_with(path, overrides, operator, None, true)?.link()
+    }
+
     /// The program with its components and nothing bound: what it takes to compile them. Whether they fit together is not
     /// asked.
     pub fn unbound(program: Program) -> Result<Linked, Problems> {
@@ -269,7 +278,7 @@ impl Draft {
     /// # Errors
     /// If no part of the file can be relied on: it can't be read, or is not TOML.
     pub fn read(path: &Path, overrides: &[Override], operator: Option<&Path>) -> Result<Draft, Problems> {
-        Draft::read_with(path, overrides, operator, None)
+        Draft::read_with(path, overrides, operator, None, false)
     }
 
     /// The same with a table of another file laid over it.
@@ -278,9 +287,11 @@ impl Draft {
         overrides: &[Override],
         operator: Option<&Path>,
         overlay: Option<&Overlay>,
+        elsewhere: bool,
     ) -> Result<Draft, Problems> {
         let (file, source, mut problems) = parse::parse(path, overrides, operator, overlay)?;
         let mut program = lower::lower(file, path, operator, source, &mut problems);
+        program.elsewhere = elsewhere;
         program.make_absolute();
         check::check(&program, &mut problems);
         Ok(Draft { program, problems })

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lp_base::plan::{ComponentPlan, LaunchType, LimitsPlan, NodeKind, NodePlan, Plan, RestartPlan};
-use lp_base::words::{AdmissionPlan, Digest, Hardening, RunExport, Sandbox};
+use lp_base::words::{AdmissionPlan, Digest, Hardening, HostChoice, RunExport, Sandbox};
 
 /// A component that is never read, with that entry point.
 pub fn kind(run: Option<RunExport>) -> NodeKind {
@@ -28,6 +28,7 @@ pub fn node(name: &str) -> NodePlan {
         restart: RestartPlan::default(),
         listen: None,
         admission: AdmissionPlan::default(),
+        hosts: HostChoice::default(),
         limits: LimitsPlan::default(),
     }
 }

@@ -8,6 +8,7 @@ mod outside;
 mod process;
 mod processes;
 mod protocol;
+mod remote;
 mod rings;
 mod run_dir;
 mod standstills;
@@ -15,10 +16,10 @@ mod threads;
 mod worker_files;
 
 use std::future::ready;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::sync::Arc;
 
-pub use compiler::run_compiler_process;
+pub use compiler::{compile_missing, run_compiler_process};
 pub use credentials::{Credentials, NoRandomness};
 pub use fleet::{Fleet, Life, Place, Private, Start, Started};
 use futures::FutureExt;
@@ -29,10 +30,14 @@ use lp_base::replica::{Outputs, Stop};
 use lp_base::scheduler::Scheduler;
 use lp_base::words::Hardening;
 use lp_runtime::CompileCache;
+use lp_trust::RunAuthority;
 pub use outside::OutsideCall;
 pub use process::{WorkerProcessOptions, run_worker_process};
 pub use processes::ProcessOptions;
 use processes::Processes;
+pub use protocol::secrets_command;
+use remote::Remote;
+pub use remote::RemoteOptions;
 pub use run_dir::{RunDir, RunId, SOCKET_NAME_BYTES_MAX, has_room_for_sockets, socket_path};
 use threads::launch_threads;
 use tokio::sync::mpsc;
@@ -58,6 +63,8 @@ pub struct LaunchOptions {
     pub credentials: Arc<Credentials>,
     /// How worker processes are started, and where the sockets of workers are. Without it there are neither.
     pub processes: Option<ProcessOptions>,
+    /// The hosts of launch type `remote`.
+    pub remote: Option<RemoteOptions>,
     /// Where the time, the random numbers and the tasks of the run come from.
     pub scheduler: Scheduler,
 }
@@ -85,8 +92,8 @@ pub enum Workers {
 pub struct Launched {
     /// The workers.
     pub workers: Workers,
-    /// Each node that listens, with its address.
-    pub listening: Vec<(NodeId, SocketAddr)>,
+    /// Each node that listens, with its address, and the host that this is on if it is another one.
+    pub listening: Vec<(NodeId, String)>,
 }
 
 /// Launches the workers of `plan` and starts their replicas. Everything that happens to them is told to `events`,
@@ -100,19 +107,33 @@ pub async fn launch(
     events: mpsc::UnboundedSender<NodeEvent>,
     compiling: mpsc::UnboundedSender<Compiling>,
 ) -> Result<Launched, WorkerError> {
-    let nodes = bind_nodes(&plan)?;
-    let listening = nodes.iter().filter_map(|(node, listener)| Some((*node, listener.local_addr().ok()?))).collect();
-    let LaunchOptions { components, secrets, cache, outputs, credentials, processes, scheduler } = setting;
-    if let (Some(cache), Some(setting)) = (&cache, &processes)
-        && !is_compiled(plan.clone(), components.clone(), cache.clone(), &scheduler).await
-    {
-        compiler::compile(&plan, &components, setting, &compiling, &scheduler).await?;
-    }
-    let workers = match plan.launch_type {
+    let LaunchOptions { components, secrets, cache, outputs, credentials, processes, remote, scheduler } = setting;
+    match plan.launch_type {
         LaunchType::Threads if plan.hardening == Hardening::Require => return Err(WorkerError::NoHardening),
         LaunchType::Processes | LaunchType::Remote if scheduler.is_simulated() => {
             return Err(WorkerError::NotSimulated);
         }
+        LaunchType::Remote => {
+            let options = remote.ok_or(WorkerError::NoHosts)?;
+            let authority = RunAuthority::new(&options.run)?;
+            let connecting =
+                Remote::connect(plan.clone(), components, options, &authority, compiling, scheduler.clone());
+            let remote = connecting.await?;
+            let listening = remote.listening();
+            // Secrets are read where they are needed.
+            let private = Private { secrets: None, credentials, authority: Some(authority) };
+            let fleet = Fleet::launch(plan, Box::new(remote), private, outputs, stop, events, scheduler).await?;
+            return Ok(Launched { workers: Workers::Fleet(fleet), listening: listening.all() });
+        }
+        LaunchType::Threads | LaunchType::Processes => {}
+    }
+    let nodes = bind_nodes(&plan)?;
+    let listening = nodes.iter().filter_map(|(node, listener)| Some((*node, listener.local_addr().ok()?.to_string())));
+    let listening = listening.collect();
+    if let (Some(cache), Some(setting)) = (&cache, &processes) {
+        compile_missing(&plan, &components, cache, setting, &compiling, &scheduler).await?;
+    }
+    let workers = match plan.launch_type {
         LaunchType::Threads => {
             // The only worker has a socket too, for calls from a terminal.
             let workers = match &processes {
@@ -135,14 +156,13 @@ pub async fn launch(
             };
             Workers::Here(Box::new(launch_threads(plan, options).await?))
         }
-        LaunchType::Processes => {
+        LaunchType::Processes | LaunchType::Remote => {
             let setting = processes.ok_or(WorkerError::NoProcesses)?;
             let failed = |source| WorkerError::Launch { name: plan.program.clone(), source };
             let processes = Processes::new(plan.clone(), &components, setting, nodes).map_err(failed)?;
-            let private = Private { secrets, credentials };
+            let private = Private { secrets: Some(secrets), credentials, authority: None };
             Workers::Fleet(Fleet::launch(plan, Box::new(processes), private, outputs, stop, events, scheduler).await?)
         }
-        LaunchType::Remote => return Err(WorkerError::NoHosts),
     };
     Ok(Launched { workers, listening })
 }
@@ -171,11 +191,6 @@ fn bind_nodes(plan: &Plan) -> Result<Vec<(NodeId, TcpListener)>, WorkerError> {
     bound.collect()
 }
 
-/// Whether nothing is left to compile.
-async fn is_compiled(plan: Arc<Plan>, files: ComponentFiles, cache: CompileCache, scheduler: &Scheduler) -> bool {
-    scheduler.blocking(move || Worker::is_compiled(&plan, &files, &cache)).await
-}
-
 /// An error and what led to it, for where only text can be passed on.
 pub fn with_causes(error: &WorkerError) -> String {
     let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
@@ -194,8 +209,16 @@ impl Workers {
     /// Where a replica runs now.
     pub fn place(&self, replica: ReplicaId) -> Option<Place> {
         match self {
-            Self::Here(_) => Some(Place::Process(std::process::id())),
+            Self::Here(_) => Some(Place::here(std::process::id())),
             Self::Fleet(fleet) => fleet.place(replica),
+        }
+    }
+
+    /// The host on which a replica runs, or ran last, if that is not this one.
+    pub fn host(&self, replica: ReplicaId) -> Option<String> {
+        match self {
+            Self::Here(_) => None,
+            Self::Fleet(fleet) => fleet.host(replica),
         }
     }
 

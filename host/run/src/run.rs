@@ -70,7 +70,8 @@ impl Default for RunOptions {
 pub async fn run(plan: Plan, options: RunOptions) -> Result<RunReport, RunError> {
     let RunOptions { components, outputs, notes, secrets, cache, processes, scheduler, signals } = options;
     let credentials = Arc::new(Credentials::random(&plan, &scheduler)?);
-    let launching = LaunchOptions { components, secrets, cache, outputs, credentials, processes, scheduler };
+    let launching =
+        LaunchOptions { components, secrets, cache, outputs, credentials, processes, remote: None, scheduler };
     let (status_requests, rebuilds) = (mpsc::channel(1).1, mpsc::channel(1).1);
     let calls = mpsc::unbounded_channel().1;
     let setting = SuperviseOptions { launching, signals, status_requests, rebuilds, calls };

@@ -7,7 +7,6 @@ mod status;
 mod timers;
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -51,7 +50,7 @@ pub enum Note {
         /// The node.
         node: String,
         /// Where.
-        address: SocketAddr,
+        address: String,
     },
     /// A replica failed. Unless it is restarted, the program fails with it.
     Failed {
@@ -295,7 +294,7 @@ impl Run<'_> {
         cut_short
     }
 
-    fn note_launched(&mut self, workers: &Workers, listening: Vec<(NodeId, SocketAddr)>) {
+    fn note_launched(&mut self, workers: &Workers, listening: Vec<(NodeId, String)>) {
         for (node, address) in listening {
             self.observer.note(&Note::Listening { node: self.plan.node(node).name.clone(), address });
         }
@@ -430,6 +429,7 @@ fn report(plan: &Plan, supervision: Supervision, workers: Option<&Workers>, elap
         node: plan.node(id.node).name.clone(),
         index: id.index,
         state: replica.state,
+        host: workers.and_then(|workers| workers.host(id)),
         restarts: replica.restarts,
         memory_peak: replica.memory_peak,
         stats: workers.and_then(|workers| workers.stats(id)),

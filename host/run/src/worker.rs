@@ -33,7 +33,7 @@ use lp_component::component::ReadError;
 use lp_courier::grpc::{BadAdmission, ReflectionError, Stranger, Trouble};
 use lp_courier::{Blocked, CallError, Crowd, Mailbox, Presence, Served, Standing};
 use lp_runtime::{CompileCache, LoadError, Runtime, RuntimeError};
-use lp_trust::BadTls;
+use lp_trust::{BadTls, NoAuthority};
 pub use order::{Order, ReplicaOrder};
 use peers::Peers;
 pub use sockets::{Endpoints, WorkerSocket, WorkerSockets};
@@ -127,6 +127,12 @@ pub enum WorkerError {
     /// Workers are to run on other hosts, and there are none.
     #[error("the launch type `remote` needs `--hosts`")]
     NoHosts,
+    /// Hosts can't run what is placed on them.
+    #[error("{0}")]
+    Hosts(String),
+    /// The certificates of the run can't be made.
+    #[error(transparent)]
+    NoAuthority(#[from] NoAuthority),
     /// Worker processes are needed, and how to start them is not known.
     #[error("worker processes can't be started here")]
     NoProcesses,

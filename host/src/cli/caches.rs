@@ -27,6 +27,12 @@ pub(super) fn tools() -> Option<PathBuf> {
     folder("LP_HOST_TOOLS", "tools")
 }
 
+/// The folder of the components that launchers sent to this machine's agent: `$LP_HOST_COMPONENTS`, or `lp-host/components` in the
+/// user's cache directory.
+pub(super) fn components() -> Option<PathBuf> {
+    folder("LP_HOST_COMPONENTS", "components")
+}
+
 fn folder(variable: &str, name: &str) -> Option<PathBuf> {
     let dir = |variable, below: &str| {
         std::env::var_os(variable).filter(|dir| !dir.is_empty()).map(|dir| PathBuf::from(dir).join(below))

@@ -26,9 +26,16 @@ impl Compilation {
     /// Shows what has happened, and returns what was said of it.
     pub(super) fn on(&mut self, event: &Compiling, screen: &Screen) -> Option<String> {
         match event {
-            Compiling::Begun { component, bytes_len } => {
+            Compiling::Sending { component, bytes_len, host } => {
                 let size = *bytes_len as f64 / f64::from(1 << 20);
-                let text = format!("compiling {} for this machine ({size:.1} MiB)", name(component));
+                let text = format!("sending {} to host `{host}` ({size:.1} MiB)", name(component));
+                self.task = (*bytes_len >= SHOWN_BYTES_MIN).then(|| screen.brief_task(&text));
+                None
+            }
+            Compiling::Begun { component, bytes_len, host } => {
+                let size = *bytes_len as f64 / f64::from(1 << 20);
+                let machine = host.as_ref().map_or_else(|| "this machine".to_owned(), |host| format!("host `{host}`"));
+                let text = format!("compiling {} for {machine} ({size:.1} MiB)", name(component));
                 self.is_noted = *bytes_len >= NOTED_BYTES_MIN;
                 if self.is_noted {
                     self.task = Some(screen.task(&text));
@@ -37,9 +44,10 @@ impl Compilation {
                 self.task = (*bytes_len >= SHOWN_BYTES_MIN).then(|| screen.brief_task(&text));
                 None
             }
-            Compiling::Ended { component, elapsed } => {
+            Compiling::Ended { component, elapsed, host } => {
                 self.task = None;
-                let text = format!("compiled {} in {:.1} s", name(component), elapsed.as_secs_f64());
+                let machine = host.as_ref().map(|host| format!(" for host `{host}`")).unwrap_or_default();
+                let text = format!("compiled {}{machine} in {:.1} s", name(component), elapsed.as_secs_f64());
                 self.is_noted.then(|| {
                     screen.note(&text);
                     text

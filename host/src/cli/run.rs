@@ -18,7 +18,10 @@ use lp_base::plan::{ComponentFiles, LaunchType, Plan, Secrets};
 use lp_base::scheduler::Scheduler;
 use lp_build::Compile;
 use lp_build::watch::{Replacing, Watch};
-use lp_run::launch::{Credentials, LaunchOptions, ProcessOptions};
+use lp_remote::hosts::Hosts;
+use lp_remote::key::Key;
+use lp_remote::placement::Placed;
+use lp_run::launch::{Credentials, LaunchOptions, ProcessOptions, RemoteOptions};
 use lp_run::observe::{LineFormat, LineOutputs, Printer, RecentLines, Recorded, report_json, report_table};
 use lp_run::supervise::{Outcome, RunReport, Signal, SuperviseOptions, supervise};
 use notes::Notes;
@@ -26,6 +29,8 @@ use tokio::sync::mpsc;
 use watch::Watching;
 
 use super::compile::{self, Compilation};
+use super::hosts::{launcher_key, placed};
+use super::plan::launch_type;
 use super::screen::{CliError, Screen, exit_code, with_causes};
 use super::signals::Signals;
 use super::{ProgramArgs, build, caches, secrets, worker};
@@ -50,9 +55,13 @@ pub(super) struct Args {
     /// Build the components, and again whenever their source changes, and restart the nodes that are others then
     #[arg(long)]
     watch: bool,
-    /// How the nodes come to run: `threads` or `processes`
-    #[arg(long, value_name = "TYPE", default_value = "threads")]
-    launch_type: LaunchType,
+    /// How the nodes come to run: `threads`, which is the default, `processes`, or `remote`, which is the default where there
+    /// are hosts
+    #[arg(long, value_name = "TYPE")]
+    launch_type: Option<LaunchType>,
+    /// The file of the hosts that the nodes run on, each by its agent; `lp-host plan` shows where each goes
+    #[arg(long, value_name = "FILE")]
+    hosts: Option<PathBuf>,
     /// Write the output of every replica to a file of this directory too, and what happens to them to `lp-host.log`
     #[arg(long, value_name = "DIR")]
     log_dir: Option<PathBuf>,
@@ -92,6 +101,8 @@ const WRITE_TIME: Duration = Duration::from_secs(1);
 const STATUS_REQUESTS_MAX: usize = 16;
 
 pub(super) fn run(args: Args, screen: &mut Screen) -> Result<u8, CliError> {
+    let launch_type = launch_type(args.launch_type, args.hosts.is_some());
+    check_hosts(&args, launch_type)?;
     let (watch, linked) = match args.watch {
         true => {
             let (watch, linked) = watch::build(&args.program, args.log_dir.as_deref(), screen)?;
@@ -101,32 +112,61 @@ pub(super) fn run(args: Args, screen: &mut Screen) -> Result<u8, CliError> {
             if args.build {
                 build::build(&args.program.load()?, &[], Compile::No, screen)?;
             }
-            (None, args.program.link()?)
+            match launch_type {
+                LaunchType::Remote => (None, args.program.link_elsewhere()?),
+                LaunchType::Threads | LaunchType::Processes => (None, args.program.link()?),
+            }
         }
     };
     screen.warnings(&linked.warnings);
-    let (plan, components) = lp_program::lower(&linked, args.launch_type);
+    let (plan, components) = lp_program::lower(&linked, launch_type);
     let plan = Arc::new(plan);
+    let hosts =
+        args.hosts.as_deref().map(|file| Ok::<_, CliError>((placed(file, &plan)?, launcher_key()?))).transpose()?;
     if args.terminal == Terminal::Tmux {
         tmux::check().map_err(|error| {
             not_launched(error).hint("install tmux, or leave out `--terminal tmux`, for the output in this terminal")
         })?;
     }
-    let secrets = secrets::read(&plan).map_err(not_launched)?;
+    let secrets = match launch_type {
+        // Each host has its own.
+        LaunchType::Remote => Secrets::default(),
+        LaunchType::Threads | LaunchType::Processes => secrets::read(&plan).map_err(not_launched)?,
+    };
     let printer = printer(&args, screen).map_err(not_launched)?;
-    run_printed(&args, (plan, components), secrets, watch, &printer, &screen.printed_by(printer.clone()))
+    let launching = Launching { plan, components, secrets, hosts, watch };
+    run_printed(&args, launching, &printer, &screen.printed_by(printer.clone()))
+}
+
+/// What is to run.
+struct Launching {
+    plan: Arc<Plan>,
+    components: ComponentFiles,
+    secrets: Secrets,
+    hosts: Option<((Hosts, Placed), Key)>,
+    watch: Option<Watch>,
+}
+
+fn check_hosts(args: &Args, launch_type: LaunchType) -> Result<(), CliError> {
+    let wrong = |error: &str, hint: &str| Err(CliError::new(exit_code::WRONG_USAGE, error).hint(hint));
+    match (launch_type, &args.hosts) {
+        (LaunchType::Remote, None) => wrong(
+            "launch type `remote` needs hosts",
+            "say which ones by `--hosts hosts.toml`; docs/remote.md has an example",
+        ),
+        (LaunchType::Remote, Some(_)) if args.watch => {
+            wrong("`--watch` is for programs that run on this machine", "leave out `--hosts`")
+        }
+        (LaunchType::Remote, Some(_)) | (LaunchType::Threads | LaunchType::Processes, None) => Ok(()),
+        (LaunchType::Threads | LaunchType::Processes, Some(_)) => {
+            wrong("`--hosts` is for launch type `remote`", "leave out one of `--hosts` and `--launch-type`")
+        }
+    }
 }
 
 /// Runs a program whose output, like everything else that is shown from here on, is written by `printer`.
-fn run_printed(
-    args: &Args,
-    (plan, components): (Arc<Plan>, ComponentFiles),
-    secrets: Secrets,
-    watch: Option<Watch>,
-    printer: &Printer,
-    screen: &Screen,
-) -> Result<u8, CliError> {
-    let outputs = outputs(args, &plan, printer, screen)?;
+fn run_printed(args: &Args, launching: Launching, printer: &Printer, screen: &Screen) -> Result<u8, CliError> {
+    let outputs = outputs(args, &launching.plan, printer, screen)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(not_launched)?;
     let mut signals = {
         let _entered = runtime.enter();
@@ -134,8 +174,7 @@ fn run_printed(
     };
     let (of_run, signals_tx) = (signals.of_run(), signals.sender());
     let launched = std::thread::scope(|threads| {
-        let watch = watch.map(|watch| (watch, threads));
-        runtime.block_on(launch(args, (plan, components), secrets, outputs, watch, (signals_tx, of_run), screen))
+        runtime.block_on(launch(args, launching, outputs, threads, (signals_tx, of_run), screen))
     });
     let (code, patience, announced) = match launched {
         Ok((report, announced)) => {
@@ -177,10 +216,9 @@ async fn until_written(printer: &Printer, patience: Option<Duration>, signals: &
 
 async fn launch<'s>(
     args: &Args,
-    (mut plan, mut components): (Arc<Plan>, ComponentFiles),
-    secrets: Secrets,
+    Launching { mut plan, mut components, secrets, hosts, watch }: Launching,
     outputs: LineOutputs,
-    watch: Option<(Watch, &'s Scope<'s, '_>)>,
+    threads: &'s Scope<'s, '_>,
     (signals_tx, signals): (mpsc::UnboundedSender<Signal>, mpsc::UnboundedReceiver<Signal>),
     screen: &'s Screen,
 ) -> Result<(RunReport, Option<Announced>), CliError> {
@@ -213,16 +251,20 @@ async fn launch<'s>(
     let cache = cache_dir.as_deref().and_then(|dir| compile::open_cache(dir, cache_bytes_max, screen));
     let (rebuilds_tx, rebuilds) = mpsc::channel(1);
     let (calls, mut stopper) = (mpsc::unbounded_channel().1, None);
-    if let Some((watch, threads)) = watch {
+    if let Some(watch) = watch {
         let Some(run) = &announced else { return Err(not_launched("a watched program needs a directory for its run")) };
         let observer = Box::new(Watching::of_run(screen, outputs.clone()));
-        let (launch_type, cache) = (args.launch_type, cache.clone());
+        let (launch_type, cache) = (plan.launch_type, cache.clone());
         let replacing = Replacing { launch_type, cache, rebuilds: rebuilds_tx, observer };
         let (watched, rebuilding, stop) = watch.begin(&plan, &components, run.dir().path(), replacing)?;
         (plan, components) = (Arc::new(watched.plan), watched.components);
         threads.spawn(move || rebuilding.run());
         stopper = Some(stop);
     }
+    let remote = hosts.map(|((hosts, placed), key)| {
+        let run = announced.as_ref().map_or(plan.program.as_str(), |run| run.dir().id().as_str()).to_owned();
+        RemoteOptions { hosts, placed, key, run }
+    });
     let launching = LaunchOptions {
         components,
         secrets,
@@ -230,6 +272,7 @@ async fn launch<'s>(
         outputs: outputs.clone(),
         credentials,
         processes: processes.transpose().map_err(not_launched)?,
+        remote,
         scheduler,
     };
     let setting = SuperviseOptions { launching, signals, status_requests, rebuilds, calls };

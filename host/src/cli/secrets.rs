@@ -17,8 +17,14 @@ pub(super) struct Missing(Vec<String>);
 
 /// Reads all values that `plan` asks for. What can't be read is told all at once, and never with a value.
 pub(super) fn read(plan: &Plan) -> Result<Secrets, Missing> {
+    read_of(plan, (0..).map(NodeId).take(plan.nodes.len()))
+}
+
+/// The same for some of its nodes.
+pub(super) fn read_of(plan: &Plan, nodes: impl IntoIterator<Item = NodeId>) -> Result<Secrets, Missing> {
     let (mut secrets, mut missing) = (Secrets::default(), Vec::new());
-    for (id, node) in (0..).map(NodeId).zip(&plan.nodes) {
+    for id in nodes {
+        let node = plan.node(id);
         let of_node = of_node(node, &mut missing);
         if of_node != NodeSecrets::default() {
             secrets.insert(id, of_node);

@@ -123,6 +123,7 @@ pub(crate) async fn run_driven(
         outputs: Arc::new(output.clone()),
         credentials,
         processes,
+        remote: None,
         scheduler: scheduler.clone(),
     };
     let goes_on = options.goes_on;

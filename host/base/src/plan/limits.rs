@@ -34,6 +34,13 @@ macro_rules! define {
             pub fn of(given: impl Fn(Limit) -> Option<u64>) -> Self {
                 Self { $($field: Field::of(given(Limit::$limit)),)* }
             }
+
+            /// The value of `limit`, in its unit; `None` if there is none.
+            pub fn get(&self, limit: Limit) -> Option<u64> {
+                match limit {
+                    $(Limit::$limit => self.$field.value(),)*
+                }
+            }
         }
     };
 }
@@ -49,11 +56,16 @@ impl Default for LimitsPlan {
 /// A type that a row may give its field: optional where there is no default.
 trait Field {
     fn of(given: Option<u64>) -> Self;
+    fn value(&self) -> Option<u64>;
 }
 
 impl Field for Option<u64> {
     fn of(given: Option<u64>) -> Self {
         given
+    }
+
+    fn value(&self) -> Option<u64> {
+        *self
     }
 }
 
@@ -61,10 +73,18 @@ impl Field for u64 {
     fn of(given: Option<u64>) -> Self {
         given.expect("this limit has a default")
     }
+
+    fn value(&self) -> Option<u64> {
+        Some(*self)
+    }
 }
 
 impl Field for u32 {
     fn of(given: Option<u64>) -> Self {
         u32::try_from(u64::of(given)).expect("a program is checked to have no more than a million")
+    }
+
+    fn value(&self) -> Option<u64> {
+        Some(u64::from(*self))
     }
 }

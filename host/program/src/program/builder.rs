@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use lp_base::words::Digest;
 
+use lp_base::words::HostChoice;
+
 use super::Double;
 use super::source::Source;
 use super::{
@@ -36,6 +38,7 @@ impl Program {
             ceilings: Limits::default(),
             operator_ceilings: Limits::default(),
             policy: Policy::default(),
+            elsewhere: false,
             hardening: Hardening::default(),
             source: Source::default(),
         }
@@ -83,6 +86,7 @@ impl Node {
             admission: Admission::default(),
             limits: Limits::default(),
             sandbox: Sandbox::default(),
+            hosts: HostChoice::default(),
             double: None,
         }
     }

@@ -4,6 +4,7 @@
 //! optional for serde, so that a missing one is reported by its own rule with the rest of the file still checked.
 
 mod colocation;
+mod hosts;
 mod limits;
 mod listen;
 mod operator;
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub(super) use colocation::ColocationFile;
+use hosts::HostsFile;
 use limits::another_way;
 pub(super) use limits::{LimitText, LimitsFile};
 pub(super) use listen::ListenFile;
@@ -169,6 +171,12 @@ pub(super) struct NodeFile {
     /// What each replica may use: `sandbox = { memory = "64MiB" }`. What is not granted is denied.
     #[serde(default)]
     pub sandbox: SandboxFile,
+
+    /// The hosts that the node may run on, where a program runs on several: `hosts = ["a", "b"]`, or by what hosts are labelled
+    /// with and how replicas are put on them, `hosts = { labels = ["gpu"], placement = "pack" }`.
+    #[serde(default)]
+    #[schemars(with = "HostsFile")]
+    pub hosts: Option<HostsFile>,
 }
 
 /// A client of one node or of a group, in full.

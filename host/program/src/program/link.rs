@@ -82,7 +82,8 @@ pub(super) fn link(program: Program, mut problems: Problems) -> Result<Linked, P
             check_methods(&program, node, component, &mut problems);
         }
     }
-    let sandboxes: Vec<_> = program.nodes.iter().map(|node| resolved(&node.sandbox)).collect();
+    let resolve = |sandbox: &Sandbox| if program.elsewhere { sandbox.clone() } else { resolved(sandbox) };
+    let sandboxes: Vec<_> = program.nodes.iter().map(|node| resolve(&node.sandbox)).collect();
     for (node, sandbox) in program.nodes.iter().zip(&sandboxes) {
         check_paths(&program, node, sandbox, &mut problems);
     }

@@ -10,13 +10,13 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use lp_base::words::{Digest, DurationText, SizeText};
+use lp_base::words::{Digest, DurationText, HostChoice, SizeText};
 use toml::Spanned;
 
 use super::file::{HandleFile, HandleTable, NodeFile, OperatorFile, ProgramFile, RestartFile};
 use super::problem::{Problem, Problems};
 use super::source::{Ceilings, NodePlace, Place, Source};
-use super::{Handle, Hardening, Limit, Node, Program, Restart};
+use super::{Handle, Hardening, Limit, Node, OperatorPolicy, Program, Restart};
 
 /// Lowers what the file at `path` says. Values out of range are kept for `check` to judge; a missing one takes its
 /// default, and is a problem where the file must give it.
@@ -65,8 +65,18 @@ pub(super) fn lower(
         operator_ceilings,
         hardening: if policy.requires_hardening { Hardening::Require } else { file.hardening },
         policy,
+        elsewhere: false,
         source: lowering.source,
     }
+}
+
+/// Lowers what the file of an operator at `path` says by itself.
+pub(super) fn lower_policy(file: OperatorFile, path: &Path, source: Source, problems: &mut Problems) -> OperatorPolicy {
+    let mut lowering = Lowering { source, problems };
+    let OperatorFile { limits, allow, require, total } = file;
+    let ceilings = lowering.limits(limits, |limit| Place::Ceiling(Ceilings::Operator, limit));
+    let policy = lowering.policy(allow, require, total, path.parent().unwrap_or(Path::new("")));
+    OperatorPolicy { policy, ceilings }
 }
 
 struct Lowering<'a> {
@@ -127,6 +137,7 @@ impl Lowering<'_> {
             admission,
             limits: of_node.limits(file.limits, file.sandbox.memory.clone(), file.inbox),
             sandbox: of_node.sandbox(file.sandbox),
+            hosts: file.hosts.map(HostChoice::from).unwrap_or_default(),
             double: None,
             name,
         }

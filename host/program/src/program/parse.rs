@@ -15,7 +15,7 @@ use serde_json::Value as Schema;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::file::{ProgramFile, schema};
+use super::file::{OperatorFile, ProgramFile, schema};
 use super::overrides::{Change, Override};
 use super::problem::{Problem, Problems};
 use super::source::Source;
@@ -100,6 +100,16 @@ pub(super) fn parse(
     }
     let file = deserialize(table, source.text.len(), &mut problems);
     Ok((file, source, problems))
+}
+
+/// Parses the file of an operator by itself.
+pub(super) fn parse_policy(path: &Path) -> Result<(OperatorFile, Source, Problems), Problems> {
+    let mut source = Source::default();
+    let text = operator::read(path, &mut source)?;
+    let (mut problems, mut table) = (Problems::new(&source), DeTable::new());
+    operator::add(&text, &mut table, &mut problems)?;
+    let file: ProgramFile = deserialize(table, source.text.len(), &mut problems);
+    Ok((file.operator_policy, source, problems))
 }
 
 /// The table of a whole file, as far as its mistakes leave one that can be relied on.

@@ -2,7 +2,10 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use super::{Addresses, HttpGrant, NetworkGrant};
+use lp_base::words::Limits;
+
+use super::problem::Problems;
+use super::{Addresses, HttpGrant, NetworkGrant, lower, parse};
 
 /// The policy of whoever runs other people's programs. A program that asks for more can't run.
 ///
@@ -35,9 +38,30 @@ pub struct Policy {
     pub memory_bytes_max: Option<u64>,
 }
 
+/// The policy of an operator with the limits that it sets: for those who hold a plan to it, with no program file at hand.
+#[derive(Debug, Clone, Default)]
+pub struct OperatorPolicy {
+    /// What may be asked for.
+    pub policy: Policy,
+    /// The most of each limit.
+    pub ceilings: Limits,
+}
+
+impl OperatorPolicy {
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// Every mistake in it.
+    pub fn load(path: &Path) -> Result<Self, Problems> {
+        let (file, source, mut problems) = parse::parse_policy(path)?;
+        let operator = lower::lower_policy(file, path, source, &mut problems);
+        problems.into_result(operator)
+    }
+}
+
 impl Policy {
     /// Whether `path`, with its links followed, lies below one of `roots`, or is one of them.
-    pub(super) fn is_below(roots: &[PathBuf], path: &Path) -> bool {
+    pub fn is_below(roots: &[PathBuf], path: &Path) -> bool {
         // One that is not there is as it was written, and nobody knows where its `..` would lead.
         let is_plain = !path.components().any(|part| part == Component::ParentDir);
         is_plain && roots.iter().any(|root| path.starts_with(root))

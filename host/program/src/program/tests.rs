@@ -122,7 +122,7 @@ impl TestFile {
     /// # Errors
     /// Every mistake in the file of the program.
     pub fn program_of(&self, name: &str, overrides: &[Override], operator: Option<&Path>) -> Result<Program, Problems> {
-        let draft = Draft::read_with(&self.program, overrides, operator, Some(&self.overlay(name)))?;
+        let draft = Draft::read_with(&self.program, overrides, operator, Some(&self.overlay(name)), false)?;
         draft.problems.into_result(draft.program)
     }
 
@@ -142,7 +142,7 @@ impl TestFile {
         let (name, table) = self.tests.iter().find(|(known, _)| known.get_ref() == name).expect("there is such a test");
         let own = self.own_nodes();
         let Draft { mut program, problems } =
-            Draft::read_with(&self.program, overrides, operator, Some(&self.overlay(name.get_ref())))?;
+            Draft::read_with(&self.program, overrides, operator, Some(&self.overlay(name.get_ref())), false)?;
         let mut mistakes = Problems::new(&Source::new(self.path.clone(), self.text.clone()));
         let known: Vec<_> = program.nodes.iter().map(|node| node.name.clone()).collect();
         for (double, file) in &table.doubles {

@@ -95,6 +95,25 @@ pub fn run_compiler_process(
     let _ = send(&mut reports, &last);
 }
 
+/// Has a process compile what `cache` lacks of the components of `plan`, and tells `compiling` of it. Dropping the future ends it.
+///
+/// # Errors
+/// If a component can't be compiled.
+pub async fn compile_missing(
+    plan: &Plan,
+    components: &ComponentFiles,
+    cache: &CompileCache,
+    setting: &ProcessOptions,
+    compiling: &mpsc::UnboundedSender<Compiling>,
+    scheduler: &Scheduler,
+) -> Result<(), WorkerError> {
+    let (asked, files, kept) = (plan.clone(), components.clone(), cache.clone());
+    match scheduler.blocking(move || Worker::is_compiled(&asked, &files, &kept)).await {
+        true => Ok(()),
+        false => compile(plan, components, setting, compiling, scheduler).await,
+    }
+}
+
 /// The plan without anything that its nodes are granted, with one worker for all of them.
 fn bare(plan: &Plan) -> Plan {
     let mut bare = plan.clone();
@@ -105,7 +124,7 @@ fn bare(plan: &Plan) -> Plan {
 }
 
 /// Has a process compile what the cache lacks, and passes on what it tells. Dropping the future ends it.
-pub(super) async fn compile(
+async fn compile(
     plan: &Plan,
     components: &ComponentFiles,
     setting: &ProcessOptions,
@@ -183,7 +202,7 @@ mod tests {
 
     #[test]
     fn what_the_compiler_tells_is_passed_on_until_it_is_done() {
-        let begun = Compiling::Begun { component: "a.wasm".into(), bytes_len: 7 };
+        let begun = Compiling::Begun { component: "a.wasm".into(), bytes_len: 7, host: None };
         let begun = line(&Report::Compiling { event: begun });
         assert!(matches!(heard(&format!("{begun}{begun}{}", line(&Report::Done))), (Some(Report::Done), 2)));
         let failed = line(&Report::Failed { message: "why".to_owned() });

@@ -17,6 +17,7 @@ use lp_base::plan::{Plan, ReplicaId, Secrets};
 use lp_base::replica::{Failure, Outputs, Stop};
 use lp_base::scheduler::Scheduler;
 use lp_courier::Presence;
+use lp_trust::RunAuthority;
 use routes::Routes;
 use shared::Shared;
 pub use start::{Life, Place, Start, Started};
@@ -43,10 +44,12 @@ const STATS_TIME: Duration = Duration::from_millis(250);
 
 /// Secrets of a run, which workers get through their commands and no file may hold.
 pub struct Private {
-    /// What the guests are given that the plan does not say.
-    pub secrets: Secrets,
+    /// What the guests are given that the plan does not say; `None` where hosts have secrets of their own.
+    pub secrets: Option<Secrets>,
     /// By what the nodes of different workers know each other.
     pub credentials: Arc<Credentials>,
+    /// By which workers of different hosts know each other.
+    pub authority: Option<RunAuthority>,
 }
 
 /// The workers of a program that do not run in the launcher.
@@ -127,7 +130,12 @@ impl Fleet {
     /// Where a replica runs now.
     pub fn place(&self, replica: ReplicaId) -> Option<Place> {
         let index = self.shared.routes.worker_of(replica)?;
-        self.shared.lock().running.get(&index).map(|worker| worker.life.place())
+        self.shared.lock().running.get(&index).and_then(|worker| worker.life.place())
+    }
+
+    /// The host of a replica, also when it has ended.
+    pub fn host(&self, replica: ReplicaId) -> Option<String> {
+        self.shared.start.host(self.shared.routes.worker_of(replica)?)
     }
 
     /// The walls around the worker of a replica.
@@ -245,6 +253,7 @@ impl Fleet {
             () = too_late => {}
         }
         lives.iter_mut().for_each(|life| life.kill());
+        self.shared.start.end().await;
     }
 }
 

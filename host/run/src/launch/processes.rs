@@ -35,6 +35,30 @@ impl ProcessOptions {
         WorkerFiles { dir: self.dir.clone() }
     }
 
+    /// Starts worker number `index` of the plan in the directory, with these open files from number 3 on. It speaks with its
+    /// launcher through its standard streams, and ends with the thread that this is called on.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn start_worker(&self, index: usize, files: Vec<OwnedFd>) -> io::Result<Started> {
+        // A socket and no pipe: other processes of this user could open that by its name in `/proc`, to read the credentials
+        // of the worker or to report in its name.
+        let (own, channel) = UnixStream::pair()?;
+        own.set_nonblocking(true)?;
+        let (reports, commands) = tokio::net::UnixStream::from_std(own)?.into_split();
+        let (program, arguments) = &self.command;
+        let mut command = std::process::Command::new(program);
+        command.args(arguments).arg("--plan").arg(self.files().plan()).arg("--index").arg(index.to_string());
+        // Signals from a terminal are the launcher's to answer.
+        command.process_group(0).env_clear();
+        command.stdin(OwnedFd::from(channel.try_clone()?)).stdout(OwnedFd::from(channel));
+        command.env("LISTEN_FDS", files.len().to_string());
+        let mappings = (3..).zip(files).map(|(child_fd, parent_fd)| FdMapping { parent_fd, child_fd });
+        command.fd_mappings(mappings.collect()).map_err(io::Error::other)?;
+        let life = Box::new(Process(command.spawn()?));
+        Ok(Started { commands: Box::new(commands), reports: Box::new(reports), life, located: None })
+    }
+
     /// Starts a process that compiles the components of `plan`, and gives what it reports.
     pub(super) fn start_compiler(
         &self,
@@ -71,37 +95,17 @@ impl Processes {
         let sockets = setting.files().create(&plan, components)?;
         Ok(Self { plan, setting, sockets, nodes })
     }
+}
 
-    /// The command that starts worker number `index`, which speaks with its launcher through `channel`.
-    fn command(&self, index: usize, channel: UnixStream) -> io::Result<std::process::Command> {
-        let (program, arguments) = &self.setting.command;
-        let mut command = std::process::Command::new(program);
-        command.args(arguments).arg("--plan").arg(self.setting.files().plan()).arg("--index").arg(index.to_string());
-        // Signals from a terminal are the launcher's to answer.
-        command.process_group(0).env_clear();
-        command.stdin(OwnedFd::from(channel.try_clone()?)).stdout(OwnedFd::from(channel));
+impl Start for Processes {
+    fn start(&self, index: usize) -> io::Result<Started> {
         let mut sockets: Vec<OwnedFd> = vec![self.sockets[index].try_clone()?.into()];
         for wanted in WorkerFiles::listening(&self.plan, index) {
             let found = self.nodes.iter().find(|(node, _)| *node == wanted);
             let (_, listener) = found.expect("every node that listens was bound");
             sockets.push(listener.try_clone()?.into());
         }
-        command.env("LISTEN_FDS", sockets.len().to_string());
-        let mappings = (3..).zip(sockets).map(|(child_fd, parent_fd)| FdMapping { parent_fd, child_fd });
-        command.fd_mappings(mappings.collect()).map_err(io::Error::other)?;
-        Ok(command)
-    }
-}
-
-impl Start for Processes {
-    fn start(&self, index: usize) -> io::Result<Started> {
-        // A socket and no pipe: other processes of this user could open that by its name in `/proc`, to read the credentials
-        // of the worker or to report in its name.
-        let (own, channel) = UnixStream::pair()?;
-        own.set_nonblocking(true)?;
-        let (reports, commands) = tokio::net::UnixStream::from_std(own)?.into_split();
-        let life = Box::new(Process(self.command(index, channel)?.spawn()?));
-        Ok(Started { commands: Box::new(commands), reports: Box::new(reports), life, located: None })
+        self.setting.start_worker(index, sockets)
     }
 
     fn address(&self, index: usize) -> Option<Address> {
@@ -113,8 +117,8 @@ impl Start for Processes {
 pub(super) struct Process(Child);
 
 impl Life for Process {
-    fn place(&self) -> Place {
-        Place::Process(self.0.id())
+    fn place(&self) -> Option<Place> {
+        Some(Place::here(self.0.id()))
     }
 
     fn kill(&mut self) {

@@ -87,6 +87,13 @@ mod exposed {
     }
 }
 
+/// The command that gives a worker its secrets, for an agent, which has them where its launcher does not.
+pub fn secrets_command(secrets: Secrets) -> Vec<u8> {
+    let mut line = Vec::new();
+    send(&mut line, &Command::Secrets { secrets }).expect("a command is JSON, and memory takes it");
+    line
+}
+
 /// What a worker tells the launcher.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]

@@ -47,7 +47,10 @@ impl WorkerFiles {
     }
 
     /// Writes the plan for the workers that are started from here on, and where its components are.
-    pub(super) fn write_plan(&self, plan: &Plan, components: &ComponentFiles) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn write_plan(&self, plan: &Plan, components: &ComponentFiles) -> io::Result<()> {
         // A plan that is there has its components there.
         write(&self.component_files(), components)?;
         write(&self.plan(), plan)

@@ -56,6 +56,18 @@ impl Registry {
         Ok(registry)
     }
 
+    /// Those of launchers on other machines, which run here by an agent of this one. They have a folder to themselves, whose name is
+    /// not that of a run.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the folder can't be made, or is not private.
+    pub fn leases(&self) -> Result<Self, RegistryError> {
+        let leases = Self { root: self.root.join("leases") };
+        leases.make_private(rustix::process::geteuid().as_raw())?;
+        Ok(leases)
+    }
+
     fn make_private(&self, uid: u32) -> Result<(), RegistryError> {
         match DirBuilder::new().mode(0o700).create(&self.root) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}

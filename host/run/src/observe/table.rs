@@ -41,16 +41,19 @@ fn figures(replica: &ReplicaReport) -> Figures {
 pub fn report_table(report: &RunReport) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING);
-    table.set_header(["node", "state", "restarts", "calls", "errors", "p50", "p99", "cpu", "memory"]);
-    for column in table.column_iter_mut().skip(2) {
+    let header = ["node", "state", "host", "restarts", "calls", "errors", "p50", "p99", "cpu", "memory"];
+    let has_hosts = report.replicas.iter().any(|replica| replica.host.is_some());
+    table.set_header(without_host(header, has_hosts));
+    for column in table.column_iter_mut().skip(2 + usize::from(has_hosts)) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     for replica in &report.replicas {
         let figures = figures(replica);
         let latency = |ns: Option<u64>| ns.map_or("-".to_owned(), |ns| duration(Duration::from_nanos(ns)));
-        table.add_row([
+        let row = [
             shown::line(&format!("{}/{}", replica.node, replica.index)).into_owned(),
             replica.state.name().to_owned(),
+            replica.host.clone().unwrap_or_default(),
             replica.restarts.to_string(),
             figures.calls.to_string(),
             figures.errors.to_string(),
@@ -58,7 +61,8 @@ pub fn report_table(report: &RunReport) -> String {
             latency(figures.p99_ns),
             duration(figures.cpu),
             bytes(figures.memory_peak),
-        ]);
+        ];
+        table.add_row(without_host(row, has_hosts));
     }
     table.trim_fmt()
 }
@@ -67,25 +71,35 @@ pub fn report_table(report: &RunReport) -> String {
 pub fn status_table(runs: &[RunStatus]) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING);
-    table.set_header(["run", "node", "state", "pid", "hardening", "restarts", "uptime", "calls", "errors", "memory"]);
-    for column in table.column_iter_mut().skip(3) {
+    let header =
+        ["run", "node", "host", "state", "pid", "hardening", "restarts", "uptime", "calls", "errors", "memory"];
+    let has_hosts = runs.iter().flat_map(|run| &run.replicas).any(|replica| replica.host.is_some());
+    table.set_header(without_host(header, has_hosts));
+    for column in table.column_iter_mut().skip(3 + usize::from(has_hosts)) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     for (run, replica) in runs.iter().flat_map(|run| run.replicas.iter().map(move |replica| (run, replica))) {
-        table.add_row([
+        let row = [
             shown::line(&run.id).into_owned(),
             shown::line(&replica.label()).into_owned(),
+            replica.host.clone().unwrap_or_else(|| "-".to_owned()),
             replica.state.name().to_owned(),
-            replica.place.map_or("-".to_owned(), |place| place.to_string()),
+            replica.pid.map_or("-".to_owned(), |pid| pid.to_string()),
             replica.hardening.as_ref().map_or("-", Hardened::word).to_owned(),
             replica.restarts.to_string(),
             replica.uptime_ms.map_or("-".to_owned(), |ms| uptime(Duration::from_millis(ms))),
             replica.calls.to_string(),
             replica.errors.to_string(),
             bytes(replica.memory_bytes),
-        ]);
+        ];
+        table.add_row(without_host(row, has_hosts));
     }
     table.trim_fmt()
+}
+
+/// A line of a table whose third column is that of hosts, which is there where a program runs on several.
+fn without_host<T>(line: impl IntoIterator<Item = T>, has_hosts: bool) -> impl Iterator<Item = T> {
+    line.into_iter().enumerate().filter(move |(column, _)| has_hosts || *column != 2).map(|(_, cell)| cell)
 }
 
 /// The same as JSON: durations in nanoseconds, memory in bytes.
@@ -95,7 +109,7 @@ pub fn report_json(report: &RunReport) -> Value {
         .iter()
         .map(|replica| {
             let figures = figures(replica);
-            json!({
+            let mut shown = json!({
                 "node": replica.node,
                 "replica": replica.index,
                 "state": replica.state.name(),
@@ -106,7 +120,11 @@ pub fn report_json(report: &RunReport) -> Value {
                 "p99_ns": figures.p99_ns,
                 "cpu_ns": figures.cpu.as_nanos() as u64,
                 "memory_peak_bytes": figures.memory_peak,
-            })
+            });
+            if let Some(host) = &replica.host {
+                shown["host"] = host.as_str().into();
+            }
+            shown
         })
         .collect();
     let outcome = match report.outcome {

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::outcome::ReplicaState;
 use super::state::{Replica, Supervision};
-use crate::launch::{Hardened, Place, Workers};
+use crate::launch::{Hardened, Workers};
 use crate::node::Change;
 
 /// A replica at the moment of the question.
@@ -22,9 +22,11 @@ pub struct ReplicaStatus {
     pub index: u32,
     /// Where it is in its life.
     pub state: ReplicaState,
-    /// Where it runs; `None` if it does not at the moment.
-    #[serde(rename = "pid")]
-    pub place: Option<Place>,
+    /// The process that it runs in; `None` if it does not at the moment.
+    pub pid: Option<u32>,
+    /// The host on which that process is, if it is not this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
     /// The walls around that process, if it is a worker's own.
     pub hardening: Option<Hardened>,
     /// How often it was started again.
@@ -86,11 +88,14 @@ pub(super) fn replica_statuses(
         let stats = workers.and_then(|workers| workers.stats(id));
         let is_up = matches!(state, ReplicaState::Running | ReplicaState::Ran);
         let start = starts.0.get(&id);
+        let there = workers.filter(|_| is_up || state == ReplicaState::Starting);
+        let place = there.and_then(|workers| workers.place(id));
         ReplicaStatus {
             node: plan.node(id.node).name.clone(),
             index: id.index,
             state,
-            place: workers.filter(|_| is_up || state == ReplicaState::Starting).and_then(|workers| workers.place(id)),
+            pid: place.as_ref().map(|place| place.process),
+            host: place.and_then(|place| place.host),
             hardening: workers.filter(|_| is_up).and_then(|workers| workers.hardened(id)),
             restarts: replica.restarts,
             uptime_ms: start.filter(|_| is_up).map(|start| {

@@ -21,12 +21,23 @@ use super::WorkerError;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Compiling {
+    /// It is sent to a host.
+    Sending {
+        /// Its file.
+        component: PathBuf,
+        /// The size of the file.
+        bytes_len: u64,
+        /// The host.
+        host: String,
+    },
     /// It is not in the cache.
     Begun {
         /// Its file.
         component: PathBuf,
         /// The size of the file.
         bytes_len: u64,
+        /// The host that compiles it, if it is another one.
+        host: Option<String>,
     },
     /// It is compiled.
     Ended {
@@ -34,6 +45,8 @@ pub enum Compiling {
         component: PathBuf,
         /// How long that took.
         elapsed: Duration,
+        /// The host that compiled it, if it is another one.
+        host: Option<String>,
     },
 }
 
@@ -41,7 +54,9 @@ impl Compiling {
     /// The file of the component.
     pub fn component(&self) -> &Path {
         match self {
-            Self::Begun { component, .. } | Self::Ended { component, .. } => component,
+            Self::Sending { component, .. } | Self::Begun { component, .. } | Self::Ended { component, .. } => {
+                component
+            }
         }
     }
 }
@@ -150,10 +165,10 @@ fn load(
     let code = runtime.load(file, bytes, engine, || {
         begun = Some(scheduler.stopwatch());
         // Nobody has to listen.
-        let _ = compiling.send(Compiling::Begun { component: file.clone(), bytes_len: bytes.len() as u64 });
+        let _ = compiling.send(Compiling::Begun { component: file.clone(), bytes_len: bytes.len() as u64, host: None });
     });
     if let Some(begun) = begun {
-        let _ = compiling.send(Compiling::Ended { component: file.clone(), elapsed: begun.elapsed() });
+        let _ = compiling.send(Compiling::Ended { component: file.clone(), elapsed: begun.elapsed(), host: None });
     }
     code
 }

@@ -19,7 +19,7 @@ impl NodeCheck<'_> {
     fn dirs(&mut self) {
         let mut guests = BTreeSet::new();
         for (index, dir) in self.node.sandbox.dirs.iter().enumerate() {
-            if !dir.host.is_dir() {
+            if !self.program.elsewhere && !dir.host.is_dir() {
                 let shown = self.program.shown(&dir.host);
                 let problem = Problem::error("missing-dir", format!("`{shown}` is not a directory of this machine"));
                 self.report([problem.at(self.span(NodePlace::DirHost(index)), "no such directory")]);
@@ -36,7 +36,9 @@ impl NodeCheck<'_> {
     fn files(&mut self) {
         let mut guests = BTreeSet::new();
         for (index, file) in self.node.sandbox.files.iter().enumerate() {
-            self.is_file(&file.host, NodePlace::FileHost(index));
+            if !self.program.elsewhere {
+                self.is_file(&file.host, NodePlace::FileHost(index));
+            }
             let place = NodePlace::FileGuest(index);
             if !self.is_guest_path(&file.guest, place.clone(), "/models/model.bin") {
                 continue;

@@ -12,6 +12,7 @@ use lp_base::plan::{Plan, ReplicaId};
 use lp_base::replica::{Failure, LineSource, Outputs, Stop};
 use lp_base::scheduler::Scheduler;
 use lp_courier::Presence;
+use lp_trust::Identity;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -23,7 +24,7 @@ use super::start::{Start, Started};
 use super::state::{Running, State};
 use crate::launch::protocol::{Command, Report};
 use crate::node::{Change, NodeEvent};
-use crate::worker::{Order, WorkerError};
+use crate::worker::{Order, WorkerCredentials, WorkerError};
 
 /// How often a worker that closed its reports is asked whether it has ended.
 const END_INTERVAL: Duration = Duration::from_millis(1);
@@ -64,8 +65,9 @@ impl Shared {
         let worker = Running { commands, life, refusal: None, replicas: HashSet::new() };
         let replicas = &self.plan.workers[index].replicas;
         let nodes: HashSet<_> = replicas.iter().map(|replica| replica.node).collect();
-        worker.tell(Command::Secrets { secrets: self.private.secrets.only(|node| nodes.contains(&node)) });
-        worker.tell(Command::Credentials(self.private.credentials.of_worker(&self.plan, index)));
+        let secrets = self.private.secrets.as_ref().map(|secrets| secrets.only(|node| nodes.contains(&node)));
+        secrets.into_iter().for_each(|secrets| worker.tell(Command::Secrets { secrets }));
+        worker.tell(Command::Credentials(self.credentials(index)?));
         if self.stop.is_requested() {
             worker.order(Order::Stop);
         }
@@ -95,6 +97,15 @@ impl Shared {
             shared.ended(index).await;
         });
         Ok(first_word_rx)
+    }
+
+    /// By what a worker knows the others, and they know it.
+    fn credentials(&self, index: usize) -> Result<WorkerCredentials, WorkerError> {
+        let mut credentials = self.private.credentials.of_worker(&self.plan, index);
+        if let Some(authority) = &self.private.authority {
+            credentials.tls = Some(authority.issue(Identity::Worker(index), self.scheduler.wall())?);
+        }
+        Ok(credentials)
     }
 
     /// Tells the callers of a worker where it is, once that is known.

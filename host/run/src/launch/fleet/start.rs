@@ -1,10 +1,11 @@
 //! How the workers of a fleet are started: the seam between what is true of all of them and what a launch type adds.
 
+use std::future::ready;
 use std::io;
 
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use lp_courier::grpc::Address;
-use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Starts the workers of a plan, and starts one again that has ended. Each launch type whose workers run elsewhere has one.
@@ -17,6 +18,16 @@ pub trait Start: Send + Sync {
 
     /// Where the replicas of worker number `index` can be called from this process, if anywhere.
     fn address(&self, index: usize) -> Option<Address>;
+
+    /// Ends whatever there is beside workers, which have ended or are to be ended with it. It does not take long.
+    fn end(&self) -> BoxFuture<'_, ()> {
+        ready(()).boxed()
+    }
+
+    /// The host on which worker number `index` runs, or ran last, if that is not this one.
+    fn host(&self, _index: usize) -> Option<String> {
+        None
+    }
 }
 
 /// A worker that was started.
@@ -34,8 +45,8 @@ pub struct Started {
 
 /// A started worker until its end. Dropping it ends the worker at once.
 pub trait Life: Send {
-    /// Where it runs.
-    fn place(&self) -> Place;
+    /// Where it runs, once that is known.
+    fn place(&self) -> Option<Place>;
 
     /// Ends it at once, wherever its guests are.
     fn kill(&mut self);
@@ -45,17 +56,17 @@ pub trait Life: Send {
 }
 
 /// Where a worker runs, as a user would look for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Place {
-    /// A process of this machine, by its id.
-    Process(u32),
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The id of the process.
+    pub process: u32,
+    /// The host on which it is, if that is not this one.
+    pub host: Option<String>,
 }
 
-impl std::fmt::Display for Place {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Process(id) => id.fmt(f),
-        }
+impl Place {
+    /// A process of this machine.
+    pub fn here(process: u32) -> Self {
+        Self { process, host: None }
     }
 }

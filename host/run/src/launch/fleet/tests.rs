@@ -42,8 +42,8 @@ struct Tasks {
 struct Task(Arc<Notify>, Arc<Mutex<bool>>);
 
 impl Life for Task {
-    fn place(&self) -> Place {
-        Place::Process(0)
+    fn place(&self) -> Option<Place> {
+        Some(Place::here(0))
     }
 
     fn kill(&mut self) {

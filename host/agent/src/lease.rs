@@ -1,0 +1,275 @@
+//! One lease: a run of one launcher on this host, until it is over.
+
+mod workers;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io;
+use std::net::TcpListener;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use lp_base::plan::{ComponentFiles, NodeId, Plan};
+use lp_base::replica::Stop;
+use lp_base::scheduler::Scheduler;
+use lp_base::words::{Digest, SecretSource};
+use lp_remote::body::{Lines, Sender};
+use lp_remote::protocol::{Answer, LeaseRequest, Prepared, Renewal};
+use lp_run::launch::{ProcessOptions, RunDir, WorkerFiles, compile_missing};
+use lp_run::worker::Compiling;
+use tokio::sync::mpsc;
+
+use self::workers::Running;
+use crate::agent::{Agent, Note};
+
+/// How many times a lease is renewed in its time: so many answers may be late.
+const RENEWALS: u32 = 6;
+
+/// A run on this host.
+pub(crate) struct Lease {
+    pub(crate) agent: Arc<Agent>,
+    pub(crate) run: String,
+    pub(crate) dir: RunDir,
+    /// How other hosts reach this one.
+    pub(crate) advertised: String,
+    plan: Mutex<Arc<Plan>>,
+    length: Duration,
+    /// What workers read: until when it holds.
+    pub(crate) file: File,
+    pub(crate) state: Mutex<State>,
+    /// Why it is to end, once it is.
+    ending: (Stop, Mutex<String>),
+    /// Whether it has.
+    over: Stop,
+}
+
+/// What is there.
+#[derive(Default)]
+pub(crate) struct State {
+    /// The workers that run, by their index.
+    pub running: BTreeMap<usize, Running>,
+    /// The sockets of nodes that listen, which all their replicas here share.
+    pub listening: BTreeMap<NodeId, TcpListener>,
+    /// The number of the next life of a worker.
+    pub next_life: u64,
+}
+
+impl Lease {
+    /// A lease that begins now.
+    ///
+    /// # Errors
+    /// If it has no folder.
+    pub fn new(agent: Arc<Agent>, request: LeaseRequest, advertised: String) -> io::Result<Self> {
+        let LeaseRequest { run, plan, workers: _, lease_ms } = request;
+        let dir = agent.options.leases.add(&plan.program, agent.scheduler()).map_err(io::Error::other)?;
+        let file = File::options().read(true).write(true).create_new(true).open(dir.path().join("lease"))?;
+        let length = Duration::from_millis(lease_ms);
+        let lease = Self {
+            run,
+            dir,
+            advertised,
+            plan: Mutex::new(Arc::new(resolved(plan))),
+            length,
+            file,
+            state: Mutex::default(),
+            ending: (Stop::default(), Mutex::default()),
+            over: Stop::default(),
+            agent,
+        };
+        lease.prolong(lease.scheduler().boot_time())?;
+        lease.write_plan()?;
+        Ok(lease)
+    }
+
+    pub fn scheduler(&self) -> &Scheduler {
+        self.agent.scheduler()
+    }
+
+    pub fn plan(&self) -> Arc<Plan> {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether workers may be started.
+    pub fn holds(&self) -> bool {
+        !self.ending.0.is_requested()
+    }
+
+    /// Has it end.
+    pub fn end(&self, reason: &str) {
+        let mut told = self.ending.1.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.ending.0.is_requested() {
+            reason.clone_into(&mut told);
+            self.ending.0.request();
+        }
+    }
+
+    /// Waits until it has ended, with all its workers.
+    pub async fn ended(&self) {
+        self.over.requested().await;
+    }
+
+    /// It holds for its length from that moment on.
+    fn prolong(&self, from: Duration) -> io::Result<()> {
+        let until = u64::try_from((from + self.length).as_millis()).unwrap_or(u64::MAX);
+        self.file.write_all_at(&until.to_le_bytes(), 0)
+    }
+
+    fn files(&self) -> WorkerFiles {
+        WorkerFiles::of(self.dir.path())
+    }
+
+    /// Where the components of the plan are, or would be.
+    fn components(&self, plan: &Plan) -> ComponentFiles {
+        let digests = plan.nodes.iter().filter_map(|node| node.sha256());
+        digests.map(|digest| (digest, self.agent.store.file(digest))).collect()
+    }
+
+    fn write_plan(&self) -> io::Result<()> {
+        let plan = self.plan();
+        self.files().write_plan(&plan, &self.components(&plan))
+    }
+
+    /// Has another plan from here on.
+    ///
+    /// # Errors
+    /// If it can't be written.
+    pub fn replan(&self, plan: Plan) -> io::Result<()> {
+        *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(resolved(plan));
+        self.write_plan()
+    }
+
+    /// Sees to it that these workers can be started: tells `sender` what is compiled, and returns which components are not there.
+    ///
+    /// # Errors
+    /// What can't be had, with its mend.
+    pub async fn prepare(&self, workers: &[usize], sender: &Sender) -> Result<Vec<Digest>, String> {
+        let plan = self.plan();
+        let refusals: BTreeSet<_> =
+            workers.iter().flat_map(|&worker| self.agent.options.ceilings.refusals(&plan, worker)).collect();
+        if !refusals.is_empty() {
+            return Err(refusals.into_iter().collect::<Vec<_>>().join("\n"));
+        }
+        let nodes: BTreeSet<_> =
+            workers.iter().flat_map(|&worker| &plan.workers[worker].replicas).map(|replica| replica.node).collect();
+        let digests: BTreeSet<_> = nodes.iter().filter_map(|&node| plan.node(node).sha256()).collect();
+        let agent = self.agent.clone();
+        let wanted = digests.clone();
+        let missing = self
+            .scheduler()
+            .blocking(move || wanted.into_iter().filter(|&digest| !agent.store.has(digest)).collect::<Vec<_>>());
+        let missing = missing.await;
+        if !missing.is_empty() {
+            return Ok(missing);
+        }
+        let mut small = (*plan).clone();
+        small.nodes = nodes.iter().map(|&node| plan.node(node).clone()).collect();
+        self.compile(small, sender).await?;
+        Ok(Vec::new())
+    }
+
+    async fn compile(&self, plan: Plan, sender: &Sender) -> Result<(), String> {
+        let dir = self.dir.path().join("compile");
+        std::fs::create_dir_all(&dir).map_err(|error| error.to_string())?;
+        let setting = ProcessOptions { command: self.agent.options.command.clone(), dir };
+        let components = self.components(&plan);
+        let digest = |file: PathBuf| -> Option<Digest> { file.file_stem()?.to_str()?.parse().ok() };
+        let (events_tx, mut events) = mpsc::unbounded_channel::<Compiling>();
+        let telling = async {
+            while let Some(event) = events.recv().await {
+                let component = digest(event.component().to_owned());
+                let told = component.and_then(|component| match event {
+                    Compiling::Begun { bytes_len, .. } => Some(Prepared::Begun { component, bytes_len }),
+                    Compiling::Ended { elapsed, .. } => {
+                        let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+                        Some(Prepared::Ended { component, elapsed_ms })
+                    }
+                    // It was sent here.
+                    Compiling::Sending { .. } => None,
+                });
+                if let Some(told) = told {
+                    let _ = sender.line(&told).await;
+                }
+            }
+        };
+        let compiling = async {
+            let cache = &self.agent.options.cache;
+            let compiled = compile_missing(&plan, &components, cache, &setting, &events_tx, self.scheduler()).await;
+            drop(events_tx);
+            compiled.map_err(|error| lp_run::launch::with_causes(&error))
+        };
+        let (compiled, ()) = futures::join!(compiling, telling);
+        compiled
+    }
+}
+
+/// Keeps a lease as long as it is renewed, and ends everything that was started for it then.
+pub(crate) async fn keep(lease: Arc<Lease>, mut answers: Lines, renewals: Sender) {
+    let scheduler = lease.scheduler().clone();
+    let mut asked: BTreeMap<u64, Duration> = BTreeMap::new();
+    let mut until = scheduler.now() + lease.length;
+    let mut interval = scheduler.interval(lease.length / RENEWALS);
+    let mut number = 0;
+    let _ = renewals.line(&Renewal::Given).await;
+    let reason = loop {
+        tokio::select! {
+            biased;
+            () = lease.ending.0.requested() => {
+                break lease.ending.1.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            }
+            () = lease.agent.stop.requested() => break "the agent was stopped".to_owned(),
+            () = scheduler.sleep_until(until) => break "nothing was heard of the launcher".to_owned(),
+            answer = answers.next::<Answer>() => match answer {
+                Ok(Some(Answer { number })) => {
+                    // From the moment of the question: the launcher counts from a later one.
+                    let Some(at) = asked.remove(&number) else { continue };
+                    asked.retain(|&earlier, _| earlier > number);
+                    let passed = scheduler.boot_time().saturating_sub(at);
+                    until = scheduler.now() + lease.length.saturating_sub(passed);
+                    if let Err(error) = lease.prolong(at) {
+                        break format!("the lease can't be renewed: {error}");
+                    }
+                }
+                Ok(None) => break "the run has ended".to_owned(),
+                Err(_) => break "its launcher is gone".to_owned(),
+            },
+            _ = interval.tick() => {
+                number += 1;
+                asked.insert(number, scheduler.boot_time());
+                // Nobody waits for a launcher that does not read: the lease would not end by then.
+                let sender = renewals.clone();
+                scheduler.spawn(async move { drop(sender.line(&Renewal::Asked { number }).await) }).detach();
+            }
+        }
+    };
+    lease.end(&reason);
+    lease.end_workers().await;
+    let over = Renewal::Over { reason: reason.clone() };
+    let told = renewals.line(&over);
+    // A launcher that is gone needs no reason.
+    let _ = scheduler.timeout(Duration::from_millis(100), told).await;
+    lease.agent.note(Note::Ended { run: lease.run.clone(), reason });
+    lease.over.request();
+}
+
+/// The plan as this host has its paths: with their links followed, once, before any guest runs.
+fn resolved(mut plan: Plan) -> Plan {
+    for node in &mut plan.nodes {
+        let sandbox = &mut node.sandbox;
+        let grants = sandbox.dirs.iter_mut().chain(&mut sandbox.files).map(|grant| &mut grant.host);
+        let secrets = sandbox.secrets.values_mut().filter_map(|source| match source {
+            SecretSource::File(path) => Some(path),
+            SecretSource::Env(_) => None,
+        });
+        for path in grants.chain(secrets) {
+            // What is not there stays as it is written, and is told when a worker needs it.
+            *path = std::fs::canonicalize(&*path).unwrap_or_else(|_| path.clone());
+        }
+    }
+    plan
+}

@@ -1,0 +1,16 @@
+//! The agent of a host: starts the workers of launchers that it knows, for as long as their leases last.
+//!
+//! A connection (`serve`) is one lease (`lease`). What comes by it is answered in `requests`: components are kept by their digests
+//! (`store`), workers are processes as launch type `processes` starts them (`lease/workers`), and what they are granted is
+//! looked up on this host and held to what its operator allows (`ceilings`).
+
+mod agent;
+mod ceilings;
+mod lease;
+mod requests;
+mod serve;
+mod store;
+
+pub use agent::{Agent, AgentOptions, Note, Observer, ReadSecrets};
+pub use ceilings::Ceilings;
+pub use serve::{serve, serve_streams};

@@ -1,0 +1,218 @@
+//! Launch type `remote`: a process for every worker, on the hosts of a file, each started by the agent of its host.
+//!
+//! A file each for a host with its connection ([`host`]), and for a worker on one ([`worker`]). Which host a worker runs on is
+//! decided by `lp_remote::placement`, once for all and again for those whose host is lost.
+
+mod host;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, join_all};
+use lp_base::plan::{ComponentFiles, NodeId, Plan};
+use lp_base::replica::Stop;
+use lp_base::scheduler::{Scheduler, Task};
+use lp_courier::grpc::{Address, TlsPeer};
+use lp_remote::hosts::Hosts;
+use lp_remote::key::Key;
+use lp_remote::placement::{Placed, Unplaced, place_again};
+use lp_trust::{Identity, RunAuthority};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::fleet::{Start, Started};
+use crate::worker::{Compiling, WorkerError};
+use host::HostLink;
+
+/// How long hosts have to end their leases when the run ends.
+const END_TIME: Duration = Duration::from_secs(1);
+
+/// Where the workers of a program run that run on several hosts.
+#[derive(Debug, Clone)]
+pub struct RemoteOptions {
+    /// The hosts.
+    pub hosts: Hosts,
+    /// On which of them each worker runs first.
+    pub placed: Placed,
+    /// By which their agents know this launcher.
+    pub key: Key,
+    /// What the run is called.
+    pub run: String,
+}
+
+/// Starts workers on hosts. Dropping it ends the leases, and so everything that runs there.
+pub(super) struct Remote {
+    shared: Arc<Shared>,
+    peers: Vec<TlsPeer>,
+    _tasks: Vec<Task<()>>,
+}
+
+/// Everything that the tasks of hosts and workers share.
+struct Shared {
+    plan: Arc<Plan>,
+    components: ComponentFiles,
+    run: String,
+    lease: Duration,
+    key: Key,
+    hosts: Vec<HostLink>,
+    state: Mutex<State>,
+    places: Vec<watch::Sender<Option<String>>>,
+    compiling: mpsc::UnboundedSender<Compiling>,
+    /// Whether the run ends.
+    ending: Stop,
+    scheduler: Scheduler,
+}
+
+struct State {
+    placed: Placed,
+    /// When what a worker was on a lost host has ended there, at the latest: it is not started before.
+    fences: BTreeMap<usize, Instant>,
+    /// Where nodes listen for clients, and on which host.
+    listening: BTreeMap<(NodeId, String), String>,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until all hosts that workers are placed on can start them.
+    async fn get_ready(&self, first: Vec<oneshot::Receiver<Result<(), String>>>) -> Result<(), WorkerError> {
+        let placed = self.state().placed.clone();
+        let ready = first.into_iter().enumerate().map(async |(index, reached)| {
+            let workers: Vec<_> = (0..placed.len()).filter(|&worker| placed[worker] == index).collect();
+            if workers.is_empty() {
+                return Ok(());
+            }
+            let reached = reached.await.unwrap_or_else(|_| Err("it was given up".to_owned()));
+            reached.map_err(|error| (index, error))?;
+            host::prepare(self, index, workers).await.map_err(|error| (index, error))
+        });
+        let wrong = join_all(ready).await.into_iter().filter_map(Result::err);
+        let wrong: Vec<_> =
+            wrong.map(|(index, error)| format!("host `{}`: {error}", self.hosts[index].host.name)).collect();
+        if wrong.is_empty() { Ok(()) } else { Err(WorkerError::Hosts(wrong.join("\n"))) }
+    }
+}
+
+impl Remote {
+    /// Connects to the hosts that the workers are placed on, and has them get ready. The others are for later.
+    ///
+    /// # Errors
+    /// What is wrong with any of those hosts.
+    pub async fn connect(
+        plan: Arc<Plan>,
+        components: ComponentFiles,
+        options: RemoteOptions,
+        authority: &RunAuthority,
+        compiling: mpsc::UnboundedSender<Compiling>,
+        scheduler: Scheduler,
+    ) -> Result<Self, WorkerError> {
+        let RemoteOptions { hosts, placed, key, run } = options;
+        let lease = hosts.lease;
+        let launcher = authority.issue(Identity::Launcher, scheduler.wall())?;
+        let (places, peers): (Vec<_>, Vec<_>) = (0..plan.workers.len())
+            .map(|index| {
+                let (place, places) = watch::channel(None);
+                let config = launcher.client(Identity::Worker(index), &scheduler)?;
+                Ok((place, TlsPeer::new(config, places)))
+            })
+            .collect::<Result<Vec<_>, WorkerError>>()?
+            .into_iter()
+            .unzip();
+        let state = State { placed, fences: BTreeMap::new(), listening: BTreeMap::new() };
+        let hosts = hosts.hosts.into_iter().map(HostLink::new).collect();
+        let shared = Arc::new(Shared {
+            plan,
+            components,
+            run,
+            lease,
+            key,
+            hosts,
+            state: Mutex::new(state),
+            places,
+            compiling,
+            ending: Stop::default(),
+            scheduler,
+        });
+        let (tasks, first): (Vec<_>, Vec<_>) = (0..shared.hosts.len())
+            .map(|index| {
+                let (reached, first) = oneshot::channel();
+                (shared.scheduler.spawn(host::keep(shared.clone(), index, reached)), first)
+            })
+            .unzip();
+        shared.get_ready(first).await?;
+        Ok(Self { shared, peers, _tasks: tasks })
+    }
+
+    /// Where nodes listen for clients, and on which host: of the workers that have started.
+    pub fn listening(&self) -> Listening {
+        Listening(self.shared.clone())
+    }
+}
+
+/// Where the nodes of a run listen.
+pub(super) struct Listening(Arc<Shared>);
+
+impl Listening {
+    /// Each node with an address, and the host that this is on.
+    pub fn all(&self) -> Vec<(NodeId, String)> {
+        let state = self.0.state();
+        state.listening.iter().map(|((node, host), address)| (*node, format!("{address} on host `{host}`"))).collect()
+    }
+}
+
+impl Start for Remote {
+    fn start(&self, index: usize) -> io::Result<Started> {
+        let shared = &self.shared;
+        shared.place(index).map_err(|error| io::Error::other(error.to_string()))?;
+        Ok(worker::start(shared.clone(), index))
+    }
+
+    fn address(&self, index: usize) -> Option<Address> {
+        self.peers.get(index).cloned().map(Address::Tls)
+    }
+
+    fn end(&self) -> BoxFuture<'_, ()> {
+        async {
+            self.shared.ending.request();
+            let ended = async {
+                for link in &self.shared.hosts {
+                    link.ended().await;
+                }
+            };
+            // A host that does not answer ends what it runs with its lease.
+            let _ = self.shared.scheduler.timeout(END_TIME, ended).await;
+        }
+        .boxed()
+    }
+
+    fn host(&self, index: usize) -> Option<String> {
+        let placed = self.shared.state().placed[index];
+        Some(self.shared.hosts[placed].host.name.clone())
+    }
+}
+
+impl Shared {
+    /// Finds another host for a worker whose own one is lost. The worker is not started before all that ran there has ended.
+    fn place(&self, index: usize) -> Result<(), Unplaced> {
+        let mut state = self.state();
+        let State { placed, fences, .. } = &mut *state;
+        let before = placed[index];
+        if self.hosts[before].absence().is_none() {
+            return Ok(());
+        }
+        let hosts: Vec<_> = self.hosts.iter().map(|link| link.host.clone()).collect();
+        let earlier = placed.clone();
+        place_again(&self.plan, &hosts, placed, index, |host| self.hosts[host].absence())?;
+        if let Some(by) = self.hosts[before].ended_by() {
+            // Those that moved with it have left the same host.
+            let moved = (0..placed.len()).filter(|&worker| placed[worker] != earlier[worker]);
+            fences.extend(moved.map(|worker| (worker, by)));
+        }
+        Ok(())
+    }
+}

@@ -30,6 +30,7 @@ mod processes;
 mod proto;
 mod python;
 mod remote;
+mod remote_worker;
 mod replay;
 mod restart;
 mod room;

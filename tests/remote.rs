@@ -123,8 +123,10 @@ fn what_can_not_be_placed_is_told_before_anything_starts() {
             assert!(stderr.contains(text), "{stderr}");
         }
     }
-    let (code, stdout, stderr) =
-        run(&hosts, &["plan", &path, "--launch-type", "remote", "--set", "nodes.b=null", "--set", "nodes.a.replicas=1"]);
+    let (code, stdout, stderr) = run(
+        &hosts,
+        &["plan", &path, "--launch-type", "remote", "--set", "nodes.b=null", "--set", "nodes.a.replicas=1"],
+    );
     assert_eq!(code, Some(0), "{stderr}");
     assert_eq!(stdout, " worker  host  runs  memory at most\n a/0     h1    a/0   256MiB\n");
     assert!(!hosts.log(0).contains("runs `"), "{}", hosts.log(0));
@@ -134,7 +136,8 @@ fn what_can_not_be_placed_is_told_before_anything_starts() {
 fn a_host_grants_what_is_there_and_what_its_operator_allows() {
     let policy = tempfile::tempdir().expect("a temporary directory can be made");
     let file = policy.path().join("policy.toml");
-    std::fs::write(&file, "[limits]\nmemory = '64MiB'\n[allow]\ndirs = ['.']\n[total]\nreplicas = 2\n").expect("written");
+    std::fs::write(&file, "[limits]\nmemory = '64MiB'\n[allow]\ndirs = ['.']\n[total]\nreplicas = 2\n")
+        .expect("written");
     let file = file.display().to_string();
     let hosts = Hosts::on_loopback(&[Setting { args: &["--policy", &file], ..Setting::default() }]);
     let check = |node: &str, expected: &str| {
@@ -157,10 +160,7 @@ fn a_host_grants_what_is_there_and_what_its_operator_allows() {
         &format!("{small}sandbox = {{ secrets = {{ key = {{ env = 'LPT_NO_SUCH' }} }} }}"),
         "the secret `key` of `a`: the environment variable `LPT_NO_SUCH` is not set",
     );
-    check(
-        &format!("{small}replicas = 3"),
-        "has 1 replicas, and this host runs 2 of the 2 that its operator allows",
-    );
+    check(&format!("{small}replicas = 3"), "has 1 replicas, and this host runs 2 of the 2 that its operator allows");
 }
 
 #[test]

@@ -82,7 +82,12 @@ impl Hosts {
         let mut address = String::new();
         eventually("the agent listens", || {
             let log = fs::read_to_string(dir.join("log")).unwrap_or_default();
-            address = log.split("listening at ").nth(1).and_then(|rest| rest.split(',').next()).unwrap_or_default().to_owned();
+            address = log
+                .split("listening at ")
+                .nth(1)
+                .and_then(|rest| rest.split(',').next())
+                .unwrap_or_default()
+                .to_owned();
             !address.is_empty()
         });
         let table = format!(
@@ -141,7 +146,8 @@ impl Hosts {
     pub fn processes(&self, host: usize) -> Vec<i32> {
         let marker = format!("LP_HOST_CONFIG={}", self.agents[host].dir.display());
         let agents = processes(|pid| {
-            environment(pid).iter().any(|variable| *variable == marker) && command_line(pid).contains(&"agent".to_owned())
+            environment(pid).iter().any(|variable| *variable == marker)
+                && command_line(pid).contains(&"agent".to_owned())
                 && command_line(pid).first().is_some_and(|program| program == host::BINARY)
         });
         let dir = self.agents[host].dir.display().to_string();
@@ -216,7 +222,9 @@ impl Net {
             let (namespace, port) = (net.end(end), format!("p{end}"));
             made = made
                 && ip(&["netns", "add", &namespace])
-                && ip(&["-n", &switch, "link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", &namespace])
+                && ip(&[
+                    "-n", &switch, "link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", &namespace,
+                ])
                 && ip(&["-n", &switch, "link", "set", &port, "master", "br", "up"])
                 && ip(&["-n", &namespace, "addr", "add", &format!("{}/24", Self::address(end)), "dev", "eth0"])
                 && ip(&["-n", &namespace, "link", "set", "eth0", "up"])
@@ -256,7 +264,19 @@ impl Net {
     pub fn cut(&self, from: usize, to: usize) {
         let (namespace, address) = (self.end(from), Self::address(to));
         let nobody = "02:00:00:00:00:01";
-        assert!(ip(&["-n", &namespace, "neigh", "replace", &address, "lladdr", nobody, "nud", "permanent", "dev", "eth0"]));
+        assert!(ip(&[
+            "-n",
+            &namespace,
+            "neigh",
+            "replace",
+            &address,
+            "lladdr",
+            nobody,
+            "nud",
+            "permanent",
+            "dev",
+            "eth0"
+        ]));
     }
 
     /// The number of the launcher among the ends.

@@ -42,7 +42,8 @@ fn a_launcher_is_served_by_its_key_and_an_agent_known_by_its_own() {
     let text = std::fs::read_to_string(&file).expect("it can be read");
     let fingerprint = text.split('"').find(|part| part.starts_with("SHA256:")).expect("it has one");
     let other = stranger.path().join("hosts.toml");
-    std::fs::write(&other, text.replace(fingerprint, "SHA256:ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0")).expect("written");
+    std::fs::write(&other, text.replace(fingerprint, "SHA256:ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0"))
+        .expect("written");
     let (code, stderr) = run_as_stranger(&other.display().to_string());
     assert_eq!(code, Some(4), "{stderr}");
     let expected = format!("has the key {fingerprint}, not the one that `fingerprint` says");
@@ -82,7 +83,8 @@ fn an_ssh_that_fails_says_why_and_what_mends_it() {
     let output = command.env("LP_HOST_CONFIG", dir.path()).output().expect("the binary runs");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(4), "{stderr}");
-    let expected = "host `far`: `ssh ada@far lp-host agent` has ended: sh: 1: lp-host: not found; install lp-host there";
+    let expected =
+        "host `far`: `ssh ada@far lp-host agent` has ended: sh: 1: lp-host: not found; install lp-host there";
     assert!(stderr.contains(expected), "{stderr}");
 }
 
@@ -98,8 +100,11 @@ fn a_host_that_is_reached_by_ssh_needs_no_agent_and_keeps_nothing() {
     let temporary = dir.path().join("tmp");
     std::fs::create_dir(&temporary).expect("it can be made");
     let program = Program::new(ONE);
-    for (table, files) in [(format!("command = \"{}\"", host::BINARY), 0), ("command = \"no-lp-host\"\ncopy = true".to_owned(), 0)] {
-        std::fs::write(&file, format!("[hosts.far]\nssh = \"ada@far\"\nadvertise = \"127.0.0.1\"\n{table}\n")).expect("written");
+    for (table, files) in
+        [(format!("command = \"{}\"", host::BINARY), 0), ("command = \"no-lp-host\"\ncopy = true".to_owned(), 0)]
+    {
+        std::fs::write(&file, format!("[hosts.far]\nssh = \"ada@far\"\nadvertise = \"127.0.0.1\"\n{table}\n"))
+            .expect("written");
         let path = format!("{}:{}", dir.path().display(), std::env::var("PATH").unwrap_or_default());
         let mut command = Command::new(host::BINARY);
         command.args(["run", "--hosts"]).arg(&file).arg(program.path()).env("PATH", path).env("NO_COLOR", "1");

@@ -22,6 +22,9 @@ use rustix::process::Signal;
 use super::compile::open_cache;
 use super::screen::{CliError, Screen, exit_code};
 
+/// How often the lease is looked at: no clock of sleeping threads runs on while the machine sleeps.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+
 /// How long a worker whose lease has ended may take to say so.
 const SAYING_TIME: Duration = Duration::from_millis(10);
 
@@ -146,7 +149,7 @@ fn end_with(lease: Lease) -> io::Result<()> {
         while let left = lease.left()
             && !left.is_zero()
         {
-            std::thread::sleep(left);
+            std::thread::sleep(left.min(LOOK_INTERVAL));
         }
         // Whoever reads this may have been stopped with the host. The end does not wait for that.
         let (said, is_said) = mpsc::channel();

@@ -1,4 +1,5 @@
-//! The comparison: a unary echo over a Unix socket, written with tonic's transport and prost as its guide does it.
+//! The comparison: a unary echo over a Unix socket, or over TLS with certificates on both ends, written with tonic's transport and
+//! prost as its guide does it.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -10,16 +11,18 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use hyper_util::rt::TokioIo;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
+use tokio::net::TcpListener;
 use tokio::net::{UnixListener, UnixStream};
-use tokio_stream::wrappers::UnixListenerStream;
+use tokio_stream::wrappers::{TcpListenerStream, UnixListenerStream};
 use tonic::body::Body;
 use tonic::codegen::{Service, http};
 use tonic::server::{Grpc, NamedService, UnaryService};
-use tonic::transport::{Channel, Endpoint, Server};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Status};
 use tonic_prost::ProstCodec;
 
-use super::Work;
+use super::{Over, Work};
 
 /// The same HTTP/2 settings as between workers.
 const WINDOW_BYTES: u32 = 4 << 20;
@@ -66,20 +69,70 @@ impl Service<http::Request<Body>> for EchoServer {
     }
 }
 
-/// Serves the echo until the process is killed.
-pub fn serve(socket: &Path) {
+/// Serves the echo in `dir` until the process is killed.
+pub fn serve(dir: &Path, over: Over) {
     let runtime = tokio::runtime::Runtime::new().expect("threads can be started");
     let served = runtime.block_on(async {
-        let listener = UnixListener::bind(socket).expect("the socket can be bound");
-        Server::builder()
+        let mut server = Server::builder()
             .initial_stream_window_size(WINDOW_BYTES)
             .initial_connection_window_size(WINDOW_BYTES)
-            .max_frame_size(FRAME_BYTES)
-            .add_service(EchoServer)
-            .serve_with_incoming(UnixListenerStream::new(listener))
-            .await
+            .max_frame_size(FRAME_BYTES);
+        match over {
+            Over::Unix => {
+                let listener = UnixListener::bind(dir.join("echo")).expect("the socket can be bound");
+                let incoming = UnixListenerStream::new(listener);
+                server.add_service(EchoServer).serve_with_incoming(incoming).await
+            }
+            Over::Tls => {
+                let listener = TcpListener::bind("127.0.0.1:0").await.expect("there are ports");
+                let address = listener.local_addr().expect("it is bound").to_string();
+                let (identity, authority) = shown(dir, "server");
+                let tls = ServerTlsConfig::new().identity(identity).client_ca_root(authority);
+                std::fs::write(dir.join("address.new"), address).expect("the directory is there");
+                std::fs::rename(dir.join("address.new"), dir.join("address")).expect("it was just written");
+                let mut server = server.tls_config(tls).expect("the certificates fit");
+                let incoming = TcpListenerStream::new(listener);
+                server.add_service(EchoServer).serve_with_incoming(NoDelay(incoming)).await
+            }
+        }
     });
     served.expect("the socket can be served");
+}
+
+/// Connections that send small calls at once.
+struct NoDelay(TcpListenerStream);
+
+impl futures::Stream for NoDelay {
+    type Item = std::io::Result<tokio::net::TcpStream>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let stream = std::task::ready!(Pin::new(&mut self.0).poll_next(cx));
+        Poll::Ready(stream.map(|stream| stream.and_then(|stream| stream.set_nodelay(true).map(|()| stream))))
+    }
+}
+
+/// What one end shows, and whom it believes.
+fn shown(dir: &Path, end: &str) -> (Identity, Certificate) {
+    let read = |name: &str| std::fs::read_to_string(dir.join(name)).expect("it was written");
+    let identity = Identity::from_pem(read(&format!("{end}.pem")), read(&format!("{end}.key")));
+    (identity, Certificate::from_pem(read("authority.pem")))
+}
+
+/// Writes certificates for both ends, of the kinds that workers have.
+fn certify(dir: &Path) {
+    let write = |name: String, text: String| std::fs::write(dir.join(name), text).expect("the directory is there");
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    let key = KeyPair::generate().expect("there is randomness");
+    let issuer = CertifiedIssuer::self_signed(params, key).expect("a certificate can be made");
+    write("authority.pem".to_owned(), issuer.pem());
+    for end in ["server", "client"] {
+        let mut params = CertificateParams::new(["echo".to_owned()]).expect("it is a name");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        let key = KeyPair::generate().expect("there is randomness");
+        write(format!("{end}.pem"), params.signed_by(&key, &issuer).expect("a certificate can be made").pem());
+        write(format!("{end}.key"), key.serialize_pem());
+    }
 }
 
 /// A process that serves the echo, and a client of it in this process.
@@ -91,26 +144,39 @@ pub struct Running {
 }
 
 impl Running {
-    pub fn start() -> Self {
+    pub fn start(over: Over) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
-        let socket: PathBuf = dir.path().join("echo");
+        certify(dir.path());
         let this = std::env::current_exe().expect("the system knows this program");
-        let server = Command::new(this).arg(&socket).spawn().expect("this program can be started again");
+        let server = Command::new(this).arg(dir.path()).arg(over.word()).spawn();
+        let server = server.expect("this program can be started again");
         let runtime = tokio::runtime::Runtime::new().expect("threads can be started");
+        let endpoint = |url: String| {
+            let endpoint = Endpoint::from_shared(url).expect("it is a URL");
+            endpoint.initial_stream_window_size(WINDOW_BYTES).initial_connection_window_size(WINDOW_BYTES)
+        };
         let channel = runtime.block_on(async {
-            while !socket.exists() {
+            let place: PathBuf = dir.path().join(if over == Over::Tls { "address" } else { "echo" });
+            while !place.exists() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            let connector = tower::service_fn(move |_: http::Uri| {
-                let socket = socket.clone();
-                async move { UnixStream::connect(socket).await.map(TokioIo::new) }
-            });
-            Endpoint::from_static("http://echo")
-                .initial_stream_window_size(WINDOW_BYTES)
-                .initial_connection_window_size(WINDOW_BYTES)
-                .connect_with_connector(connector)
-                .await
-                .expect("the server listens")
+            let connected = match over {
+                Over::Unix => {
+                    let connector = tower::service_fn(move |_: http::Uri| {
+                        let socket = place.clone();
+                        async move { UnixStream::connect(socket).await.map(TokioIo::new) }
+                    });
+                    endpoint("http://echo".to_owned()).connect_with_connector(connector).await
+                }
+                Over::Tls => {
+                    let address = std::fs::read_to_string(place).expect("it was written");
+                    let (identity, authority) = shown(dir.path(), "client");
+                    let tls = ClientTlsConfig::new().identity(identity).ca_certificate(authority).domain_name("echo");
+                    let endpoint = endpoint(format!("https://{address}")).tls_config(tls);
+                    endpoint.expect("the certificates fit").connect().await
+                }
+            };
+            connected.expect("the server listens")
         });
         Self { server, channel, runtime, _dir: dir }
     }

@@ -80,8 +80,7 @@ fn a_program_runs_on_three_hosts_as_on_one_and_the_verbs_find_it() {
     let table = machine.data(&["ps"]);
     assert!(table.lines().next().is_some_and(|header| header.contains("node  host")), "{table}");
     let id = machine.ps()[0]["id"].as_str().expect("it has an id").to_owned();
-    let mut call = machine.command(&["call", &id, "a", "echo", "[1, 2]"]);
-    call.env("NO_COLOR", "1");
+    let call = machine.command(&["call", &format!("{id}/a"), "echo", "[1, 2]"]);
     let called = hosts.launcher(call).output().expect("the binary runs");
     assert_eq!(String::from_utf8_lossy(&called.stdout).trim(), "[1, 2]", "{}", String::from_utf8_lossy(&called.stderr));
     assert_eq!(machine.data(&["logs", &id, "b"]).lines().last(), Some("b/0 │ 1"));
@@ -117,8 +116,8 @@ fn what_can_not_be_placed_is_told_before_anything_starts() {
         let (code, stdout, stderr) = run(&hosts, &[verb, &[&*path, "--launch-type", "remote"]].concat());
         assert_eq!((code, stdout.as_str()), (Some(3), ""), "{stderr}");
         for text in [
-            "`b/0` can't be placed\n  `h1` lacks the label `gpu` that `b` wants\n  `h2` lacks the label `gpu`",
-            "`a/1` can't be placed\n  `h1` has 0 of 1 slots free, where 1 are needed\n  `h2` is not among the `hosts`",
+            "`b/0` can't be placed\n    `h1` lacks the label `gpu` that `b` wants\n    `h2` lacks the label `gpu`",
+            "`a/1` can't be placed\n    `h1` has 0 of 1 slots free, where 1 are needed\n    `h2` is not among the `hosts`",
         ] {
             assert!(stderr.contains(text), "{stderr}");
         }

@@ -216,8 +216,8 @@ impl Net {
         let net = Self { name: format!("lpt{}x{number}", std::process::id()), hosts };
         let switch = net.switch();
         let mut made = ip(&["netns", "add", &switch])
-            && ip(&["-n", &switch, "link", "add", "br", "type", "bridge"])
-            && ip(&["-n", &switch, "link", "set", "br", "up"]);
+            && ip(&["-n", &switch, "link", "add", "name", "sw0", "type", "bridge"])
+            && ip(&["-n", &switch, "link", "set", "sw0", "up"]);
         for end in 0..=hosts {
             let (namespace, port) = (net.end(end), format!("p{end}"));
             made = made
@@ -225,7 +225,7 @@ impl Net {
                 && ip(&[
                     "-n", &switch, "link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", &namespace,
                 ])
-                && ip(&["-n", &switch, "link", "set", &port, "master", "br", "up"])
+                && ip(&["-n", &switch, "link", "set", &port, "master", "sw0", "up"])
                 && ip(&["-n", &namespace, "addr", "add", &format!("{}/24", Self::address(end)), "dev", "eth0"])
                 && ip(&["-n", &namespace, "link", "set", "eth0", "up"])
                 && ip(&["-n", &namespace, "link", "set", "lo", "up"]);

@@ -157,6 +157,8 @@ impl Lease {
         }
         let nodes: BTreeSet<_> =
             workers.iter().flat_map(|&worker| &plan.workers[worker].replicas).map(|replica| replica.node).collect();
+        let asked: Vec<_> = nodes.iter().copied().collect();
+        (self.agent.options.secrets)(&plan, &asked)?;
         let digests: BTreeSet<_> = nodes.iter().filter_map(|&node| plan.node(node).sha256()).collect();
         let agent = self.agent.clone();
         let wanted = digests.clone();

@@ -4,6 +4,11 @@
 //! (`store`), workers are processes as launch type `processes` starts them (`lease/workers`), and what they are granted is
 //! looked up on this host and held to what its operator allows (`ceilings`).
 
+#![cfg_attr(
+    not(test),
+    deny(clippy::disallowed_methods, clippy::disallowed_types, reason = "a run can be simulated: see `scheduler`")
+)]
+
 mod agent;
 mod ceilings;
 mod lease;

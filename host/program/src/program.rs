@@ -262,6 +262,18 @@ impl Linked {
     }
 }
 
+impl OperatorPolicy {
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// Every mistake in it.
+    pub fn load(path: &Path) -> Result<Self, Problems> {
+        let (file, source, mut problems) = parse::parse_policy(path)?;
+        let operator = lower::lower_policy(file, path, source, &mut problems);
+        problems.into_result(operator)
+    }
+}
+
 /// A program read from a file as far as its mistakes allow, and those mistakes: for looking at a program that may not be
 /// able to run.
 #[derive(Debug, Clone)]

@@ -17,6 +17,7 @@ use rustls::pki_types::ServerName;
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
 
 use crate::body::{self, Lines, Outgoing, Sender};
@@ -94,6 +95,8 @@ pub struct Agent {
     /// By which it would know this launcher.
     own: Option<Fingerprint>,
     ssh: Option<(String, String, Said)>,
+    /// How the connection ended, once it has.
+    end: watch::Receiver<Option<Arc<hyper::Error>>>,
     _driving: Task<()>,
 }
 
@@ -146,11 +149,13 @@ impl Agent {
         let mut builder = hyper::client::conn::http2::Builder::new(Tasks(scheduler.clone()));
         builder.initial_stream_window_size(WINDOW_BYTES).initial_connection_window_size(WINDOW_BYTES);
         let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(|error| lost(error))?;
+        let (ended, end) = watch::channel(None);
         let driving = scheduler.spawn(async move {
-            // Those who wait for answers see how it ended.
-            let _ = connection.await;
+            if let Err(error) = connection.await {
+                ended.send_replace(Some(Arc::new(error)));
+            }
         });
-        Ok(Self { sender, own: None, ssh: None, _driving: driving })
+        Ok(Self { sender, own: None, ssh: None, end, _driving: driving })
     }
 
     /// Asks for a lease.
@@ -208,7 +213,10 @@ impl Agent {
         // HTTP/2 wants a name of the server, which nothing here goes by.
         let request = Request::builder().method(method).uri(format!("http://agent{path}"));
         let request = request.header(PROTOCOL_FIELD, PROTOCOL).body(body).expect("its parts are plain");
-        let response = self.sender.clone().send_request(request).await.map_err(|error| self.failed(error))?;
+        let response = match self.sender.clone().send_request(request).await {
+            Ok(response) => response,
+            Err(error) => return Err(self.failed(error).await),
+        };
         match response.status() {
             StatusCode::OK => Ok(response),
             _ => {
@@ -218,13 +226,18 @@ impl Agent {
         }
     }
 
-    fn failed(&self, error: hyper::Error) -> AgentError {
+    /// Why a request failed: the end of the connection says more than what became of the request.
+    async fn failed(&self, error: hyper::Error) -> AgentError {
         if let Some(ended) = self.ssh.as_ref().and_then(ended) {
             return ended;
         }
-        match self.own {
-            Some(own) if is_refused_key(&error) => AgentError::Unknown(own),
-            _ => lost(error),
+        let mut end = self.end.clone();
+        // It fails if the connection has ended well.
+        let cause = end.wait_for(Option::is_some).await.ok().and_then(|cause| cause.clone());
+        match (self.own, cause) {
+            (Some(own), Some(cause)) if is_refused_key(&cause) => AgentError::Unknown(own),
+            (_, Some(cause)) => lost(cause),
+            (_, None) => lost(error),
         }
     }
 

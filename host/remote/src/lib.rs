@@ -4,6 +4,11 @@
 //! are no authorities and no names. Above that is HTTP/2, with a request for each thing that is asked for; see [`protocol`].
 //! Over ssh itself ([`ssh`]), the same requests go through the standard streams of an agent, and there are no keys.
 
+#![cfg_attr(
+    not(test),
+    deny(clippy::disallowed_methods, clippy::disallowed_types, reason = "a run can be simulated: see `scheduler`")
+)]
+
 pub mod body;
 pub mod client;
 pub mod handshakes;

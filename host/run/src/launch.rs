@@ -30,7 +30,6 @@ use lp_base::replica::{Outputs, Stop};
 use lp_base::scheduler::Scheduler;
 use lp_base::words::Hardening;
 use lp_runtime::CompileCache;
-use lp_trust::RunAuthority;
 pub use outside::OutsideCall;
 pub use process::{WorkerProcessOptions, run_worker_process};
 pub use processes::ProcessOptions;
@@ -108,6 +107,7 @@ pub async fn launch(
     compiling: mpsc::UnboundedSender<Compiling>,
 ) -> Result<Launched, WorkerError> {
     let LaunchOptions { components, secrets, cache, outputs, credentials, processes, remote, scheduler } = setting;
+    let failed = |source| WorkerError::Launch { name: plan.program.clone(), source };
     match plan.launch_type {
         LaunchType::Threads if plan.hardening == Hardening::Require => return Err(WorkerError::NoHardening),
         LaunchType::Processes | LaunchType::Remote if scheduler.is_simulated() => {
@@ -115,9 +115,12 @@ pub async fn launch(
         }
         LaunchType::Remote => {
             let options = remote.ok_or(WorkerError::NoHosts)?;
-            let authority = RunAuthority::new(&options.run)?;
-            let connecting =
-                Remote::connect(plan.clone(), components, options, &authority, compiling, scheduler.clone());
+            if let Some(setting) = &processes {
+                // For those who look at the run.
+                setting.files().write_plan(&plan, &components).map_err(failed)?;
+            }
+            let authority = options.authority.clone();
+            let connecting = Remote::connect(plan.clone(), components, options, compiling, scheduler.clone());
             let remote = connecting.await?;
             let listening = remote.listening();
             // Secrets are read where they are needed.
@@ -158,7 +161,6 @@ pub async fn launch(
         }
         LaunchType::Processes | LaunchType::Remote => {
             let setting = processes.ok_or(WorkerError::NoProcesses)?;
-            let failed = |source| WorkerError::Launch { name: plan.program.clone(), source };
             let processes = Processes::new(plan.clone(), &components, setting, nodes).map_err(failed)?;
             let private = Private { secrets: Some(secrets), credentials, authority: None };
             Workers::Fleet(Fleet::launch(plan, Box::new(processes), private, outputs, stop, events, scheduler).await?)

@@ -11,10 +11,13 @@ use lp_base::words::parse_duration;
 use lp_component::component::{Component, Interface, MethodTypes, described};
 use lp_component::proto::{method_name, service_name, wit_of_response};
 use lp_component::script::{Line, Resolved, listed};
-use lp_courier::grpc::{Address, Connection, GET_WIT_PATH};
+use lp_courier::grpc::{Address, Connection, GET_WIT_PATH, TlsPeer};
 use lp_courier::{CallContext, CallError, CallOptions, Exchange, Message, Passes, Remote, RemoteLimits, RemoteProcess};
 use lp_run::launch::WorkerFiles;
+use lp_run::supervise::ReplicaStatus;
+use lp_trust::Identity;
 use serde_json::Value;
+use tokio::sync::watch;
 
 use super::runs;
 use super::screen::{CliError, Screen, exit_code};
@@ -162,13 +165,25 @@ async fn of_run(run: &str, node: &str) -> Result<Callee, CliError> {
     let worker = worker.expect("every replica of a plan has a worker");
     let served = |interface: &Interface| node.couriers.iter().any(|courier| courier.interface == interface.name);
     let mut client = runs::connect(&registry, &id).await?.ok_or_else(|| runs::ended(&id))?;
-    let credential = client.credential(name).await?;
+    let (credential, identity) = client.credential(name).await?;
+    let address = match identity {
+        None => Address::Unix(files.socket(worker)),
+        Some(identity) => {
+            let status = client.status().await?;
+            let of_replica = |known: &&ReplicaStatus| known.node == name && known.index == index;
+            let place = status.replicas.iter().find(of_replica).and_then(|known| known.address.clone());
+            let place =
+                place.ok_or_else(|| wrong(format!("`{}` runs on no host at the moment", plan.label(replica))))?;
+            let config = identity.client(Identity::Worker(worker), &Scheduler::default()).map_err(wrong)?;
+            Address::Tls(TlsPeer::new(config, watch::channel(Some(place)).1))
+        }
+    };
     let components = files.read_components().map_err(|error| wrong(format!("`{id}` can't be asked: {error}")))?;
     let sha256 = node.sha256().ok_or_else(|| wrong(format!("the types of `{name}` are not known")))?;
     let file = components.of(sha256).map_err(wrong)?;
     Ok(Callee {
         label: plan.label(replica),
-        address: Address::Unix(files.socket(worker)),
+        address,
         passes: Arc::new(Passes::from_iter([(None, credential)])),
         couriers: read(file)?.couriers.into_iter().filter(served).collect(),
         message_bytes_max: usize::try_from(plan.message_bytes_max).unwrap_or(usize::MAX),

@@ -7,8 +7,8 @@ mod watch;
 
 use std::error::Error;
 use std::io::{self, Write};
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::thread::Scope;
 use std::time::Duration;
 
@@ -24,6 +24,7 @@ use lp_remote::placement::Placed;
 use lp_run::launch::{Credentials, LaunchOptions, ProcessOptions, RemoteOptions};
 use lp_run::observe::{LineFormat, LineOutputs, Printer, RecentLines, Recorded, report_json, report_table};
 use lp_run::supervise::{Outcome, RunReport, Signal, SuperviseOptions, supervise};
+use lp_trust::{Identity, RunAuthority, WorkerTls};
 use notes::Notes;
 use tokio::sync::mpsc;
 use watch::Watching;
@@ -227,7 +228,9 @@ async fn launch<'s>(
     let (recent, scheduler) = (RecentLines::default(), Scheduler::default());
     let (status_tx, status_requests) = mpsc::channel(STATUS_REQUESTS_MAX);
     let credentials = Arc::new(Credentials::random(&plan, &scheduler).map_err(not_launched)?);
-    let announced = Announced::new(&plan, recent.clone(), signals_tx, status_tx, credentials.clone(), &scheduler);
+    let identity = Arc::new(OnceLock::new());
+    let known = (credentials.clone(), identity.clone());
+    let announced = Announced::new(&plan, recent.clone(), signals_tx, status_tx, known, &scheduler);
     let mut announced = match announced {
         Ok(announced) => Some(announced),
         Err(error) if args.terminal == Terminal::Tmux => return Err(not_launched(error)),
@@ -242,14 +245,8 @@ async fn launch<'s>(
     };
     let outputs = Arc::new(Recorded { outputs, recent });
     let (cache_dir, cache_bytes_max) = (caches::compiled(), caches::compiled_bytes_max()?);
-    let processes = announced.as_ref().map(|run| run.dir().path());
-    if processes.is_none() && plan.launch_type == LaunchType::Processes {
-        return Err(not_launched("workers need a directory for their sockets"));
-    }
-    let processes = processes.map(|dir| {
-        let command = worker::command(cache_dir.as_deref(), cache_bytes_max)?;
-        io::Result::Ok(ProcessOptions { command, dir: dir.to_owned() })
-    });
+    let dir = announced.as_ref().map(|run| run.dir().path());
+    let processes = processes(dir, plan.launch_type, cache_dir.as_deref(), cache_bytes_max)?;
     let cache = cache_dir.as_deref().and_then(|dir| compile::open_cache(dir, cache_bytes_max, screen));
     let (rebuilds_tx, rebuilds) = mpsc::channel(1);
     let (calls, mut stopper) = (mpsc::unbounded_channel().1, None);
@@ -263,17 +260,15 @@ async fn launch<'s>(
         threads.spawn(move || rebuilding.run());
         stopper = Some(stop);
     }
-    let remote = hosts.map(|((hosts, placed), key)| {
-        let run = announced.as_ref().map_or(plan.program.as_str(), |run| run.dir().id().as_str()).to_owned();
-        RemoteOptions { hosts, placed, key, run }
-    });
+    let run = announced.as_ref().map_or(plan.program.as_str(), |run| run.dir().id().as_str());
+    let remote = hosts.map(|hosts| remote(hosts, run, &identity, &scheduler)).transpose()?;
     let launching = LaunchOptions {
         components,
         secrets,
         cache,
         outputs: outputs.clone(),
         credentials,
-        processes: processes.transpose().map_err(not_launched)?,
+        processes,
         remote,
         scheduler,
     };
@@ -289,6 +284,36 @@ async fn launch<'s>(
         announced.finish().await;
     }
     Ok((report, announced))
+}
+
+/// How worker processes are started by a run with that directory.
+fn processes(
+    dir: Option<&Path>,
+    launch_type: LaunchType,
+    cache: Option<&Path>,
+    cache_bytes_max: u64,
+) -> Result<Option<ProcessOptions>, CliError> {
+    match dir {
+        None if launch_type == LaunchType::Processes => Err(not_launched("workers need a directory for their sockets")),
+        None => Ok(None),
+        Some(dir) => {
+            let command = worker::command(cache, cache_bytes_max).map_err(not_launched)?;
+            Ok(Some(ProcessOptions { command, dir: dir.to_owned() }))
+        }
+    }
+}
+
+/// How the hosts are reached by the run of that id. Who its launcher is to their workers, `identity` has from here on.
+fn remote(
+    ((hosts, placed), key): ((Hosts, Placed), Key),
+    run: &str,
+    identity: &OnceLock<WorkerTls>,
+    scheduler: &Scheduler,
+) -> Result<RemoteOptions, CliError> {
+    let authority = Arc::new(RunAuthority::new(run).map_err(not_launched)?);
+    let own = authority.issue(Identity::Launcher, scheduler.wall()).map_err(not_launched)?;
+    identity.get_or_init(|| own);
+    Ok(RemoteOptions { hosts, placed, key, run: run.to_owned(), authority })
 }
 
 fn not_launched(error: impl Into<Box<dyn Error + Send + Sync>>) -> CliError {

@@ -4,8 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use lp_base::words::Limits;
 
-use super::problem::Problems;
-use super::{Addresses, HttpGrant, NetworkGrant, lower, parse};
+use super::{Addresses, HttpGrant, NetworkGrant};
 
 /// The policy of whoever runs other people's programs. A program that asks for more can't run.
 ///
@@ -45,18 +44,6 @@ pub struct OperatorPolicy {
     pub policy: Policy,
     /// The most of each limit.
     pub ceilings: Limits,
-}
-
-impl OperatorPolicy {
-    /// Reads the file at `path`.
-    ///
-    /// # Errors
-    /// Every mistake in it.
-    pub fn load(path: &Path) -> Result<Self, Problems> {
-        let (file, source, mut problems) = parse::parse_policy(path)?;
-        let operator = lower::lower_policy(file, path, source, &mut problems);
-        problems.into_result(operator)
-    }
 }
 
 impl Policy {

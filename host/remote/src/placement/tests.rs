@@ -1,3 +1,5 @@
+//! Plans and hosts of a few lines, and where everything goes.
+
 use std::collections::BTreeMap;
 
 use lp_base::plan::{ComponentPlan, LaunchType, LimitsPlan, NodeKind, NodePlan, ReplicaId, RestartPlan, WorkerPlan};

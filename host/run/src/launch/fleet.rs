@@ -49,7 +49,7 @@ pub struct Private {
     /// By what the nodes of different workers know each other.
     pub credentials: Arc<Credentials>,
     /// By which workers of different hosts know each other.
-    pub authority: Option<RunAuthority>,
+    pub authority: Option<Arc<RunAuthority>>,
 }
 
 /// The workers of a program that do not run in the launcher.

@@ -41,6 +41,8 @@ pub struct RemoteOptions {
     pub key: Key,
     /// What the run is called.
     pub run: String,
+    /// By which its workers know each other.
+    pub authority: Arc<RunAuthority>,
 }
 
 /// Starts workers on hosts. Dropping it ends the leases, and so everything that runs there.
@@ -107,11 +109,10 @@ impl Remote {
         plan: Arc<Plan>,
         components: ComponentFiles,
         options: RemoteOptions,
-        authority: &RunAuthority,
         compiling: mpsc::UnboundedSender<Compiling>,
         scheduler: Scheduler,
     ) -> Result<Self, WorkerError> {
-        let RemoteOptions { hosts, placed, key, run } = options;
+        let RemoteOptions { hosts, placed, key, run, authority } = options;
         let lease = hosts.lease;
         let launcher = authority.issue(Identity::Launcher, scheduler.wall())?;
         let (places, peers): (Vec<_>, Vec<_>) = (0..plan.workers.len())

@@ -5,6 +5,7 @@ mod server;
 
 pub use client::{Client, ClientError};
 use lp_courier::Credential;
+use lp_trust::WorkerTls;
 use serde::{Deserialize, Serialize};
 pub use server::{Control, serve};
 
@@ -49,6 +50,9 @@ pub enum Reply {
     Credential {
         /// Good for that node alone, as long as the run lives.
         credential: Credential,
+        /// Who whoever launched the run is to the workers of other hosts, if there are any.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        identity: Option<WorkerTls>,
     },
     /// A line of output.
     Line(LogLine),

@@ -27,6 +27,9 @@ pub struct ReplicaStatus {
     /// The host on which that process is, if it is not this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
+    /// Where that process takes calls there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
     /// The walls around that process, if it is a worker's own.
     pub hardening: Option<Hardened>,
     /// How often it was started again.
@@ -95,6 +98,7 @@ pub(super) fn replica_statuses(
             index: id.index,
             state,
             pid: place.as_ref().map(|place| place.process),
+            address: place.as_ref().and_then(|place| place.address.clone()),
             host: place.and_then(|place| place.host),
             hardening: workers.filter(|_| is_up).and_then(|workers| workers.hardened(id)),
             restarts: replica.restarts,

@@ -1,13 +1,14 @@
 //! A run made known to `ps`, `logs` and `stop`: its directory, its control socket, and the guardian of both.
 
 use std::error::Error;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use lp_base::plan::Plan;
 use lp_base::scheduler::Scheduler;
 use lp_run::launch::{Credentials, RunDir};
 use lp_run::observe::{CONTROL_SOCKET, Control, RecentLines, serve};
 use lp_run::supervise::{Signal, StatusRequest};
+use lp_trust::WorkerTls;
 use tokio::net::UnixListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -31,7 +32,7 @@ impl Announced {
         recent: RecentLines,
         signals: mpsc::UnboundedSender<Signal>,
         status_requests: mpsc::Sender<StatusRequest>,
-        credentials: Arc<Credentials>,
+        credentials: (Arc<Credentials>, Arc<OnceLock<WorkerTls>>),
         scheduler: &Scheduler,
     ) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let dir = runs::registry()?.add(&plan.program, scheduler)?;

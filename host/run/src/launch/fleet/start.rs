@@ -62,11 +62,13 @@ pub struct Place {
     pub process: u32,
     /// The host on which it is, if that is not this one.
     pub host: Option<String>,
+    /// Where it takes calls there.
+    pub address: Option<String>,
 }
 
 impl Place {
     /// A process of this machine.
     pub fn here(process: u32) -> Self {
-        Self { process, host: None }
+        Self { process, host: None, address: None }
     }
 }

@@ -126,7 +126,7 @@ fn address(told: &str, advertised: Option<&str>) -> String {
 }
 
 fn note_place(shared: &Shared, index: usize, host: &str, (place, address): (&WorkerPlace, &str), progress: &Progress) {
-    let at = Place { process: place.process, host: Some(host.to_owned()) };
+    let at = Place { process: place.process, host: Some(host.to_owned()), address: Some(address.to_owned()) };
     *progress.place.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
     shared.places[index].send_replace(Some(address.to_owned()));
     let mut state = shared.state();

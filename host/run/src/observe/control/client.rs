@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 
 use lp_courier::Credential;
+use lp_trust::WorkerTls;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -49,11 +50,11 @@ impl Client {
         }
     }
 
-    /// What to show to `node` in order to call it.
-    pub async fn credential(&mut self, node: &str) -> Result<Credential, ClientError> {
+    /// What to show to `node` in order to call it, and to the host that it is on if it is on another one.
+    pub async fn credential(&mut self, node: &str) -> Result<(Credential, Option<WorkerTls>), ClientError> {
         self.send(&Request::Credential { node: node.to_owned() }).await?;
         match self.reply().await? {
-            Some(Reply::Credential { credential }) => Ok(credential),
+            Some(Reply::Credential { credential, identity }) => Ok((credential, identity)),
             _ => Err(ClientError::Ended),
         }
     }

@@ -1,12 +1,13 @@
 //! The side of the control socket that answers: tasks beside the run, which it never waits for.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use lp_base::plan::{NodeId, Plan};
 use lp_base::scheduler::{Scheduler, Stopwatch};
 use lp_courier::grpc::is_own_user;
+use lp_trust::WorkerTls;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
@@ -44,23 +45,24 @@ pub struct Control {
     signals: mpsc::UnboundedSender<Signal>,
     status_requests: mpsc::Sender<StatusRequest>,
     credentials: Arc<Credentials>,
+    identity: Arc<OnceLock<WorkerTls>>,
     scheduler: Scheduler,
 }
 
 impl Control {
     /// The control of a run of `plan` that starts now. Requests to stop go to `signals`, and clients that want to call a
-    /// node get a credential from `credentials`.
+    /// node get a credential from `credentials`, and `identity` once it is known that the run has other hosts.
     pub fn new(
         id: RunId,
         plan: Arc<Plan>,
         recent: RecentLines,
         signals: mpsc::UnboundedSender<Signal>,
         status_requests: mpsc::Sender<StatusRequest>,
-        credentials: Arc<Credentials>,
+        (credentials, identity): (Arc<Credentials>, Arc<OnceLock<WorkerTls>>),
         scheduler: Scheduler,
     ) -> Self {
         let started = (scheduler.wall(), scheduler.stopwatch());
-        Self { id, plan, started, recent, signals, status_requests, credentials, scheduler }
+        Self { id, plan, started, recent, signals, status_requests, credentials, identity, scheduler }
     }
 
     async fn status(&self) -> Option<RunStatus> {
@@ -85,7 +87,9 @@ impl Control {
         let mut nodes = (0..).map(NodeId).zip(&self.plan.nodes);
         let found = nodes.find(|(_, known)| known.name == node);
         match found.and_then(|(id, _)| self.credentials.of(Caller::User, id)) {
-            Some(credential) => Reply::Credential { credential: credential.clone() },
+            Some(credential) => {
+                Reply::Credential { credential: credential.clone(), identity: self.identity.get().cloned() }
+            }
             None => error_reply(format!("`{}` has no node `{node}` that can be called", self.plan.program)),
         }
     }

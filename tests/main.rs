@@ -29,6 +29,7 @@ mod mistakes;
 mod processes;
 mod proto;
 mod python;
+mod remote;
 mod remote_worker;
 mod replay;
 mod restart;

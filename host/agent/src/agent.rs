@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use lp_base::plan::{NodeId, Plan, Secrets};
 use lp_base::replica::Stop;
 use lp_base::scheduler::Scheduler;
+use lp_base::words::Digest;
 use lp_run::observe::Registry;
 use lp_runtime::CompileCache;
 
@@ -33,6 +34,15 @@ pub enum Note {
         run: String,
         /// How many workers it begins with.
         workers: usize,
+    },
+    /// A launcher sent a component that was not here.
+    Received {
+        /// Who it is.
+        launcher: String,
+        /// The component.
+        component: Digest,
+        /// Its size.
+        bytes_len: usize,
     },
     /// A lease has ended, with everything that was started for it.
     Ended {

@@ -135,9 +135,10 @@ impl Connection {
         self.current()?;
         let digest: Digest = digest.parse().map_err(|_| bad("a component has a digest"))?;
         let bytes = body::bytes(component, COMPONENT_BYTES_MAX).await?;
-        let agent = self.agent.clone();
+        let (agent, bytes_len) = (self.agent.clone(), bytes.len());
         let kept = self.agent.scheduler().blocking(move || agent.store.put(digest, &bytes)).await;
         kept.map_err(|error| format!("the component {digest} can't be kept: {error}"))?;
+        self.agent.note(Note::Received { launcher: self.launcher.clone(), component: digest, bytes_len });
         Ok(Response::new(body::full("")))
     }
 

@@ -231,6 +231,10 @@ fn show(note: &Note, screen: &Screen) {
             let many = if *workers == 1 { "" } else { "s" };
             screen.note(&text(format!("`{launcher}` runs `{run}` here, with {workers} worker{many}")));
         }
+        Note::Received { launcher, component, bytes_len } => {
+            let size = *bytes_len as f64 / f64::from(1 << 20);
+            screen.note(&text(format!("received a component of `{launcher}` ({size:.1} MiB, {component})")));
+        }
         Note::Ended { run, reason } => screen.note(&text(format!("`{run}` has ended here: {reason}"))),
         Note::Refused { from, reason } => screen.warning(&text(format!("refused {from}: {reason}"))),
     }

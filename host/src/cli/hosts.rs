@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use lp_base::plan::Plan;
+use lp_base::plan::{LaunchType, Plan};
 use lp_remote::hosts::{Hosts, HostsError};
 use lp_remote::key::{Key, KeyError};
 use lp_remote::placement::{Placed, place};
@@ -45,6 +45,12 @@ impl From<HostsError> for CliError {
     fn from(error: HostsError) -> Self {
         CliError::new(exit_code::WRONG_PROGRAM, error)
     }
+}
+
+/// The file of hosts: the one that was named, or that of the environment where the launch type needs one.
+pub(super) fn file(named: Option<PathBuf>, launch_type: LaunchType) -> Option<PathBuf> {
+    let of_environment = || std::env::var_os("LP_HOST_HOSTS").filter(|file| !file.is_empty()).map(PathBuf::from);
+    named.or_else(|| if launch_type == LaunchType::Remote { of_environment() } else { None })
 }
 
 /// The hosts of a file, and on which of them the workers of `plan` run.

@@ -11,7 +11,7 @@ use lp_base::words::format_bytes;
 use serde_json::json;
 
 use super::ProgramArgs;
-use super::hosts::placed;
+use super::hosts::{self, placed};
 use super::screen::{CliError, Screen};
 
 /// Shows the workers of a program, what each runs, and on which host
@@ -24,7 +24,7 @@ pub(super) struct Args {
     /// How the nodes come to run: `threads`, `processes` or `remote`, which is the default where there are hosts
     #[arg(long, value_name = "TYPE")]
     launch_type: Option<LaunchType>,
-    /// The file of hosts for launch type `remote`
+    /// The file of hosts for launch type `remote`; `$LP_HOST_HOSTS` if it is not said
     #[arg(long, value_name = "FILE")]
     hosts: Option<PathBuf>,
     /// How to write it
@@ -42,13 +42,14 @@ enum Format {
 
 pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
     let launch_type = launch_type(args.launch_type, args.hosts.is_some());
+    let file = hosts::file(args.hosts.clone(), launch_type);
     let linked = match launch_type {
         LaunchType::Remote => args.program.link_elsewhere()?,
         LaunchType::Threads | LaunchType::Processes => args.program.link()?,
     };
     screen.warnings(&linked.warnings);
     let (plan, _) = lp_program::lower(&linked, launch_type);
-    let hosts = match (&args.hosts, launch_type) {
+    let hosts = match (&file, launch_type) {
         (Some(file), LaunchType::Remote) => {
             let (hosts, placed) = placed(file, &plan)?;
             placed.iter().map(|&host| Some(hosts.hosts[host].name.clone())).collect()

@@ -29,7 +29,7 @@ use tokio::sync::mpsc;
 use watch::Watching;
 
 use super::compile::{self, Compilation};
-use super::hosts::{launcher_key, placed};
+use super::hosts::{self, launcher_key, placed};
 use super::plan::launch_type;
 use super::screen::{CliError, Screen, exit_code, with_causes};
 use super::signals::Signals;
@@ -59,7 +59,8 @@ pub(super) struct Args {
     /// are hosts
     #[arg(long, value_name = "TYPE")]
     launch_type: Option<LaunchType>,
-    /// The file of the hosts that the nodes run on, each by its agent; `lp-host plan` shows where each goes
+    /// The file of the hosts that the nodes run on, each by its agent; `$LP_HOST_HOSTS` if it is not said. `lp-host plan` shows
+    /// where each goes
     #[arg(long, value_name = "FILE")]
     hosts: Option<PathBuf>,
     /// Write the output of every replica to a file of this directory too, and what happens to them to `lp-host.log`
@@ -100,8 +101,9 @@ const WRITE_TIME: Duration = Duration::from_secs(1);
 /// How many questions for the state of a run wait at once.
 const STATUS_REQUESTS_MAX: usize = 16;
 
-pub(super) fn run(args: Args, screen: &mut Screen) -> Result<u8, CliError> {
+pub(super) fn run(mut args: Args, screen: &mut Screen) -> Result<u8, CliError> {
     let launch_type = launch_type(args.launch_type, args.hosts.is_some());
+    args.hosts = hosts::file(args.hosts, launch_type);
     check_hosts(&args, launch_type)?;
     let (watch, linked) = match args.watch {
         true => {
@@ -152,7 +154,7 @@ fn check_hosts(args: &Args, launch_type: LaunchType) -> Result<(), CliError> {
     match (launch_type, &args.hosts) {
         (LaunchType::Remote, None) => wrong(
             "launch type `remote` needs hosts",
-            "say which ones by `--hosts hosts.toml`; docs/remote.md has an example",
+            "say which ones by `--hosts hosts.toml`, or `LP_HOST_HOSTS`; docs/remote.md has an example",
         ),
         (LaunchType::Remote, Some(_)) if args.watch => {
             wrong("`--watch` is for programs that run on this machine", "leave out `--hosts`")

@@ -1,0 +1,300 @@
+//! Hosts for programs that run on several: agents in network namespaces that the tests make, where the machine allows that,
+//! else on addresses of the loopback interface.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tempfile::TempDir;
+
+use crate::host;
+use crate::runs::eventually;
+
+/// Agents, each with a folder of its own, and the file that names them.
+pub struct Hosts {
+    dir: TempDir,
+    net: Option<Net>,
+    agents: Vec<Agent>,
+}
+
+struct Agent {
+    child: Child,
+    dir: PathBuf,
+    address: String,
+}
+
+/// How an agent is started.
+#[derive(Clone, Copy, Default)]
+pub struct Setting<'a> {
+    /// Arguments beside those that make it an agent of the tests.
+    pub args: &'a [&'a str],
+    /// What is added to its table in the file of hosts.
+    pub table: &'a str,
+}
+
+impl Hosts {
+    /// Three of them, in namespaces if there are any.
+    pub fn three() -> Self {
+        Self::new(Net::new(3), &[Setting::default(); 3])
+    }
+
+    /// One for each setting, on the loopback interface.
+    pub fn on_loopback(settings: &[Setting<'_>]) -> Self {
+        Self::new(None, settings)
+    }
+
+    fn new(net: Option<Net>, settings: &[Setting<'_>]) -> Self {
+        if net.is_none() {
+            eprintln!("the hosts are addresses of the loopback interface");
+        }
+        let mut hosts =
+            Self { dir: tempfile::tempdir().expect("a temporary directory can be made"), net, agents: Vec::new() };
+        let identity = hosts.launcher(Command::new(host::BINARY)).arg("identity").output().expect("the binary runs");
+        assert!(identity.status.success());
+        for (index, setting) in settings.iter().enumerate() {
+            hosts.add(index, setting, &identity.stdout);
+        }
+        hosts
+    }
+
+    fn add(&mut self, index: usize, setting: &Setting<'_>, identity: &[u8]) {
+        let dir = self.dir.path().join(format!("h{}", index + 1));
+        fs::create_dir(&dir).expect("it can be made");
+        fs::write(dir.join("launchers"), identity).expect("it can be written");
+        let fingerprint = at(Command::new(host::BINARY), &dir).args(["agent", "--print-fingerprint"]).output();
+        let fingerprint = String::from_utf8(fingerprint.expect("the binary runs").stdout).expect("it is text");
+        let log = fs::File::create(dir.join("log")).expect("it can be made");
+        let ip = self.net.as_ref().map_or_else(|| format!("127.0.0.{}", index + 1), |_| Net::address(index));
+        let inside = self.net.as_ref().map(|net| net.host(index));
+        // It ends with this process, whatever becomes of that.
+        let script = "exec 3<&0; \"$@\" </dev/null & read -r _ <&3; kill $!; wait";
+        let mut command = Command::new("sh");
+        command.args(["-c", script, "sh"]);
+        if let Some(namespace) = inside {
+            command.args(["ip", "netns", "exec", &namespace]);
+        }
+        command.args([host::BINARY, "agent", "--listen", &format!("{ip}:0")]).args(setting.args);
+        let mut command = at(command, &dir);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log);
+        let child = command.spawn().expect("sh runs");
+        let mut address = String::new();
+        eventually("the agent listens", || {
+            let log = fs::read_to_string(dir.join("log")).unwrap_or_default();
+            address = log
+                .split("listening at ")
+                .nth(1)
+                .and_then(|rest| rest.split(',').next())
+                .unwrap_or_default()
+                .to_owned();
+            !address.is_empty()
+        });
+        let table = format!(
+            "[hosts.h{}]\naddress = \"{address}\"\nfingerprint = \"{}\"\n{}\n",
+            index + 1,
+            fingerprint.trim(),
+            setting.table
+        );
+        let file = self.file();
+        let before = fs::read_to_string(&file).unwrap_or_default();
+        fs::write(&file, before + &table).expect("it can be written");
+        self.agents.push(Agent { child, dir, address });
+    }
+
+    /// The file of these hosts.
+    pub fn file(&self) -> PathBuf {
+        self.dir.path().join("hosts.toml")
+    }
+
+    /// A command as the launcher of these hosts gives it: from where it reaches them, and with its key.
+    pub fn launcher(&self, command: Command) -> Command {
+        let mut inside = match &self.net {
+            Some(net) => {
+                let mut inside = Command::new("ip");
+                inside.args(["netns", "exec", &net.launcher()]).arg(command.get_program()).args(command.get_args());
+                for (name, value) in command.get_envs() {
+                    match value {
+                        Some(value) => inside.env(name, value),
+                        None => inside.env_remove(name),
+                    };
+                }
+                inside
+            }
+            None => command,
+        };
+        inside.env("LP_HOST_CONFIG", self.dir.path().join("launcher")).env("LP_HOST_HOSTS", self.file());
+        inside
+    }
+
+    /// What the agent of a host said.
+    pub fn log(&self, host: usize) -> String {
+        fs::read_to_string(self.agents[host].dir.join("log")).unwrap_or_default()
+    }
+
+    /// Where the agent of a host listens.
+    pub fn address(&self, host: usize) -> &str {
+        &self.agents[host].address
+    }
+
+    /// The namespaces that the hosts are in, if they are in any.
+    pub fn net(&self) -> Option<&Net> {
+        self.net.as_ref()
+    }
+
+    /// The processes of a host: its agent first, then those that it started.
+    pub fn processes(&self, host: usize) -> Vec<i32> {
+        let marker = format!("LP_HOST_CONFIG={}", self.agents[host].dir.display());
+        let agents = processes(|pid| {
+            environment(pid).iter().any(|variable| *variable == marker)
+                && command_line(pid).contains(&"agent".to_owned())
+                && command_line(pid).first().is_some_and(|program| program == host::BINARY)
+        });
+        let dir = self.agents[host].dir.display().to_string();
+        let workers = processes(|pid| {
+            let line = command_line(pid);
+            line.get(1).is_some_and(|verb| verb == "worker") && line.iter().any(|word| word.starts_with(&dir))
+        });
+        agents.into_iter().chain(workers).collect()
+    }
+}
+
+impl Drop for Hosts {
+    fn drop(&mut self) {
+        for agent in &mut self.agents {
+            drop(agent.child.stdin.take());
+        }
+        for agent in &mut self.agents {
+            let _ = agent.child.wait();
+        }
+    }
+}
+
+/// A command with the folders of a host.
+fn at(mut command: Command, dir: &Path) -> Command {
+    command.env("LP_HOST_CONFIG", dir).env("LP_HOST_COMPONENTS", dir.join("components"));
+    command.env("XDG_RUNTIME_DIR", dir).env("NO_COLOR", "1");
+    command
+}
+
+fn processes(is_wanted: impl Fn(i32) -> bool) -> Vec<i32> {
+    let entries = fs::read_dir("/proc").expect("there is /proc").flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|&pid| is_wanted(pid)).collect()
+}
+
+fn words(file: &str, pid: i32) -> Vec<String> {
+    let text = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+    text.split(|&byte| byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+}
+
+fn environment(pid: i32) -> Vec<String> {
+    words("environ", pid)
+}
+
+fn command_line(pid: i32) -> Vec<String> {
+    words("cmdline", pid)
+}
+
+/// The hosts of all tests that only need some. They are on the loopback interface, where everything can be reached from here.
+pub fn shared() -> &'static Hosts {
+    static HOSTS: OnceLock<Hosts> = OnceLock::new();
+    HOSTS.get_or_init(|| Hosts::on_loopback(&[Setting::default(); 3]))
+}
+
+/// Namespaces of the network: one for each host and for the launcher, joined by a bridge in one of its own.
+pub struct Net {
+    name: String,
+    hosts: usize,
+}
+
+impl Net {
+    /// So many hosts; `None` where the machine has no namespaces.
+    pub fn new(hosts: usize) -> Option<Self> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let net = Self { name: format!("lpt{}x{number}", std::process::id()), hosts };
+        let switch = net.switch();
+        let mut made = ip(&["netns", "add", &switch])
+            && ip(&["-n", &switch, "link", "add", "br", "type", "bridge"])
+            && ip(&["-n", &switch, "link", "set", "br", "up"]);
+        for end in 0..=hosts {
+            let (namespace, port) = (net.end(end), format!("p{end}"));
+            made = made
+                && ip(&["netns", "add", &namespace])
+                && ip(&[
+                    "-n", &switch, "link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", &namespace,
+                ])
+                && ip(&["-n", &switch, "link", "set", &port, "master", "br", "up"])
+                && ip(&["-n", &namespace, "addr", "add", &format!("{}/24", Self::address(end)), "dev", "eth0"])
+                && ip(&["-n", &namespace, "link", "set", "eth0", "up"])
+                && ip(&["-n", &namespace, "link", "set", "lo", "up"]);
+        }
+        made.then_some(net)
+    }
+
+    fn switch(&self) -> String {
+        format!("{}s", self.name)
+    }
+
+    /// The namespace of a host, or of the launcher, which is the last one.
+    fn end(&self, end: usize) -> String {
+        format!("{}h{end}", self.name)
+    }
+
+    fn host(&self, index: usize) -> String {
+        self.end(index)
+    }
+
+    fn launcher(&self) -> String {
+        self.end(self.hosts)
+    }
+
+    fn address(end: usize) -> String {
+        format!("10.77.0.{}", end + 1)
+    }
+
+    /// Cuts a host off, or joins it again.
+    pub fn set_up(&self, host: usize, up: bool) {
+        let state = if up { "up" } else { "down" };
+        assert!(ip(&["-n", &self.switch(), "link", "set", &format!("p{host}"), state]));
+    }
+
+    /// Has nothing that `from` sends arrive at `to`, without either being told. The launcher is the last host.
+    pub fn cut(&self, from: usize, to: usize) {
+        let (namespace, address) = (self.end(from), Self::address(to));
+        let nobody = "02:00:00:00:00:01";
+        assert!(ip(&[
+            "-n",
+            &namespace,
+            "neigh",
+            "replace",
+            &address,
+            "lladdr",
+            nobody,
+            "nud",
+            "permanent",
+            "dev",
+            "eth0"
+        ]));
+    }
+
+    /// The number of the launcher among the ends.
+    pub fn launcher_end(&self) -> usize {
+        self.hosts
+    }
+}
+
+impl Drop for Net {
+    fn drop(&mut self) {
+        for end in 0..=self.hosts {
+            ip(&["netns", "del", &self.end(end)]);
+        }
+        ip(&["netns", "del", &self.switch()]);
+    }
+}
+
+fn ip(arguments: &[&str]) -> bool {
+    let done = Command::new("ip").args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    done.is_ok_and(|status| status.success())
+}

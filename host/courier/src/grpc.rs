@@ -6,6 +6,7 @@
 //! between hosts in `tls`.
 
 mod admission;
+mod batched;
 mod client;
 mod codec;
 mod connection;

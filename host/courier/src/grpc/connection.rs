@@ -10,6 +10,7 @@ use h2::client::{Builder, SendRequest};
 use lp_base::lease::Lease;
 use lp_base::scheduler::Scheduler;
 
+use super::batched::Batched;
 use super::leased::leased;
 use super::socket::Address;
 use super::stream::{FRAME_BYTES, WINDOW_BYTES};
@@ -98,7 +99,7 @@ impl Connection {
             tokio::select! {
                 biased;
                 () = moved.happened() => {}
-                _ = connection => {}
+                _ = Batched::new(connection) => {}
             }
             ending.has_come.store(true, Ordering::Relaxed);
         });

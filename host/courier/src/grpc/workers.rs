@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use tonic::Status;
 
 use super::CONTENT_TYPE_GRPC;
+use super::batched::Batched;
 use super::service::{Service, Services};
 use super::status::to_status;
 use super::stream::{FRAME_BYTES, ReceiveError, WINDOW_BYTES, frame, receive};
@@ -34,10 +35,12 @@ where
         .max_concurrent_streams(in_flight_max)
         // A guest may give up all its calls at once; that is no attack on the connection.
         .max_pending_accept_reset_streams(in_flight_max as usize);
-    let Ok(mut connection) = builder.handshake::<_, Bytes>(stream).await else { return };
+    let Ok(connection) = builder.handshake::<_, Bytes>(stream).await else { return };
+    let mut connection = Batched::new(connection);
     let mut calls = JoinSet::new();
     // How a connection ends is the other worker's matter.
-    while let Some(Ok((request, respond))) = connection.accept().await {
+    let mut accept = async || poll_fn(|cx| connection.poll_with(cx, |connection, cx| connection.poll_accept(cx))).await;
+    while let Some(Ok((request, respond))) = accept().await {
         while calls.try_join_next().is_some() {}
         let service = services.borrow().clone();
         scheduler.spawn_in(&mut calls, serve_call(service, request, respond));

@@ -9,6 +9,7 @@ mod entry_point;
 mod handle;
 mod hardening;
 mod limits;
+mod replay;
 mod restart;
 mod sandbox;
 mod units;
@@ -21,6 +22,10 @@ pub use handle::{Pick, Retry, WhenFull};
 pub use hardening::Hardening;
 pub(crate) use limits::limit_rows;
 pub use limits::{Limit, Limits, MESSAGE_BYTES_MAX, Unit};
+pub use replay::{
+    AtLimit, Configuration, RateLimiter, Real, Replay, ReplayAccess, ReplayCheckpoint, ReplayTable, Selector,
+    SignatureColumn,
+};
 pub use restart::{RESTARTS_MAX, Restart, RestartPolicy};
 pub use sandbox::{
     Access, Addresses, Authorities, BadAuthorities, BadHost, BadHttpGrant, BadNetworkGrant, BadTimestamp, Clock, Host,

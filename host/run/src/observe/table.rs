@@ -85,7 +85,14 @@ pub fn status_table(runs: &[RunStatus]) -> String {
             bytes(replica.memory_bytes),
         ]);
     }
-    table.trim_fmt()
+    let mut text = table.trim_fmt();
+    for replica in runs.iter().flat_map(|run| &run.replicas) {
+        let label = replica.label();
+        for wait in &replica.waits {
+            text.push_str(&format!("\n{} waits: {}", shown::line(&label), shown::line(wait)));
+        }
+    }
+    text
 }
 
 /// The same as JSON: durations in nanoseconds, memory in bytes.

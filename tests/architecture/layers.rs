@@ -18,7 +18,10 @@ const USES: [(&str, &[&str]); 15] = [
     ("sandbox", &["lp-base"]),
     // The component crate is for the fuzz target alone.
     ("runtime", &["lp-base", "lp-component", "lp-courier", "lp-sandbox"]),
-    ("run", &["lp-base", "lp-component", "lp-courier", "lp-remote", "lp-runtime", "lp-sandbox", "lp-trust"]),
+    (
+        "run",
+        &["lp-base", "lp-component", "lp-courier", "lp-remote", "lp-replay", "lp-runtime", "lp-sandbox", "lp-trust"],
+    ),
     ("agent", &["lp-base", "lp-program", "lp-remote", "lp-run", "lp-runtime"]),
     ("build", &["lp-base", "lp-component", "lp-program", "lp-run", "lp-runtime", "lp-wit"]),
     ("testing", &["lp-base", "lp-component", "lp-courier", "lp-program", "lp-run", "lp-runtime"]),
@@ -63,7 +66,7 @@ const LAYERS: [(&str, &[&str]); 5] = [
     ),
     ("lp_component", &["script", "value", "proto", "component"]),
     ("lp_program", &["lower", "program"]),
-    ("lp_replay", &["grpc", "checkpoint", "service", "wire", "table"]),
+    ("lp_replay", &["guest", "grpc", "checkpoint", "service", "wire", "table"]),
     ("lp_run", &["run", "observe", "supervise", "launch", "worker", "node", "fixture"]),
 ];
 

@@ -13,9 +13,10 @@ pub struct Package {
 pub(crate) const COURIER: &str = "lp:courier@0.1.0";
 
 /// Every package that the SDK supplies when a user's WIT folder has no copy of its own.
-pub const PACKAGES: [Package; 9] = [
+pub const PACKAGES: [Package; 10] = [
     Package { name: "lp:node@0.1.0", text: include_str!("../node/program.wit") },
     Package { name: "lp:test@0.1.0", text: include_str!("../test/tests.wit") },
+    Package { name: "lp:replay@0.1.0", text: include_str!("../replay/replay.wit") },
     Package { name: COURIER, text: include_str!("../courier/types.wit") },
     Package { name: "wasi:cli@0.2.0", text: include_str!("../wasi/cli-0.2.wit") },
     Package { name: "wasi:cli@0.3.0", text: include_str!("../wasi/cli-0.3.wit") },

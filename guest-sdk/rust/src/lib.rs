@@ -8,11 +8,13 @@ extern crate self as lp_guest;
 pub mod config;
 pub mod courier;
 mod outcome;
+#[cfg(feature = "replay")]
+pub mod replay;
 
 mod bindings {
     //! What the host offers to every node, as generated code.
 
-    lp_guest::node!({});
+    lp_guest::node!({ world: "guest" });
 }
 
 #[doc(hidden)]

@@ -22,8 +22,8 @@ pub use secret::{NodeSecrets, Secret, Secrets};
 use serde::{Deserialize, Serialize};
 
 use crate::words::{
-    AdmissionPlan, Authorities, ColocationMode, Digest, Hardening, HostChoice, Pick, Retry, RunExport, Sandbox,
-    WhenFull,
+    AdmissionPlan, Authorities, ColocationMode, Digest, Hardening, HostChoice, Pick, Replay, ReplayAccess, Retry,
+    RunExport, Sandbox, WhenFull,
 };
 
 /// A program lowered for one launch type.
@@ -138,6 +138,8 @@ pub enum NodeKind {
     Component(ComponentPlan),
     /// Stand-ins for a component, which answer calls from a table.
     Double(DoublePlan),
+    /// The tables of a replay node.
+    Replay(ReplayPlan),
 }
 
 /// A node whose replicas are instances of a component.
@@ -158,6 +160,15 @@ pub struct DoublePlan {
     pub sha256: Digest,
     /// The answers. A call gets the first one that is for it and not used up.
     pub answers: Vec<AnswerPlan>,
+}
+
+/// A node that keeps what actors have seen, for learners to sample from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplayPlan {
+    /// What it is made with.
+    pub replay: Replay,
+    /// What the nodes that hold a handle of it may do.
+    pub access: Vec<(NodeId, BTreeSet<ReplayAccess>)>,
 }
 
 /// An answer of a double.
@@ -246,7 +257,7 @@ impl NodePlan {
     pub fn component(&self) -> Option<&ComponentPlan> {
         match &self.kind {
             NodeKind::Component(component) => Some(component),
-            NodeKind::Double(_) => None,
+            NodeKind::Double(_) | NodeKind::Replay(_) => None,
         }
     }
 
@@ -255,6 +266,7 @@ impl NodePlan {
         match &self.kind {
             NodeKind::Component(component) => Some(component.sha256),
             NodeKind::Double(double) => Some(double.sha256),
+            NodeKind::Replay(_) => None,
         }
     }
 
@@ -262,7 +274,7 @@ impl NodePlan {
     pub fn has_run(&self) -> bool {
         match &self.kind {
             NodeKind::Component(component) => component.run.is_some(),
-            NodeKind::Double(_) => false,
+            NodeKind::Double(_) | NodeKind::Replay(_) => false,
         }
     }
 }

@@ -10,6 +10,7 @@ mod handle;
 mod hardening;
 mod limits;
 mod placement;
+mod replay;
 mod restart;
 mod sandbox;
 mod units;
@@ -23,6 +24,10 @@ pub use hardening::Hardening;
 pub(crate) use limits::limit_rows;
 pub use limits::{Limit, Limits, MESSAGE_BYTES_MAX, Unit};
 pub use placement::{HostChoice, Placement};
+pub use replay::{
+    AtLimit, Configuration, RateLimiter, Real, Replay, ReplayAccess, ReplayCheckpoint, ReplayTable, Selector,
+    SignatureColumn,
+};
 pub use restart::{RESTARTS_MAX, Restart, RestartPolicy};
 pub use sandbox::{
     Access, Addresses, Authorities, BadAuthorities, BadHost, BadHttpGrant, BadNetworkGrant, BadTimestamp, Clock, Host,

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use lp_base::plan::{
     AnswerPlan, ColocationPlan, ComponentFiles, ComponentPlan, CourierPlan, DoublePlan, Edge, EdgeHandle, LaunchType,
-    LimitsPlan, MethodPlan, NodeId, NodeKind, NodePlan, Plan, ReplicaId, RestartPlan, Target, WorkerPlan,
+    LimitsPlan, MethodPlan, NodeId, NodeKind, NodePlan, Plan, ReplayPlan, ReplicaId, RestartPlan, Target, WorkerPlan,
 };
-use lp_base::words::ColocationMode;
+use lp_base::words::{ColocationMode, ReplayAccess};
 
-use crate::program::{Answer, Binding, BoundHandle, BoundTarget, Colocation, Handle, Linked, Node};
+use crate::program::{Answer, Binding, BoundHandle, BoundTarget, Colocation, Handle, Linked, Node, Program};
 use lp_component::component::{Component, Interface, Method};
 
 /// The nodes of a program by their names.
@@ -35,8 +35,8 @@ pub fn lower(linked: &Linked, launch_type: LaunchType) -> (Plan, ComponentFiles)
         hardening: program.hardening,
         watched: false,
     };
-    let digests = linked.components.iter().map(|component| component.sha256);
-    let files = digests.zip(program.nodes.iter().map(|node| node.component.clone())).collect();
+    let components = linked.components.iter().zip(&program.nodes).filter(|(_, node)| node.replay.is_none());
+    let files = components.map(|(component, node)| (component.sha256, node.component.clone())).collect();
     plan.workers = match launch_type {
         LaunchType::Threads => {
             vec![WorkerPlan { name: plan.program.clone(), replicas: plan.replicas().collect(), colocation: None }]
@@ -96,7 +96,7 @@ fn node_plan(linked: &Linked, index: usize, ids: &NodeIds<'_>) -> NodePlan {
     let handles = node.handles.iter().map(|handle| (handle.name.as_str(), handle)).collect();
     NodePlan {
         name: node.name.clone(),
-        kind: kind(node, component),
+        kind: kind(linked, node, component, ids),
         replicas: node.replicas,
         colocation: None,
         couriers: component
@@ -119,14 +119,27 @@ fn node_plan(linked: &Linked, index: usize, ids: &NodeIds<'_>) -> NodePlan {
     }
 }
 
-fn kind(node: &Node, component: &Component) -> NodeKind {
+fn kind(linked: &Linked, node: &Node, component: &Component, ids: &NodeIds<'_>) -> NodeKind {
     let sha256 = component.sha256;
     let Some(double) = &node.double else {
+        if let Some(replay) = &node.replay {
+            return NodeKind::Replay(ReplayPlan { replay: replay.clone(), access: access(&linked.program, node, ids) });
+        }
         let run = component.run.filter(|_| node.run);
         return NodeKind::Component(ComponentPlan { sha256, uses_async: component.uses_async, run });
     };
     let answer = |answer: &Answer| AnswerPlan { line: answer.line.clone(), times: answer.times };
     NodeKind::Double(DoublePlan { sha256, answers: double.answers.iter().map(answer).collect() })
+}
+
+/// What the nodes that hold a handle of a replay node may do with it, by all of their handles.
+fn access(program: &Program, node: &Node, ids: &NodeIds<'_>) -> Vec<(NodeId, BTreeSet<ReplayAccess>)> {
+    let of_caller = |caller: &Node| {
+        let handles = caller.handles.iter().filter(|handle| handle.nodes.contains(&node.name));
+        let access: BTreeSet<_> = handles.flat_map(|handle| handle.access.iter().copied()).collect();
+        (!access.is_empty()).then(|| (ids[caller.name.as_str()], access))
+    };
+    program.nodes.iter().filter_map(of_caller).collect()
 }
 
 fn callees(node: &Node, ids: &NodeIds<'_>) -> BTreeSet<NodeId> {

@@ -56,10 +56,11 @@ pub use link::{Binding, BoundHandle, BoundTarget, Linked};
 pub use lock::{LockError, Locked, LockedNode, lock};
 pub use lp_base::plan::EdgeStyle;
 pub use lp_base::words::{
-    Access, Addresses, Admission, AdmissionPlan, Authorities, BadAuthorities, BadHost, BadHttpGrant, BadNetworkGrant,
-    BadTimestamp, Clock, ColocationMode, Hardening, Host, HostPattern, HttpGrant, HttpOrigin, Limit, Limits,
-    NetworkGrant, NetworkUse, PathGrant, Pick, RESTARTS_MAX, Random, Restart, RestartPolicy, Retry, Sandbox,
-    SecretSource, Timestamp, WhenFull, format_bytes, parse_duration,
+    Access, Addresses, Admission, AdmissionPlan, AtLimit, Authorities, BadAuthorities, BadHost, BadHttpGrant,
+    BadNetworkGrant, BadTimestamp, Clock, ColocationMode, Configuration, Hardening, Host, HostPattern, HttpGrant,
+    HttpOrigin, Limit, Limits, NetworkGrant, NetworkUse, PathGrant, Pick, RESTARTS_MAX, Random, RateLimiter, Real,
+    Replay, ReplayAccess, ReplayCheckpoint, ReplayTable, Restart, RestartPolicy, Retry, Sandbox, SecretSource,
+    Selector, SignatureColumn, Timestamp, WhenFull, format_bytes, parse_duration,
 };
 use lp_base::words::{Digest, HostChoice};
 pub use overrides::{Override, OverrideError};
@@ -146,6 +147,8 @@ pub struct Node {
     pub hosts: HostChoice,
     /// What answers the node's calls in place of its component, in a test.
     pub double: Option<Double>,
+    /// What the node keeps, if it is a replay node, which has no component.
+    pub replay: Option<Replay>,
 }
 
 impl Program {
@@ -210,6 +213,10 @@ impl Program {
             }
             for file in &mut node.sandbox.files {
                 file.host = join(&file.host);
+            }
+            if let Some(checkpoint) = node.replay.as_mut().and_then(|replay| replay.checkpoint.as_mut()) {
+                checkpoint.dir = join(&checkpoint.dir);
+                checkpoint.fallback = checkpoint.fallback.as_deref().map(join);
             }
             if let Some(path) = &mut node.sandbox.http_ca {
                 *path = join(path);

@@ -12,7 +12,7 @@ use hashbrown::HashMap;
 pub use insert::{Inserts, Progress};
 use lp_base::scheduler::Scheduler;
 pub use sample::Batch;
-use shared::Shared;
+use shared::{Room, Shared};
 
 use crate::table::{
     ChunkKey, Gauge, ItemKey, LimiterError, LimiterSpec, PriorityError, Removed, SpecError, Table, TableInfo,
@@ -29,8 +29,18 @@ struct Inner {
     places: HashMap<String, usize>,
     scheduler: Scheduler,
     gauge: Gauge,
+    memory: Option<MemoryLimit>,
     state_id: (u64, u64),
     next_owner: AtomicU64,
+}
+
+/// How much memory chunks may take.
+#[derive(Clone, Copy, Debug)]
+pub struct MemoryLimit {
+    /// In bytes.
+    pub bytes: usize,
+    /// Whether items of a table make room for others of it. Otherwise inserts wait.
+    pub evicts: bool,
 }
 
 /// Why something could not be done. The texts are those that Reverb's clients know.
@@ -51,6 +61,14 @@ pub enum ServiceError {
     /// The item's trajectory is none.
     #[error(transparent)]
     Trajectory(#[from] TrajectoryError),
+    /// The item alone takes more memory than there is.
+    #[error("the item's chunks have {bytes} bytes, more than the {most} that the node may have")]
+    TooLarge {
+        /// The bytes of its chunks.
+        bytes: usize,
+        /// The most.
+        most: usize,
+    },
     /// A trajectory refers to a chunk that its stream does not have.
     #[error("Could not find sequence chunk {0}.")]
     NoChunk(ChunkKey),
@@ -105,6 +123,19 @@ impl Service {
     /// # Errors
     /// If there is no table, or two have the same name.
     pub fn new(tables: Vec<Table>, gauge: Gauge, scheduler: Scheduler) -> Result<Self, TablesError> {
+        Self::limited(tables, gauge, None, scheduler)
+    }
+
+    /// The same with a limit on the memory of chunks. [`Self::keep_room`] has to run beside it.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn limited(
+        tables: Vec<Table>,
+        gauge: Gauge,
+        memory: Option<MemoryLimit>,
+        scheduler: Scheduler,
+    ) -> Result<Self, TablesError> {
         if tables.is_empty() {
             return Err(TablesError::None);
         }
@@ -117,9 +148,10 @@ impl Service {
         }
         let mut random = scheduler.random("replay");
         let state_id = (random.u64(..), random.u64(..));
-        let shared = |table| Arc::new(Shared::new(table, random.fork()));
+        let room = memory.map(|limit| Room { limit, gauge: gauge.clone() });
+        let shared = |table| Arc::new(Shared::new(table, random.fork(), room.clone()));
         let tables = tables.into_iter().map(shared).collect();
-        Ok(Self(Arc::new(Inner { tables, places, scheduler, gauge, state_id, next_owner: AtomicU64::new(0) })))
+        Ok(Self(Arc::new(Inner { tables, places, scheduler, gauge, memory, state_id, next_owner: AtomicU64::new(0) })))
     }
 
     /// Differs for every service, so that clients know when what they have learned of its tables is old.
@@ -130,6 +162,18 @@ impl Service {
     /// Counts the bytes of the chunks that clients have sent and that still exist.
     pub fn gauge(&self) -> &Gauge {
         &self.0.gauge
+    }
+
+    /// Lets in what waits for memory, whenever there is some again. Runs for as long as the service has a limit.
+    pub async fn keep_room(&self) {
+        if self.0.memory.is_none() {
+            return std::future::pending().await;
+        }
+        loop {
+            self.0.gauge.fallen().await;
+            let now = self.wall_nanos();
+            self.0.tables.iter().for_each(|shared| shared.change(now, |_, _| ()));
+        }
     }
 
     /// The figures of every table.
@@ -187,6 +231,14 @@ impl Service {
         for shared in &self.0.tables {
             shared.close();
         }
+    }
+
+    /// Whether a table may have an item of that priority.
+    ///
+    /// # Errors
+    /// If there is no such table, or the priority is no good.
+    pub fn check(&self, table: &str, priority: f64) -> Result<(), ServiceError> {
+        Ok(self.table(table)?.look(|table| table.check_priority(priority))?)
     }
 
     fn table(&self, name: &str) -> Result<&Arc<Shared>, ServiceError> {

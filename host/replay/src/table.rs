@@ -3,6 +3,8 @@
 //! This is plain data: nothing here waits or reads a clock, and the random numbers are an argument. [`crate::service`] has
 //! those who wait for a table.
 
+mod distinct;
+mod gauge;
 mod growth;
 mod item;
 mod limiter;
@@ -13,9 +15,10 @@ mod spec;
 use std::mem;
 use std::sync::Arc;
 
+pub use gauge::Gauge;
 use growth::{Pages, Shards};
 use hashbrown::hash_map::Entry as MapEntry;
-pub use item::{Chunk, ChunkHead, ChunkKey, EpisodeId, Gauge, Item, ItemKey, Trajectory, TrajectoryError};
+pub use item::{Chunk, ChunkHead, ChunkKey, EpisodeId, Item, ItemKey, Trajectory, TrajectoryError};
 pub use limiter::{Counts, Limiter, LimiterError, LimiterSpec};
 pub use selector::{PriorityError, SelectorKind};
 use selector::{Selector, Slot};
@@ -290,6 +293,11 @@ impl Table {
     /// Samples an item; `None` if there is none. Whoever calls has asked the limiter.
     pub fn sample(&mut self, random: &mut fastrand::Rng, removed: &mut Removed) -> Option<Sample> {
         let (slot, probability) = self.items.sampler.pick(random)?;
+        Some(self.take(slot, probability, removed))
+    }
+
+    /// The item of a slot that the sampler has picked.
+    fn take(&mut self, slot: Slot, probability: f64, removed: &mut Removed) -> Sample {
         self.save(slot);
         self.limiter.counts.samples += 1;
         let table_size = self.len();
@@ -308,7 +316,14 @@ impl Table {
         if self.spec.max_times_sampled.is_some_and(|most| sample.times_sampled >= most.get()) {
             self.remove(slot, removed);
         }
-        Some(sample)
+        sample
+    }
+
+    /// Removes the item that is to make room next. Returns whether there was one.
+    pub fn evict(&mut self, random: &mut fastrand::Rng, removed: &mut Removed) -> bool {
+        let Some((slot, _)) = self.items.remover.pick(random) else { return false };
+        self.remove(slot, removed);
+        true
     }
 
     /// Gives the item of a key another priority. Returns whether there is one.

@@ -13,7 +13,7 @@ use crate::table::{
 };
 
 /// A table from which the oldest item is sampled and removed.
-fn fifo(name: &str, max_size: usize) -> TableSpec {
+pub(crate) fn fifo(name: &str, max_size: usize) -> TableSpec {
     TableSpec {
         name: name.to_owned(),
         sampler: SelectorKind::Fifo,
@@ -25,7 +25,7 @@ fn fifo(name: &str, max_size: usize) -> TableSpec {
     }
 }
 
-fn tables(specs: &[TableSpec]) -> Vec<Table> {
+pub(crate) fn tables(specs: &[TableSpec]) -> Vec<Table> {
     specs.iter().map(|spec| Table::new(spec.clone()).expect("a good table")).collect()
 }
 

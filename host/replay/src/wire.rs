@@ -6,7 +6,12 @@
 
 #![allow(missing_docs, reason = "the fields are those of the messages of the same names")]
 
+mod chunk;
+
 use bytes::Bytes;
+pub use chunk::{
+    ChunkData, ChunkSlice, Dim, FlatTrajectory, SequenceRange, TensorProto, TensorShape, Tensors, TrajectoryColumn,
+};
 use prost::Oneof;
 
 use crate::table::{LimiterSpec, SelectorKind};

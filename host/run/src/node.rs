@@ -3,6 +3,7 @@
 mod component;
 mod double;
 mod interfered;
+mod replay;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,6 +12,7 @@ use lp_base::plan::ReplicaId;
 use lp_base::replica::{CRASHED, Ended, Failure, LINE_BYTES_MAX, ReplicaSpec};
 use lp_courier::{CallError, Mailbox};
 use lp_runtime::LinkedComponent;
+pub use replay::Replay;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
@@ -63,6 +65,8 @@ pub enum Node {
     Component(Arc<LinkedComponent>),
     /// A stand-in for one.
     Double(Arc<Double>),
+    /// The tables of a replay node.
+    Replay(Arc<Replay>),
 }
 
 impl Node {
@@ -71,6 +75,15 @@ impl Node {
         match self {
             Node::Component(linked) => component::live(&linked, spec, mailbox, report).await,
             Node::Double(double) => double::live(&double, &spec, &mailbox, report).await,
+            Node::Replay(replay) => replay::live(&replay, &spec, &mailbox, report).await,
+        }
+    }
+
+    /// Why calls of a replica wait, and for how long, if its kind knows.
+    pub fn waits(&self, index: u32) -> Vec<String> {
+        match self {
+            Node::Component(_) | Node::Double(_) => Vec::new(),
+            Node::Replay(replay) => replay.waits(index),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Runs the replicas that a plan gives to one worker: the one place where every launch type meets.
 
+mod checkpoint_dirs;
 mod components;
 mod credentials;
 mod endpoints;
@@ -18,14 +19,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+pub use checkpoint_dirs::make_checkpoint_dirs;
 pub use components::Compiling;
 use components::Components;
 pub use credentials::{Caller, EdgeCredential, WorkerCredentials};
 use endpoints::Servers;
 use lp_base::calls::ReplicaIndex;
-use lp_base::plan::{
-    ComponentFiles, LaunchType, MissingComponent, NodeId, NodeKind, NodePlan, Plan, ReplicaId, Secrets,
-};
+use lp_base::plan::{ComponentFiles, LaunchType, MissingComponent, NodeId, NodeKind, Plan, ReplicaId, Secrets};
 use lp_base::replica::{Outputs, ProgramInfo, ReplicaSpec, Stop};
 use lp_base::scheduler::Scheduler;
 use lp_base::words::Digest;
@@ -44,7 +44,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::node::{Double, DoubleError, Node, NodeEvent, run_replica};
+use crate::node::{Double, DoubleError, Node, NodeEvent, Replay, run_replica};
 
 /// How long replicas that are dropped may take: several ticks, after each of which a guest that computes is dropped.
 const KILL_WAIT: Duration = Duration::from_millis(100);
@@ -215,6 +215,8 @@ pub struct ReplicaStats {
     pub busy: Duration,
     /// How large its memories are.
     pub memory_bytes: u64,
+    /// Why calls of a replay node wait, and for how long, a line for each table and kind of call.
+    pub waits: Vec<String>,
 }
 
 /// A worker: its components are compiled and linked, and its replicas can be started.
@@ -299,7 +301,7 @@ impl Worker {
     /// are accepted from here on, and wait.
     pub fn load(plan: &Plan, index: usize, options: WorkerOptions) -> Result<Self, WorkerError> {
         let WorkerOptions { components: files, secrets, cache, outputs, stop, events, compiling, .. } = options;
-        let WorkerOptions { endpoints, run_dir, scheduler, .. } = options;
+        let WorkerOptions { mut endpoints, run_dir, scheduler, .. } = options;
         let replicas = &plan.workers[index].replicas;
         let components = Components::load(plan, &files, replicas, cache.clone(), &compiling, &scheduler)?;
         let threads = Threads::start(&scheduler).map_err(WorkerError::Threads)?;
@@ -318,7 +320,7 @@ impl Worker {
                 Some(known) => Clone::clone(known),
                 None => {
                     let node = plan.node(replica.node);
-                    let prepared = prepare(plan, node, &peers, &components, &files)?;
+                    let prepared = prepare(plan, replica.node, &peers, &components, &files, &mut endpoints)?;
                     nodes.entry(replica.node.0).or_insert((Arc::new(node.clone()), prepared)).clone()
                 }
             };
@@ -438,7 +440,8 @@ impl Worker {
         let mailbox = self.mailbox(replica)?;
         let memory_bytes =
             self.replicas.get(&replica).map_or(0, |local| local.spec.memory_bytes.load(Ordering::Relaxed));
-        Some(ReplicaStats { served: mailbox.served(), busy: mailbox.pump().busy(), memory_bytes })
+        let waits = self.replicas.get(&replica).map_or_else(Vec::new, |local| local.node.waits(replica.index));
+        Some(ReplicaStats { served: mailbox.served(), busy: mailbox.pump().busy(), memory_bytes, waits })
     }
 
     /// Every replica that is blocked on another one, as far as one of the two is this worker's.
@@ -496,20 +499,26 @@ impl Worker {
 /// Prepares a node for its replicas in this worker, by its kind.
 fn prepare(
     plan: &Plan,
-    node: &NodePlan,
+    id: NodeId,
     peers: &Peers,
     components: &Components,
     files: &ComponentFiles,
+    endpoints: &mut Endpoints,
 ) -> Result<Node, WorkerError> {
+    let node = plan.node(id);
     match &node.kind {
         NodeKind::Component(component) => {
             let linked = components.code(node, component).link(&node.name, &peers.edges(plan, node))?;
             Ok(Node::Component(Arc::new(linked)))
         }
         NodeKind::Double(double) => {
-            let loaded = components::read(double.sha256, files)?;
+            let component = components::described(double.sha256, files)?;
             let failed = |source| WorkerError::Double { node: node.name.clone(), source };
-            Ok(Node::Double(Arc::new(Double::new(double, node, &loaded.file, &loaded.bytes).map_err(failed)?)))
+            Ok(Node::Double(Arc::new(Double::new(double, node, &component).map_err(failed)?)))
+        }
+        NodeKind::Replay(replay) => {
+            let listener = endpoints.take(id);
+            Ok(Node::Replay(Arc::new(Replay::new(plan, node, replay, listener))))
         }
     }
 }

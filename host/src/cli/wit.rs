@@ -116,6 +116,11 @@ fn component(args: &HandlesArgs) -> Result<Option<PathBuf>, CliError> {
     }
     let program = Program::load(&args.wit, &[])?;
     let node = program.nodes.iter().find(|node| args.node.as_ref() == Some(&node.name));
+    if let Some(node) = node.filter(|node| node.replay.is_some()) {
+        let message = format!("`{}` is a replay node, whose interfaces any WIT folder may name", node.name);
+        let hint = "import `lp:replay/writer-handles@0.1.0` and such: a build supplies them";
+        return Err(CliError::new(exit_code::WRONG_USAGE, message).hint(hint));
+    }
     let node = node.map(|node| node.component.clone()).ok_or_else(|| {
         let names: Vec<_> = program.nodes.iter().map(|node| format!("`{}`", node.name)).collect();
         let message = format!("the nodes of `{}` are {}", program.name, names.join(", "));

@@ -16,7 +16,9 @@ use lp_base::words::Hardening;
 use lp_run::launch::{
     Granted, Hardened, WorkerFiles, WorkerProcessOptions, harden, run_compiler_process, run_worker_process,
 };
-use lp_run::worker::{Endpoints, WorkerCredentials, WorkerSocket, WorkerSockets, make_temporary_dirs};
+use lp_run::worker::{
+    Endpoints, WorkerCredentials, WorkerSocket, WorkerSockets, make_checkpoint_dirs, make_temporary_dirs,
+};
 use rustix::process::Signal;
 
 use super::compile::open_cache;
@@ -67,8 +69,11 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
     let hardened = match plan.hardening {
         Hardening::Off => Hardened::default(),
         Hardening::Auto | Hardening::Require => {
-            let write = make_temporary_dirs(&plan, index, &run_dir);
+            let mut write = make_temporary_dirs(&plan, index, &run_dir);
             let mut granted = granted(args, &endpoints);
+            let (written, read) = make_checkpoint_dirs(&plan, index);
+            write.extend(written);
+            granted.read.extend(read);
             granted.read.extend(components.of_worker(&plan, index).map(PathBuf::from));
             // Those of rebuilt nodes come later.
             granted.read.extend(plan.watched.then(|| files.components()));

@@ -6,8 +6,8 @@ use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use lp_base::plan::{NodePlan, Plan};
-use lp_base::words::{Access, AdmissionPlan, PathGrant};
+use lp_base::plan::{NodeKind, NodePlan, Plan};
+use lp_base::words::{Access, AdmissionPlan};
 use lp_program::program::Grant;
 
 /// Takes away what `grants` does not keep. Directories and files that nodes write to are copied into `dir`, each once, so
@@ -22,7 +22,12 @@ pub(crate) fn isolate(plan: &mut Plan, grants: &BTreeSet<Grant>, dir: &Path) -> 
         if !grants.contains(&Grant::Write) {
             let written = node.sandbox.dirs.iter_mut().chain(&mut node.sandbox.files);
             for grant in written.filter(|grant| grant.access == Access::ReadWrite) {
-                grant.host = copy_once(grant, &mut copies, dir)?;
+                grant.host = copy_once(&grant.host, &mut copies, dir)?;
+            }
+            if let NodeKind::Replay(replay) = &mut node.kind
+                && let Some(checkpoint) = &mut replay.replay.checkpoint
+            {
+                checkpoint.dir = copy_once(&checkpoint.dir, &mut copies, dir)?;
             }
         }
     }
@@ -51,15 +56,18 @@ fn take_away(node: &mut NodePlan, grants: &BTreeSet<Grant>) {
 /// What was copied, and where the copy is.
 type Copies = Vec<(PathBuf, PathBuf)>;
 
-fn copy_once(grant: &PathGrant, copies: &mut Copies, dir: &Path) -> io::Result<PathBuf> {
-    if let Some((_, copy)) = copies.iter().find(|(host, _)| *host == grant.host) {
+fn copy_once(path: &Path, copies: &mut Copies, dir: &Path) -> io::Result<PathBuf> {
+    if let Some((_, copy)) = copies.iter().find(|(host, _)| host == path) {
         return Ok(copy.clone());
     }
     let copy = dir.join(format!("copy-{}", copies.len()));
-    copy_tree(&grant.host, &copy).map_err(|error| {
-        io::Error::new(error.kind(), format!("`{}` can't be copied for the test: {error}", grant.host.display()))
-    })?;
-    copies.push((grant.host.clone(), copy.clone()));
+    // The folder of a replay node's checkpoints may not be there yet.
+    if path.exists() {
+        copy_tree(path, &copy).map_err(|error| {
+            io::Error::new(error.kind(), format!("`{}` can't be copied for the test: {error}", path.display()))
+        })?;
+    }
+    copies.push((path.to_owned(), copy.clone()));
     Ok(copy)
 }
 

@@ -45,7 +45,7 @@ impl Inputs {
     ) -> Result<Inputs, BuildError> {
         let mut lines: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         let mut components: BTreeMap<_, Vec<String>> = BTreeMap::new();
-        for node in &program.nodes {
+        for node in program.nodes.iter().filter(|node| node.replay.is_none()) {
             components.entry(real(&node.component)).or_default().push(node.name.clone());
             if let Some(line) = &node.build {
                 lines.entry(line).or_default().push(node.name.clone());

@@ -6,7 +6,7 @@ use wit_component::{
     ComponentEncoder, DecodedWasm, OutputToString, StringEncoding, WitPrinter, decode, dummy_module,
     embed_component_metadata,
 };
-use wit_parser::{ManglingAndAbi, Resolve, WorldItem};
+use wit_parser::{ManglingAndAbi, Resolve, WorldId, WorldItem};
 
 use super::{Component, ReadError};
 
@@ -58,9 +58,14 @@ pub fn described(wit: &str) -> Result<Component, DescriptionError> {
     let mut resolve = Resolve { all_features: true, ..Resolve::default() };
     let package = resolve.push_str("types.wit", wit).map_err(DescriptionError::wit)?;
     let world = resolve.select_world(&[package], None).map_err(DescriptionError::wit)?;
+    described_world(&resolve, world)
+}
+
+/// The component of a world, without code.
+pub(super) fn described_world(resolve: &Resolve, world: WorldId) -> Result<Component, DescriptionError> {
     // Types are read from components alone, so one is made that has them and functions that do nothing.
-    let mut module = dummy_module(&resolve, world, ManglingAndAbi::Standard32);
-    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).map_err(DescriptionError::wit)?;
+    let mut module = dummy_module(resolve, world, ManglingAndAbi::Standard32);
+    embed_component_metadata(&mut module, resolve, world, StringEncoding::UTF8).map_err(DescriptionError::wit)?;
     let encoder = ComponentEncoder::default().module(&module);
     let bytes = encoder.and_then(|mut encoder| encoder.encode()).map_err(DescriptionError::wit)?;
     Ok(Component::parse(Path::new("types.wit"), &bytes)?)

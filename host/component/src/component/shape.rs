@@ -11,6 +11,7 @@ use wasmparser::names::{ComponentName, ComponentNameKind};
 use wasmparser::types::TypesRef;
 
 use super::instance::{OF_RESOURCE, members};
+use super::replay::is_of_replay;
 use super::scan::Scan;
 use super::text::{Names, TextBudget, Writer};
 use super::types::Trees;
@@ -167,9 +168,9 @@ enum Side {
     Export,
 }
 
-/// Whether an interface is of a package that only the host serves.
+/// Whether an interface is of a package that only the host serves. Those of a replay node could be any node's.
 fn is_of_host(name: &str) -> bool {
-    name.starts_with("wasi:") || name.starts_with("lp:")
+    (name.starts_with("wasi:") || name.starts_with("lp:")) && !is_of_replay(name)
 }
 
 /// Whether an exported interface is the one by which `lp-host test` finds and runs the tests of a node.

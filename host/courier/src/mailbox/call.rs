@@ -46,6 +46,11 @@ impl Answering {
 }
 
 impl Call {
+    /// Who made it, if it was a replica.
+    pub fn caller(&self) -> Option<ReplicaIndex> {
+        self.caller
+    }
+
     /// Splits the call into what the replica's function gets and where its answer goes.
     pub fn split(self) -> (usize, Message, Option<Arc<Origin>>, Answering) {
         let Self { method, request, origin, reply, kept, caller: _, blocked, queued_at, wait_for_ready: _ } = self;

@@ -13,7 +13,8 @@ use super::Double;
 use super::source::Source;
 use super::{
     Access, Admission, Clock, Colocation, ColocationMode, Handle, Hardening, HttpGrant, Limit, Limits, NetworkGrant,
-    Node, PathGrant, Pick, Policy, Program, Random, Restart, Retry, Sandbox, SecretSource, WhenFull,
+    Node, PathGrant, Pick, Policy, Program, Random, Replay, ReplayAccess, Restart, Retry, Sandbox, SecretSource,
+    WhenFull,
 };
 
 /// A reference to a node, to be given to the nodes that shall call it.
@@ -88,7 +89,28 @@ impl Node {
             sandbox: Sandbox::default(),
             hosts: HostChoice::default(),
             double: None,
+            replay: None,
         }
+    }
+
+    /// A node that keeps tables of experience, and is no component.
+    ///
+    /// ```
+    /// use lp_program::program::{Node, RateLimiter, Replay, ReplayTable, Selector};
+    ///
+    /// let table = ReplayTable {
+    ///     name: "experience".to_owned(),
+    ///     sampler: Selector::Uniform,
+    ///     remover: Selector::Fifo,
+    ///     max_size: 10_000,
+    ///     max_times_sampled: None,
+    ///     rate_limiter: RateLimiter::MinSize(100),
+    ///     signature: None,
+    /// };
+    /// Node::replay("replay", Replay { tables: vec![table], ..Replay::default() });
+    /// ```
+    pub fn replay(name: impl Into<String>, replay: Replay) -> Node {
+        Node { replay: Some(replay), ..Node::component(name, PathBuf::new()) }
     }
 
     /// Has a double answer the node's calls in place of its component, as it does in tests. It holds no handles and does not
@@ -282,7 +304,13 @@ impl Handle {
             pick: Pick::default(),
             retry: Retry::default(),
             when_full: WhenFull::default(),
+            access: ReplayAccess::DEFAULT.into(),
         }
+    }
+
+    /// Lets the node do this with a replay node, and nothing else.
+    pub fn access(self, access: impl IntoIterator<Item = ReplayAccess>) -> Handle {
+        Handle { access: access.into_iter().collect(), ..self }
     }
 
     /// Lets a call fail after this long.

@@ -4,6 +4,7 @@ mod colocations;
 mod limits;
 mod listen;
 mod policy;
+mod replay;
 mod sandbox;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -85,6 +86,7 @@ impl NodeCheck<'_> {
         self.inputs();
         self.sandbox();
         self.policy();
+        self.replay();
     }
 
     fn span(&self, place: NodePlace) -> Option<Range<usize>> {
@@ -138,6 +140,7 @@ impl NodeCheck<'_> {
             let problem = Problem::error("limit", "a `timeout` must be at least 1ms, or every call fails");
             self.report([problem.at(self.span(NodePlace::HandleTimeout(name.clone())), "out of range")]);
         }
+        self.access(handle);
         let mut members = HashSet::new();
         for (index, target) in handle.nodes.iter().enumerate() {
             let span = self.span(NodePlace::HandleNode(name.clone(), index));

@@ -8,6 +8,7 @@ mod hosts;
 mod limits;
 mod listen;
 mod operator;
+mod replay;
 mod restart;
 mod sandbox;
 
@@ -19,8 +20,9 @@ use hosts::HostsFile;
 use limits::another_way;
 pub(super) use limits::{LimitText, LimitsFile};
 pub(super) use listen::ListenFile;
-use lp_base::words::{DurationText, Limit, SizeText};
+use lp_base::words::{AtLimit, DurationText, Limit, ReplayAccess, SizeText};
 pub(super) use operator::{AllowFile, OperatorFile, RequireFile, TotalFile};
+pub(super) use replay::{CheckpointFile, ErrorBuffer, NodeType, RateLimiterFile, ReplayFile, SelectorFile, TableFile};
 pub(super) use restart::{RestartFile, RestartTable};
 pub(super) use sandbox::{ClockFile, PathFile, RandomFile, SandboxFile, SecretFile};
 use schemars::transform::RecursiveTransform;
@@ -96,6 +98,11 @@ pub(super) struct ProgramFile {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table such as [nodes.producer]")]
 #[schemars(title = "node")]
 pub(super) struct NodeFile {
+    /// What the node is: `type = "component"`, which is the default, or `type = "replay"` for tables of experience that the
+    /// host itself keeps, as Reverb does. A replay node has `tables` and no component.
+    #[serde(default, rename = "type")]
+    pub node_type: NodeType,
+
     /// The component file, relative to the program file: `component = "producer.wasm"`.
     #[schemars(with = "String")]
     pub component: Option<Spanned<String>>,
@@ -177,6 +184,23 @@ pub(super) struct NodeFile {
     #[serde(default)]
     #[schemars(with = "HostsFile")]
     pub hosts: Option<HostsFile>,
+
+    /// The tables of a replay node, each as `[[nodes.name.tables]]`. At least one.
+    #[serde(default)]
+    #[schemars(with = "Vec<TableFile>", extend("minItems" = 1))]
+    pub tables: Option<Vec<Spanned<TableFile>>>,
+
+    /// What becomes of an insert into a replay node whose chunks take `limits.memory`: with `at-limit = "block"`, which is
+    /// the default, it waits for room; with `"evict"`, items of its table make room, as its `remover` picks them.
+    #[serde(default)]
+    #[schemars(with = "AtLimit")]
+    pub at_limit: Option<AtLimit>,
+
+    /// Where a replay node writes its tables, and loads them from when it starts:
+    /// `checkpoint = { dir = "checkpoints", every = "10m" }`. Without it, they are lost with the node.
+    #[serde(default)]
+    #[schemars(with = "CheckpointFile")]
+    pub checkpoint: Option<Spanned<CheckpointFile>>,
 }
 
 /// A client of one node or of a group, in full.
@@ -215,6 +239,12 @@ pub(super) struct HandleTable {
     /// `{ node = "producer", retry = "idempotent" }` for all of them. The default is `"never"`.
     #[serde(default)]
     pub retry: Retry,
+
+    /// What the handle lets the node do with a replay node: `{ node = "replay", access = ["read", "write"] }`, which is the
+    /// default. `"read"` is for `lp:replay/reader`, `"write"` for `writer`, and `"admin"` for `admin`.
+    #[serde(default)]
+    #[schemars(with = "Vec<ReplayAccess>")]
+    pub access: Option<Spanned<Vec<ReplayAccess>>>,
 
     /// What a call to a replica does that has as many calls waiting as it accepts:
     /// `{ node = "producer", when-full = "fail" }` fails as overloaded at once. By default, `"wait"`, it waits for room

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::{BoundTarget, EdgeStyle, Linked, Node, Program};
-use lp_component::component::Component;
+use lp_component::component::{self, Component};
 
 /// A program as named nodes and the edges between them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -57,6 +57,10 @@ impl Graph {
         let mut nodes = Vec::with_capacity(program.nodes.len());
         for node in &program.nodes {
             let read = || Component::read(&node.component).ok();
+            if node.replay.is_some() {
+                nodes.push(GraphNode::of(node, Some(&component::replay())));
+                continue;
+            }
             nodes.push(GraphNode::of(node, components.entry(&node.component).or_insert_with(read).as_ref()));
         }
         Graph {

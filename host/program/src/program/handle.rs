@@ -1,8 +1,9 @@
 //! A client of other nodes, and how its calls are made.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use lp_base::words::{Pick, Retry, WhenFull};
+use lp_base::words::{Pick, ReplayAccess, Retry, WhenFull};
 
 /// A client of one node or of a group of nodes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,4 +22,6 @@ pub struct Handle {
     pub retry: Retry,
     /// What a call to a replica does that has as many calls waiting as it accepts.
     pub when_full: WhenFull,
+    /// What it lets its node do with a replay node.
+    pub access: BTreeSet<ReplayAccess>,
 }

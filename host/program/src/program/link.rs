@@ -9,9 +9,9 @@ use bind::Binder;
 use super::check::check_paths;
 use super::problem::{Problem, Problems};
 use super::source::NodePlace;
-use super::{AdmissionPlan, Authorities, Limit, Node, Program, Sandbox, SecretSource};
+use super::{AdmissionPlan, Authorities, Limit, Node, Program, Replay, Sandbox, SecretSource};
 use lp_base::plan::EdgeStyle;
-use lp_component::component::{Component, Interface, ReadError};
+use lp_component::component::{self, Component, Interface, ReadError};
 
 mod admission;
 mod authorities;
@@ -68,7 +68,8 @@ pub struct BoundTarget {
 }
 
 /// Links `program`, whose mistakes so far are in `problems`.
-pub(super) fn link(program: Program, mut problems: Problems) -> Result<Linked, Problems> {
+pub(super) fn link(mut program: Program, mut problems: Problems) -> Result<Linked, Problems> {
+    program.nodes.iter_mut().filter_map(|node| node.replay.as_mut()).for_each(resolve_replay);
     let components = read_components(&program, &mut problems);
     check_digests(&program, &components, &mut problems);
     let authorities = authorities::read(&program, &mut problems);
@@ -76,6 +77,9 @@ pub(super) fn link(program: Program, mut problems: Problems) -> Result<Linked, P
     let mut refused = BTreeSet::new();
     for (node, component) in program.nodes.iter().zip(&components) {
         let Some(component) = component else { continue };
+        if node.replay.is_some() {
+            continue;
+        }
         check_role(&program, node, component, &mut problems);
         check_start(&program, node, component, &mut problems);
         if refused.insert(&component.path) {
@@ -128,6 +132,10 @@ pub(super) fn read_components(program: &Program, problems: &mut Problems) -> Vec
     let mut read: HashMap<&Path, Result<Arc<Component>, ReadError>> = HashMap::new();
     let mut components = Vec::new();
     for node in &program.nodes {
+        if node.replay.is_some() {
+            components.push(Some(component::replay()));
+            continue;
+        }
         if node.component == PathBuf::new() {
             components.push(None);
             continue;
@@ -247,6 +255,18 @@ fn check_methods(program: &Program, node: &Node, component: &Component, problems
             let span = program.source.node_span(&node.name, NodePlace::Component);
             let problem = Problem::error("unsupported-type", message).at(span, "exports it");
             problems.push_node(&node.name, problem.help(bind::VALUES_ONLY.to_owned()));
+        }
+    }
+}
+
+/// The same for the folders of a replay node, of which the one that it writes to may not be there yet.
+fn resolve_replay(replay: &mut Replay) {
+    let Some(checkpoint) = &mut replay.checkpoint else { return };
+    for path in std::iter::once(&mut checkpoint.dir).chain(&mut checkpoint.fallback) {
+        let found = path.ancestors().find_map(|above| Some((above, std::fs::canonicalize(above).ok()?)));
+        if let Some((above, real)) = found {
+            let rest = path.strip_prefix(above).expect("it is above the path");
+            *path = real.join(rest);
         }
     }
 }

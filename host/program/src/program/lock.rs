@@ -68,7 +68,8 @@ pub fn lock(path: &Path) -> Result<Locked, LockError> {
             before: node.sha256,
         }
     };
-    let nodes: Vec<_> = program.nodes.iter().zip(components).map(pin).collect();
+    let nodes = program.nodes.iter().zip(components).filter(|(node, _)| node.replay.is_none());
+    let nodes: Vec<_> = nodes.map(pin).collect();
     let text = pinned(&program, &nodes).ok_or_else(|| LockError::NoRoom(path.display().to_string()))?;
     Ok(Locked { text, nodes })
 }

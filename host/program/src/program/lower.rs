@@ -3,6 +3,7 @@
 mod limits;
 mod listen;
 mod policy;
+mod replay;
 mod restart;
 mod sandbox;
 
@@ -10,10 +11,10 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use lp_base::words::{Digest, DurationText, HostChoice, SizeText};
+use lp_base::words::{Digest, DurationText, HostChoice, ReplayAccess, SizeText};
 use toml::Spanned;
 
-use super::file::{HandleFile, HandleTable, NodeFile, OperatorFile, ProgramFile, RestartFile};
+use super::file::{HandleFile, HandleTable, NodeFile, NodeType, OperatorFile, ProgramFile, ReplayFile, RestartFile};
 use super::problem::{Problem, Problems};
 use super::source::{Ceilings, NodePlace, Place, Source};
 use super::{Handle, Hardening, Limit, Node, OperatorPolicy, Program, Restart};
@@ -96,9 +97,10 @@ impl Lowering<'_> {
         let mut of_node = NodeLowering { node: &name, lowering: self };
         of_node.place(NodePlace::Name, name_span.clone());
         let component = file.component.map(|component| of_node.take(NodePlace::Component, component));
-        if component.is_none() && !of_node.lowering.problems.is_node_broken(&name) {
+        let is_replay = file.node_type == NodeType::Replay;
+        if component.is_none() && !is_replay && !of_node.lowering.problems.is_node_broken(&name) {
             let problem = Problem::error("missing-component", format!("the node `{name}` has no component"));
-            let problem = problem.at(Some(name_span), "needs a `component`");
+            let problem = problem.at(Some(name_span.clone()), "needs a `component`");
             let help = format!("give the node a line such as `component = \"{name}.wasm\"`");
             of_node.lowering.problems.push_node(&name, problem.help(help));
         }
@@ -107,6 +109,8 @@ impl Lowering<'_> {
         }
         let mut handles: Vec<_> = file.handles.into_iter().collect();
         handles.sort_by_key(|(name, _)| name.span().start);
+        let replay = ReplayFile { tables: file.tables, at_limit: file.at_limit, checkpoint: file.checkpoint };
+        let replay = is_replay.then(|| of_node.replay(replay, name_span));
         let (listen, admission) = file.listen.map(|listen| of_node.listen(listen)).unwrap_or_default();
         Node {
             component: component.unwrap_or_default().into(),
@@ -139,6 +143,7 @@ impl Lowering<'_> {
             sandbox: of_node.sandbox(file.sandbox),
             hosts: file.hosts.map(HostChoice::from).unwrap_or_default(),
             double: None,
+            replay,
             name,
         }
     }
@@ -239,6 +244,10 @@ impl NodeLowering<'_, '_> {
             let timeout = self.take(place.clone(), timeout);
             self.lowering.duration(&timeout, self.at(place))
         });
+        let access = match table.access {
+            Some(access) => self.take(NodePlace::HandleAccess(name.clone()), access).into_iter().collect(),
+            None => ReplayAccess::DEFAULT.into(),
+        };
         Handle {
             nodes: (0..)
                 .zip(nodes)
@@ -249,6 +258,7 @@ impl NodeLowering<'_, '_> {
             pick: table.pick,
             retry: table.retry,
             when_full: table.when_full,
+            access,
             name,
         }
     }

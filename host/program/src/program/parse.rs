@@ -3,6 +3,7 @@
 //! Serde stops at the first mistake. So keys that no type knows are found with the schema, and after a wrong value the
 //! entry with it is taken out and the rest is deserialised again.
 
+mod kinds;
 mod operator;
 
 use std::io::Read;
@@ -95,6 +96,7 @@ pub(super) fn parse(
 
     let mut keys = Vec::new();
     remove_unknown(&mut table, &schema(), &mut keys, &mut problems);
+    kinds::remove_foreign(&mut table, &mut problems);
     if let Some(text) = &operator {
         operator::add(text, &mut table, &mut problems)?;
     }

@@ -66,6 +66,12 @@ pub(super) enum NodePlace {
     /// The list of nodes of a handle, or its only node.
     HandleNodes(String),
     HandleNode(String, usize),
+    HandleAccess(String),
+    /// A key of a table of a replay node, or the table itself for an empty one.
+    Table(usize, &'static str),
+    Checkpoint,
+    CheckpointEvery,
+    Fallback,
     DirHost(usize),
     DirGuest(usize),
     FileHost(usize),

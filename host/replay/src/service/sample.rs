@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::shared::{Sampled, Shared};
+use super::shared::{Request, Sampled, Shared};
 use super::{Service, ServiceError};
 use crate::table::Sample;
 
@@ -22,9 +22,26 @@ impl Service {
     /// # Errors
     /// If there is no such table, the time is over, or the service ends.
     pub async fn sample(&self, table: &str, count: usize, timeout: Option<Duration>) -> Result<Batch, ServiceError> {
+        self.request(table, Request { count, is_distinct: false }, timeout).await
+    }
+
+    /// The same without any item twice. How many there are depends on the table's items and its limiter.
+    ///
+    /// # Errors
+    /// As [`Self::sample`].
+    pub async fn sample_distinct(
+        &self,
+        table: &str,
+        count: usize,
+        timeout: Option<Duration>,
+    ) -> Result<Batch, ServiceError> {
+        self.request(table, Request { count, is_distinct: true }, timeout).await
+    }
+
+    async fn request(&self, table: &str, wanted: Request, timeout: Option<Duration>) -> Result<Batch, ServiceError> {
         let shared = self.table(table)?;
         let is_patient = timeout != Some(Duration::ZERO);
-        let (number, mut get) = match shared.sample((self.now(), self.wall_nanos()), count, is_patient)? {
+        let (number, mut get) = match shared.sample((self.now(), self.wall_nanos()), wanted, is_patient)? {
             Sampled::Now(samples) => return Ok(Batch { samples, was_limited: false }),
             Sampled::Later(number, get) => (number, get),
         };

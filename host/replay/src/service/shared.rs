@@ -8,8 +8,8 @@ use std::time::Instant;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
-use super::{ServiceError, Wait, Wanted};
-use crate::table::{Item, ItemKey, Removed, Sample, Table};
+use super::{MemoryLimit, ServiceError, Wait, Wanted};
+use crate::table::{Gauge, Item, ItemKey, Removed, Sample, Table};
 
 /// As many inserts may wait for a table before those who send them are no longer read: a tenth of its size, 1 to this.
 const WAITING_INSERTS_MAX: usize = 1000;
@@ -34,6 +34,14 @@ struct State {
     samples: VecDeque<WaitingSample>,
     samples_begun: u64,
     is_closed: bool,
+    room: Option<Room>,
+}
+
+/// The memory that chunks have.
+#[derive(Clone, Debug)]
+pub(super) struct Room {
+    pub limit: MemoryLimit,
+    pub gauge: Gauge,
 }
 
 /// An insert that the limiter does not let in yet.
@@ -62,9 +70,18 @@ pub(super) enum Outcome {
 #[derive(Debug)]
 struct WaitingSample {
     number: u64,
-    count: usize,
+    wanted: Request,
     since: Instant,
     give: oneshot::Sender<Result<Vec<Sample>, ServiceError>>,
+}
+
+/// What samples are asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Request {
+    /// At most.
+    pub count: usize,
+    /// No item twice.
+    pub is_distinct: bool,
 }
 
 /// What became of a request for samples.
@@ -76,7 +93,7 @@ pub(super) enum Sampled {
 }
 
 impl Shared {
-    pub fn new(table: Table, random: fastrand::Rng) -> Self {
+    pub fn new(table: Table, random: fastrand::Rng, room: Option<Room>) -> Self {
         let state = State {
             table,
             random,
@@ -85,6 +102,7 @@ impl Shared {
             samples: VecDeque::new(),
             samples_begun: 0,
             is_closed: false,
+            room,
         };
         Self { state: Mutex::new(state) }
     }
@@ -128,7 +146,8 @@ impl Shared {
         if state.is_closed {
             return Err(ServiceError::Closed);
         }
-        if !state.inserts.is_empty() || !state.table.limiter().can_insert() {
+        state.check_room(item)?;
+        if !state.inserts.is_empty() || !state.can_insert(&mut removed) {
             let waiting = waiting();
             state.insert_bytes += waiting.item.bytes();
             state.inserts.push_back(waiting);
@@ -170,15 +189,15 @@ impl Shared {
         taken.into()
     }
 
-    /// 1 to `count` samples, now or later; an error if they can't be had now and `is_patient` is no.
-    pub fn sample(&self, now: (Instant, i64), count: usize, is_patient: bool) -> Result<Sampled, ServiceError> {
+    /// 1 to as many samples as are wanted, now or later; an error if they can't be had now and `is_patient` is no.
+    pub fn sample(&self, now: (Instant, i64), wanted: Request, is_patient: bool) -> Result<Sampled, ServiceError> {
         let mut removed = Removed::default();
         let mut state = self.lock();
         if state.is_closed {
             return Err(ServiceError::Closed);
         }
         if state.samples.is_empty() {
-            let samples = state.take(count, &mut removed);
+            let samples = state.take(wanted, &mut removed);
             if !samples.is_empty() {
                 state.advance(now.1, &mut removed);
                 drop(state);
@@ -191,7 +210,7 @@ impl Shared {
         let (give, get) = oneshot::channel();
         state.samples_begun += 1;
         let number = state.samples_begun;
-        state.samples.push_back(WaitingSample { number, count, since: now.0, give });
+        state.samples.push_back(WaitingSample { number, wanted, since: now.0, give });
         Ok(Sampled::Later(number, get))
     }
 
@@ -209,8 +228,8 @@ impl Shared {
             Some(Wait { table: state.table.spec().name.clone(), wanted, count, time, reason })
         };
         let (first_insert, first_sample) = (state.inserts.front(), state.samples.front());
-        let inserts =
-            wait(Wanted::Insert, state.inserts.len(), first_insert.map(|first| first.since), limiter.insert_waits());
+        let insert_waits = limiter.insert_waits().or_else(|| state.memory_waits());
+        let inserts = wait(Wanted::Insert, state.inserts.len(), first_insert.map(|first| first.since), insert_waits);
         let samples =
             wait(Wanted::Sample, state.samples.len(), first_sample.map(|first| first.since), limiter.sample_waits());
         inserts.into_iter().chain(samples).collect()
@@ -247,7 +266,7 @@ impl State {
     fn advance(&mut self, now: i64, removed: &mut Removed) {
         loop {
             let mut has_moved = false;
-            if !self.inserts.is_empty() && self.table.limiter().can_insert() {
+            if !self.inserts.is_empty() && self.can_insert(removed) {
                 let waiting = self.inserts.pop_front().expect("it is not empty");
                 self.insert_bytes -= waiting.item.bytes();
                 let key = waiting.item.key();
@@ -269,7 +288,7 @@ impl State {
                 self.samples.pop_front();
                 continue;
             }
-            let samples = self.take(waiting.count, removed);
+            let samples = self.take(waiting.wanted, removed);
             if samples.is_empty() {
                 break;
             }
@@ -281,8 +300,46 @@ impl State {
         has_given
     }
 
-    /// Up to `count` samples that can be had now.
-    fn take(&mut self, count: usize, removed: &mut Removed) -> Vec<Sample> {
+    /// An item that there can never be room for must not wait for it.
+    fn check_room(&self, item: &Item) -> Result<(), ServiceError> {
+        match &self.room {
+            Some(room) if item.bytes() > room.limit.bytes => {
+                Err(ServiceError::TooLarge { bytes: item.bytes(), most: room.limit.bytes })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether there may be one more item, for which others may have to go.
+    fn can_insert(&mut self, removed: &mut Removed) -> bool {
+        if !self.table.limiter().can_insert() {
+            return false;
+        }
+        let Some(room) = &self.room else { return true };
+        // An empty table has room for an item: what takes the memory may be chunks that are on their way to it.
+        while !self.table.is_empty() && room.gauge.exceeds(room.limit.bytes) {
+            if !room.limit.evicts || !self.table.evict(&mut self.random, removed) {
+                return false;
+            }
+            // Only what is dropped makes room.
+            *removed = Removed::default();
+        }
+        true
+    }
+
+    fn memory_waits(&self) -> Option<String> {
+        let room = self.room.as_ref()?;
+        let (bytes, most) = (room.gauge.bytes(), room.limit.bytes);
+        (bytes > most)
+            .then(|| format!("the chunks of the node have {bytes} bytes, and {most} are all that it may have"))
+    }
+
+    /// As many of the wanted samples as can be had now.
+    fn take(&mut self, wanted: Request, removed: &mut Removed) -> Vec<Sample> {
+        if wanted.is_distinct {
+            return self.table.sample_distinct(wanted.count, &mut self.random, removed);
+        }
+        let count = wanted.count;
         let mut samples = Vec::new();
         let mut bytes = 0;
         while samples.len() < count && bytes < BATCH_BYTES && self.table.limiter().can_sample() {

@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use hashbrown::HashSet;
 use lp_base::protobuf::{FormatError, Reader, Value};
 use smallvec::SmallVec;
+
+use super::gauge::Gauge;
 
 /// The key of an item, chosen by its writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -42,17 +43,6 @@ impl fmt::Display for ItemKey {
 impl fmt::Display for ChunkKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-/// Counts the bytes of the chunks that exist.
-#[derive(Clone, Debug, Default)]
-pub struct Gauge(Arc<AtomicUsize>);
-
-impl Gauge {
-    /// The bytes of all chunks that were made with this gauge and still exist.
-    pub fn bytes(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -99,7 +89,7 @@ pub(super) struct ChunkBody {
 impl Chunk {
     /// The chunk of a `ChunkData` message that has this head. It keeps whatever `message` is a part of.
     pub fn new(head: ChunkHead, message: Bytes, gauge: &Gauge) -> Self {
-        gauge.0.fetch_add(message.len(), Ordering::Relaxed);
+        gauge.add(message.len());
         Self(Arc::new(ChunkBody { head, message, gauge: gauge.clone() }))
     }
 
@@ -126,7 +116,7 @@ impl Chunk {
 
 impl Drop for ChunkBody {
     fn drop(&mut self) {
-        self.gauge.0.fetch_sub(self.message.len(), Ordering::Relaxed);
+        self.gauge.remove(self.message.len());
     }
 }
 

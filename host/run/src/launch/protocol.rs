@@ -181,6 +181,8 @@ pub struct StatsReport {
     latency_ns: Vec<(u64, u64)>,
     busy_ns: u64,
     memory_bytes: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    waits: Vec<String>,
 }
 
 impl StatsReport {
@@ -194,6 +196,7 @@ impl StatsReport {
             latency_ns: recorded.map(|value| (value.value_iterated_to(), value.count_at_value().into())).collect(),
             busy_ns: u64::try_from(stats.busy.as_nanos()).unwrap_or(u64::MAX),
             memory_bytes: stats.memory_bytes,
+            waits: stats.waits.clone(),
         }
     }
 
@@ -207,10 +210,12 @@ impl StatsReport {
             },
             busy: Duration::ZERO,
             memory_bytes: 0,
+            waits: Vec::new(),
         });
         stats.served.calls += self.calls;
         stats.served.errors += self.errors;
         stats.memory_bytes = self.memory_bytes;
+        stats.waits.clone_from(&self.waits);
         stats.busy += Duration::from_nanos(self.busy_ns);
         for &(value, count) in &self.latency_ns {
             // A histogram that grows has room for any value that another one had.
@@ -278,6 +283,7 @@ mod tests {
             served: Served { calls: 3, errors: 1, latency_ns },
             busy: Duration::from_millis(5),
             memory_bytes: 1,
+            waits: Vec::new(),
         };
         let report = StatsReport::new(ReplicaId { node: NodeId(0), index: 0 }, &stats);
         let sum = report.added_to(Some(&stats));

@@ -1,11 +1,10 @@
 //! A replica of a double: calls answered from a table, and counted.
 
 use std::future::poll_fn;
-use std::path::Path;
 
 use lp_base::plan::{DoublePlan, NodePlan};
 use lp_base::replica::{Ended, Failure, LineSource, ReplicaSpec};
-use lp_component::component::{Component, MethodTypes, ReadError};
+use lp_component::component::{Component, MethodTypes};
 use lp_component::script::{Line, Outcome, ScriptError};
 use lp_component::value::{Pattern, decode_arguments, show_arguments};
 use lp_courier::{CallError, Mailbox, Message};
@@ -35,9 +34,6 @@ struct Answer {
 /// Why a double can't answer as its plan says.
 #[derive(Debug, thiserror::Error)]
 pub enum DoubleError {
-    /// What it stands in for is no component.
-    #[error(transparent)]
-    Component(#[from] ReadError),
     /// A line can't be an answer.
     #[error("`{line}`")]
     Line {
@@ -58,12 +54,11 @@ pub enum DoubleError {
 }
 
 impl Double {
-    /// The answers of `plan` for `node`, by the types in the component file `bytes`, which was read from `file`.
+    /// The answers of `plan` for `node`, by the types of `component`, which it stands in for.
     ///
     /// # Errors
     /// If an answer does not fit the types.
-    pub fn new(plan: &DoublePlan, node: &NodePlan, file: &Path, bytes: &[u8]) -> Result<Self, DoubleError> {
-        let component = Component::parse(file, bytes)?;
+    pub fn new(plan: &DoublePlan, node: &NodePlan, component: &Component) -> Result<Self, DoubleError> {
         let mut methods = Vec::new();
         let mut places = Vec::new();
         for courier in &node.couriers {

@@ -94,7 +94,14 @@ pub fn status_table(runs: &[RunStatus]) -> String {
         ];
         table.add_row(without_host(row, has_hosts));
     }
-    table.trim_fmt()
+    let mut text = table.trim_fmt();
+    for replica in runs.iter().flat_map(|run| &run.replicas) {
+        let label = replica.label();
+        for wait in &replica.waits {
+            text.push_str(&format!("\n{} waits: {}", shown::line(&label), shown::line(wait)));
+        }
+    }
+    text
 }
 
 /// A line of a table whose third column is that of hosts, which is there where a program runs on several.

@@ -42,6 +42,9 @@ pub struct ReplicaStatus {
     pub errors: u64,
     /// How large its memories are.
     pub memory_bytes: u64,
+    /// Why calls of a replay node wait, and for how long.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waits: Vec<String>,
 }
 
 impl ReplicaStatus {
@@ -107,7 +110,8 @@ pub(super) fn replica_statuses(
             }),
             calls: stats.as_ref().map_or(0, |stats| stats.served.calls),
             errors: stats.as_ref().map_or(0, |stats| stats.served.errors),
-            memory_bytes: stats.filter(|_| is_up).map_or(0, |stats| stats.memory_bytes),
+            memory_bytes: stats.as_ref().filter(|_| is_up).map_or(0, |stats| stats.memory_bytes),
+            waits: stats.filter(|_| is_up).map_or_else(Vec::new, |stats| stats.waits),
         }
     };
     supervision.states().map(status).collect()

@@ -8,7 +8,7 @@ use lp_base::replica::{ReplicaSpec, Stop};
 use tokio::sync::mpsc;
 
 use super::components::Components;
-use super::{Worker, WorkerError, prepare, temporary_dir};
+use super::{Endpoints, Worker, WorkerError, prepare, temporary_dir};
 
 impl Worker {
     /// Has the replicas of `nodes` run these components from their next start on, and those who call them know the functions
@@ -41,9 +41,14 @@ impl Worker {
         let (compiling, _) = mpsc::unbounded_channel();
         let components = Components::load(plan, files, &own, self.cache.clone(), &compiling, &self.scheduler)?;
         let mut linked = HashMap::new();
+        // The sockets of nodes stay with those who have them.
+        let mut endpoints = Endpoints::default();
         for id in own.iter().map(|replica| replica.node).collect::<BTreeSet<_>>() {
             let node = plan.node(id);
-            linked.insert(id, (Arc::new(node.clone()), prepare(plan, node, &self.peers, &components, files)?));
+            linked.insert(
+                id,
+                (Arc::new(node.clone()), prepare(plan, id, &self.peers, &components, files, &mut endpoints)?),
+            );
         }
         self.servers.renew(plan, nodes, &self.peers, &components, &self.scheduler)?;
         for replica in own {

@@ -20,6 +20,14 @@ pub struct Endpoints {
     pub lease: Option<Lease>,
 }
 
+impl Endpoints {
+    /// Takes the socket of a node out, for one that serves its clients itself.
+    pub(super) fn take(&mut self, node: NodeId) -> Option<TcpListener> {
+        let place = self.nodes.iter().position(|(id, _)| *id == node)?;
+        Some(self.nodes.swap_remove(place).1)
+    }
+}
+
 /// How the workers of a program reach each other.
 pub struct WorkerSockets {
     /// Where this worker listens, and how it finds the others.

@@ -139,13 +139,14 @@ fn node_to_json(program: &Program, node: &Node, callers: &[&str]) -> Value {
     };
     json!({
         "node": node.name,
-        "component": program.shown(&node.component).to_string(),
+        "component": node.replay.is_none().then(|| program.shown(&node.component).to_string()),
         "sha256": node.sha256,
         "build": node.build,
         "replicas": node.replicas,
         "args": node.args,
         "grave": grave_to_json(node_rows(program, node, callers)),
-        "handles": node.handles.iter().map(|handle| json!({ "name": handle.name, "nodes": handle.nodes })).collect::<Vec<_>>(),
+        "replay": node.replay.as_ref().map(|replay| rows::replay_to_json(program, replay)),
+        "handles": node.handles.iter().map(|handle| rows::handle_to_json(program, handle)).collect::<Vec<_>>(),
         "callers": callers,
         "listen": node.listen.map(|address| address.to_string()),
         "clients": rows::clients(program, node),

@@ -12,7 +12,7 @@ static WIT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../wit");
 
 /// What a program needs of the SDK, and of the crate beside it that the SDK needs. Their relative paths stay as they are.
 const SDK_PARTS: &[&str] = &["Cargo.toml", "README.md", "macros", "src", "wit"];
-const WIT_PARTS: &[&str] = &["Cargo.toml", "courier", "node", "src", "test", "wasi"];
+const WIT_PARTS: &[&str] = &["Cargo.toml", "courier", "node", "replay", "src", "test", "wasi"];
 
 /// The SDK of Rust.
 fn sdk() -> &'static Dir<'static> {

@@ -15,6 +15,7 @@ macro_rules! limit_rows {
                 keeper: "lp_sandbox::limits",
                 bounds: "The linear memories of the guest together",
                 beyond: "growth fails, as the guest sees; most guests abort then, and the failure names this limit",
+                note: "Of a replay node, the chunks of its items; what happens beyond is its `at-limit`.",
             }
             TableElements {
                 key: "table-elements",

@@ -53,6 +53,10 @@ pub(in crate::program) fn check_paths(program: &Program, node: &Node, sandbox: &
     for (index, file) in sandbox.files.iter().enumerate() {
         check(&file.host, file.access, NodePlace::FileHost(index));
     }
+    if let Some(checkpoint) = node.replay.as_ref().and_then(|replay| replay.checkpoint.as_ref()) {
+        check(&checkpoint.dir, Access::ReadWrite, NodePlace::Checkpoint);
+        checkpoint.fallback.iter().for_each(|path| check(path, Access::Read, NodePlace::Fallback));
+    }
     for (name, source) in &sandbox.secrets {
         if let SecretSource::File(path) = source {
             check(path, Access::Read, NodePlace::Secret(name.clone()));
@@ -87,7 +91,7 @@ impl NodeCheck<'_> {
             return;
         }
         let (node, policy) = (self.node, &self.program.policy);
-        if policy.requires_sha256 && node.sha256.is_none() {
+        if policy.requires_sha256 && node.sha256.is_none() && node.replay.is_none() {
             let message = format!("the operator's policy asks for the digest of the component of `{}`", node.name);
             let help = "`lp-host lock` writes the `sha256` of every component into the program file".to_owned();
             let problem = Problem::error("forbidden", message).at(self.span(NodePlace::Component), "has no `sha256`");

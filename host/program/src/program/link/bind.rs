@@ -9,6 +9,7 @@ use super::super::problem::{Problem, Problems};
 use super::super::source::NodePlace;
 use super::super::{Handle, Node, NodesByName, Pick, Program};
 use super::{Binding, BoundHandle, BoundTarget, EdgeStyle};
+use lp_base::words::ReplayAccess;
 use lp_component::component::{self, Component, ImportKind, Interface, Mismatch};
 
 pub(super) const VALUES_ONLY: &str =
@@ -114,6 +115,7 @@ impl<'a> Binder<'a> {
                 if candidates.iter().any(|handle| handle.nodes.len() == 1) {
                     candidates.retain(|handle| handle.nodes.len() == 1);
                 }
+                self.prefer_permitted(&mut candidates, wanted);
                 match candidates[..] {
                     [handle] => handle,
                     [] => return self.report_unbound(node, wanted),
@@ -129,15 +131,25 @@ impl<'a> Binder<'a> {
             self.report_handle(node, handle, problem.help(help), "a group");
             return None;
         }
+        if self.is_sharded(handle) {
+            let message =
+                format!("the import `{}` is for one replica, but `{}` has several", wanted.import, handle.nodes[0]);
+            let help =
+                format!("import `{short}-handles` in the component, which has each replica, or remove `replicas`");
+            let problem = Problem::error("sharded-replay", message).help(help);
+            self.report_handle(node, handle, problem, "tables in several parts");
+            return None;
+        }
         let bound = self.bind_handle(node, handle, wanted)?;
         Some(wanted.bound(vec![bound]))
     }
 
     fn bind_handles(&mut self, node: &'a Node, wanted: &Wanted<'a>) -> Option<Binding> {
-        let fitting: Vec<_> = node.handles.iter().filter(|handle| self.fits(handle, wanted)).collect();
+        let mut fitting: Vec<_> = node.handles.iter().filter(|handle| self.fits(handle, wanted)).collect();
         if fitting.is_empty() {
             return self.report_unbound(node, wanted);
         }
+        self.prefer_permitted(&mut fitting, wanted);
         let handles = fitting.into_iter().filter_map(|handle| self.bind_handle(node, handle, wanted)).collect();
         Some(wanted.bound(handles))
     }
@@ -162,6 +174,15 @@ impl<'a> Binder<'a> {
                 );
                 return None;
             };
+            if let Some(access) = self.lacking(handle, name, export) {
+                let message = format!("the handle `{}` does not let `{}` {}", handle.name, node.name, access.what());
+                let held: Vec<_> =
+                    handle.access.iter().chain([&access]).map(|access| format!("\"{}\"", access.word())).collect();
+                let help = format!("write it as {{ node = \"{name}\", access = [{}] }}", held.join(", "));
+                let problem = Problem::error("no-access", message).help(help);
+                self.report_handle(node, handle, problem, format!("`{}` is imported", export.name).as_str());
+                return None;
+            }
             targets.push(BoundTarget { node: target, interface: export.name.clone() });
         }
         Some(BoundHandle { handle: handle.name.clone(), targets })
@@ -171,6 +192,34 @@ impl<'a> Binder<'a> {
     fn fits(&self, handle: &Handle, wanted: &Wanted<'a>) -> bool {
         let exports = |name: &String| self.target(name).is_some_and(|(_, found)| wanted.offered(found).is_some());
         !handle.nodes.is_empty() && handle.nodes.iter().all(exports)
+    }
+
+    /// The access that a call of `export` of the node `name` needs and the handle does not give.
+    fn lacking(&self, handle: &Handle, name: &str, export: &Interface) -> Option<ReplayAccess> {
+        self.replay(name)?;
+        ReplayAccess::of_interface(&export.name).filter(|access| !handle.access.contains(access))
+    }
+
+    fn replay(&self, name: &str) -> Option<&'a Node> {
+        self.nodes.get(name).map(|&index| &self.program.nodes[index]).filter(|node| node.replay.is_some())
+    }
+
+    /// Whether a plain import can't be served since the tables of its only node are in several parts.
+    fn is_sharded(&self, handle: &Handle) -> bool {
+        handle.nodes.iter().any(|name| self.replay(name).is_some_and(|node| node.replicas > 1))
+    }
+
+    /// Leaves out handles that do not give the access that is wanted, if others do.
+    fn prefer_permitted(&self, handles: &mut Vec<&'a Handle>, wanted: &Wanted<'a>) {
+        let permits = |handle: &Handle| {
+            handle.nodes.iter().all(|name| {
+                let export = self.target(name).and_then(|(_, component)| wanted.offered(component));
+                export.is_some_and(|export| self.lacking(handle, name, export).is_none())
+            })
+        };
+        if handles.iter().any(|handle| permits(handle)) {
+            handles.retain(|handle| permits(handle));
+        }
     }
 
     fn target(&self, name: &str) -> Option<(usize, &'a Component)> {

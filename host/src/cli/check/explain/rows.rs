@@ -1,10 +1,14 @@
 //! What a program and each of its nodes may do, in lines for people.
 
+mod replay;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use lp_base::words::{Access, Admission, Clock, Hardening, Limit, Random, Sandbox, SecretSource, format_bytes};
 use lp_program::program::{Node, Program};
+
+pub(super) use replay::{handle_to_json, replay_to_json};
 
 use super::grave::{self, BUILD};
 use super::{access_name, hardening_name, total_memory, total_replicas};
@@ -48,10 +52,13 @@ pub(super) fn program_rows(program: &Program) -> Vec<Row> {
 
 /// What a node may do, whose handles are held by `callers`.
 pub(super) fn node_rows(program: &Program, node: &Node, callers: &[&str]) -> Vec<Row> {
+    if let Some(replay) = &node.replay {
+        return replay::rows(program, node, replay, callers);
+    }
     let sandbox = &node.sandbox;
     let pinned = if node.sha256.is_some() { "pinned" } else { "not pinned: no `sha256`" };
     let component = format!("{} ({pinned})", Place::of(program, &node.component).shown);
-    let handles = node.handles.iter().map(|handle| format!("{}: {}", handle.name, handle.nodes.join(", ")));
+    let handles = node.handles.iter().map(|handle| replay::handle(program, handle));
     vec![
         plain("component", [component]),
         row("build", node.build.iter().map(|build| Line { text: build.clone(), grave: Some(BUILD) })),

@@ -1,0 +1,186 @@
+//! Steps that guests write, held for the items that are made of them.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use prost::Message as _;
+
+use super::Refusal;
+use super::messages::{ItemColumn, NewItem, Span, Stream as To, WriteRequest};
+use super::tensor::{Steps, pack};
+use crate::table::{Chunk, ChunkKey, Gauge, Item, ItemKey, Trajectory};
+use crate::wire::{ChunkSlice, FlatTrajectory, TrajectoryColumn};
+
+/// As many streams of a caller hold steps; beyond, the one that was used longest ago holds none any more.
+const STREAMS_MAX: usize = 64;
+
+/// As many bytes of chunks a stream holds for later calls.
+const HELD_BYTES_MAX: usize = 64 << 20;
+
+/// The streams of all callers, by caller and number.
+#[derive(Debug, Default)]
+pub(super) struct Streams {
+    streams: BTreeMap<(Option<u32>, u64), Stream>,
+    /// How many calls there were.
+    uses: u64,
+}
+
+#[derive(Debug, Default)]
+struct Stream {
+    held: VecDeque<Held>,
+    bytes: usize,
+    episode: u64,
+    /// The number of the first step of the episode.
+    episode_first: u64,
+    last_use: u64,
+}
+
+/// Steps of one column.
+#[derive(Debug)]
+struct Held {
+    column: u32,
+    first: u64,
+    count: u32,
+    chunk: Chunk,
+}
+
+/// An item that is ready to be inserted.
+pub(super) struct Ready {
+    pub table: String,
+    pub priority: f64,
+    pub item: Arc<Item>,
+}
+
+impl Streams {
+    /// Holds the steps of a request, and makes its items of them and of those that are held.
+    pub(super) fn write(
+        &mut self,
+        caller: Option<u32>,
+        request: WriteRequest,
+        gauge: &Gauge,
+        random: &mut fastrand::Rng,
+    ) -> Result<Vec<Ready>, Refusal> {
+        let to = request.to.unwrap_or_default();
+        let stream = self.stream(caller, to.id);
+        let own = stream.add(to, &request, gauge, random)?;
+        let ready = request.items.iter().map(|item| stream.item(item, ItemKey(key(random))));
+        let ready = ready.collect();
+        // Also after a mistake in an item: the steps were written.
+        stream.trim(to, own);
+        ready
+    }
+
+    fn stream(&mut self, caller: Option<u32>, id: u64) -> &mut Stream {
+        self.uses += 1;
+        let of_caller = (caller, 0)..=(caller, u64::MAX);
+        if !self.streams.contains_key(&(caller, id)) && self.streams.range(of_caller.clone()).count() >= STREAMS_MAX {
+            let oldest = self.streams.range(of_caller).min_by_key(|(_, stream)| stream.last_use).map(|(key, _)| *key);
+            oldest.and_then(|oldest| self.streams.remove(&oldest));
+        }
+        let stream = self.streams.entry((caller, id)).or_default();
+        stream.last_use = self.uses;
+        stream
+    }
+}
+
+/// A key as the clients of Reverb draw theirs.
+fn key(random: &mut fastrand::Rng) -> u64 {
+    random.u64(..u64::MAX)
+}
+
+impl Stream {
+    /// Holds the steps of a request. Returns the number of the step after them.
+    fn add(
+        &mut self,
+        to: To,
+        request: &WriteRequest,
+        gauge: &Gauge,
+        random: &mut fastrand::Rng,
+    ) -> Result<u64, Refusal> {
+        if self.episode != to.episode {
+            (self.episode, self.episode_first) = (to.episode, to.first);
+        }
+        let mut steps = None;
+        let mut held = Vec::new();
+        for (column, tensor) in (0..).zip(request.columns.iter().map(|column| column.value.as_ref())) {
+            let Some(tensor) = tensor else { continue };
+            let failed = |reason| Refusal::Failed(format!("column {column} can't be written: {reason}"));
+            let count = *tensor.shape.first().ok_or_else(|| failed("its first dimension is the step".to_owned()))?;
+            if *steps.get_or_insert(count) != count {
+                return Err(failed(format!("it has {count} steps, and a column before it another number")));
+            }
+            if count == 0 {
+                continue;
+            }
+            let first = to.first.saturating_sub(self.episode_first);
+            let steps = Steps { key: ChunkKey(key(random)), episode: to.episode, first, count };
+            let chunk = pack(tensor, steps, gauge).map_err(failed)?;
+            held.push(Held { column, first: to.first, count, chunk });
+        }
+        self.bytes += held.iter().map(|held| held.chunk.message().len()).sum::<usize>();
+        self.held.extend(held);
+        Ok(to.first.saturating_add(u64::from(steps.unwrap_or(0))))
+    }
+
+    /// Lets go of steps that are not for later calls.
+    fn trim(&mut self, to: To, next: u64) {
+        let oldest = next.saturating_sub(u64::from(to.keep));
+        while let Some(held) = self.held.front()
+            && (held.first + u64::from(held.count) <= oldest || self.bytes > HELD_BYTES_MAX)
+        {
+            self.bytes -= held.chunk.message().len();
+            self.held.pop_front();
+        }
+    }
+
+    fn item(&self, item: &NewItem, key: ItemKey) -> Result<Ready, Refusal> {
+        let columns = item.columns.iter().map(|column| self.column(column)).collect::<Result<_, _>>()?;
+        let message = FlatTrajectory { columns }.encode_to_vec();
+        let (trajectory, keys) = Trajectory::read(&message).map_err(|error| Refusal::Failed(error.to_string()))?;
+        let find = |key| self.held.iter().rev().find(|held| held.chunk.key() == key).map(|held| held.chunk.clone());
+        let made = Item::new(key, trajectory, &keys, find).expect("the slices are of chunks that are held");
+        Ok(Ready { table: item.table.clone(), priority: item.priority, item: made })
+    }
+
+    fn column(&self, column: &ItemColumn) -> Result<TrajectoryColumn, Refusal> {
+        let steps: u64 = column.spans.iter().map(|span| u64::from(span.count)).sum();
+        if column.squeeze && steps != 1 {
+            let message = format!("a column that is squeezed has one step, and not {steps}");
+            return Err(Refusal::Failed(message));
+        }
+        let mut chunk_slices = Vec::new();
+        for span in &column.spans {
+            self.slices(column.source, *span, &mut chunk_slices)?;
+        }
+        Ok(TrajectoryColumn { chunk_slices, squeeze: column.squeeze })
+    }
+
+    /// The slices that make up consecutive steps.
+    fn slices(&self, column: u32, span: Span, slices: &mut Vec<ChunkSlice>) -> Result<(), Refusal> {
+        let end = span.first.saturating_add(u64::from(span.count));
+        let mut at = span.first;
+        while at < end {
+            let has =
+                |held: &&Held| held.column == column && (held.first..held.first + u64::from(held.count)).contains(&at);
+            let Some(held) = self.held.iter().rev().find(has) else {
+                let message = format!(
+                    "step {at} of column {column} is not held: it was not written in this session, or before the last `keep` \
+                     steps, or to a node that has restarted"
+                );
+                return Err(Refusal::Failed(message));
+            };
+            let offset = at - held.first;
+            let length = (end - at).min(u64::from(held.count) - offset);
+            // Both are within a chunk, whose steps are counted with 32 bits.
+            let number = |steps: u64| i32::try_from(steps).unwrap_or(i32::MAX);
+            slices.push(ChunkSlice {
+                chunk_key: held.chunk.key().0,
+                offset: number(offset),
+                length: number(length),
+                index: 0,
+            });
+            at += length;
+        }
+        Ok(())
+    }
+}

@@ -15,7 +15,7 @@ use crate::paths::shown;
 use crate::places::Places;
 use crate::recipe::{Bindings, Recipe};
 use crate::shell::{Shell, lock_file};
-use crate::{artifact, bytes, encode, go, js, steps, tools};
+use crate::{artifact, bindings, encode, go, js, steps, tools};
 
 /// What every node may ask the host, whatever its language.
 const IMPORTS: [&str; 3] =
@@ -82,11 +82,11 @@ impl Source {
         places.begin()?;
         places.prepare(&self.recipe, wit.as_deref()).map_err(not_prepared(&places.work))?;
         match (self.recipe.bindings, &mut self.wit) {
-            (Some(Bindings::C), Some(wit)) => encode::write_c_bindings(wit, self.recipe.style(), &places.bindings),
-            (Some(Bindings::Go), Some(wit)) => go::write_bindings(wit, &self.recipe.source, &places),
-            (Some(Bindings::Js), Some(wit)) => js::write_exports(wit, &places.work.join("sdk")).map_err(Into::into),
-            _ => Ok(()),
-        }?;
+            (Some(Bindings::C), Some(wit)) => encode::write_c_bindings(wit, self.recipe.style(), &places.bindings)?,
+            (Some(Bindings::Go), Some(wit)) => go::write_bindings(wit, &self.recipe.source, &places)?,
+            (Some(Bindings::Js), Some(wit)) => js::write_bindings(wit, &places.work.join("sdk/lp"))?,
+            _ => {}
+        }
         for step in &self.recipe.steps {
             steps::run(step, &places, &work, shell, &*task)?;
         }
@@ -96,8 +96,8 @@ impl Source {
         if self.recipe.core_module {
             encode::write_component(&places.core, &self.recipe.title, component)?;
         }
-        if self.recipe.leaks_bytes() {
-            bytes::free_after_calls(component)?;
+        if let Some(changes) = self.recipe.changes() {
+            bindings::rewrite(component, changes)?;
         }
         if self.recipe.cargo {
             artifact::copy(&places.messages, &self.recipe.source, component)?;

@@ -35,12 +35,7 @@ Values.__abstractmethods__ = frozenset()
 
 def cases():
     """The values to send, by function. Made when they are needed: what a module has is part of its component."""
-    # The numbers of JavaScript, where one end of the calls is written in it, hold no larger integers.
-    narrow = lp.config("integers") == "narrow"
-    largest_u32 = 2**31 - 1 if narrow else 2**32 - 1
-    largest_u64 = 2**53 - 1 if narrow else 2**64 - 1
-    largest_s64 = 2**53 - 1 if narrow else 2**63 - 1
-    smallest_s64 = -largest_s64 if narrow else -(2**63)
+    largest_u32, largest_u64, largest_s64, smallest_s64 = 2**32 - 1, 2**64 - 1, 2**63 - 1, -(2**63)
     POINT = values.Point(0.5, -1e300)
     SAMPLE = values.Sample("näme", largest_u64, POINT, ["", "b"], "note")
     BARE = values.Sample("", 0, values.Point(0.0, -0.0), [], None)

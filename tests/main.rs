@@ -32,6 +32,7 @@ mod python;
 mod replay;
 mod restart;
 mod room;
+mod rows;
 mod run;
 mod runs;
 mod sandbox;

@@ -20,8 +20,8 @@ pub(crate) fn write_bindings(wit: &Folder, dir: &Path) -> Result<(), BuildError>
     let resolve = &wit.resolve;
     let world = &resolve.worlds[resolve.packages[wit.package].worlds[NODE_WORLD]];
     let mut types = Types::new(resolve);
-    let exports = exports(resolve, world.exports.iter().map(|(key, item)| (key, item)), &mut types)?;
-    let imports = imports(resolve, world.imports.iter().map(|(key, item)| (key, item)), &mut types);
+    let exports = exports(resolve, world.exports.iter(), &mut types)?;
+    let imports = imports(resolve, world.imports.iter(), &mut types);
     write(&exports, &imports, &types, dir).map_err(BuildError::Js)
 }
 

@@ -47,7 +47,8 @@ pub(crate) struct RecipeFile {
     imports: Option<Vec<String>>,
     /// Programs that must be there.
     needs: Option<Vec<Need>>,
-    /// Packages of PyPI, with their versions, that are installed into a virtual environment, the folder `{tools}`.
+    /// Packages of PyPI, with their versions, that are installed into a virtual environment, the folder `{tools}`: those of the
+    /// language, and these, which may have another version of one.
     pypi: Option<Vec<String>>,
     /// Packages of npm, with their versions, that are installed into the folder `{tools}`.
     npm: Option<Vec<String>>,
@@ -60,7 +61,7 @@ pub(crate) struct RecipeFile {
     numbers: Option<Numbers>,
     /// The language whose folder `sdk` of `guest-sdk` is `{sdk}`, if it is another one.
     sdk: Option<String>,
-    /// Bindings that are generated into the folder `{bindings}`, `c` or `go`, or into `{sdk}`, `js`, or none.
+    /// Bindings that are generated into the folder `{bindings}`, `c` or `go`, or into `{sdk}`, `js` and `python`, or none.
     bindings: Option<Bindings>,
     /// Whether the steps write a core module, `{core}`, of which a component is made, or the component itself.
     core_module: Option<bool>,
@@ -98,8 +99,8 @@ impl RecipeFile {
             refused_styles: self.refused_styles.or(other.refused_styles),
             imports: self.imports.or(other.imports),
             needs: self.needs.or(other.needs),
-            pypi: self.pypi.or(other.pypi),
-            npm: self.npm.or(other.npm),
+            pypi: with_packages(self.pypi, other.pypi),
+            npm: with_packages(self.npm, other.npm),
             npm_overrides: self.npm_overrides.or(other.npm_overrides),
             leaks_bytes: self.leaks_bytes.or(other.leaks_bytes),
             numbers: self.numbers.or(other.numbers),
@@ -169,6 +170,8 @@ pub(crate) enum Bindings {
     Go,
     /// The types, imports and exports of the world, as modules in the folder `lp` of the SDK.
     Js,
+    /// The modules `lp_place`, which says where the source is, and `lp_wit`, which has what passes lists of numbers.
+    Python,
 }
 
 /// What the bindings of an interpreter's component pass numbers as.
@@ -302,6 +305,18 @@ impl Recipe {
             StyleName::Sync => Style::Sync,
         }
     }
+}
+
+/// The packages of a node, and those of its language of which it names no other version.
+fn with_packages(own: Option<Vec<String>>, of_language: Option<Vec<String>>) -> Option<Vec<String>> {
+    // A package of npm may begin with the `@` of its scope.
+    let name = |package: &str| {
+        let end = package.char_indices().skip(1).find(|(_, c)| "=<>~!@[; ".contains(*c));
+        package[..end.map_or(package.len(), |(at, _)| at)].to_owned()
+    };
+    let (Some(own), Some(of_language)) = (&own, &of_language) else { return own.or(of_language) };
+    let is_own = |package: &&String| own.iter().any(|other| name(other) == name(package));
+    Some(of_language.iter().filter(|package| !is_own(package)).chain(own).cloned().collect())
 }
 
 /// Whether a node's `build` names a `build.toml` instead of being a line of the shell's.

@@ -8,7 +8,6 @@ import (
 
 	program "bindings/lp_node_program"
 	values "bindings/test_matrix_values"
-	"lp"
 	"lp/wit"
 )
 

@@ -1,7 +1,7 @@
 // Calls in both directions: values by their types, and each result in a turn of the call that it belongs to.
 
 import { liftArguments, liftResult, lowerArguments, lowerResult, Mismatch } from "./types.js";
-import { begin } from "./live.js";
+import { begin, needsHost } from "./live.js";
 import { inTask } from "./timers.js";
 
 /** How many jobs a call may take and be done in its first turn, without a stream of its own. */
@@ -106,6 +106,7 @@ export function imported(signature, native) {
   };
   if (signature.isAsync) {
     return async function (...values) {
+      needsHost(signature.name);
       let value;
       try {
         value = await native.apply(this, lowerArguments(signature, values));
@@ -117,10 +118,12 @@ export function imported(signature, native) {
   }
   if (!signature.err?.lift) {
     return function (...values) {
+      needsHost(signature.name);
       return liftResult(signature, native.apply(this, lowerArguments(signature, values)));
     };
   }
   return function (...values) {
+    needsHost(signature.name);
     let value;
     try {
       value = native.apply(this, lowerArguments(signature, values));

@@ -40,6 +40,11 @@ export function printed(print) {
   else print();
 }
 
+/** Refuses what only a replica's host could answer. */
+export function needsHost(name) {
+  if (isImporting) throw new Error(`\`${name}\` can't be called while the node is imported, which happens when it is built`);
+}
+
 /** A replica begins to work. What was printed when its component was made is shown now. */
 export function begin() {
   if (early.length > 0) early.splice(0).forEach((print) => print());
@@ -95,7 +100,11 @@ function begun() {
 }
 
 const clock = {
-  now: () => (isImporting ? 0 : elapsed() - begun().at),
+  now() {
+    if (isImporting) return 0;
+    const { at } = begun();
+    return elapsed() - at;
+  },
   get timeOrigin() {
     return isImporting ? 0 : begun().time;
   },

@@ -3,7 +3,7 @@
 // What the node imports by the name of a WIT interface is taken from lp/imports instead, where values are as its types have
 // them. A promise that a statement drops is looked after. Of the web's interfaces those are brought in that a module names.
 
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, relative } from "node:path";
 
@@ -40,6 +40,15 @@ function modules(dir, isOwn, found = []) {
   return found;
 }
 
+/** Brings a package that `npm` of build.toml names, and those that it depends on, to where QuickJS's bindings look. */
+function bring(name) {
+  const [from, to] = [tools, sdk].map((dir) => join(dir, "node_modules", name));
+  if (existsSync(to) || !existsSync(join(from, "package.json"))) return;
+  cpSync(from, to, { recursive: true, dereference: true });
+  const { dependencies = {} } = JSON.parse(readFileSync(join(from, "package.json"), "utf8"));
+  Object.keys(dependencies).forEach(bring);
+}
+
 /** A module's text with replacements, none of which changes its lines. */
 function prepared(path, text) {
   const source = typescript.createSourceFile(path, text, typescript.ScriptTarget.Latest, false, typescript.ScriptKind.JS);
@@ -49,7 +58,10 @@ function prepared(path, text) {
     const called = node.kind === typescript.SyntaxKind.CallExpression ? node : null;
     const dynamic = called?.expression.kind === typescript.SyntaxKind.ImportKeyword ? called.arguments[0] : undefined;
     for (const specifier of [named, dynamic]) {
-      const target = specifier && typescript.isStringLiteral(specifier) ? interfaces[specifier.text] : undefined;
+      if (!specifier || !typescript.isStringLiteral(specifier)) continue;
+      const target = interfaces[specifier.text];
+      const named = /^(@[\w.-]+\/)?[\w.-]+/.exec(specifier.text)?.[0];
+      if (target === undefined && named !== undefined && !named.startsWith(".")) bring(named);
       if (target === undefined) continue;
       let to = relative(dirname(path), join(sdk, "lp/imports", target));
       if (!to.startsWith(".")) to = `./${to}`;
@@ -76,7 +88,7 @@ function prepared(path, text) {
 const found = modules(sdk, true);
 const texts = found.map(({ path, isOwn }) => {
   const text = readFileSync(path, "utf8");
-  if (isOwn && path !== join(sdk, "lp.js")) writeFileSync(path, prepared(path, text));
+  if (isOwn) writeFileSync(path, prepared(path, text));
   return path === join(sdk, "lp.js") ? "" : text;
 });
 const [inspect, ...rest] = WEB.map(([names, source]) => (texts.some((text) => names.test(text)) ? source : ""));

@@ -137,7 +137,9 @@ impl Found {
     /// followed at once by `list_append` with the type, and where one is popped, `pop_list_iter_next` comes before it.
     fn scan(&self, body: &FunctionBody<'_>, lists: &mut BTreeMap<i32, i32>) -> Result<(), reencode::Error> {
         let index = |name: &str| self.import(name).map(|import| import.index);
-        let (append, next) = (index("list_append"), index("pop_list_iter_next"));
+        // The earlier wit-dylib of componentize-py has another name for it.
+        let next = index("pop_list_iter_next").or_else(|| index("pop_iter_next"));
+        let append = index("list_append");
         let size = |function: Option<u32>, prefix: &str| {
             let is_it = |name: &str| function.is_some() && index(&format!("{prefix}{name}")) == function;
             SIZES.into_iter().find(|(name, _)| is_it(name)).map(|(_, size)| size)

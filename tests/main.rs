@@ -34,6 +34,7 @@ mod remote_worker;
 mod replay;
 mod restart;
 mod room;
+mod rows;
 mod run;
 mod runs;
 mod sandbox;

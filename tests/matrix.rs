@@ -28,7 +28,6 @@ fn component(language: &'static str) -> &'static Built {
 }
 
 fn check(caller: &'static str, callee: &'static str, launch_type: &str) {
-    let names = [caller, callee];
     let component = |language| match component(language) {
         Ok(path) => Some(path),
         Err(reason) => {
@@ -37,13 +36,9 @@ fn check(caller: &'static str, callee: &'static str, launch_type: &str) {
         }
     };
     let (Some(caller), Some(callee)) = (component(caller), component(callee)) else { return };
-    // See docs/languages.md: QuickJS passes integers as numbers.
-    let is_narrow = names.contains(&"js");
-    let integers = if is_narrow { vec!["--set", "nodes.caller.config.integers=narrow"] } else { Vec::new() };
     let set = |node: &str, path: &PathBuf| format!("nodes.{node}.component={}", path.display());
     let output = Command::new(host::BINARY)
         .args(["run", "--launch-type", launch_type, "--set", &set("caller", caller), "--set", &set("callee", callee)])
-        .args(integers)
         .arg(host::root().join("tests/matrix/program.toml"))
         .output()
         .expect("the binary runs");

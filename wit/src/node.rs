@@ -88,15 +88,19 @@ fn restyle(resolve: &mut Resolve, id: InterfaceId, style: Style) {
     if is_wasi(resolve, id) {
         return;
     }
+    let is_hosts = resolve.id_of(id).is_some_and(|name| name.starts_with("lp:node/"));
     for function in resolve.interfaces[id].functions.values_mut() {
         if function.kind != FunctionKind::AsyncFreestanding {
             continue;
         }
         function.kind = FunctionKind::Freestanding;
         if style == Style::Future {
+            // What waits in this style are the bindings of QuickJS, which trap at a future of nothing. The host's own function
+            // gives `true` in it.
+            let result = function.result.or(is_hosts.then_some(Type::Bool));
             let future = resolve.types.alloc(TypeDef {
                 name: None,
-                kind: TypeDefKind::Future(function.result),
+                kind: TypeDefKind::Future(result),
                 owner: TypeOwner::None,
                 docs: Default::default(),
                 stability: Default::default(),

@@ -13,7 +13,7 @@ pub struct Package {
 pub(crate) const COURIER: &str = "lp:courier@0.1.0";
 
 /// Every package that the SDK supplies when a user's WIT folder has no copy of its own.
-pub const PACKAGES: [Package; 10] = [
+pub const PACKAGES: [Package; 11] = [
     Package { name: "lp:node@0.1.0", text: include_str!("../node/program.wit") },
     Package { name: "lp:test@0.1.0", text: include_str!("../test/tests.wit") },
     Package { name: "lp:replay@0.1.0", text: include_str!("../replay/replay.wit") },
@@ -22,6 +22,7 @@ pub const PACKAGES: [Package; 10] = [
     Package { name: "wasi:cli@0.3.0", text: include_str!("../wasi/cli-0.3.wit") },
     Package { name: "wasi:clocks@0.3.0", text: include_str!("../wasi/clocks.wit") },
     Package { name: "wasi:io@0.2.0", text: include_str!("../wasi/io.wit") },
+    Package { name: "wasi:random@0.2.12", text: include_str!("../wasi/random.wit") },
     Package { name: "wasi:config@0.2.0-rc.1", text: include_str!("../wasi/config.wit") },
     Package { name: "wasi:logging@0.1.0-draft", text: include_str!("../wasi/logging.wit") },
 ];

@@ -37,8 +37,12 @@ fn check_error(text: &str, world: Option<&str>, style: Style, expected: &str) {
 #[test]
 fn calls_wait_in_the_style_of_the_toolchain() {
     check(Style::Async, &["f: async func() -> u8;", "g: async func();", "h: async func();"]);
-    let future =
-        ["f: func() -> future<u8>;", "g: func() -> future;", "h: async func();", "wait-for-stop: func() -> future;"];
+    let future = [
+        "f: func() -> future<u8>;",
+        "g: func() -> future;",
+        "h: async func();",
+        "wait-for-stop: func() -> future<bool>;",
+    ];
     check(Style::Future, &future);
     check(Style::Sync, &["f: func() -> u8;", "g: func();", "h: func();", "wait-for-stop: func();"]);
 }

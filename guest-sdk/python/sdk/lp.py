@@ -5,7 +5,9 @@ Your own interfaces are in `wit_world`: `wit_world.exports` has a class to deriv
 """
 
 import logging as _logging
+import sys as _sys
 
+import lp_live as _live
 from componentize_py_types import Err
 from wit_world.imports import lp_config as _config
 from wit_world.imports import lp_logging as _host
@@ -32,6 +34,9 @@ class _HostHandler(_logging.Handler):
             (_logging.NOTSET, _host.Level.DEBUG),
         ]
         level = next(of_host for least, of_host in levels if record.levelno >= least)
+        if _live.is_importing:
+            print(self.format(record), file=_sys.stderr)
+            return
         name = "" if record.name == "root" else record.name
         _host.log(level, name, self.format(record))
 

@@ -9,7 +9,7 @@ use lp_run::worker::WorkerError;
 use lp_wit::FolderError;
 
 use crate::artifact::ArtifactError;
-use crate::bytes::BytesError;
+use crate::bindings::BindingsError;
 use crate::encode::EncodeError;
 use crate::observe::Work;
 use crate::recipe::{Need, RecipeError};
@@ -100,9 +100,22 @@ pub enum BuildError {
     /// Bindings or a component could not be made.
     #[error(transparent)]
     Encode(#[from] EncodeError),
-    /// A component in Python could not be rewritten.
+    /// The bindings of a component could not be rewritten.
     #[error(transparent)]
-    Bytes(#[from] BytesError),
+    Bindings(#[from] BindingsError),
+    /// Two interfaces of a world have one name in the node's language.
+    #[error("the world exports `{one}` and `{other}`, which are both `{name}` in JavaScript: rename one of them")]
+    SameName {
+        /// The name.
+        name: String,
+        /// One of them, as WIT names it.
+        one: String,
+        /// The other.
+        other: String,
+    },
+    /// What JavaScript knows of a node's world can't be written.
+    #[error("failed to write the bindings: {0}")]
+    Js(io::Error),
     /// Cargo made no component, or none that could be copied.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
@@ -156,13 +169,15 @@ impl BuildError {
             | Self::NoToolsDir
             | Self::Tools { .. }
             | Self::NoRustup { .. }
+            | Self::Js(_)
             | Self::NotPrepared { .. } => Cause::Machine,
             Self::Program(_)
             | Self::Recipe(_)
             | Self::Wit { .. }
             | Self::NoFiles { .. }
             | Self::Encode(_)
-            | Self::Bytes(_)
+            | Self::Bindings(_)
+            | Self::SameName { .. }
             | Self::Artifact(_)
             | Self::NoBuild { .. }
             | Self::NotWritten { .. }

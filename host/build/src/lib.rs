@@ -13,12 +13,12 @@
 //! * `recipe`: what a `build.toml` says, over what `languages` has for its language
 //! * `tools` and `toolchain`: what a language needs on this machine
 //! * `steps` and `places`: the commands of a recipe, and the words in braces that they name files by
-//! * `encode`, `go`, `js`, `bytes` and `artifact`: what happens to a component before and after those
+//! * `encode`, `go`, `js`, `python`, `bindings` and `artifact`: what happens to a component before and after those
 //! * `compile`: the compile cache
 //! * `shell`, `environment`, `observe`, `error` and `paths`: what all of them stand on
 
 mod artifact;
-mod bytes;
+mod bindings;
 mod compile;
 mod encode;
 mod environment;
@@ -31,6 +31,7 @@ mod nodes;
 mod observe;
 mod paths;
 mod places;
+mod python;
 mod recipe;
 mod shell;
 mod source;
@@ -40,7 +41,7 @@ mod tools;
 pub mod watch;
 
 pub use artifact::ArtifactError;
-pub use bytes::BytesError;
+pub use bindings::BindingsError;
 pub use encode::EncodeError;
 pub use environment::Environment;
 pub use error::{BuildError, Cause};

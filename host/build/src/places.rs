@@ -64,6 +64,13 @@ impl Places {
         Ok(())
     }
 
+    /// Writes `lp_place.py` beside the SDK: what the files of the source begin with for whoever is in `dir`.
+    pub(crate) fn write_place(&self, dir: &Path) -> io::Result<()> {
+        let place = self.source.strip_prefix(dir).unwrap_or(&self.source).join("").display().to_string();
+        let place = serde_json::Value::from(if place == "/" { "" } else { &place }).to_string();
+        fs::write(self.work.join("sdk/lp_place.py"), format!("PLACE = {place}\n"))
+    }
+
     /// What a command has said, with the names that the user knows the files of the source by: some languages compile a
     /// copy of it in `{sdk}`, and componentize-py calls the first folder that it is given `/0`.
     pub(crate) fn in_source(&self, said: &[u8], dir: &Path) -> String {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use lp_wit::Style;
 use serde::{Deserialize, Serialize};
 
+use crate::bindings::Changes;
 use crate::languages::Language;
 use crate::toolchain::{self, Target};
 
@@ -46,7 +47,8 @@ pub(crate) struct RecipeFile {
     imports: Option<Vec<String>>,
     /// Programs that must be there.
     needs: Option<Vec<Need>>,
-    /// Packages of PyPI, with their versions, that are installed into a virtual environment, the folder `{tools}`.
+    /// Packages of PyPI, with their versions, that are installed into a virtual environment, the folder `{tools}`: those of the
+    /// language, and these, which may have another version of one.
     pypi: Option<Vec<String>>,
     /// Packages of npm, with their versions, that are installed into the folder `{tools}`.
     npm: Option<Vec<String>>,
@@ -55,9 +57,11 @@ pub(crate) struct RecipeFile {
     /// Packages of PyPI, with their versions, whose components never free the lists of bytes that they pass: the build has
     /// them do so.
     leaks_bytes: Option<Vec<String>>,
+    /// What the bindings of the component pass numbers as, which the SDK knows.
+    numbers: Option<Numbers>,
     /// The language whose folder `sdk` of `guest-sdk` is `{sdk}`, if it is another one.
     sdk: Option<String>,
-    /// Bindings that are generated into the folder `{bindings}`, `c` or `go`, or into `{sdk}`, `js`, or none.
+    /// Bindings that are generated into the folder `{bindings}`, `c` or `go`, or into `{sdk}`, `js` and `python`, or none.
     bindings: Option<Bindings>,
     /// Whether the steps write a core module, `{core}`, of which a component is made, or the component itself.
     core_module: Option<bool>,
@@ -95,10 +99,11 @@ impl RecipeFile {
             refused_styles: self.refused_styles.or(other.refused_styles),
             imports: self.imports.or(other.imports),
             needs: self.needs.or(other.needs),
-            pypi: self.pypi.or(other.pypi),
-            npm: self.npm.or(other.npm),
+            pypi: with_packages(self.pypi, other.pypi),
+            npm: with_packages(self.npm, other.npm),
             npm_overrides: self.npm_overrides.or(other.npm_overrides),
             leaks_bytes: self.leaks_bytes.or(other.leaks_bytes),
+            numbers: self.numbers.or(other.numbers),
             sdk: self.sdk.or(other.sdk),
             bindings: self.bindings.or(other.bindings),
             core_module: self.core_module.or(other.core_module),
@@ -163,8 +168,23 @@ pub(crate) enum Bindings {
     /// By wit-bindgen, as a module of a workspace of Go modules, `{work}/go.work`. It is Go's main package, of which a core
     /// module is made.
     Go,
-    /// What the node has to export, as `lp_exports.js`.
+    /// The types, imports and exports of the world, as modules in the folder `lp` of the SDK.
     Js,
+    /// The modules `lp_place`, which says where the source is, and `lp_wit`, which has what passes lists of numbers.
+    Python,
+}
+
+/// What the bindings of an interpreter's component pass numbers as.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Numbers {
+    /// What they are.
+    #[default]
+    Plain,
+    /// Lists of them as their bytes.
+    Bytes,
+    /// The same, and integers of 64 bits as their digits.
+    Digits,
 }
 
 /// A recipe with everything said.
@@ -187,6 +207,7 @@ pub(crate) struct Recipe {
     pub(crate) npm: Vec<String>,
     pub(crate) npm_overrides: BTreeMap<String, toml::Value>,
     leaks_bytes: Vec<String>,
+    numbers: Numbers,
     pub(crate) sdk: String,
     pub(crate) bindings: Option<Bindings>,
     pub(crate) core_module: bool,
@@ -264,9 +285,11 @@ impl Recipe {
         !self.cargo
     }
 
-    /// Whether its steps make components that never free the lists of bytes which they pass.
-    pub(crate) fn leaks_bytes(&self) -> bool {
-        self.leaks_bytes.iter().any(|package| self.pypi.contains(package))
+    /// What has to change in the bindings of the components that its steps make; `None` if nothing.
+    pub(crate) fn changes(&self) -> Option<Changes> {
+        let frees_bytes = self.leaks_bytes.iter().any(|package| self.pypi.contains(package));
+        let changes = Changes { numbers: self.numbers, frees_bytes };
+        (frees_bytes || self.numbers != Numbers::Plain).then_some(changes)
     }
 
     /// The targets of Rust that its steps build for.
@@ -282,6 +305,18 @@ impl Recipe {
             StyleName::Sync => Style::Sync,
         }
     }
+}
+
+/// The packages of a node, and those of its language of which it names no other version.
+fn with_packages(own: Option<Vec<String>>, of_language: Option<Vec<String>>) -> Option<Vec<String>> {
+    // A package of npm may begin with the `@` of its scope.
+    let name = |package: &str| {
+        let end = package.char_indices().skip(1).find(|(_, c)| "=<>~!@[; ".contains(*c));
+        package[..end.map_or(package.len(), |(at, _)| at)].to_owned()
+    };
+    let (Some(own), Some(of_language)) = (&own, &of_language) else { return own.or(of_language) };
+    let is_own = |package: &&String| own.iter().any(|other| name(other) == name(package));
+    Some(of_language.iter().filter(|package| !is_own(package)).chain(own).cloned().collect())
 }
 
 /// Whether a node's `build` names a `build.toml` instead of being a line of the shell's.
@@ -308,6 +343,7 @@ fn complete(language: String, file: RecipeFile, source: PathBuf) -> Recipe {
         npm: file.npm.unwrap_or_default(),
         npm_overrides: file.npm_overrides.unwrap_or_default(),
         leaks_bytes: file.leaks_bytes.unwrap_or_default(),
+        numbers: file.numbers.unwrap_or_default(),
         bindings: file.bindings,
         core_module: file.core_module.unwrap_or_default(),
         cargo: file.cargo.unwrap_or_default(),

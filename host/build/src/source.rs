@@ -15,7 +15,7 @@ use crate::paths::shown;
 use crate::places::Places;
 use crate::recipe::{Bindings, Recipe};
 use crate::shell::{Shell, lock_file};
-use crate::{artifact, bytes, encode, go, js, steps, tools};
+use crate::{artifact, bindings, encode, go, js, python, steps, tools};
 
 /// What every node may ask the host, whatever its language.
 const IMPORTS: [&str; 3] =
@@ -82,11 +82,16 @@ impl Source {
         places.begin()?;
         places.prepare(&self.recipe, wit.as_deref()).map_err(not_prepared(&places.work))?;
         match (self.recipe.bindings, &mut self.wit) {
-            (Some(Bindings::C), Some(wit)) => encode::write_c_bindings(wit, self.recipe.style(), &places.bindings),
-            (Some(Bindings::Go), Some(wit)) => go::write_bindings(wit, &self.recipe.source, &places),
-            (Some(Bindings::Js), Some(wit)) => js::write_exports(wit, &places.work.join("sdk")).map_err(Into::into),
-            _ => Ok(()),
-        }?;
+            (Some(Bindings::C), Some(wit)) => encode::write_c_bindings(wit, self.recipe.style(), &places.bindings)?,
+            (Some(Bindings::Go), Some(wit)) => go::write_bindings(wit, &self.recipe.source, &places)?,
+            (Some(Bindings::Js), Some(wit)) => js::write_bindings(wit, &places.work.join("sdk/lp"))?,
+            (Some(Bindings::Python), Some(wit)) => {
+                let written =
+                    places.write_place(shell.dir()).and_then(|()| python::write_types(wit, &places.work.join("sdk")));
+                written.map_err(not_prepared(&places.work))?;
+            }
+            _ => {}
+        }
         for step in &self.recipe.steps {
             steps::run(step, &places, &work, shell, &*task)?;
         }
@@ -96,8 +101,8 @@ impl Source {
         if self.recipe.core_module {
             encode::write_component(&places.core, &self.recipe.title, component)?;
         }
-        if self.recipe.leaks_bytes() {
-            bytes::free_after_calls(component)?;
+        if let Some(changes) = self.recipe.changes() {
+            bindings::rewrite(component, changes)?;
         }
         if self.recipe.cargo {
             artifact::copy(&places.messages, &self.recipe.source, component)?;
@@ -160,6 +165,9 @@ fn digest(recipe: &Recipe, wit: Option<&str>) -> std::io::Result<String> {
     for file in files {
         add(&file.display().to_string(), &fs::read(&file)?);
     }
+    for stamp in stamps(&recipe.source)? {
+        add(&stamp, &[]);
+    }
     Ok(hex(&digest.finalize()))
 }
 
@@ -181,6 +189,28 @@ fn list(dir: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The files of the packages that a source brings along, with their sizes and times: they are many, and who changes one by hand
+/// changes these.
+fn stamps(source: &Path) -> std::io::Result<Vec<String>> {
+    let (mut dirs, mut stamps) = (vec![source.join("node_modules")], Vec::new());
+    dirs.retain(|dir| dir.is_dir());
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(dir)? {
+            let entry = entry?;
+            let metadata = entry.metadata()?;
+            match metadata.is_dir() {
+                true => dirs.push(entry.path()),
+                false => {
+                    let (path, len) = (entry.path(), metadata.len());
+                    stamps.push(format!("{} {len} {:?}", path.display(), metadata.modified()?));
+                }
+            }
+        }
+    }
+    stamps.sort();
+    Ok(stamps)
 }
 
 fn hex(bytes: &[u8]) -> String {

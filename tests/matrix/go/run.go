@@ -8,7 +8,6 @@ import (
 
 	program "bindings/lp_node_program"
 	values "bindings/test_matrix_values"
-	"lp"
 	"lp/wit"
 )
 
@@ -55,7 +54,6 @@ func each[T any](name string, echo func(T) T, all ...T) {
 	}
 }
 
-// The numbers of JavaScript, where one end of the calls is written in it, hold no larger integers.
 var (
 	largestU32  uint32 = math.MaxUint32
 	largestU64  uint64 = math.MaxUint64
@@ -138,9 +136,6 @@ func checkCases() {
 
 // Run is the entry point.
 func Run() wit.Outcome {
-	if _, isNarrow := lp.Config("integers"); isNarrow {
-		largestU32, largestU64, largestS64, smallestS64 = math.MaxInt32, 1<<53-1, 1<<53-1, 1-1<<53
-	}
 	checkNumbers()
 	checkLists()
 	checkRecords()

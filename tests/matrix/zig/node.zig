@@ -130,20 +130,12 @@ fn list(comptime T: type, items: anytype) T {
 
 const inf = std.math.inf(f64);
 
-/// The numbers of JavaScript, where one end of the calls is written in it, hold no larger integers.
-var is_narrow = false;
-
 fn largest(comptime T: type) T {
-    if (!is_narrow) return std.math.maxInt(T);
-    return switch (T) {
-        u32 => std.math.maxInt(i32),
-        u64, i64 => (1 << 53) - 1,
-        else => std.math.maxInt(T),
-    };
+    return std.math.maxInt(T);
 }
 
 fn smallest(comptime T: type) T {
-    return if (T == i64 and is_narrow) -largest(i64) else std.math.minInt(T);
+    return std.math.minInt(T);
 }
 
 fn checkNumbers() void {
@@ -250,7 +242,6 @@ fn checkCases() void {
 }
 
 export fn exports_wasi_cli_run_run() bool {
-    is_narrow = lp.lp_config("integers") != null;
     checkNumbers();
     checkLists();
     checkRecords();

@@ -31,14 +31,27 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>, component: &Component, k
                 Ok(())
             })
         }),
-        CallStyle::Future { .. } => program.func_wrap(FUNCTION, |store: StoreContextMut<'_, State>, (): ()| {
-            let spec = store.data().spec.clone();
-            let stopping = async move {
-                spec.stopping().await;
-                wasmtime::error::Ok(())
-            };
-            Ok((FutureReader::new(store, stopping)?,))
-        }),
+        // QuickJS's bindings trap at a future of nothing.
+        CallStyle::Future { has_value: true } => {
+            program.func_wrap(FUNCTION, |store: StoreContextMut<'_, State>, (): ()| {
+                let spec = store.data().spec.clone();
+                let stopping = async move {
+                    spec.stopping().await;
+                    wasmtime::error::Ok(true)
+                };
+                Ok((FutureReader::new(store, stopping)?,))
+            })
+        }
+        CallStyle::Future { has_value: false } => {
+            program.func_wrap(FUNCTION, |store: StoreContextMut<'_, State>, (): ()| {
+                let spec = store.data().spec.clone();
+                let stopping = async move {
+                    spec.stopping().await;
+                    wasmtime::error::Ok(())
+                };
+                Ok((FutureReader::new(store, stopping)?,))
+            })
+        }
     }
 }
 

@@ -71,13 +71,9 @@ impl ValuesGuest for Node {
 
 impl RunGuest for Node {
     fn run() -> Result<(), ()> {
-        let limits = match lp_guest::config::get("integers") {
-            Ok(Some(_)) => NARROW,
-            _ => WHOLE,
-        };
-        check_numbers(&limits);
-        check_lists(&limits);
-        check_records(&limits);
+        check_numbers();
+        check_lists();
+        check_records();
         check_cases();
         assert_eq!(values::count(b"abca", b'a'), 2);
         values::nothing();
@@ -86,19 +82,6 @@ impl RunGuest for Node {
         Ok(())
     }
 }
-
-/// The largest and smallest integers.
-struct Limits {
-    u32: u32,
-    u64: u64,
-    s64: i64,
-    s64_min: i64,
-}
-
-const WHOLE: Limits = Limits { u32: u32::MAX, u64: u64::MAX, s64: i64::MAX, s64_min: i64::MIN };
-/// The numbers of JavaScript, where one end of the calls is written in it, hold no larger integers.
-const NARROW: Limits =
-    Limits { u32: i32::MAX as u32, u64: (1 << 53) - 1, s64: (1 << 53) - 1, s64_min: -((1 << 53) - 1) };
 
 /// Compares by what `Debug` writes: a NaN is the same as another one, and zeros have a sign.
 fn check<T: Debug>(name: &str, given: &T, found: &T) {
@@ -120,17 +103,17 @@ macro_rules! check_each_ref {
     };
 }
 
-fn check_numbers(limits: &Limits) {
+fn check_numbers() {
     check_each! {
         echo_bool: [false, true],
         echo_u8: [0, u8::MAX],
         echo_s8: [i8::MIN, i8::MAX],
         echo_u16: [0, u16::MAX],
         echo_s16: [i16::MIN, i16::MAX],
-        echo_u32: [0, limits.u32],
+        echo_u32: [0, u32::MAX],
         echo_s32: [i32::MIN, i32::MAX],
-        echo_u64: [0, limits.u64],
-        echo_s64: [limits.s64_min, limits.s64],
+        echo_u64: [0, u64::MAX],
+        echo_s64: [i64::MIN, i64::MAX],
         echo_f32: [0.0, -0.0, 1.5, f32::INFINITY, f32::NEG_INFINITY, f32::NAN],
         echo_f64: [5e-324, f64::MIN, f64::INFINITY, f64::NEG_INFINITY, f64::NAN],
         echo_char: ['a', '\0', 'ß', '🦀', char::MAX],
@@ -141,17 +124,17 @@ fn check_numbers(limits: &Limits) {
     }
 }
 
-fn check_lists(limits: &Limits) {
+fn check_lists() {
     let large = vec![b'y'; 1 << 20];
     check_each_ref! {
         echo_bytes: [vec![], (0..=255).collect(), large],
-        echo_u32s: [vec![], vec![0, limits.u32], (0..1 << 18).collect()],
-        echo_s64s: [vec![], vec![limits.s64_min, limits.s64]],
+        echo_u32s: [vec![], vec![0, u32::MAX], (0..1 << 18).collect()],
+        echo_s64s: [vec![], vec![i64::MIN, i64::MAX]],
         echo_f64s: [vec![], vec![0.0, f64::NAN, f64::NEG_INFINITY]],
         echo_strings: [vec![], vec![String::new(), "a".to_owned(), "🦀".to_owned()]],
         echo_lists: [vec![], vec![vec![], vec![1, u16::MAX], vec![]]],
         echo_options: [vec![], vec![None, Some(true), Some(false)]],
-        echo_pairs: [vec![], vec![("a".to_owned(), 1), (String::new(), limits.u32)]],
+        echo_pairs: [vec![], vec![("a".to_owned(), 1), (String::new(), u32::MAX)]],
         echo_results: [vec![], vec![Ok(7), Err("why".to_owned()), Ok(0), Err(String::new())]],
     }
     for given in ["", "grüße 🦀", &"x".repeat(1 << 20)] {
@@ -159,10 +142,10 @@ fn check_lists(limits: &Limits) {
     }
 }
 
-fn check_records(limits: &Limits) {
+fn check_records() {
     let point = Point { x: 0.5, y: -1e300 };
     let tags = vec![String::new(), "b".to_owned()];
-    let full = Sample { name: "näme".to_owned(), id: limits.u64, at: point, tags, note: Some("note".to_owned()) };
+    let full = Sample { name: "näme".to_owned(), id: u64::MAX, at: point, tags, note: Some("note".to_owned()) };
     let bare = Sample { name: String::new(), id: 0, at: Point { x: 0.0, y: -0.0 }, tags: Vec::new(), note: None };
     let empty = Batch { samples: Vec::new(), weights: Vec::new() };
     let batch = Batch { samples: vec![full.clone(), bare.clone()], weights: vec![1.5, -0.0] };
@@ -173,7 +156,7 @@ fn check_records(limits: &Limits) {
     }
     let tuple = (255, "é".to_owned(), 0.25);
     check("echo_tuple", &tuple, &values::echo_tuple((tuple.0, &tuple.1, tuple.2)));
-    let mixed = (255, "b".to_owned(), -0.0, Some(limits.u64), vec![b'e'; 1000]);
+    let mixed = (255, "b".to_owned(), -0.0, Some(u64::MAX), vec![b'e'; 1000]);
     check("echo_mixed", &mixed, &values::echo_mixed(mixed.0, &mixed.1, mixed.2, mixed.3, &mixed.4));
 }
 

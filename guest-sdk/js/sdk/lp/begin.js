@@ -1,0 +1,6 @@
+// What is there before the node is.
+
+import "./live.js";
+import "./console.js";
+import "./timers.js";
+import "./floating.js";

@@ -159,7 +159,10 @@ fn a_host_grants_what_is_there_and_what_its_operator_allows() {
         &format!("{small}sandbox = {{ secrets = {{ key = {{ env = 'LPT_NO_SUCH' }} }} }}"),
         "the secret `key` of `a`: the environment variable `LPT_NO_SUCH` is not set",
     );
-    check(&format!("{small}replicas = 3"), "has 1 replicas, and this host runs 2 of the 2 that its operator allows");
+    check(
+        &format!("{small}replicas = 3"),
+        "`a/0`, `a/1`, `a/2` are 3 replicas, and of the 2 that the operator of this host allows, it runs 0",
+    );
 }
 
 #[test]

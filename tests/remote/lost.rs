@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Hosts, RESTARTS, check_end, check_nothing_left, go, pair, place_of, start};
-use crate::run::Going;
+use crate::run::{Going, Program};
 use crate::runs::{Machine, eventually};
 
 fn signal(pids: &[i32], signal: Signal) {
@@ -22,7 +22,7 @@ fn number(host: &str) -> usize {
 
 /// Ends a load, every call of which must have come to the right answer or to the failure of its callee.
 #[track_caller]
-fn check_load(going: Going, program: &crate::run::Program) {
+fn check_load(going: Going, program: &Program) {
     go(program);
     let (code, out, err) = going.end();
     assert_eq!(code, Some(0), "--- stdout\n{out}--- stderr\n{err}");
@@ -146,11 +146,18 @@ fn a_link_that_is_cut_between_two_workers_is_told() {
     let hosts = Hosts::three();
     let Some(net) = hosts.net() else { return eprintln!("skipped: the machine has no network namespaces") };
     let machine = Machine::new();
-    let program = pair("'never'", "'wait-for:/data/go', 'plain-check:1', 'print:cut'");
+    // The first call is lost, and the second one can't be made.
+    let steps = "'wait-for:/data/go', 'plain-check:1', 'plain-check:1'";
+    let text = std::fs::read_to_string(pair("'never'", steps).path()).expect("it can be read");
+    let text =
+        text.replace("handles = { probe = 'a' }\nargs", "handles = { probe = { node = 'a', timeout = '8s' } }\nargs");
+    let program = Program::new(text.trim_start_matches("name = \"test\"\n"));
     let mut going = start(&hosts, &machine, &program);
     going.expect_line("b/0 │ 1");
     net.cut(0, 1);
     go(&program);
     let (_, out, err) = going.end();
     assert!(err.contains("`b/0` can't reach `a/0`"), "{out}{err}");
+    let lines = ["b/0 │ Err(Failed(\"`a/0` was lost while it worked on the call\"))", "b/0 │ Err(DeadlineExceeded)"];
+    assert_eq!(out.lines().collect::<Vec<_>>(), lines, "{err}");
 }

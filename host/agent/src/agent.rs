@@ -111,7 +111,7 @@ impl Agent {
     /// # Errors
     /// If it has no folder for components.
     pub fn new(options: AgentOptions, stop: Stop) -> std::io::Result<Arc<Self>> {
-        let store = Store::open(&options.components)?;
+        let store = Store::open(&options.components, &options.scheduler)?;
         let totals = Arc::new(Totals::new(&options.ceilings));
         Ok(Arc::new(Self { options, store, totals, stop, refused: Mutex::default() }))
     }

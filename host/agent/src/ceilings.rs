@@ -153,29 +153,33 @@ impl Totals {
         self.used.lock().unwrap_or_else(PoisonError::into_inner).connections
     }
 
-    /// Takes what a worker of `plan` needs.
+    /// Takes what these workers of `plan` need together.
     ///
     /// # Errors
     /// If there is not as much left.
-    pub fn worker(self: &Arc<Self>, plan: &Plan, worker: usize) -> Result<Share, String> {
-        let replicas = &plan.workers[worker].replicas;
-        let memory = replicas.iter().map(|replica| plan.node(replica.node).limits.memory_bytes);
-        let needed =
-            Used { connections: 0, replicas: replicas.len() as u64, memory_bytes: memory.fold(0, u64::saturating_add) };
+    pub fn workers(self: &Arc<Self>, plan: &Plan, workers: &[usize]) -> Result<Share, String> {
+        let replicas = || workers.iter().flat_map(|&worker| &plan.workers[worker].replicas);
+        let memory = replicas().map(|replica| plan.node(replica.node).limits.memory_bytes);
+        let needed = Used {
+            connections: 0,
+            replicas: replicas().count() as u64,
+            memory_bytes: memory.fold(0, u64::saturating_add),
+        };
         let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        let name = &plan.workers[worker].name;
+        let names: Vec<_> = workers.iter().map(|&worker| plan.workers[worker].name.as_str()).collect();
+        let names = names.join("`, `");
         if let Some(max) = self.replicas_max.filter(|max| used.replicas + needed.replicas > *max) {
             let (has, wants) = (used.replicas, needed.replicas);
             return Err(format!(
-                "`{name}` has {wants} replicas, and this host runs {has} of the {max} that its operator allows"
+                "`{names}` are {wants} replicas, and of the {max} that the operator of this host allows, it runs {has}"
             ));
         }
         let memory = used.memory_bytes.saturating_add(needed.memory_bytes);
         if let Some(max) = self.memory_bytes_max.filter(|max| memory > *max) {
             let [has, wants, max] = [used.memory_bytes, needed.memory_bytes, max].map(format_bytes);
+            let memory = Limit::Memory.key();
             return Err(format!(
-                "`{name}` may have {wants} of `{}`, and this host has given {has} of the {max} that its operator allows",
-                Limit::Memory.key()
+                "`{names}` may have {wants} of `{memory}`, and of the {max} that the operator of this host allows, {has} are given"
             ));
         }
         Ok(self.take(used, needed))

@@ -155,6 +155,10 @@ impl Lease {
         if !refusals.is_empty() {
             return Err(refusals.into_iter().collect::<Vec<_>>().join("\n"));
         }
+        // Those that are to start: what runs of them has its share.
+        let running: Vec<_> = self.state().running.keys().copied().collect();
+        let starting: Vec<_> = workers.iter().copied().filter(|worker| !running.contains(worker)).collect();
+        drop(self.agent.totals.workers(&plan, &starting)?);
         let nodes: BTreeSet<_> =
             workers.iter().flat_map(|&worker| &plan.workers[worker].replicas).map(|replica| replica.node).collect();
         let asked: Vec<_> = nodes.iter().copied().collect();

@@ -6,6 +6,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use lp_base::scheduler::Scheduler;
 use lp_base::words::Digest;
 
 /// How much is kept before those go that were not used for longest.
@@ -15,13 +16,14 @@ const BYTES_MAX: u64 = 8 << 30;
 #[derive(Debug)]
 pub(crate) struct Store {
     dir: PathBuf,
+    scheduler: Scheduler,
 }
 
 impl Store {
     /// The one in `dir`, which is made if it is not there.
-    pub fn open(dir: &Path) -> io::Result<Self> {
+    pub fn open(dir: &Path, scheduler: &Scheduler) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-        Ok(Self { dir: dir.to_owned() })
+        Ok(Self { dir: dir.to_owned(), scheduler: scheduler.clone() })
     }
 
     /// Where a component is, or would be.
@@ -35,7 +37,7 @@ impl Store {
         let is_whole = fs::read(&file).is_ok_and(|bytes| Digest::of(&bytes) == digest);
         if is_whole && let Ok(file) = File::options().append(true).open(&file) {
             // A component whose time can't be set is dropped earlier, and sent again.
-            let _ = file.set_modified(now());
+            let _ = file.set_modified(self.scheduler.wall());
         }
         is_whole
     }
@@ -84,12 +86,6 @@ impl Store {
     }
 }
 
-/// The time that files have.
-#[allow(clippy::disallowed_methods, reason = "the times of files are those of the machine")]
-fn now() -> SystemTime {
-    SystemTime::now()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,7 +93,7 @@ mod tests {
     #[test]
     fn a_component_is_kept_if_it_is_the_one_that_was_announced() {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("a/b")).unwrap();
+        let store = Store::open(&dir.path().join("a/b"), &Scheduler::default()).unwrap();
         let digest = Digest::of(b"x");
         assert!(!store.has(digest));
         assert!(store.put(digest, b"y").is_err() && !store.has(digest));

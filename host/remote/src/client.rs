@@ -13,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use lp_base::replica::Stop;
 use lp_base::scheduler::{Scheduler, Task};
 use lp_base::words::Digest;
+use rustls::AlertDescription;
 use rustls::pki_types::ServerName;
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -148,7 +149,7 @@ impl Agent {
     {
         let mut builder = hyper::client::conn::http2::Builder::new(Tasks(scheduler.clone()));
         builder.initial_stream_window_size(WINDOW_BYTES).initial_connection_window_size(WINDOW_BYTES);
-        let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(|error| lost(error))?;
+        let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(lost)?;
         let (ended, end) = watch::channel(None);
         let driving = scheduler.spawn(async move {
             if let Err(error) = connection.await {
@@ -259,11 +260,11 @@ fn ended((destination, command, said): &(String, String, Said)) -> Option<AgentE
 
 /// Whether the other end broke off because of this end's key: in TLS 1.3 the client learns that after its handshake.
 fn is_refused_key(error: &hyper::Error) -> bool {
+    let alert = AlertDescription::AccessDenied;
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = cause {
-        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        let tls = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()).or_else(|| error.downcast_ref());
-        if matches!(tls, Some(rustls::Error::AlertReceived(_))) {
+        // h2 keeps of an error of its stream no more than the text.
+        if error.to_string().ends_with(&rustls::Error::AlertReceived(alert).to_string()) {
             return true;
         }
         cause = error.source();

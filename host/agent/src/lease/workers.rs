@@ -49,7 +49,7 @@ impl Lease {
             return Err(refusals.join("\n"));
         }
         self.kill(index).await;
-        let share = self.agent.totals.worker(&plan, index)?;
+        let share = self.agent.totals.workers(&plan, &[index])?;
         let nodes: BTreeSet<_> = plan.workers[index].replicas.iter().map(|replica| replica.node).collect();
         let nodes: Vec<_> = nodes.into_iter().collect();
         let secrets = (self.agent.options.secrets)(&plan, &nodes)?;

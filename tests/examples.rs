@@ -2,20 +2,20 @@
 
 use std::process::Command;
 
+use lp_host::plan::LaunchType;
+
 use crate::{host, languages};
 
 /// Runs `examples/NAME`, changed by `overrides`, under `launch_type` and compares its output, without tags, with its `expected.txt`.
-fn check(name: &str, launch_type: &str, overrides: &[String]) {
+fn check(name: &str, launch_type: LaunchType, overrides: &[String]) {
     let dir = host::root().join("examples").join(name);
     if let Err(reason) = languages::build_program(&dir.join("program.toml")) {
         return eprintln!("skipped: {reason}");
     }
-    let output = Command::new(host::BINARY)
-        .args(["run", "--build", "--launch-type", launch_type])
-        .args(overrides.iter().flat_map(|change| ["--set", change]))
-        .arg(dir.join("program.toml"))
-        .output()
-        .expect("the binary runs");
+    let mut command = Command::new(host::BINARY);
+    command.args(["run", "--build"]).args(overrides.iter().flat_map(|change| ["--set", change]));
+    command.arg(dir.join("program.toml"));
+    let output = host::launched(command, launch_type).output().expect("the binary runs");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{stderr}");
     let stdout = String::from_utf8_lossy(&output.stdout);
@@ -29,8 +29,8 @@ macro_rules! examples {
         $(
             #[test]
             fn $name() {
-                for launch_type in host::LAUNCH_TYPES {
-                    check($folder, &launch_type.to_string(), &[]);
+                for &launch_type in host::ALL_LAUNCH_TYPES {
+                    check($folder, launch_type, &[]);
                 }
             }
         )*
@@ -58,7 +58,7 @@ examples! {
 fn a_guest_made_with_plain_wit_bindgen_runs_as_one_made_with_the_sdk_does() {
     let component = host::build(&["plain-consumer"]).join("plain_consumer.wasm");
     let change = format!("nodes.consumer.component={}", component.display());
-    check("consumer-producers", "threads", &[change]);
+    check("consumer-producers", LaunchType::Threads, &[change]);
 }
 
 #[test]

@@ -12,6 +12,18 @@ pub const BINARY: &str = env!("CARGO_BIN_EXE_lp-host-under-test");
 /// The launch types that need nothing but this machine, which every program runs under in the same way.
 pub const LAUNCH_TYPES: &[LaunchType] = &[LaunchType::Threads, LaunchType::Processes];
 
+/// All of them. The hosts of `remote` are those of [`crate::remote::shared`].
+pub const ALL_LAUNCH_TYPES: &[LaunchType] = &[LaunchType::Threads, LaunchType::Processes, LaunchType::Remote];
+
+/// A command of a program that runs under `launch_type`, with hosts if it takes some.
+pub fn launched(mut command: Command, launch_type: LaunchType) -> Command {
+    command.args(["--launch-type", &launch_type.to_string()]);
+    match launch_type {
+        LaunchType::Remote => crate::remote::shared().launcher(command),
+        LaunchType::Threads | LaunchType::Processes => command,
+    }
+}
+
 /// The root of the repository.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package is a folder of the repository")

@@ -71,12 +71,12 @@ impl Run {
 /// Runs a program under every launch type: what comes of it is the same.
 #[track_caller]
 pub(crate) fn check(toml: &str, code: i32, stdout: &[&str], stderr: &[&str]) {
-    for launch_type in host::LAUNCH_TYPES {
-        let launch_type = launch_type.to_string();
+    for &launch_type in host::ALL_LAUNCH_TYPES {
         eprintln!("launch type {launch_type}");
-        let stdout: Vec<_> = stdout.iter().map(|line| line.replace("LAUNCH_TYPE", &launch_type)).collect();
+        let stdout: Vec<_> = stdout.iter().map(|line| line.replace("LAUNCH_TYPE", &launch_type.to_string())).collect();
         let stdout: Vec<_> = stdout.iter().map(String::as_str).collect();
-        let output = Program::new(toml).command().args(["--launch-type", &launch_type]).output();
+        let program = Program::new(toml);
+        let output = host::launched(program.command(), launch_type).output();
         Run(output.expect("the binary runs")).check(code, &stdout, stderr);
     }
 }

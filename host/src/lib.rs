@@ -63,11 +63,13 @@
 //!
 #![doc = include_str!("../ARCHITECTURE.md")]
 
+pub use lp_agent as agent;
 pub use lp_base::{calls, interfaces, lease, own_dir, plan, protobuf, replica, scheduler, shown, words};
 pub use lp_build as build;
 pub use lp_component::{component, proto, script, value};
 pub use lp_courier as courier;
 pub use lp_program::{lower, program};
+pub use lp_remote as remote;
 pub use lp_replay as replay;
 pub use lp_run::{RunError, RunOptions, run};
 pub use lp_run::{launch, node, observe, supervise, worker};

@@ -39,7 +39,7 @@ fn kept() -> tempfile::TempDir {
     write("program.toml", "name = 'x'\n[nodes.a]\ncomponent = 'a.wasm'\nbuild = 'node/build.toml'\n");
     write(
         "node/build.toml",
-        "language = 'js'\nwit = '../wit'\nneeds = []\nnpm = []\nimports = []\n\
+        "language = 'js'\nwit = '../wit'\nneeds = []\nnpm = []\nimports = []\nnumbers = 'plain'\n\
          [[steps]]\nrun = ['cp', 'counter.wasm', '{component}']\n",
     );
     write(

@@ -20,11 +20,27 @@ class _Type:
         self.lift, self.lower = lift, lower
 
 
+class Array(array):
+    """An array that is equal to a list of the same numbers, as which it would else be in no comparison."""
+
+    __slots__ = ()
+    __hash__ = None
+
+    def __eq__(self, other):
+        return self.tolist() == other if isinstance(other, list) else super().__eq__(other)
+
+    def __ne__(self, other):
+        return self.tolist() != other if isinstance(other, list) else super().__ne__(other)
+
+
+Array.__name__ = Array.__qualname__ = "array"
+
+
 def numbers(code):
     """A list of numbers by the letter that `array` has for them."""
 
     def lift(value):
-        found = array(code)
+        found = Array(code)
         found.frombytes(value)
         return found
 

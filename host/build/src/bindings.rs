@@ -18,9 +18,10 @@ use wasm_encoder::reencode::{self, Reencode, ReencodeComponent};
 use wasm_encoder::{CodeSection, Component, ComponentSectionId, FunctionSection, Module, RawSection};
 use wasmparser::{CodeSectionReader, FunctionSectionReader, Parser};
 
+pub(crate) use self::changes::{Changes, Numbers};
 use self::found::Found;
-use crate::recipe::Numbers;
 
+mod changes;
 mod found;
 mod standing;
 
@@ -36,14 +37,6 @@ pub enum BindingsError {
     /// The bindings are not as those of the versions that the recipe of the language names.
     #[error("the bindings of the component are not as lp-host knows them, so that numbers would pass them wrong")]
     Unknown,
-}
-
-/// What to change.
-#[derive(Clone, Copy)]
-pub(crate) struct Changes {
-    pub(crate) numbers: Numbers,
-    /// Whether the interpreter leaks the bytes that it passes.
-    pub(crate) frees_bytes: bool,
 }
 
 /// Rewrites the bindings in a component.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use lp_wit::Style;
 use serde::{Deserialize, Serialize};
 
-use crate::bindings::Changes;
+use crate::bindings::{Changes, Numbers};
 use crate::languages::Language;
 use crate::toolchain::{self, Target};
 
@@ -75,7 +75,7 @@ pub(crate) struct RecipeFile {
 impl RecipeFile {
     /// This file, with what it leaves out as its engine says, or else its language. Fails if there is no such engine.
     fn over_language(self, mut language: RecipeFile) -> Result<RecipeFile, String> {
-        let Some(name) = &self.engine else { return Ok(self.over(language)) };
+        let Some(name) = &self.engine else { return Ok(self.with_packages_of(&language).over(language)) };
         let Some(engine) = language.engines.remove(name) else {
             let known: Vec<_> = language.engines.keys().map(|known| format!("`{known}`")).collect();
             return Err(match known.is_empty() {
@@ -83,7 +83,15 @@ impl RecipeFile {
                 false => format!("there is no engine `{name}`, but {} beside the usual one", known.join(", ")),
             });
         };
-        Ok(self.over(engine.over(language)))
+        let engine = engine.over(language);
+        Ok(self.with_packages_of(&engine).over(engine))
+    }
+
+    /// This file with the packages of its language, or its engine, of which it names no other version.
+    fn with_packages_of(self, language: &RecipeFile) -> RecipeFile {
+        let pypi = with_packages(self.pypi, language.pypi.as_deref());
+        let npm = with_packages(self.npm, language.npm.as_deref());
+        RecipeFile { pypi, npm, ..self }
     }
 
     /// This file, with what it leaves out as `other` says.
@@ -99,8 +107,8 @@ impl RecipeFile {
             refused_styles: self.refused_styles.or(other.refused_styles),
             imports: self.imports.or(other.imports),
             needs: self.needs.or(other.needs),
-            pypi: with_packages(self.pypi, other.pypi),
-            npm: with_packages(self.npm, other.npm),
+            pypi: self.pypi.or(other.pypi),
+            npm: self.npm.or(other.npm),
             npm_overrides: self.npm_overrides.or(other.npm_overrides),
             leaks_bytes: self.leaks_bytes.or(other.leaks_bytes),
             numbers: self.numbers.or(other.numbers),
@@ -172,19 +180,6 @@ pub(crate) enum Bindings {
     Js,
     /// The modules `lp_place`, which says where the source is, and `lp_wit`, which has what passes lists of numbers.
     Python,
-}
-
-/// What the bindings of an interpreter's component pass numbers as.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Numbers {
-    /// What they are.
-    #[default]
-    Plain,
-    /// Lists of them as their bytes.
-    Bytes,
-    /// The same, and integers of 64 bits as their digits.
-    Digits,
 }
 
 /// A recipe with everything said.
@@ -307,16 +302,21 @@ impl Recipe {
     }
 }
 
-/// The packages of a node, and those of its language of which it names no other version.
-fn with_packages(own: Option<Vec<String>>, of_language: Option<Vec<String>>) -> Option<Vec<String>> {
+/// The packages of a node, after those of its language of which it names no other version; an empty list is none at
+/// all.
+fn with_packages(own: Option<Vec<String>>, of_language: Option<&[String]>) -> Option<Vec<String>> {
     // A package of npm may begin with the `@` of its scope.
     let name = |package: &str| {
         let end = package.char_indices().skip(1).find(|(_, c)| "=<>~!@[; ".contains(*c));
         package[..end.map_or(package.len(), |(at, _)| at)].to_owned()
     };
-    let (Some(own), Some(of_language)) = (&own, &of_language) else { return own.or(of_language) };
+    let own = own?;
+    if own.is_empty() {
+        return Some(own);
+    }
     let is_own = |package: &&String| own.iter().any(|other| name(other) == name(package));
-    Some(of_language.iter().filter(|package| !is_own(package)).chain(own).cloned().collect())
+    let others: Vec<_> = of_language.unwrap_or_default().iter().filter(|package| !is_own(package)).cloned().collect();
+    Some([others, own].concat())
 }
 
 /// Whether a node's `build` names a `build.toml` instead of being a line of the shell's.
@@ -348,5 +348,22 @@ fn complete(language: String, file: RecipeFile, source: PathBuf) -> Recipe {
         core_module: file.core_module.unwrap_or_default(),
         cargo: file.cargo.unwrap_or_default(),
         steps: file.steps.unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn packages_of_a_node_come_beside_those_of_its_language() {
+        let check = |own: &[&str], expected: &[&str]| {
+            let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+            let language = owned(&["componentize-py==0.25.1", "@scope/tool@1.0.0"]);
+            assert_eq!(super::with_packages(Some(owned(own)), Some(&language)), Some(owned(expected)));
+        };
+        check(&[], &[]);
+        check(&["attrs"], &["componentize-py==0.25.1", "@scope/tool@1.0.0", "attrs"]);
+        check(&["componentize-py==0.26"], &["@scope/tool@1.0.0", "componentize-py==0.26"]);
+        check(&["@scope/tool@2", "@scope/other@1"], &["componentize-py==0.25.1", "@scope/tool@2", "@scope/other@1"]);
+        assert_eq!(super::with_packages(None, None), None);
     }
 }

@@ -86,9 +86,8 @@ def cases():
 def equal(a, b):
     """Whether two values are the same, where a NaN is the same as another one and zeros have a sign."""
     if isinstance(b, array):
-        # Lists of numbers arrive as arrays.
-        b = b.tolist()
-        a = a.tolist() if isinstance(a, array) else a
+        # Lists of numbers arrive as arrays. A NaN is equal to nothing.
+        a, b = list(a), b.tolist()
     if isinstance(a, values.Batch):
         return type(a) is type(b) and equal([a.samples, a.weights], [b.samples, b.weights])
     if isinstance(a, float) and isinstance(b, float):

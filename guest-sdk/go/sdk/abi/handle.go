@@ -42,7 +42,15 @@ func (handle *Handle) Set(value int32) {
 	handle.value = value
 }
 
+// handlesMax is how many handles are made before a collection looks for those that nothing refers to any more: they are small, and
+// the host has room for 100,000 of them.
+const handlesMax = 10_000
+
+// made is how many handles were made since then.
+var made int
+
 // AddCleanup has a handle dropped that nothing refers to any more.
 func AddCleanup[T, S any](pointer *T, cleanup func(S), argument S) runtime.Cleanup {
+	made++
 	return runtime.AddCleanup(pointer, cleanup, argument)
 }

@@ -92,6 +92,12 @@ func Unpin() {
 // nothing itself would never collect. An allocation of more than the classes of sizes starts a collection if one is due, and
 // works off what this goroutine owes to one that is under way.
 func collect() {
+	if made > handlesMax {
+		made = 0
+		runtime.GC()
+		// The cleanups have a goroutine of their own.
+		runtime.Gosched()
+	}
 	if written < dueBytes {
 		return
 	}

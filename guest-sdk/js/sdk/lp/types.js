@@ -271,13 +271,14 @@ export function fn(name, params, returns) {
 /** The arguments of a call as the bindings take them. */
 export function lowerArguments(signature, values) {
   const { name, params } = signature;
-  return params.map(([param, type], at) => {
-    try {
-      return type.lower(values[at]);
-    } catch (error) {
-      throw error instanceof Mismatch ? error.of(`\`${name}\`: the argument \`${param}\``) : error;
-    }
-  });
+  const lowered = new Array(params.length);
+  let at = 0;
+  try {
+    for (; at < params.length; at++) lowered[at] = params[at][1].lower(values[at]);
+  } catch (error) {
+    throw error instanceof Mismatch ? error.of(`\`${name}\`: the argument \`${params[at][0]}\``) : error;
+  }
+  return lowered;
 }
 
 /** The arguments of a call as a node takes them. */

@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use wasm_encoder::reencode;
 use wasmparser::{FunctionBody, Operator, Parser, Payload, TypeRef};
 
-use super::Changes;
-use crate::recipe::Numbers;
+use super::changes::{Changes, Numbers};
 
 /// Where the bindings have their imports from, and how those of the interpreter begin.
 const RUNTIME: &str = "env";

@@ -19,3 +19,6 @@ mod store;
 pub use agent::{Agent, AgentOptions, Note, Observer, ReadSecrets};
 pub use ceilings::Ceilings;
 pub use serve::{serve, serve_streams};
+
+#[cfg(test)]
+mod tests;

@@ -30,6 +30,7 @@ mod processes;
 mod proto;
 mod python;
 mod replay;
+mod replay_node;
 mod restart;
 mod room;
 mod run;

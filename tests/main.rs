@@ -32,6 +32,7 @@ mod python;
 mod remote;
 mod remote_worker;
 mod replay;
+mod replay_node;
 mod restart;
 mod room;
 mod rows;

@@ -13,6 +13,8 @@ use lp_host::replay::table::{
 use lp_host::scheduler::Scheduler;
 use serde_json::Value;
 
+use crate::run::Going;
+use crate::runs::{Machine, eventually};
 use crate::{host, python};
 
 /// The last release. It needs one minor version of TensorFlow and Python 3.11 at most.
@@ -21,9 +23,9 @@ const PACKAGES: [&str; 2] = ["dm-reverb==0.14.0", "tensorflow-cpu~=2.15.0"];
 const SERVER: &str = env!("CARGO_BIN_EXE_replay-server");
 
 /// What each case of `replay/conformance.py` comes to against a server.
-fn outcomes(python: &Path, server: &str) -> BTreeMap<String, Value> {
+fn outcomes(python: &Path, server: &str, cases: &[&str]) -> BTreeMap<String, Value> {
     let mut script = python::script(python, "replay/conformance.py");
-    let printed = python::run(script.arg(server)).unwrap_or_else(|error| panic!("{server}: {error}"));
+    let printed = python::run(script.arg(server).args(cases)).unwrap_or_else(|error| panic!("{server}: {error}"));
     let lines = printed.lines().map(|line| serde_json::from_str(line).expect("the script prints JSON"));
     lines.map(|(name, outcome): (String, Value)| (name, outcome)).collect()
 }
@@ -34,18 +36,52 @@ fn the_stock_client_of_reverb_sees_no_difference() {
         Ok(python) => python,
         Err(reason) => return eprintln!("skipped: there is no Python 3.11 with dm-reverb: {reason}"),
     };
-    let (mut ours, theirs) = (outcomes(&python, SERVER), outcomes(&python, "original"));
+    // Much of it is waiting for processes to start.
+    let (mut ours, theirs, mut killed) = std::thread::scope(|scope| {
+        let ours = scope.spawn(|| outcomes(&python, SERVER, &["-kills"]));
+        let killed = scope.spawn(|| outcomes(&python, SERVER, &["kills"]));
+        let theirs = outcomes(&python, "original", &[]);
+        let join = |outcomes: std::thread::ScopedJoinHandle<'_, _>| match outcomes.join() {
+            Ok(outcomes) => outcomes,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        (join(ours), theirs, join(killed))
+    });
     // What either writes, the other one loads as if it were its own.
     for crossed in ["theirs here", "ours there"] {
         assert_eq!(ours.remove(crossed), theirs.get("checkpoint").cloned(), "{crossed}");
     }
-    let kills = ours.remove("kills");
+    let kills = killed.remove("kills");
     assert_eq!(kills, Some(serde_json::json!([[], true])), "servers that were killed while they wrote a checkpoint");
     assert!(theirs.len() > 15, "{theirs:?}");
     for (name, outcome) in &theirs {
         assert_eq!(ours.get(name), Some(outcome), "case `{name}`");
     }
     assert_eq!(ours.len(), theirs.len());
+}
+
+#[test]
+fn a_stock_client_and_a_guest_read_what_the_other_one_writes() {
+    // The example `replay-python`, at another port.
+    let python = match python::environment("python3.11", &PACKAGES) {
+        Ok(python) => python,
+        Err(reason) => return eprintln!("skipped: there is no Python 3.11 with dm-reverb: {reason}"),
+    };
+    host::build(&["calculator"]);
+    let dir = host::root().join("examples/replay-python");
+    let machine = Machine::new();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let address = free.expect("a port is free").to_string();
+    let mut command = machine.command(&["run", "--set", &format!("nodes.replay.listen={address}")]);
+    command.arg(dir.join("program.toml"));
+    let going = Going::spawn(command);
+    eventually("it listens", || std::net::TcpStream::connect(&address).is_ok());
+    let client = python::run(Command::new(&python).arg(dir.join("client.py")).arg(&address));
+    let printed = client.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(printed, std::fs::read_to_string(dir.join("expected.txt")).expect("it is there"));
+    going.signal(rustix::process::Signal::TERM);
+    let (_, stdout, stderr) = going.end();
+    assert_eq!(stdout.matches("3 numbers, times 10").count(), 2, "{stdout}{stderr}");
 }
 
 /// Writes a checkpoint of a table with two items of one chunk to `folder`.

@@ -13,7 +13,7 @@
 //! writers.update("experience", &[(batch.keys[0], 0.5)]).await?;
 //! ```
 //!
-//! A node of several replicas has its items in as many parts. A [`Writer`] writes to one of them, the next one to the next, and
+//! A node of several replicas has its items in as many parts. A [`Writer`] writes each episode to the next one, and
 //! samples come from all. There is a type for each interface, since a component imports what its types need.
 
 mod bindings {
@@ -162,15 +162,17 @@ impl Writers {
         Self { handle: handle.to_owned(), shards: writer_handles::all(handle), turn: first_turn() }
     }
 
-    /// A writer that holds its last `keep` steps for items. Each has its own part of the node.
+    /// A writer that holds its last `keep` steps for items.
     ///
     /// # Errors
     /// If the node has no such handle.
     pub fn writer(&self, keep: u32) -> Result<Writer, CallError> {
         let shards = writer_handles::all(&self.handle);
-        let count = shards.len().max(1);
-        let shard = shards.into_iter().nth(next_turn(&self.turn) % count);
-        Ok(Writer::new(shard.ok_or(CallError::Unavailable)?, keep))
+        if shards.is_empty() {
+            return Err(CallError::Unavailable);
+        }
+        let first = next_turn(&self.turn) % shards.len();
+        Ok(Writer::new(shards, first, keep))
     }
 
     /// Gives items other priorities. Those that are gone are passed over.

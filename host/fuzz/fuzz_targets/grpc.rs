@@ -83,7 +83,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         let serving = async {
             match choice & 1 {
                 0 => serve_client(server, endpoints.public.clone(), endpoints.clients.clone()).await,
-                _ => serve_worker(server, endpoints.internal.clone(), CALLS_MAX, Scheduler::default()).await,
+                _ => serve_worker(server, false, endpoints.internal.clone(), CALLS_MAX, Scheduler::default()).await,
             }
         };
         let asking = async {

@@ -6,9 +6,12 @@ use super::bindings::lp::replay::writer_handles::{Item, Session, Writer as Shard
 use super::{Column, Span, Tensor};
 use crate::CallError;
 
-/// Writes steps of episodes to one part of a replay node. Nothing is sent before [`Writer::flush`].
+/// Writes steps of episodes to a replay node: each episode to one part of it, the next one to the next. Nothing is sent before
+/// [`Writer::flush`].
 pub struct Writer {
-    shard: Shard,
+    shards: Vec<Shard>,
+    /// The part of this episode.
+    shard: usize,
     session: Session,
     /// The number of the next step.
     next: u64,
@@ -17,9 +20,9 @@ pub struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(shard: Shard, keep: u32) -> Self {
+    pub(super) fn new(shards: Vec<Shard>, shard: usize, keep: u32) -> Self {
         let session = Session { id: random(), episode: random(), first: 0, keep };
-        Self { shard, session, next: 0, columns: Vec::new(), items: Vec::new() }
+        Self { shards, shard, session, next: 0, columns: Vec::new(), items: Vec::new() }
     }
 
     /// Adds a step, with a value for each column, and returns its number. Steps are numbered through all episodes.
@@ -64,16 +67,18 @@ impl Writer {
         let (columns, items) = (std::mem::take(&mut self.columns), std::mem::take(&mut self.items));
         let session = self.session;
         self.session.first = self.next;
-        self.shard.write(session, columns.into_iter().map(Some).collect(), items).await
+        self.shards[self.shard].write(session, columns.into_iter().map(Some).collect(), items).await
     }
 
-    /// Sends what was appended, and begins another episode.
+    /// Sends what was appended, and begins another episode. Of a node of several replicas, that is in another part, where items
+    /// can't have steps of this one.
     ///
     /// # Errors
     /// As [`Self::flush`].
     pub async fn end_episode(&mut self) -> Result<Vec<u64>, CallError> {
         let flushed = self.flush().await;
         self.session.episode = random();
+        self.shard = (self.shard + 1) % self.shards.len();
         flushed
     }
 }

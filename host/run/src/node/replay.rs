@@ -88,6 +88,11 @@ impl Replay {
     }
 }
 
+/// Has the host say something of a replica.
+fn say(spec: &ReplicaSpec, line: &str) {
+    spec.sink.line(LineSource::Host, format!("`{}`: {line}", spec.label).as_bytes());
+}
+
 /// The folder of one replica of several, or the whole one of the only one.
 fn own_dir(dir: &std::path::Path, replicas: u32, index: u32) -> PathBuf {
     if replicas == 1 { dir.to_owned() } else { dir.join(format!("replica-{index}")) }
@@ -111,7 +116,7 @@ pub(super) async fn live(
     mailbox: &Mailbox,
     report: impl Fn(Change) + Send + Sync,
 ) -> Ended {
-    let (gauge, say) = (Gauge::default(), |line: &str| spec.sink.line(LineSource::Host, line.as_bytes()));
+    let (gauge, say) = (Gauge::default(), |line: &str| say(spec, line));
     let (settings, dir, own) = (replay.plan.replay.clone(), replay.dir(spec), gauge.clone());
     let loaded = spec.scheduler.blocking(move || loading::load(&settings, dir.as_deref(), &own)).await;
     let begun = loaded.and_then(|loaded| begin(replay, spec, loaded, gauge));
@@ -254,8 +259,7 @@ impl Running {
         loop {
             spec.scheduler.sleep(every).await;
             if let Err(error) = checkpointer.write().await {
-                let line = format!("wrote no checkpoint: {error}");
-                spec.sink.line(LineSource::Host, line.as_bytes());
+                say(spec, &format!("wrote no checkpoint: {error}"));
             }
         }
     }

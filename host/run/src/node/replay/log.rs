@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use lp_base::replica::{LineSource, ReplicaSpec};
+use lp_base::replica::ReplicaSpec;
 use lp_replay::service::{Service, Wanted};
 
-use super::shown;
+use super::{say, shown};
 
 /// A wait is told of when it is as old, and each time it is twice as old as when it was told of.
 const FIRST: Duration = Duration::from_secs(10);
@@ -24,7 +24,7 @@ impl WaitLog {
         loop {
             spec.scheduler.sleep(INTERVAL).await;
             for line in self.look(service) {
-                spec.sink.line(LineSource::Host, line.as_bytes());
+                say(spec, &line);
             }
         }
     }

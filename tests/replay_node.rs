@@ -1,0 +1,140 @@
+//! Replay nodes of programs: what is kept, who may call, why calls wait, and what is told.
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::examples;
+use crate::run::Program;
+use crate::runs::{Machine, eventually};
+
+/// A replay node with two tables, and a folder for checkpoints.
+const REPLAY: &str = "
+[nodes.replay]
+type = 'replay'
+checkpoint = { dir = 'checkpoints', keep = 2 }
+restart = { policy = 'on-failure', backoff = '1ms' }
+tables = [
+    { name = 'experience', max-size = 100, rate-limiter = { min-size = 3 } },
+    { name = 'queue', max-size = 10, rate-limiter = { queue = 1 } },
+]
+";
+
+/// A call that writes so many items of one step to a table.
+fn write(table: &str, items: usize) -> [String; 3] {
+    let item = format!(
+        "{{table: \"{table}\", priority: 1, columns: [{{source: 0, spans: [{{first: 0, count: 1}}], squeeze: true}}]}}"
+    );
+    [
+        "{id: 1, episode: 1, first: 0, keep: 0}".to_owned(),
+        "[some({dtype: int32, shape: [1], data: [7, 0, 0, 0]})]".to_owned(),
+        format!("[{}]", vec![item; items].join(", ")),
+    ]
+}
+
+fn sample(table: &str, count: usize, timeout_ms: Option<u64>) -> String {
+    let timeout = timeout_ms.map_or("none".to_owned(), |timeout| format!("some({timeout})"));
+    format!("{{table: \"{table}\", count: {count}, timeout-ms: {timeout}, distinct: false}}")
+}
+
+/// The exit code of a call of the replay node, with what it prints.
+fn call(machine: &Machine, method: &str, arguments: &[String]) -> (Option<i32>, String) {
+    let mut words = vec!["call", "test/replay", method];
+    words.extend(arguments.iter().map(String::as_str));
+    let (code, stdout, stderr) = machine.screen(&words);
+    (code, stdout + &stderr)
+}
+
+#[track_caller]
+fn called(machine: &Machine, method: &str, arguments: &[String]) -> String {
+    let (code, said) = call(machine, method, arguments);
+    assert_eq!(code, Some(0), "{said}");
+    said
+}
+
+/// The only replica of the only run.
+fn replica(machine: &Machine) -> Option<Value> {
+    machine.ps().first().and_then(|run| run["replicas"].get(0).cloned()).filter(|it| it["state"] == "running")
+}
+
+/// How many items a table of the only run has, once the node is up.
+fn size(machine: &Machine, table: &str) -> u64 {
+    let info = called(machine, "info", &[]);
+    let of_table = info.split(&format!("name: \"{table}\", size: ")).nth(1).expect("the table is there");
+    of_table.split(',').next().and_then(|size| size.parse().ok()).expect("a number")
+}
+
+#[test]
+fn what_was_written_to_a_checkpoint_is_there_after_a_kill_and_after_another_run() {
+    let (machine, program) = (Machine::new(), Program::new(REPLAY));
+    let going = machine.start(&program, &["--launch-type", "processes"]);
+    eventually("the node is up", || replica(&machine).is_some());
+    called(&machine, "write", &write("experience", 5));
+    let path = called(&machine, "checkpoint", &[]);
+    assert!(path.contains(&program.dir.path().join("checkpoints").display().to_string()), "{path}");
+    called(&machine, "write", &write("experience", 2));
+    assert_eq!(size(&machine, "experience"), 7);
+    let pid = replica(&machine).and_then(|it| it["pid"].as_i64()).expect("it has a process");
+    let pid = Pid::from_raw(i32::try_from(pid).expect("a pid")).expect("a pid is not 0");
+    kill_process(pid, Signal::KILL).expect("it is there");
+    eventually("it is up again", || replica(&machine).is_some_and(|it| it["restarts"] == 1));
+    assert_eq!(size(&machine, "experience"), 5);
+    // What it has again is what was written.
+    let sampled = called(&machine, "sample-batch", &[sample("experience", 2, None)]);
+    assert!(sampled.contains("columns: [{dtype: int32, shape: [2], data: [7, 0, 0, 0, 7, 0, 0, 0]}]"), "{sampled}");
+    going.signal(Signal::TERM);
+    let (_, _, stderr) = going.end();
+    assert!(stderr.contains("`replay/0`: loaded ") && stderr.contains(" with 5 items"), "{stderr}");
+    // Another configuration holds, and is told; what is damaged is refused, and told.
+    std::fs::create_dir_all(program.dir.path().join("checkpoints/9999/x")).expect("it can be made");
+    std::fs::write(program.dir.path().join("checkpoints/9999/DONE"), "").expect("it can be written");
+    let other = REPLAY.replace("max-size = 100", "max-size = 50");
+    std::fs::write(program.path(), format!("name = \"test\"\n{other}")).expect("it can be written");
+    let going = machine.start(&program, &[]);
+    eventually("the node is up", || replica(&machine).is_some());
+    assert_eq!(size(&machine, "experience"), 5);
+    going.signal(Signal::TERM);
+    let (_, _, stderr) = going.end();
+    for told in ["checkpoints/9999: tables.tfrecord", "table `experience` has the max_size 50; the checkpoint has 100"]
+    {
+        assert!(stderr.contains(told), "{told}\n{stderr}");
+    }
+}
+
+#[test]
+fn who_waits_and_why_is_in_ps_and_waiting_ends_with_the_program() {
+    for launch_type in ["threads", "processes"] {
+        let (machine, program) = (Machine::new(), Program::new(REPLAY));
+        let going = machine.start(&program, &["--launch-type", launch_type]);
+        eventually("the node is up", || replica(&machine).is_some());
+        let (code, said) = call(&machine, "sample", &[sample("experience", 1, Some(1))]);
+        assert!(code == Some(1) && said.contains("deadline exceeded"), "{code:?} {said}");
+        std::thread::scope(|scope| {
+            let sampling = scope.spawn(|| call(&machine, "sample", &[sample("experience", 1, None)]));
+            let writing = scope.spawn(|| call(&machine, "write", &write("queue", 3)));
+            eventually("both wait", || replica(&machine).is_some_and(|it| it["waits"][1].is_string()));
+            let table = machine.data(&["ps"]);
+            for wait in [
+                "replay/0 waits: a sample of `experience` for ",
+                "s: the table has 0 of the 3 items that must be there before any is sampled",
+                "replay/0 waits: an insert into `queue` and 1 more for ",
+                "s: 1 inserts × 1 − 0 samples = 1; one more insert would bring that above max_diff (1)",
+            ] {
+                assert!(table.contains(wait), "{wait}\n{table}");
+            }
+            // The one goes on when there is what it waits for, the other one when nobody waits any more.
+            called(&machine, "write", &write("experience", 3));
+            let (code, said) = sampling.join().expect("no panic");
+            assert_eq!(code, Some(0), "{said}");
+            going.signal(Signal::TERM);
+            let (code, said) = writing.join().expect("no panic");
+            assert_eq!(code, Some(1), "{said}");
+        });
+        going.end();
+    }
+}
+
+#[test]
+fn the_actors_and_the_learner_share_a_node_of_several_replicas() {
+    let overrides = ["nodes.replay.replicas=3".to_owned()];
+    examples::check("actor-learner", lp_host::plan::LaunchType::Processes, &overrides);
+}

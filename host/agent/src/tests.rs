@@ -105,7 +105,12 @@ async fn nothing_is_done_without_a_lease_and_a_component_is_the_one_that_was_ann
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), ended).await.expect("it ends with its launcher, long before its time");
-    let leases = std::fs::read_dir(dir.path()).unwrap().flatten().find(|entry| entry.file_name().to_string_lossy().starts_with("lp-host-"));
+    tokio::time::timeout(Duration::from_secs(10), ended)
+        .await
+        .expect("it ends with its launcher, long before its time");
+    let leases = std::fs::read_dir(dir.path())
+        .unwrap()
+        .flatten()
+        .find(|entry| entry.file_name().to_string_lossy().starts_with("lp-host-"));
     assert_eq!(std::fs::read_dir(leases.expect("leases have a folder").path()).unwrap().count(), 0, "nothing is left");
 }

@@ -124,10 +124,11 @@ impl Agent {
         self.options.observer.note(note);
     }
 
-    pub(crate) fn refuse(&self, from: &str, reason: &str) {
+    /// Tells that somebody was refused, unless that was told of the same one and of such a `kind` of reason.
+    pub(crate) fn refuse(&self, from: &str, kind: &str, details: &str) {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        if refused.len() < REFUSED_MAX && refused.insert(format!("{from} {reason}")) {
-            self.note(Note::Refused { from: from.to_owned(), reason: reason.to_owned() });
+        if refused.len() < REFUSED_MAX && refused.insert(format!("{from} {kind}")) {
+            self.note(Note::Refused { from: from.to_owned(), reason: format!("{kind}{details}") });
         }
     }
 }

@@ -11,7 +11,7 @@ use lp_remote::client::Tasks;
 use lp_remote::handshakes::Handshakes;
 use lp_remote::key::{Fingerprint, Key, KnownLaunchers};
 use lp_remote::{socket, tls};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
@@ -24,6 +24,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How long a lease has to end its workers when the agent ends.
 const END_TIME: Duration = Duration::from_secs(2);
+
+/// How long somebody who was refused has to read why.
+const LINGER_TIME: Duration = Duration::from_secs(1);
 
 /// The most launchers at the same time.
 const CONNECTIONS_MAX: usize = 256;
@@ -96,25 +99,43 @@ async fn serve_stranger(
 ) {
     let own_address = stream.local_addr().map(|address| address.ip());
     let (Ok(()), Ok(own_address)) = (socket::set_up(&stream), own_address) else { return };
-    let accepted = handshakes.finish(acceptor.accept(stream), agent.scheduler()).await;
+    let accepting = async {
+        match acceptor.accept(stream).into_fallible().await {
+            Ok(stream) => Ok(stream),
+            Err((error, stream)) => {
+                let _ = agent.scheduler().timeout(LINGER_TIME, linger(stream)).await;
+                Err(error)
+            }
+        }
+    };
+    let accepted = handshakes.finish(accepting, agent.scheduler()).await;
     let who = std::mem::replace(&mut *came.lock().unwrap_or_else(PoisonError::into_inner), Came::Nobody);
     let from = from.ip().to_string();
     match (accepted, who) {
         (Some(Ok(stream)), Came::Known(launcher)) => {
             let advertised = agent.options.advertise.clone().unwrap_or_else(|| own_address.to_string());
             if agent.totals.connections() >= CONNECTIONS_MAX {
-                return agent.refuse(&from, "there are too many launchers");
+                return agent.refuse(&from, "there are too many launchers", "");
             }
             serve_launcher(agent, stream, launcher, advertised).await;
         }
         (_, Came::Unknown(launcher, file)) => {
-            let mend = format!("add the line `{launcher}` to `{}` to serve it", file.display());
-            agent.refuse(&from, &format!("its key is not known: {mend}"));
+            let mend = format!(": add the line `{launcher}` to `{}` to serve it", file.display());
+            agent.refuse(&from, "its key is not known", &mend);
         }
-        (_, Came::Unreadable(error)) => agent.refuse(&from, &format!("no launcher is known: {error}")),
-        (Some(Err(error)), _) => agent.refuse(&from, &format!("it speaks no TLS as launchers do: {error}")),
-        (None, _) => agent.refuse(&from, "it said nothing"),
-        (Some(Ok(_)), Came::Nobody) => agent.refuse(&from, "it showed no key"),
+        (_, Came::Unreadable(error)) => agent.refuse(&from, "no launcher is known", &format!(": {error}")),
+        (Some(Err(error)), _) => agent.refuse(&from, "it speaks no TLS as launchers do", &format!(": {error}")),
+        (None, _) => agent.refuse(&from, "it said nothing", ""),
+        (Some(Ok(_)), Came::Nobody) => agent.refuse(&from, "it showed no key", ""),
+    }
+}
+
+/// Waits until the other end has read why it is refused, and closed: closing while it still writes would take that back.
+async fn linger(mut stream: TcpStream) {
+    let mut rest = [0; 1024];
+    // However it ends, nothing more is to be said.
+    if stream.shutdown().await.is_ok() {
+        while stream.read(&mut rest).await.is_ok_and(|read| read > 0) {}
     }
 }
 

@@ -116,6 +116,8 @@ impl Process {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there are ports");
         let address = listener.local_addr().expect("it is bound");
         let lease = tempfile::tempfile().expect("a temporary file can be made");
+        // Before the process begins: it ends where there is none.
+        hold(&lease, Duration::from_hours(24));
         let (commands, channel) = UnixStream::pair().expect("there are sockets left");
         let sockets: [OwnedFd; 2] = [listener.into(), lease.try_clone().expect("there are files left").into()];
         let mut command = Command::new(binary);
@@ -125,16 +127,12 @@ impl Process {
         let mappings = (3..).zip(sockets).map(|(child_fd, parent_fd)| FdMapping { parent_fd, child_fd });
         command.fd_mappings(mappings.collect()).expect("the numbers differ");
         let reports = BufReader::new(commands.try_clone().expect("there are files left"));
-        let process = Process { child: command.spawn().expect("it can be started"), address, commands, reports, lease };
-        process.hold(Duration::from_hours(24));
-        process
+        Process { child: command.spawn().expect("it can be started"), address, commands, reports, lease }
     }
 
     /// Has the lease hold for so long from now on.
     pub fn hold(&self, time: Duration) {
-        let until = Scheduler::default().boot_time() + time;
-        let until = u64::try_from(until.as_millis()).expect("no machine runs for so long");
-        self.lease.write_all_at(&until.to_le_bytes(), 0).expect("there is room");
+        hold(&self.lease, time);
     }
 
     pub fn order(&mut self, order: &Order) {
@@ -165,6 +163,12 @@ impl Process {
         stderr.read_to_string(&mut text).expect("messages are text");
         text
     }
+}
+
+fn hold(lease: &File, time: Duration) {
+    let until = Scheduler::default().boot_time() + time;
+    let until = u64::try_from(until.as_millis()).expect("no machine runs for so long");
+    lease.write_all_at(&until.to_le_bytes(), 0).expect("there is room");
 }
 
 impl Drop for Process {

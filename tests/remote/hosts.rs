@@ -146,7 +146,7 @@ impl Hosts {
     pub fn processes(&self, host: usize) -> Vec<i32> {
         let marker = format!("LP_HOST_CONFIG={}", self.agents[host].dir.display());
         let agents = processes(|pid| {
-            environment(pid).iter().any(|variable| *variable == marker)
+            environment(pid).contains(&marker)
                 && command_line(pid).contains(&"agent".to_owned())
                 && command_line(pid).first().is_some_and(|program| program == host::BINARY)
         });

@@ -1,5 +1,6 @@
 //! The workers of a lease: processes that are started, spoken with, and ended.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -85,12 +86,13 @@ impl Lease {
             let NodeId(number) = node;
             let (address, name) = (plan.node(node).listen, &plan.node(node).name);
             let Some(address) = address else { continue };
-            if !state.listening.contains_key(&node) {
-                let bound = TcpListener::bind(address);
-                let bound = bound.map_err(|error| format!("`{name}` can't listen at {address}: {error}"))?;
-                state.listening.insert(node, bound);
-            }
-            let listener = &state.listening[&node];
+            let listener = match state.listening.entry(node) {
+                Entry::Occupied(bound) => bound.into_mut(),
+                Entry::Vacant(free) => {
+                    let bound = TcpListener::bind(address);
+                    free.insert(bound.map_err(|error| format!("`{name}` can't listen at {address}: {error}"))?)
+                }
+            };
             let told = listener.local_addr().map_err(|error| error.to_string())?;
             listening.insert(number, told.to_string());
             sockets.push(listener.try_clone().map_err(|error| error.to_string())?.into());

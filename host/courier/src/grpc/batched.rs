@@ -94,8 +94,7 @@ mod tests {
             driver.await.expect("it does not panic");
         };
         runtime.block_on(async { tokio::spawn(all).await }).expect("it does not panic");
-        let turns = turns.lock().expect("no test panics with it").clone();
-        turns
+        turns.lock().expect("no test panics with it").clone()
     }
 
     #[test]

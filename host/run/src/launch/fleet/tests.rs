@@ -131,7 +131,7 @@ async fn launch(tasks: &Tasks) -> (Fleet, mpsc::UnboundedReceiver<NodeEvent>, Ar
         written.lock().expect("no test panics with it").push(String::from_utf8_lossy(line).into_owned());
     };
     let credentials = Arc::new(Credentials::random(&plan, &Scheduler::default()).expect("the system has randomness"));
-    let private = Private { secrets: Secrets::default(), credentials };
+    let private = Private { secrets: Some(Secrets::default()), credentials, authority: None };
     let (events_tx, events) = mpsc::unbounded_channel();
     let start = Box::new(tasks.clone());
     let fleet =

@@ -114,7 +114,7 @@ pub(super) async fn keep(shared: Arc<Shared>, index: usize, first: oneshot::Send
     let (mut first, mut pause) = (Some(first), RETRY_MIN);
     loop {
         let connected = connect(&shared, index).await;
-        let outcome = connected.as_ref().map(drop).map_err(|error| with_sources(error));
+        let outcome = connected.as_ref().map(drop).map_err(with_sources);
         match connected {
             Ok((connected, kept)) => {
                 *link.link() = Link::There(connected.clone());

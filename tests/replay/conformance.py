@@ -1,6 +1,6 @@
 """The stock client of Reverb against a server of it or of ours: prints what each case comes to, a line of JSON for each.
 
-    conformance.py original|PATH-OF-SERVE [CASE…|-CASE…]
+    conformance.py original|PATH-OF-SERVE [CASE…]
 
 Run against both, the lines have to be the same. A server of ours is the example `serve` of lp-replay.
 """
@@ -533,9 +533,7 @@ def main():
     if sys.argv[1] == "--serve":
         return serve_original(sys.argv[2], sys.argv[3:])
     kind, which = sys.argv[1], sys.argv[2:]
-    left_out = {name[1:] for name in which if name.startswith("-")}
-    which = [name for name in which if not name.startswith("-")]
-    wanted = lambda name: name in which or not which and name not in left_out
+    wanted = lambda name: not which or name in which
     server = Server(kind)
     for name, case in list(globals().items()):
         if name.startswith("case_") and wanted(name[5:]):

@@ -22,7 +22,7 @@ const SAID_BYTES_MAX: usize = 2048;
 pub struct Streams {
     reader: ChildStdout,
     writer: ChildStdin,
-    // Killed when this is dropped.
+    // It ends with its stdin, as the agent at the other end does, which tidies up before. Killing it would not let it.
     _child: Child,
 }
 
@@ -75,14 +75,14 @@ pub async fn start(destination: &str, command: &str, copy: bool, scheduler: &Sch
 fn ssh(destination: &str, command: &str) -> Command {
     let mut ssh = Command::new("ssh");
     // In a group of its own: Ctrl-C is the launcher's to answer.
-    ssh.args(["-T", "--", destination, command]).kill_on_drop(true).process_group(0);
+    ssh.args(["-T", "--", destination, command]).process_group(0);
     ssh
 }
 
 /// Whether an lp-host of this version is there.
 async fn has_protocol(destination: &str, command: &str) -> bool {
     let mut asked = ssh(destination, &format!("{command} agent --print-protocol"));
-    let answer = asked.stdin(Stdio::null()).stderr(Stdio::null()).output().await;
+    let answer = asked.kill_on_drop(true).stdin(Stdio::null()).stderr(Stdio::null()).output().await;
     answer.is_ok_and(|answer| answer.status.success() && answer.stdout.trim_ascii() == PROTOCOL.as_bytes())
 }
 
@@ -90,7 +90,7 @@ async fn has_protocol(destination: &str, command: &str) -> bool {
 async fn upload(destination: &str) -> io::Result<String> {
     let script = "umask 077 && d=$(mktemp -d) && cat > \"$d/lp-host\" && chmod 700 \"$d/lp-host\" && echo \"$d\"";
     let program = std::fs::File::open("/proc/self/exe")?;
-    let copied = ssh(destination, script).stdin(program).output().await?;
+    let copied = ssh(destination, script).kill_on_drop(true).stdin(program).output().await?;
     let dir = String::from_utf8_lossy(&copied.stdout).trim().to_owned();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
     match copied.status.success() && dir.starts_with('/') && dir.chars().all(is_plain) {

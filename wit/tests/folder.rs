@@ -198,6 +198,8 @@ fn every_package_of_the_contract_is_supplied_when_named_and_only_then() {
         import wasi:config/store@0.2.0-rc.1;
         import wasi:logging/logging@0.1.0-draft;
         import wasi:clocks/monotonic-clock@0.3.0;
+        import wasi:random/random@0.2.12;
+        import lp:replay/reader@0.1.0;
         export wasi:cli/run@0.2.0;
         export wasi:cli/run@0.3.0;
         export lp:test/tests@0.1.0;

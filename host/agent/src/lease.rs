@@ -34,7 +34,7 @@ pub(crate) struct Lease {
     pub(crate) dir: RunDir,
     /// How other hosts reach this one.
     pub(crate) advertised: String,
-    plan: Mutex<Arc<Plan>>,
+    plan: Arc<Plan>,
     length: Duration,
     /// What workers read: until when it holds.
     pub(crate) file: File,
@@ -70,7 +70,7 @@ impl Lease {
             run,
             dir,
             advertised,
-            plan: Mutex::new(Arc::new(resolved(plan))),
+            plan: Arc::new(resolved(plan)),
             length,
             file,
             state: Mutex::default(),
@@ -88,7 +88,7 @@ impl Lease {
     }
 
     pub fn plan(&self) -> Arc<Plan> {
-        self.plan.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.plan.clone()
     }
 
     pub fn state(&self) -> MutexGuard<'_, State> {
@@ -133,15 +133,6 @@ impl Lease {
     fn write_plan(&self) -> io::Result<()> {
         let plan = self.plan();
         self.files().write_plan(&plan, &self.components(&plan))
-    }
-
-    /// Has another plan from here on.
-    ///
-    /// # Errors
-    /// If it can't be written.
-    pub fn replan(&self, plan: Plan) -> io::Result<()> {
-        *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(resolved(plan));
-        self.write_plan()
     }
 
     /// Sees to it that these workers can be started: tells `sender` what is compiled, and returns which components are not there.

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
-use lp_base::plan::Plan;
+use lp_base::plan::{Plan, ReplicaId};
 use lp_base::words::Digest;
 use lp_remote::body::{self, Lines, Outgoing};
 use lp_remote::protocol::{
@@ -95,7 +95,6 @@ impl Connection {
             (&Method::POST, "lease") => self.lease(request.into_body()).await,
             (&Method::PUT, "component") => self.put(which, request.into_body()).await,
             (&Method::POST, "prepare") => self.prepare(request.into_body()).await,
-            (&Method::POST, "plan") => self.replan(request.into_body()).await,
             (&Method::POST, "worker") => self.start(index(which)?, request.into_body()).await,
             (&Method::POST, "kill") => {
                 self.current()?.kill(index(which)?).await;
@@ -114,7 +113,8 @@ impl Connection {
     async fn lease(&self, asked: Incoming) -> Answer {
         let mut answers = Lines::of(asked);
         let request: LeaseRequest = answers.next().await?.ok_or_else(|| bad("there is no request for a lease"))?;
-        if !LEASE_MS.contains(&request.lease_ms)
+        if !is_whole(&request.plan)
+            || !LEASE_MS.contains(&request.lease_ms)
             || request.workers.iter().any(|&index| index >= request.plan.workers.len())
         {
             return Err(bad("no such lease can be had"));
@@ -164,12 +164,6 @@ impl Connection {
         Ok(Response::new(response))
     }
 
-    async fn replan(&self, asked: Incoming) -> Answer {
-        let plan: Plan = one(asked).await?;
-        self.current()?.replan(plan)?;
-        Ok(Response::new(body::full("")))
-    }
-
     async fn start(&self, index: usize, commands: Incoming) -> Answer {
         let lease = self.current()?;
         let (reports, response) = body::channel();
@@ -180,6 +174,15 @@ impl Connection {
         response.headers_mut().insert(PLACE_FIELD, place);
         Ok(response)
     }
+}
+
+/// Whether every replica that the workers of a plan run is one of its nodes', and every colocation is there.
+fn is_whole(plan: &Plan) -> bool {
+    let replicas = plan.workers.iter().flat_map(|worker| &worker.replicas);
+    let is_replica =
+        |replica: &ReplicaId| plan.nodes.get(replica.node.0 as usize).is_some_and(|node| replica.index < node.replicas);
+    let mut colocations = plan.workers.iter().filter_map(|worker| worker.colocation);
+    replicas.into_iter().all(is_replica) && colocations.all(|number| (number as usize) < plan.colocations.len())
 }
 
 fn index(text: &str) -> Result<usize, Refusal> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use lp_base::plan::{LaunchType, Plan};
+use lp_base::plan::{LaunchType, NodeId, Plan, ReplicaId, WorkerPlan};
 use lp_base::replica::Stop;
 use lp_base::scheduler::Scheduler;
 use lp_base::words::{Digest, Hardening};
@@ -98,6 +98,13 @@ async fn nothing_is_done_without_a_lease_and_a_component_is_the_one_that_was_ann
     refused(client.put(digest, b"y".as_slice().into()).await, "its digest is another one");
     client.put(digest, b"x".as_slice().into()).await.unwrap();
     refused(client.start(0).await.map(drop), "there is no such worker");
+    let worker = |node| WorkerPlan {
+        name: "w".to_owned(),
+        replicas: vec![ReplicaId { node: NodeId(node), index: 0 }],
+        colocation: None,
+    };
+    let broken = LeaseRequest { plan: Plan { workers: vec![worker(9)], ..plan() }, ..request.clone() };
+    refused(client.lease(&broken).await.map(drop), "no such lease can be had");
     refused(client.lease(&LeaseRequest { workers: vec![7], ..request }).await.map(drop), "no such lease can be had");
     drop((lease, client));
     let ended = async {

@@ -31,6 +31,12 @@ use crate::{socket, ssh, tls};
 /// How long connecting may take, with its handshake. ssh has its own opinion of that.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 
+/// How long an agent may take to give a lease: it reads the plan, and writes it.
+const LEASE_TIME: Duration = Duration::from_secs(30);
+
+/// How long a request that failed waits for the end of its connection, which says why.
+const END_TIME: Duration = Duration::from_secs(1);
+
 /// How much may be under way to one reader: the windows of HTTP/2.
 const WINDOW_BYTES: u32 = 4 << 20;
 
@@ -98,6 +104,7 @@ pub struct Agent {
     ssh: Option<(String, String, Said)>,
     /// How the connection ended, once it has.
     end: watch::Receiver<Option<Arc<hyper::Error>>>,
+    scheduler: Scheduler,
     _driving: Task<()>,
 }
 
@@ -156,7 +163,7 @@ impl Agent {
                 ended.send_replace(Some(Arc::new(error)));
             }
         });
-        Ok(Self { sender, own: None, ssh: None, end, _driving: driving })
+        Ok(Self { sender, own: None, ssh: None, end, scheduler: scheduler.clone(), _driving: driving })
     }
 
     /// Asks for a lease.
@@ -164,6 +171,17 @@ impl Agent {
     /// # Errors
     /// If the agent refuses, or was lost.
     pub async fn lease(&self, request: &LeaseRequest) -> Result<KeptLease, AgentError> {
+        // ssh may ask its user for something first.
+        match self.ssh {
+            Some(_) => self.leased(request).await,
+            None => {
+                let silent = |_| lost(io::Error::from(io::ErrorKind::TimedOut));
+                self.scheduler.timeout(LEASE_TIME, self.leased(request)).await.map_err(silent)?
+            }
+        }
+    }
+
+    async fn leased(&self, request: &LeaseRequest) -> Result<KeptLease, AgentError> {
         let (answers, body) = body::channel();
         let (_, response) = futures::join!(
             // What it does not take, it refuses or has lost.
@@ -233,8 +251,9 @@ impl Agent {
             return ended;
         }
         let mut end = self.end.clone();
-        // It fails if the connection has ended well.
-        let cause = end.wait_for(Option::is_some).await.ok().and_then(|cause| cause.clone());
+        let ended = self.scheduler.timeout(END_TIME, end.wait_for(Option::is_some)).await;
+        // There is none if the connection has ended well, or goes on.
+        let cause = ended.ok().and_then(Result::ok).and_then(|cause| cause.clone());
         match (self.own, cause) {
             (Some(own), Some(cause)) if is_refused_key(&cause) => AgentError::Unknown(own),
             (_, Some(cause)) => lost(cause),

@@ -5,7 +5,6 @@
 //! | `POST /lease` | a [`LeaseRequest`], then an [`Answer`] for each question | [`Renewal`]s, until the lease ends |
 //! | `PUT /component/DIGEST` | the component | none |
 //! | `POST /prepare` | a [`Preparation`] | lines of [`Prepared`] |
-//! | `POST /plan` | the plan that takes the place of the lease's | none |
 //! | `POST /worker/INDEX` | the commands of the worker | its reports; the header fields below tell of it, a trailer of its end |
 //! | `POST /kill/INDEX` | none | none |
 //!

@@ -66,13 +66,21 @@ async fn live(
         let mut state = shared.state();
         (state.placed[index], state.fences.remove(&index))
     };
-    if let Some(fence) = fence {
-        shared.scheduler.sleep_until(fence).await;
-    }
     let link = &shared.hosts[placed];
     let name = &link.host.name;
     let of_host = |reason: String| format!("it can't run on host `{name}`: {reason}");
-    prepare(shared, placed, vec![index]).await.map_err(of_host)?;
+    let ready = async {
+        if let Some(fence) = fence {
+            shared.scheduler.sleep_until(fence).await;
+        }
+        prepare(shared, placed, vec![index]).await
+    };
+    tokio::select! {
+        biased;
+        // One that was to start and is not wanted any more never does: the next life of it may have begun.
+        () = progress.kill.requested() => return Ok("its worker process was ended".to_owned()),
+        ready = ready => ready.map_err(of_host)?,
+    }
     let connected = link.connected().map_err(of_host)?;
     let lost = async {
         let reason = connected.end.came().await;

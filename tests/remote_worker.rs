@@ -79,6 +79,8 @@ async fn a_worker_that_was_stopped_answers_nothing_once_its_lease_has_ended() {
     assert_eq!(call(&workers, A, RELAY, &number(2)).await, Ok(number(2)));
     let (sleep, echo) = (workers.remote(B, SLEEP), workers.remote(B, ECHO));
     assert_eq!(call_of(&echo, ECHOED).await, Ok(ECHOED.to_vec()));
+    // Its connection is there from here on.
+    assert!(call_of(&sleep, &[0x08, 0x01]).await.is_ok());
     // Ten seconds.
     let under_way = start_call(&sleep, &[0x08, 0x90, 0x4e]);
     tokio::task::yield_now().await;

@@ -99,16 +99,12 @@ async fn serve_stranger(
 ) {
     let own_address = stream.local_addr().map(|address| address.ip());
     let (Ok(()), Ok(own_address)) = (socket::set_up(&stream), own_address) else { return };
-    let accepting = async {
-        match acceptor.accept(stream).into_fallible().await {
-            Ok(stream) => Ok(stream),
-            Err((error, stream)) => {
-                let _ = agent.scheduler().timeout(LINGER_TIME, linger(stream)).await;
-                Err(error)
-            }
-        }
+    let accepted = handshakes.finish(acceptor.accept(stream).into_fallible(), agent.scheduler()).await;
+    let (accepted, refused) = match accepted {
+        Some(Err((error, stream))) => (Some(Err(error)), Some(stream)),
+        Some(Ok(stream)) => (Some(Ok(stream)), None),
+        None => (None, None),
     };
-    let accepted = handshakes.finish(accepting, agent.scheduler()).await;
     let who = std::mem::replace(&mut *came.lock().unwrap_or_else(PoisonError::into_inner), Came::Nobody);
     let from = from.ip().to_string();
     match (accepted, who) {
@@ -117,7 +113,7 @@ async fn serve_stranger(
             if agent.totals.connections() >= CONNECTIONS_MAX {
                 return agent.refuse(&from, "there are too many launchers", "");
             }
-            serve_launcher(agent, stream, launcher, advertised).await;
+            return serve_launcher(agent, stream, launcher, advertised).await;
         }
         (_, Came::Unknown(launcher, file)) => {
             let mend = format!(": add the line `{launcher}` to `{}` to serve it", file.display());
@@ -127,6 +123,11 @@ async fn serve_stranger(
         (Some(Err(error)), _) => agent.refuse(&from, "it speaks no TLS as launchers do", &format!(": {error}")),
         (None, _) => agent.refuse(&from, "it said nothing", ""),
         (Some(Ok(_)), Came::Nobody) => agent.refuse(&from, "it showed no key", ""),
+    }
+    if let Some(stream) = refused {
+        // It is one of those that are not let in, and gives up its place to a newcomer like them.
+        let reading = agent.scheduler().timeout(LINGER_TIME, linger(stream));
+        handshakes.finish(reading, agent.scheduler()).await;
     }
 }
 

@@ -139,9 +139,10 @@ impl Agent {
                 let (streams, said) = started
                     .map_err(|source| AgentError::NotReached { address: format!("ssh {destination}"), source })?;
                 let ssh = (destination.clone(), command.clone(), said);
-                let mut agent = Self::over(streams, scheduler).await.map_err(|error| ended(&ssh).unwrap_or(error))?;
-                agent.ssh = Some(ssh);
-                Ok(agent)
+                match Self::over(streams, scheduler).await {
+                    Ok(agent) => Ok(Self { ssh: Some(ssh), ..agent }),
+                    Err(error) => Err(ended(&ssh, scheduler).await.unwrap_or(error)),
+                }
             }
         }
     }
@@ -191,7 +192,8 @@ impl Agent {
             self.send(Method::POST, "/lease", body)
         );
         let mut renewals = Lines::of(response?.into_body());
-        match renewals.next().await.map_err(lost)?.ok_or_else(|| self.closed())? {
+        let Some(first) = renewals.next().await.map_err(lost)? else { return Err(self.closed().await) };
+        match first {
             Renewal::Given => {}
             Renewal::Over { reason } => return Err(AgentError::Refused(reason)),
             Renewal::Asked { .. } => return Err(AgentError::Refused("it gives no lease".to_owned())),
@@ -247,7 +249,7 @@ impl Agent {
 
     /// Why a request failed: the end of the connection says more than what became of the request.
     async fn failed(&self, error: hyper::Error) -> AgentError {
-        if let Some(ended) = self.ssh.as_ref().and_then(ended) {
+        if let Some(ended) = self.ended().await {
             return ended;
         }
         let mut end = self.end.clone();
@@ -261,8 +263,13 @@ impl Agent {
         }
     }
 
-    fn closed(&self) -> AgentError {
-        self.ssh.as_ref().and_then(ended).unwrap_or_else(|| lost(io::Error::from(io::ErrorKind::UnexpectedEof)))
+    async fn closed(&self) -> AgentError {
+        self.ended().await.unwrap_or_else(|| lost(io::Error::from(io::ErrorKind::UnexpectedEof)))
+    }
+
+    /// The end of the ssh that the agent is reached by, if it said why.
+    async fn ended(&self) -> Option<AgentError> {
+        ended(self.ssh.as_ref()?, &self.scheduler).await
     }
 }
 
@@ -270,8 +277,9 @@ fn lost(error: impl Into<Box<dyn Error + Send + Sync>>) -> AgentError {
     AgentError::Lost(error.into())
 }
 
-/// The end of an ssh that said why.
-fn ended((destination, command, said): &(String, String, Said)) -> Option<AgentError> {
+/// The end of an ssh that said why. One that goes on has said what there is.
+async fn ended((destination, command, said): &(String, String, Said), scheduler: &Scheduler) -> Option<AgentError> {
+    let _ = scheduler.timeout(END_TIME, said.all()).await;
     let said = said.text();
     let (destination, command) = (destination.clone(), command.clone());
     (!said.is_empty()).then_some(AgentError::Ssh { destination, command, said })

@@ -9,6 +9,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
+use lp_base::replica::Stop;
 use lp_base::scheduler::Scheduler;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
@@ -28,24 +29,33 @@ pub struct Streams {
 
 /// The last that a process wrote to its stderr.
 #[derive(Clone, Default)]
-pub struct Said(Arc<Mutex<Vec<u8>>>);
+pub struct Said {
+    last: Arc<Mutex<Vec<u8>>>,
+    is_all: Stop,
+}
 
 impl Said {
     /// It as text, with its lines in one.
     pub fn text(&self) -> String {
-        let said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let said = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let text = String::from_utf8_lossy(&said).into_owned();
         text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+    }
+
+    /// Waits until it has said everything, which it has when it ends.
+    pub async fn all(&self) {
+        self.is_all.requested().await;
     }
 
     async fn listen(self, mut stderr: ChildStderr) {
         let mut buffer = [0; 512];
         while let Ok(read @ 1..) = stderr.read(&mut buffer).await {
-            let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut said = self.last.lock().unwrap_or_else(PoisonError::into_inner);
             said.extend_from_slice(&buffer[..read]);
             let beyond = said.len().saturating_sub(SAID_BYTES_MAX);
             said.drain(..beyond);
         }
+        self.is_all.request();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lp_base::plan::NodeId;
 use lp_base::replica::Stop;
@@ -69,17 +69,11 @@ async fn live(
     let link = &shared.hosts[placed];
     let name = &link.host.name;
     let of_host = |reason: String| format!("it can't run on host `{name}`: {reason}");
-    let ready = async {
-        if let Some(fence) = fence {
-            shared.scheduler.sleep_until(fence).await;
-        }
-        prepare(shared, placed, vec![index]).await
-    };
     tokio::select! {
         biased;
         // One that was to start and is not wanted any more never does: the next life of it may have begun.
         () = progress.kill.requested() => return Ok("its worker process was ended".to_owned()),
-        ready = ready => ready.map_err(of_host)?,
+        ready = get_ready(shared, index, placed, fence) => ready.map_err(of_host)?,
     }
     let connected = link.connected().map_err(of_host)?;
     let lost = async {
@@ -125,6 +119,14 @@ async fn live(
         ended = lives => ended,
         lost = lost => Err(lost),
     }
+}
+
+/// Waits until nothing of a worker is left where it was before, and its host can start it.
+async fn get_ready(shared: &Shared, index: usize, placed: usize, fence: Option<Instant>) -> Result<(), String> {
+    if let Some(fence) = fence {
+        shared.scheduler.sleep_until(fence).await;
+    }
+    prepare(shared, placed, vec![index]).await
 }
 
 /// The address at which others reach a worker: that of the file of hosts counts more than what its agent says.

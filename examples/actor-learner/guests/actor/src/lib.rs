@@ -19,8 +19,10 @@ struct Actor;
 impl Guest for Actor {
     async fn run() -> Result<(), ()> {
         match play().await {
-            // What is under way when the program stops, or the learner has ended, is given up.
-            Err(CallError::Cancelled | CallError::Unavailable) if program::stop_requested() => Ok(()),
+            // The program stops, which the replay node may know earlier than this one.
+            Err(CallError::Cancelled) => Ok(()),
+            // The learner has ended.
+            Err(CallError::Unavailable) if program::stop_requested() => Ok(()),
             played => lp_guest::report(played),
         }
     }

@@ -304,7 +304,7 @@ impl Worker {
         let WorkerOptions { mut endpoints, run_dir, scheduler, .. } = options;
         let replicas = &plan.workers[index].replicas;
         let components = Components::load(plan, &files, replicas, cache.clone(), &compiling, &scheduler)?;
-        let threads = Threads::start(&scheduler).map_err(WorkerError::Threads)?;
+        let threads = Threads::start(Threads::wanted(plan, index), &scheduler).map_err(WorkerError::Threads)?;
         let entered = threads.handle().enter();
         let peers = Peers::new(plan, index, &endpoints, &scheduler)?;
         let program = Arc::new(ProgramInfo {

@@ -1,7 +1,9 @@
 //! A connection that has its turn after everything else that is ready.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
+
+use tokio::task::yield_now;
 
 /// Polls what drives a connection once the tasks that are ready have had their turn.
 ///
@@ -11,14 +13,13 @@ use std::task::{Context, Poll};
 #[derive(Debug)]
 pub(super) struct Batched<D> {
     driver: D,
-    is_encrypted: bool,
     has_waited: bool,
 }
 
 impl<D> Batched<D> {
-    /// What drives a connection. If it `is_encrypted`, it waits; a write to a Unix socket costs too little for that.
-    pub fn new(driver: D, is_encrypted: bool) -> Self {
-        Self { driver, is_encrypted, has_waited: false }
+    /// What drives a connection.
+    pub fn new(driver: D) -> Self {
+        Self { driver, has_waited: false }
     }
 
     /// Polls by `poll`, or goes to the end of the queue of tasks first.
@@ -27,9 +28,10 @@ impl<D> Batched<D> {
         cx: &mut Context<'_>,
         poll: impl FnOnce(&mut D, &mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
-        if self.is_encrypted && !std::mem::replace(&mut self.has_waited, true) {
-            // Waking a task in its own turn puts it behind all others.
-            cx.waker().wake_by_ref();
+        if !std::mem::replace(&mut self.has_waited, true) {
+            // Polled once, this has the thread wake the task when it has no other to run. Were the task to wake itself, another
+            // thread would be woken to take it over.
+            let _ = pin!(yield_now()).poll(cx);
             return Poll::Pending;
         }
         let polled = poll(&mut self.driver, cx);
@@ -99,7 +101,7 @@ mod tests {
 
     #[test]
     fn what_ready_tasks_write_goes_out_at_once() {
-        assert_eq!(turns(|driver| Box::pin(Batched::new(driver, true))), [10]);
+        assert_eq!(turns(|driver| Box::pin(Batched::new(driver))), [10]);
         assert!(turns(|driver| driver).len() > 1, "a runtime that did so by itself would need none of this");
     }
 }

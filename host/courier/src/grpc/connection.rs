@@ -94,13 +94,12 @@ impl Connection {
         let (sender, connection) = builder.handshake(stream).await.map_err(io::Error::other)?;
         let end = Arc::new(End { has_come: AtomicBool::new(false), moved: moved.clone() });
         let (ending, mut moved) = (end.clone(), moved.clone());
-        let is_encrypted = matches!(self.address, Address::Tls(_));
         let driving = self.scheduler.spawn(async move {
             // How it ended is seen by the calls that were under way. Dropping it loses them.
             tokio::select! {
                 biased;
                 () = moved.happened() => {}
-                _ = Batched::new(connection, is_encrypted) => {}
+                _ = Batched::new(connection) => {}
             }
             ending.has_come.store(true, Ordering::Relaxed);
         });

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use lp_base::lease::Lease;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -13,13 +13,15 @@ use super::socket::ByteStream;
 pub(super) fn leased(stream: ByteStream, lease: Option<&Lease>) -> ByteStream {
     match lease {
         None => stream,
-        Some(lease) => Box::new(Leased { stream, lease: lease.clone() }),
+        Some(lease) => Box::new(Leased { stream, lease: lease.clone(), is_unsent: false }),
     }
 }
 
 struct Leased {
     stream: ByteStream,
     lease: Lease,
+    /// Something was written that may not have gone out.
+    is_unsent: bool,
 }
 
 impl Leased {
@@ -49,6 +51,7 @@ impl AsyncRead for Leased {
 impl AsyncWrite for Leased {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.check()?;
+        self.is_unsent = true;
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
@@ -58,6 +61,7 @@ impl AsyncWrite for Leased {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.check()?;
+        self.is_unsent = true;
         Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
     }
 
@@ -67,8 +71,13 @@ impl AsyncWrite for Leased {
 
     /// What waits for the network to take it goes out here.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.check()?;
-        Pin::new(&mut self.stream).poll_flush(cx)
+        // h2 flushes whenever it is polled.
+        if self.is_unsent {
+            self.check()?;
+        }
+        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        self.is_unsent = false;
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -69,10 +69,8 @@ pub async fn serve(
         match accepted {
             Ok(accepted) if audience.admits(&accepted) => match (&audience, &clients) {
                 (Audience::Workers { in_flight_max }, _) => {
-                    let is_encrypted = matches!(accepted.proof, Proof::OwnRun);
                     let stream = leased(accepted.stream, lease.as_ref());
-                    let served =
-                        serve_worker(stream, is_encrypted, services.clone(), *in_flight_max, scheduler.clone());
+                    let served = serve_worker(stream, services.clone(), *in_flight_max, scheduler.clone());
                     scheduler.spawn_in(&mut connections, served);
                 }
                 (Audience::Outside(..), Some(clients)) => {

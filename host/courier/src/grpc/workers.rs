@@ -22,13 +22,8 @@ use super::stream::{FRAME_BYTES, ReceiveError, WINDOW_BYTES, frame, receive};
 use crate::{CallError, Message};
 
 /// Serves another worker, until it closes its connection, each call in a task of `scheduler`. Dropping this drops its calls.
-pub async fn serve_worker<S>(
-    stream: S,
-    is_encrypted: bool,
-    services: Services,
-    in_flight_max: u32,
-    scheduler: Scheduler,
-) where
+pub async fn serve_worker<S>(stream: S, services: Services, in_flight_max: u32, scheduler: Scheduler)
+where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut builder = Builder::new();
@@ -41,7 +36,7 @@ pub async fn serve_worker<S>(
         // A guest may give up all its calls at once; that is no attack on the connection.
         .max_pending_accept_reset_streams(in_flight_max as usize);
     let Ok(connection) = builder.handshake::<_, Bytes>(stream).await else { return };
-    let mut connection = Batched::new(connection, is_encrypted);
+    let mut connection = Batched::new(connection);
     let mut calls = JoinSet::new();
     // How a connection ends is the other worker's matter.
     let mut accept = async || poll_fn(|cx| connection.poll_with(cx, |connection, cx| connection.poll_accept(cx))).await;

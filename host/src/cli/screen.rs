@@ -25,6 +25,8 @@ pub(super) mod exit_code {
     pub(crate) const WRONG_PROGRAM: u8 = 3;
     /// The program could not be launched.
     pub(crate) const NOT_LAUNCHED: u8 = 4;
+    /// A panic: a bug of lp-host, whatever it was given.
+    pub(crate) const BUG: u8 = 70;
 }
 
 /// When to colour.
@@ -134,6 +136,11 @@ const YELLOW: Style = Style::new().fg_color(Some(anstyle::Color::Ansi(AnsiColor:
 const CYAN: Style = Style::new().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Cyan))).bold();
 
 impl Screen {
+    /// Says of a panic, which has printed itself, whose fault it is.
+    pub(super) fn panicked() {
+        eprintln!("error: this is a bug in lp-host; please report it with the lines above");
+    }
+
     pub(super) fn new(args: &GlobalArgs) -> Self {
         let progress = Progress::new(!args.quiet && stderr().is_terminal());
         Self { color: args.color, quiet: args.quiet, progress, printer: None }

@@ -8,6 +8,8 @@ mod hosts;
 mod limits;
 mod listen;
 mod operator;
+#[cfg(test)]
+mod reference;
 mod replay;
 mod restart;
 mod sandbox;

@@ -4,6 +4,7 @@
 //! optional for serde, so that a missing one is reported by its own rule with the rest of the file still checked.
 
 mod colocation;
+mod config;
 mod hosts;
 mod limits;
 mod listen;
@@ -18,6 +19,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub(super) use colocation::ColocationFile;
+use config::ConfigText;
 use hosts::HostsFile;
 use limits::another_way;
 pub(super) use limits::{LimitText, LimitsFile};
@@ -145,10 +147,11 @@ pub(super) struct NodeFile {
     #[schemars(with = "Vec<String>")]
     pub args: Vec<Spanned<String>>,
 
-    /// The values that the guest reads through `wasi:config`: `config = { greeting = "hello" }`.
+    /// The values that the guest reads through `wasi:config`: `config = { greeting = "hello", steps = 1000 }`. Each reaches it as
+    /// text.
     #[serde(default)]
-    #[schemars(with = "BTreeMap<String, String>")]
-    pub config: BTreeMap<Spanned<String>, String>,
+    #[schemars(with = "BTreeMap<String, ConfigText>")]
+    pub config: BTreeMap<Spanned<String>, ConfigText>,
 
     /// The environment variables that the guest sees: `env = { RUST_LOG = "info" }`. It inherits none.
     #[serde(default)]

@@ -125,7 +125,7 @@ impl Lowering<'_> {
                 .into_iter()
                 .map(|(key, value)| {
                     of_node.place(NodePlace::Config(key.get_ref().clone()), key.span());
-                    (key.into_inner(), value)
+                    (key.into_inner(), value.0)
                 })
                 .collect(),
             env: file

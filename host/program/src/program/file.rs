@@ -9,11 +9,11 @@ mod hosts;
 mod limits;
 mod listen;
 mod operator;
-#[cfg(test)]
-mod reference;
 mod replay;
 mod restart;
 mod sandbox;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -150,7 +150,7 @@ pub(super) struct NodeFile {
     /// The values that the guest reads through `wasi:config`: `config = { greeting = "hello", steps = 1000 }`. Each reaches it as
     /// text.
     #[serde(default)]
-    #[schemars(with = "BTreeMap<String, ConfigText>")]
+    #[schemars(with = "BTreeMap<String, ConfigText>", extend("default" = {}))]
     pub config: BTreeMap<Spanned<String>, ConfigText>,
 
     /// The environment variables that the guest sees: `env = { RUST_LOG = "info" }`. It inherits none.

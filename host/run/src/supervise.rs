@@ -38,6 +38,10 @@ pub trait Observer {
     fn change(&mut self, replica: ReplicaId, change: &Change);
     /// A component is compiled before the program starts.
     fn compiling(&mut self, compiling: &Compiling);
+    /// The program is up: all its workers have loaded what they run. Called after the notes of the launch.
+    fn launched(&mut self) {
+        // Most say so by notes.
+    }
 }
 
 /// Something that happened to the program.
@@ -299,6 +303,7 @@ impl Run<'_> {
             self.observer.note(&Note::Listening { node: self.plan.node(node).name.clone(), address });
         }
         workers.warnings().iter().for_each(|warning| self.observer.note(&Note::Warning(warning.clone())));
+        self.observer.launched();
     }
 
     /// Has the next launch run what was rebuilt and did not come to run in this one.

@@ -56,7 +56,8 @@ impl<'a> Watching<'a> {
 
     fn say(&self, severity: Severity, node: &str, text: &str) {
         let Some(outputs) = &self.outputs else { return severity.show(text, None, self.screen) };
-        Notes { screen: self.screen, outputs, compilation: Compilation::default() }.say(severity, node, text, None);
+        let compilation = Compilation::default();
+        Notes { screen: self.screen, outputs, compilation, when_up: None }.say(severity, node, text, None);
     }
 }
 

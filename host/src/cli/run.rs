@@ -143,7 +143,7 @@ pub(super) fn run(mut args: Args, front: Option<Front>, screen: &mut Screen) -> 
     check_hosts(&args, launch_type)?;
     let (watch, linked) = match args.watch {
         true => {
-            let (watch, linked) = watch::build(&args.program, args.log_dir.as_deref(), screen)?;
+            let (watch, linked) = watch::build(&args.program, launch_type, args.log_dir.as_deref(), screen)?;
             (Some(watch), linked)
         }
         false => {
@@ -193,9 +193,6 @@ fn check_hosts(args: &Args, launch_type: LaunchType) -> Result<(), CliError> {
             "launch type `remote` needs hosts",
             "say which ones by `--hosts hosts.toml`, or `LP_HOST_HOSTS`; docs/remote.md has an example",
         ),
-        (LaunchType::Remote, Some(_)) if args.watch => {
-            wrong("`--watch` is for programs that run on this machine", "leave out `--hosts`")
-        }
         (LaunchType::Remote, Some(_)) | (LaunchType::Threads | LaunchType::Processes, None) => Ok(()),
         (LaunchType::Threads | LaunchType::Processes, Some(_)) => {
             wrong("`--hosts` is for launch type `remote`", "leave out one of `--hosts` and `--launch-type`")
@@ -290,7 +287,8 @@ async fn launch<'s>(
     if let Some(watch) = watch {
         let Some(run) = &announced else { return Err(not_launched("a watched program needs a directory for its run")) };
         let observer = Box::new(Watching::of_run(screen, outputs.clone()));
-        let (launch_type, cache) = (plan.launch_type, cache.clone());
+        // Each host compiles for itself.
+        let (launch_type, cache) = (plan.launch_type, cache.clone().filter(|_| plan.launch_type != LaunchType::Remote));
         let replacing = Replacing { launch_type, cache, rebuilds: rebuilds_tx, observer };
         let (watched, rebuilding, stop) = watch.begin(&plan, &components, run.dir().path(), replacing)?;
         (plan, components) = (Arc::new(watched.plan), watched.components);

@@ -8,6 +8,7 @@ mod clients;
 mod colocation;
 mod component;
 mod config;
+mod detach;
 mod determinism;
 mod edges;
 mod examples;

@@ -3,6 +3,7 @@
 mod hosts;
 mod lost;
 mod strangers;
+mod watch;
 
 use std::process::{Command, Output};
 

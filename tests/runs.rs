@@ -57,7 +57,7 @@ impl Machine {
 
     /// A command that exits with 2 and says all of `texts`.
     #[track_caller]
-    fn check_refused(&self, words: &[&str], texts: &[&str]) {
+    pub fn check_refused(&self, words: &[&str], texts: &[&str]) {
         let (code, _, stderr) = self.screen(words);
         assert_eq!(code, Some(2), "{words:?}\n{stderr}");
         for text in texts {

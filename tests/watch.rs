@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Lines};
 use std::path::PathBuf;
-use std::process::ChildStderr;
+use std::process::{ChildStderr, Command};
 
 use lp_host::plan::LaunchType;
 use rustix::process::{Pid, Signal, test_kill_process};
@@ -13,17 +13,27 @@ use crate::run::{Going, Program};
 use crate::runs::{Machine, eventually};
 
 /// A program that is watched, and what it says on stderr.
-struct Watched {
-    machine: Machine,
-    program: Program,
-    going: Going,
+pub struct Watched {
+    pub machine: Machine,
+    pub program: Program,
+    pub going: Going,
     stderr: Lines<BufReader<ChildStderr>>,
-    said: String,
+    pub said: String,
 }
 
 impl Watched {
     /// Starts a program beside these files. `ASYNC` and `PLAIN` in it are the probes.
     fn start(launch_type: LaunchType, toml: &str, files: &[(&str, &[u8])]) -> Self {
+        Self::start_by(launch_type, toml, files, |command| command)
+    }
+
+    /// The same with a command that is changed before.
+    pub fn start_by(
+        launch_type: LaunchType,
+        toml: &str,
+        files: &[(&str, &[u8])],
+        change: impl FnOnce(Command) -> Command,
+    ) -> Self {
         eprintln!("launch type {launch_type}");
         let (machine, program) = (Machine::new(), Program::new(toml));
         for (path, bytes) in files {
@@ -31,22 +41,24 @@ impl Watched {
             fs::create_dir_all(path.parent().expect("it is in a folder")).expect("it can be made");
             fs::write(path, bytes).expect("it can be written");
         }
-        let mut going = machine.start(&program, &["--watch", "--launch-type", &launch_type.to_string()]);
+        let mut command = machine.command(&["run", "--watch", "--launch-type", &launch_type.to_string()]);
+        command.arg(program.path());
+        let mut going = Going::spawn(change(command));
         let stderr = BufReader::new(going.child.stderr.take().expect("stderr is piped")).lines();
         Self { machine, program, going, stderr, said: String::new() }
     }
 
-    fn path(&self, file: &str) -> PathBuf {
+    pub fn path(&self, file: &str) -> PathBuf {
         self.program.dir.path().join(file)
     }
 
-    fn write(&self, file: &str, bytes: impl AsRef<[u8]>) {
+    pub fn write(&self, file: &str, bytes: impl AsRef<[u8]>) {
         fs::write(self.path(file), bytes).expect("it can be written");
     }
 
     /// Reads until a line says `text`.
     #[track_caller]
-    fn expect(&mut self, text: &str) {
+    pub fn expect(&mut self, text: &str) {
         for line in self.stderr.by_ref() {
             let line = line.expect("stderr can be read");
             self.said.push_str(&line);
@@ -59,19 +71,19 @@ impl Watched {
     }
 
     #[track_caller]
-    fn check_call(&self, node: &str, function: &str, result: &str) {
+    pub fn check_call(&self, node: &str, function: &str, result: &str) {
         assert_eq!(self.machine.data(&["call", &format!("test/{node}"), function]).trim_end(), result);
     }
 
     /// Reads until a node is rebuilt, and waits until its replicas have restarted so many times.
     #[track_caller]
-    fn expect_restart(&mut self, node: &str, restarts: &[u64]) {
+    pub fn expect_restart(&mut self, node: &str, restarts: &[u64]) {
         self.expect(&format!("note: `{node}` was rebuilt: restarting"));
         eventually("the restart", || self.restarts(node) == restarts);
     }
 
     /// The restarts of the replicas of a node.
-    fn restarts(&self, node: &str) -> Vec<u64> {
+    pub fn restarts(&self, node: &str) -> Vec<u64> {
         let runs = self.machine.ps();
         let replicas = runs[0]["replicas"].as_array().expect("there are replicas").iter();
         let of_node = replicas.filter(|replica| replica["node"] == node);
@@ -80,7 +92,7 @@ impl Watched {
 
     /// Interrupts it, and returns what it said in all.
     #[track_caller]
-    fn interrupt(mut self) -> String {
+    pub fn interrupt(mut self) -> String {
         self.going.signal(Signal::INT);
         for line in self.stderr.by_ref().map_while(Result::ok) {
             self.said.push_str(&line);
@@ -97,7 +109,7 @@ fn launch_types() -> impl Iterator<Item = LaunchType> {
 }
 
 /// A component that counts its calls from a number on. With `again` it has one more function, before the other.
-fn counter(base: u32, again: bool) -> Vec<u8> {
+pub fn counter(base: u32, again: bool) -> Vec<u8> {
     let again = if again { "(export \"again\" (func $next))" } else { "" };
     let text = format!(
         "(component
@@ -115,14 +127,14 @@ fn counter(base: u32, again: bool) -> Vec<u8> {
 }
 
 /// The probe as another build of it: with a section that says nothing.
-fn probe(build: u8) -> Vec<u8> {
+pub fn probe(build: u8) -> Vec<u8> {
     let mut bytes = fs::read(host::guests().join("probe.wasm")).expect("the guest is built");
     bytes.extend([0, 2, 1, build]);
     bytes
 }
 
 /// A node that is built from `a.src`, by a compiler that knows one mistake.
-const BUILT: &str = "[nodes.a]\ncomponent = 'out/a.wasm'\n\
+pub const BUILT: &str = "[nodes.a]\ncomponent = 'out/a.wasm'\n\
     build = \"if grep -q mistake a.src; then echo 'a.src:1: a mistake'; exit 1; fi; mkdir -p out; cp a.src out/a.wasm\"\n";
 
 #[test]
@@ -221,7 +233,7 @@ fn a_component_that_does_not_fit_is_refused() {
 }
 
 /// A component that calls a counter of this interface when it is called.
-fn relay(interface: &str) -> Vec<u8> {
+pub fn relay(interface: &str) -> Vec<u8> {
     let text = format!(
         "(component
            (import \"test:{interface}/counter\" (instance $counter (export \"next\" (func (result u32)))))

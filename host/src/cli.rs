@@ -1,6 +1,7 @@
 //! The command line: one verb a file. Nothing below this module prints, exits or reads the environment.
 
 mod agent;
+mod attach;
 mod build;
 mod cache;
 mod caches;
@@ -8,6 +9,7 @@ mod call;
 mod check;
 mod compile;
 mod completions;
+mod detach;
 mod doctor;
 mod graph;
 mod guard;
@@ -53,6 +55,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Run(run::Args),
+    Attach(attach::Args),
     Ps(ps::Args),
     Logs(logs::Args),
     Stop(stop::Args),
@@ -78,6 +81,8 @@ enum Verb {
     Worker(worker::Args),
     #[command(hide = true)]
     Guard(guard::Args),
+    #[command(hide = true)]
+    Detached(detach::Args),
 }
 
 /// The program that a verb works on.
@@ -129,7 +134,9 @@ fn run() -> ExitCode {
     let cli = Cli::parse();
     let mut screen = Screen::new(&cli.global);
     let result = match cli.verb {
-        Verb::Run(args) => run::run(args, &mut screen),
+        Verb::Run(args) if args.is_detached() => detach::start(&args, &screen),
+        Verb::Run(args) => run::run(args, None, &mut screen),
+        Verb::Attach(args) => attach::run(&args, &screen),
         Verb::Ps(args) => ps::run(&args, &screen),
         Verb::Logs(args) => logs::run(args, &screen),
         Verb::Stop(args) => stop::run(&args, &screen),
@@ -153,6 +160,7 @@ fn run() -> ExitCode {
         Verb::Completions(args) => completions::run(&args, &screen),
         Verb::Worker(args) => worker::run(&args, &screen),
         Verb::Guard(args) => guard::run(&args),
+        Verb::Detached(args) => detach::run(args, &mut screen),
     };
     match result {
         Ok(code) => ExitCode::from(code),

@@ -1,5 +1,6 @@
 //! One lease: a run of one launcher on this host, until it is over.
 
+mod copies;
 mod workers;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,21 +12,25 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use lp_base::plan::{ComponentFiles, NodeId, Plan};
+use lp_base::plan::{ComponentFiles, NodeId, NodePlan, Plan};
 use lp_base::replica::Stop;
 use lp_base::scheduler::Scheduler;
 use lp_base::words::{Digest, SecretSource};
 use lp_remote::body::{Lines, Sender};
-use lp_remote::protocol::{Answer, LeaseRequest, Prepared, Renewal};
-use lp_run::launch::{ProcessOptions, RunDir, WorkerFiles, compile_missing};
-use lp_run::worker::Compiling;
+use lp_remote::protocol::{Answer, LeaseRequest, Preparation, Prepared, Purpose, Renewal};
+use lp_run::launch::{ProcessOptions, RunDir, WorkerFiles, compile_missing, with_causes};
+use lp_run::worker::{Compiling, replaced};
 use tokio::sync::mpsc;
 
+use self::copies::Copies;
 use self::workers::Running;
 use crate::agent::{Agent, Note};
 
 /// How many times a lease is renewed in its time: so many answers may be late.
 const RENEWALS: u32 = 6;
+
+/// Why what was rebuilt can't be run here.
+const NOT_COPIED: &str = "a component can't be copied to where the workers of the run may read it";
 
 /// A run on this host.
 pub(crate) struct Lease {
@@ -34,7 +39,9 @@ pub(crate) struct Lease {
     pub(crate) dir: RunDir,
     /// How other hosts reach this one.
     pub(crate) advertised: String,
-    plan: Arc<Plan>,
+    /// What workers run that are started from here on.
+    plan: Mutex<Arc<Plan>>,
+    copies: Copies,
     length: Duration,
     /// What workers read: until when it holds.
     pub(crate) file: File,
@@ -68,9 +75,10 @@ impl Lease {
         let length = Duration::from_millis(lease_ms);
         let lease = Self {
             run,
-            dir,
             advertised,
-            plan: Arc::new(resolved(plan)),
+            copies: Copies::new(WorkerFiles::of(dir.path()).components(), plan.watched)?,
+            dir,
+            plan: Mutex::new(Arc::new(resolved(plan))),
             length,
             file,
             state: Mutex::default(),
@@ -88,7 +96,7 @@ impl Lease {
     }
 
     pub fn plan(&self) -> Arc<Plan> {
-        self.plan.clone()
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub fn state(&self) -> MutexGuard<'_, State> {
@@ -135,25 +143,67 @@ impl Lease {
         self.files().write_plan(&plan, &self.components(&plan))
     }
 
-    /// Sees to it that these workers can be started: tells `sender` what is compiled, and returns which components are not there.
+    /// The plan with these nodes as they are now. They may do no more than before.
+    fn with(&self, rebuilt: Vec<(NodeId, NodePlan)>) -> Result<Plan, String> {
+        let mut plan = Plan::clone(&self.plan());
+        if !rebuilt.is_empty() && !plan.watched {
+            return Err("nodes were rebuilt, and the plan of this lease says that none is".to_owned());
+        }
+        for (NodeId(index), node) in rebuilt {
+            let own = plan.nodes.get_mut(index as usize).ok_or("there is no such node")?;
+            *own = replaced(own, node).map_err(|error| with_causes(&error))?;
+        }
+        Ok(plan)
+    }
+
+    /// Sees to it that these workers can be started, or can run what was rebuilt: tells `sender` what is compiled, and returns
+    /// which components are not there.
     ///
     /// # Errors
     /// What can't be had, with its mend.
-    pub async fn prepare(&self, workers: &[usize], sender: &Sender) -> Result<Vec<Digest>, String> {
-        let plan = self.plan();
+    pub async fn prepare(&self, preparation: Preparation, sender: &Sender) -> Result<Vec<Digest>, String> {
+        let Preparation { workers, rebuilt, purpose } = preparation;
+        let changed: BTreeSet<_> = rebuilt.iter().map(|(id, _)| *id).collect();
+        let plan = self.with(rebuilt)?;
+        let nodes = nodes_of(&plan, &workers);
+        let missing = self.check((&workers, &nodes), &plan, sender).await?;
+        if !missing.is_empty() {
+            return Ok(missing);
+        }
+        match purpose {
+            Purpose::Rebuild => {
+                // Those of nodes that run elsewhere may not be here.
+                let digests = nodes.intersection(&changed).filter_map(|&node| plan.node(node).sha256());
+                let files = digests.map(|digest| (digest, self.agent.store.file(digest))).collect();
+                self.copies.take(files, self.scheduler()).await.map_err(|error| format!("{NOT_COPIED}: {error}"))?;
+            }
+            Purpose::Start if plan != *self.plan() => {
+                *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(plan);
+                self.write_plan().map_err(|error| format!("the plan can't be written: {error}"))?;
+            }
+            Purpose::Start => {}
+        }
+        Ok(Vec::new())
+    }
+
+    /// Asks whether these workers of `plan` may have what they are granted, and has their components compiled, if they are there.
+    async fn check(
+        &self,
+        (workers, nodes): (&[usize], &BTreeSet<NodeId>),
+        plan: &Plan,
+        sender: &Sender,
+    ) -> Result<Vec<Digest>, String> {
         let refusals: BTreeSet<_> =
-            workers.iter().flat_map(|&worker| self.agent.options.ceilings.refusals(&plan, worker)).collect();
+            workers.iter().flat_map(|&worker| self.agent.options.ceilings.refusals(plan, worker)).collect();
         if !refusals.is_empty() {
             return Err(refusals.into_iter().collect::<Vec<_>>().join("\n"));
         }
         // Those that are to start: what runs of them has its share.
         let running: Vec<_> = self.state().running.keys().copied().collect();
         let starting: Vec<_> = workers.iter().copied().filter(|worker| !running.contains(worker)).collect();
-        drop(self.agent.totals.workers(&plan, &starting)?);
-        let nodes: BTreeSet<_> =
-            workers.iter().flat_map(|&worker| &plan.workers[worker].replicas).map(|replica| replica.node).collect();
+        drop(self.agent.totals.workers(plan, &starting)?);
         let asked: Vec<_> = nodes.iter().copied().collect();
-        (self.agent.options.secrets)(&plan, &asked)?;
+        (self.agent.options.secrets)(plan, &asked)?;
         let digests: BTreeSet<_> = nodes.iter().filter_map(|&node| plan.node(node).sha256()).collect();
         let agent = self.agent.clone();
         let wanted = digests.clone();
@@ -164,7 +214,7 @@ impl Lease {
         if !missing.is_empty() {
             return Ok(missing);
         }
-        let mut small = (*plan).clone();
+        let mut small = plan.clone();
         small.nodes = nodes.iter().map(|&node| plan.node(node).clone()).collect();
         self.compile(small, sender).await?;
         Ok(Vec::new())
@@ -187,7 +237,7 @@ impl Lease {
                         Some(Prepared::Ended { component, elapsed_ms })
                     }
                     // It was sent here.
-                    Compiling::Sending { .. } => None,
+                    Compiling::Sending { .. } | Compiling::Sent { .. } => None,
                 });
                 if let Some(told) = told {
                     let _ = sender.line(&told).await;
@@ -198,7 +248,7 @@ impl Lease {
             let cache = &self.agent.options.cache;
             let compiled = compile_missing(&plan, &components, cache, &setting, &events_tx, self.scheduler()).await;
             drop(events_tx);
-            compiled.map_err(|error| lp_run::launch::with_causes(&error))
+            compiled.map_err(|error| with_causes(&error))
         };
         let (compiled, ()) = futures::join!(compiling, telling);
         compiled
@@ -252,6 +302,11 @@ pub(crate) async fn keep(lease: Arc<Lease>, mut answers: Lines, renewals: Sender
     let _ = scheduler.timeout(Duration::from_millis(100), told).await;
     lease.agent.note(Note::Ended { run: lease.run.clone(), reason });
     lease.over.request();
+}
+
+/// The nodes of which these workers run replicas.
+fn nodes_of(plan: &Plan, workers: &[usize]) -> BTreeSet<NodeId> {
+    workers.iter().flat_map(|&worker| &plan.workers[worker].replicas).map(|replica| replica.node).collect()
 }
 
 /// The plan as this host has its paths: with their links followed, once, before any guest runs.

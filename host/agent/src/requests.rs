@@ -144,7 +144,8 @@ impl Connection {
 
     async fn prepare(&self, asked: Incoming) -> Answer {
         let lease = self.current()?;
-        let Preparation { workers } = one(asked).await?;
+        let preparation: Preparation = one(asked).await?;
+        let workers = &preparation.workers;
         if workers.iter().any(|&index| index >= lease.plan().workers.len()) {
             return Err(bad("there is no such worker"));
         }
@@ -152,7 +153,7 @@ impl Connection {
         self.agent
             .scheduler()
             .spawn(async move {
-                let last = match lease.prepare(&workers, &sender).await {
+                let last = match lease.prepare(preparation, &sender).await {
                     Ok(missing) if missing.is_empty() => Prepared::Done,
                     Ok(missing) => Prepared::Missing { components: missing },
                     Err(message) => Prepared::Failed { message },

@@ -121,9 +121,26 @@ impl OwnDir {
         if !self.is_in_place()? {
             return Ok(());
         }
+        self.remove_all_but(&[])?;
+        gone(fs::remove_file(self.path.join(MARK)))?;
+        gone(fs::remove_dir(&self.path))
+    }
+
+    /// Deletes everything in the folder but its mark and the entries of these names.
+    ///
+    /// Does nothing if the folder is gone, or is no longer where it was.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the system says.
+    pub fn remove_all_but(&self, kept: &[&str]) -> io::Result<()> {
+        if !self.is_in_place()? {
+            return Ok(());
+        }
         for entry in fs::read_dir(&self.path)? {
             let entry = entry?;
-            if entry.file_name() != MARK {
+            let name = entry.file_name();
+            if name != MARK && !kept.iter().any(|kept| name == **kept) {
                 // Of a link, only the link goes.
                 gone(match entry.file_type()?.is_dir() {
                     true => fs::remove_dir_all(entry.path()),
@@ -131,8 +148,7 @@ impl OwnDir {
                 })?;
             }
         }
-        gone(fs::remove_file(self.path.join(MARK)))?;
-        gone(fs::remove_dir(&self.path))
+        Ok(())
     }
 
     /// Whether the path still leads to this folder.

@@ -23,7 +23,7 @@ use inputs::Inputs;
 use lp_base::plan::{ComponentFiles, LaunchType, Plan};
 use lp_program::program::{Linked, Override, Problems, Program};
 use lp_run::launch::WorkerFiles;
-use lp_run::supervise::{Rebuilt, Signal};
+use lp_run::supervise::{Rebuild, Rebuilt, Signal};
 use lp_runtime::CompileCache;
 pub use observe::{Event, Observer, Obstacle};
 pub use rebuilding::Rebuilding;
@@ -40,6 +40,8 @@ pub struct WatchOptions<'a> {
     pub file: &'a Path,
     /// What replaces values of that file.
     pub overrides: &'a [Override],
+    /// How the program will be launched: what its nodes are granted on other machines is looked for there.
+    pub launch_type: LaunchType,
     /// The file with the policy to which whoever runs the program holds it.
     pub policy: Option<&'a Path>,
     /// Where the run will write the output of its replicas, which are no changes.
@@ -52,11 +54,17 @@ pub struct WatchOptions<'a> {
 
 impl WatchOptions<'_> {
     fn load(&self) -> Result<Program, Problems> {
-        Program::load_within(self.file, self.overrides, self.policy)
+        match self.launch_type {
+            LaunchType::Remote => Program::load_elsewhere(self.file, self.overrides, self.policy),
+            LaunchType::Threads | LaunchType::Processes => Program::load_within(self.file, self.overrides, self.policy),
+        }
     }
 
     fn link(&self) -> Result<Linked, Problems> {
-        Linked::load_within(self.file, self.overrides, self.policy)
+        match self.launch_type {
+            LaunchType::Remote => Linked::load_elsewhere(self.file, self.overrides, self.policy),
+            LaunchType::Threads | LaunchType::Processes => Linked::load_within(self.file, self.overrides, self.policy),
+        }
     }
 }
 
@@ -91,10 +99,10 @@ pub struct Watch {
 pub struct Replacing<'a> {
     /// How the program was launched.
     pub launch_type: LaunchType,
-    /// Where compiled components are kept, if anywhere.
+    /// Where compiled components are kept, if anywhere and if they run on this machine.
     pub cache: Option<CompileCache>,
     /// Takes what to run from then on.
-    pub rebuilds: mpsc::Sender<Rebuilt>,
+    pub rebuilds: mpsc::Sender<Rebuild>,
     /// Learns what is rebuilt, and what goes on as it was.
     pub observer: Box<dyn Observer + Send + 'a>,
 }

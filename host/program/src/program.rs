@@ -170,6 +170,12 @@ impl Program {
         draft.problems.into_result(draft.program)
     }
 
+    /// The same for a program whose nodes run on other machines: what they are granted is looked for there, and not here.
+    pub fn load_elsewhere(path: &Path, overrides: &[Override], operator: Option<&Path>) -> Result<Program, Problems> {
+        let draft = Draft::read_with(path, overrides, operator, None, true)?;
+        draft.problems.into_result(draft.program)
+    }
+
     /// Reads the component of every node, binds every import to a handle and compares the types of both ends.
     ///
     /// Checks a program that was built in Rust as [`Program::load`] does one from a file.

@@ -17,12 +17,12 @@
 use std::collections::BTreeMap;
 
 use http::HeaderName;
-use lp_base::plan::Plan;
+use lp_base::plan::{NodeId, NodePlan, Plan};
 use lp_base::words::Digest;
 use serde::{Deserialize, Serialize};
 
 /// What both ends have to agree on. It changes with anything in this file, with the plan, and with what workers are told and tell.
-pub const PROTOCOL: &str = concat!("1/", env!("CARGO_PKG_VERSION"));
+pub const PROTOCOL: &str = concat!("2/", env!("CARGO_PKG_VERSION"));
 
 /// The header field with the [`PROTOCOL`] of a launcher.
 pub const PROTOCOL_FIELD: HeaderName = HeaderName::from_static("lp-protocol");
@@ -77,11 +77,25 @@ pub struct Answer {
     pub number: u64,
 }
 
-/// What is to be ready before workers are started.
+/// What is to be ready before workers are started, or are ordered to run other components.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Preparation {
     /// The workers whose components are to be there and compiled, and whose grants are to be had.
     pub workers: Vec<usize>,
+    /// The nodes that have other components than in the plan of the lease, as they are now.
+    pub rebuilt: Vec<(NodeId, NodePlan)>,
+    /// What the workers are going to do.
+    pub purpose: Purpose,
+}
+
+/// What a preparation is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Purpose {
+    /// Workers that are started from here on run the nodes that were rebuilt.
+    Start,
+    /// Workers that run may be ordered to run them. Those that are started meanwhile run what they did before.
+    Rebuild,
 }
 
 /// How a preparation goes. The last line is one of [`Prepared::Done`], [`Prepared::Missing`] and [`Prepared::Failed`].

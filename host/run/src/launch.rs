@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 pub use compiler::{compile_missing, run_compiler_process};
 pub use credentials::{Credentials, NoRandomness};
-pub use fleet::{Fleet, Life, Place, Private, Start, Started};
+pub use fleet::{Fleet, Life, Place, Private, Rebuilt, Start, Started};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 pub use hardening::{Granted, Hardened, harden};
@@ -229,6 +229,17 @@ impl Workers {
         match self {
             Self::Here(_) => None,
             Self::Fleet(fleet) => fleet.hardened(replica),
+        }
+    }
+
+    /// Sees to it that nodes can be rebuilt: that other machines have their components and can run them.
+    ///
+    /// # Errors
+    /// What they lack; all that runs goes on as it is.
+    pub fn prepare(&self, rebuilt: Rebuilt) -> BoxFuture<'static, Result<(), WorkerError>> {
+        match self {
+            Self::Here(_) => ready(Ok(())).boxed(),
+            Self::Fleet(fleet) => fleet.prepare(rebuilt),
         }
     }
 

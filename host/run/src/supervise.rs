@@ -2,6 +2,7 @@
 
 mod budget;
 mod outcome;
+mod rebuilds;
 mod state;
 mod status;
 mod timers;
@@ -13,17 +14,19 @@ use std::time::{Duration, Instant};
 
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
-use lp_base::plan::{ComponentFiles, NodeId, Plan, ReplicaId};
+use lp_base::plan::{NodeId, Plan, ReplicaId};
 use lp_base::replica::{Failure, Stop};
-use lp_base::scheduler::Scheduler;
+use lp_base::scheduler::{Scheduler, Stopwatch};
 pub use outcome::{Outcome, ReplicaReport, ReplicaState, RunReport, Signal};
+use rebuilds::Preparing;
+pub use rebuilds::{Rebuild, Rebuilt};
 use state::{Action, Event, Supervision};
 pub use status::{ReplicaStatus, StatusRequest};
 use status::{Starts, replica_statuses};
 use timers::Timers;
 use tokio::sync::mpsc;
 
-use crate::launch::{LaunchOptions, Launched, OutsideCall, Workers, launch, with_causes};
+use crate::launch::{LaunchOptions, Launched, OutsideCall, Workers, launch};
 use crate::node::{Change, NodeEvent};
 use crate::worker::{Compiling, Order, ReplicaOrder, WorkerError};
 
@@ -38,6 +41,10 @@ pub trait Observer {
     fn change(&mut self, replica: ReplicaId, change: &Change);
     /// A component is compiled before the program starts.
     fn compiling(&mut self, compiling: &Compiling);
+    /// The program is up: all its workers have loaded what they run. Called after the notes of the launch.
+    fn launched(&mut self) {
+        // Most say so by notes.
+    }
 }
 
 /// Something that happened to the program.
@@ -123,18 +130,9 @@ pub struct SuperviseOptions {
     /// Asks for the state of the replicas, at any time; answered at once. May be closed from the start.
     pub status_requests: mpsc::Receiver<StatusRequest>,
     /// What to run from then on, whenever nodes of a watched program were rebuilt. Closed for one that is not.
-    pub rebuilds: mpsc::Receiver<Rebuilt>,
+    pub rebuilds: mpsc::Receiver<Rebuild>,
     /// Calls by whoever runs the program, which are made while it is up. May be closed from the start.
     pub calls: mpsc::UnboundedReceiver<OutsideCall>,
-}
-
-/// A plan with other components than the one that runs.
-#[derive(Debug, Clone)]
-pub struct Rebuilt {
-    /// The plan.
-    pub plan: Plan,
-    /// Where its components are.
-    pub components: ComponentFiles,
 }
 
 /// Launches `plan` and runs it until it has finished, failed or been stopped. A program that is watched starts again when
@@ -174,6 +172,8 @@ struct Live {
     deadline: Option<Instant>,
     /// When the grace period ends, once the program is stopping.
     grace_end: Option<Instant>,
+    /// What will replace the plan, once it is known that it can.
+    preparing: Option<Preparing>,
     /// What replaces the plan when the nodes that were rebuilt have ended.
     next: Option<(Rebuilt, BTreeSet<NodeId>)>,
 }
@@ -211,7 +211,23 @@ impl Run<'_> {
         };
         self.note_launched(&workers, listening);
         let timers = Timers::new(scheduler.clone());
-        let mut live = Live { workers, supervision, stop, timers, deadline: None, grace_end: None, next: None };
+        let (deadline, grace_end, preparing, next) = (None, None, None, None);
+        let mut live = Live { workers, supervision, stop, timers, deadline, grace_end, preparing, next };
+        self.go_on(&mut live, (&mut events, &mut compiling), &mut starts, &started).await;
+        let signal = self.end_workers(&mut live, &starts).await;
+        self.take_rebuilt(&mut live);
+        Ok(self.cut_short(report(&self.plan, live.supervision, Some(&live.workers), started.elapsed()), signal))
+    }
+
+    /// From the launch until all replicas have ended.
+    async fn go_on(
+        &mut self,
+        live: &mut Live,
+        (events, compiling): (&mut mpsc::UnboundedReceiver<NodeEvent>, &mut mpsc::UnboundedReceiver<Compiling>),
+        starts: &mut Starts,
+        started: &Stopwatch,
+    ) {
+        let scheduler = self.setting.launching.scheduler.clone();
         let mut stop_seen = false;
         let (mut asking, mut calling) = (FuturesUnordered::new(), FuturesUnordered::new());
         while !live.supervision.is_over() {
@@ -241,8 +257,17 @@ impl Run<'_> {
                     request.answer(replica_statuses(&self.plan, &live.supervision, &starts, Some(&live.workers)));
                     continue;
                 }
-                Some(rebuilt) = self.setting.rebuilds.recv(), if live.supervision.takes_rebuilds() => {
-                    self.rebuilt(&mut live, rebuilt)
+                Some(compiling) = compiling.recv() => {
+                    self.observer.compiling(&compiling);
+                    continue;
+                }
+                Some(rebuild) = self.setting.rebuilds.recv(), if live.takes_rebuilds() => {
+                    live.preparing = Some(self.prepare(live, rebuild));
+                    continue;
+                }
+                prepared = rebuilds::prepared(&mut live.preparing), if live.supervision.takes_rebuilds() => {
+                    let Some(event) = self.prepared(live, prepared) else { continue };
+                    event
                 }
                 () = scheduler.sleep_until(live.deadline.unwrap_or_else(|| scheduler.now())), if live.deadline.is_some() => {
                     live.deadline = None;
@@ -251,12 +276,9 @@ impl Run<'_> {
                 event = live.timers.next() => event,
             };
             for action in live.supervision.on(event, started.elapsed()) {
-                self.act(&mut live, action);
+                self.act(live, action);
             }
         }
-        let signal = self.end_workers(&mut live, &starts).await;
-        self.take_rebuilt(&mut live);
-        Ok(self.cut_short(report(&self.plan, live.supervision, Some(&live.workers), started.elapsed()), signal))
     }
 
     /// The report of a run that a signal found as it ended. Whoever watches wants no next launch then.
@@ -299,27 +321,7 @@ impl Run<'_> {
             self.observer.note(&Note::Listening { node: self.plan.node(node).name.clone(), address });
         }
         workers.warnings().iter().for_each(|warning| self.observer.note(&Note::Warning(warning.clone())));
-    }
-
-    /// Has the next launch run what was rebuilt and did not come to run in this one.
-    fn take_rebuilt(&mut self, live: &mut Live) {
-        if let Some((next, _)) = live.next.take() {
-            self.plan = Arc::new(next.plan);
-            self.setting.launching.components = next.components;
-        }
-    }
-
-    /// Takes note of what is to run in place of the plan, and tells which nodes that concerns.
-    fn rebuilt(&mut self, live: &mut Live, Rebuilt { plan, components }: Rebuilt) -> Event {
-        let (plan, nodes) = self.plan.rebuilt(plan);
-        self.note_rebuilt(&plan, &nodes);
-        let event = Event::Rebuilt(nodes.iter().map(|&node| (node, plan.node(node).has_run())).collect());
-        live.next = Some((Rebuilt { plan, components }, nodes));
-        event
-    }
-
-    fn note_rebuilt(&mut self, plan: &Plan, nodes: &BTreeSet<NodeId>) {
-        nodes.iter().for_each(|&node| self.observer.note(&Note::Rebuilt { node: plan.node(node).name.clone() }));
+        self.observer.launched();
     }
 
     fn act(&mut self, live: &mut Live, action: Action) {
@@ -349,36 +351,7 @@ impl Run<'_> {
             Action::DropReplica(replica) => order(workers, ReplicaOrder::Drop.to(replica)),
             Action::GraceColocation(colocation) => timers.set(grace, Event::ColocationDeadline(colocation)),
             Action::GraceRebuild(number) => timers.set(grace, Event::RebuildDeadline(number)),
-            Action::Replace => {
-                let (Rebuilt { plan, components }, nodes) = live.next.take().expect("a rebuild has a plan");
-                let nodes = nodes.iter().map(|&node| (node, plan.node(node).clone())).collect();
-                let noted = self.setting.launching.note_plan(&plan, &components);
-                match noted.and_then(|()| workers.order(Order::Rebuild { nodes, components })) {
-                    Ok(()) => self.plan = Arc::new(plan),
-                    Err(error) => self.observer.note(&Note::NotRebuilt { error: with_causes(&error) }),
-                }
-            }
-        }
-    }
-
-    /// Waits until a node is rebuilt; a signal ends the wait.
-    async fn wait_for_rebuild(&mut self) -> Option<Signal> {
-        let supervision = Supervision::ended(&self.plan);
-        loop {
-            tokio::select! {
-                biased;
-                Some(signal) = self.setting.signals.recv() => return Some(signal),
-                Some(Rebuilt { plan, components }) = self.setting.rebuilds.recv() => {
-                    self.setting.launching.components = components;
-                    let (plan, nodes) = self.plan.rebuilt(plan);
-                    self.note_rebuilt(&plan, &nodes);
-                    self.plan = Arc::new(plan);
-                    return None;
-                }
-                Some(request) = self.setting.status_requests.recv() => {
-                    request.answer(replica_statuses(&self.plan, &supervision, &Starts::default(), None));
-                }
-            }
+            Action::Replace => self.replace(live),
         }
     }
 }

@@ -36,6 +36,7 @@ use lp_runtime::{CompileCache, LoadError, Runtime, RuntimeError};
 use lp_trust::{BadTls, NoAuthority};
 pub use order::{Order, ReplicaOrder};
 use peers::Peers;
+pub use rebuild::replaced;
 pub use sockets::{Endpoints, WorkerSocket, WorkerSockets};
 use standstills::watch_standstills;
 pub use temporary_dir::make_temporary_dirs;
@@ -87,6 +88,9 @@ pub enum WorkerError {
         /// What is wrong with it.
         source: ReadError,
     },
+    /// A node that was rebuilt is something else than a component, or was, or is not there.
+    #[error("a node is rebuilt with another component, and this was or is none")]
+    NotReplaced,
     /// A component file is not the one that the program was checked with.
     #[error("`{}` was replaced while the program ran: its digest was {checked} and is {found}", .path.display())]
     Changed {

@@ -32,6 +32,10 @@ impl Compilation {
                 self.task = (*bytes_len >= SHOWN_BYTES_MIN).then(|| screen.brief_task(&text));
                 None
             }
+            Compiling::Sent { .. } => {
+                self.task = None;
+                None
+            }
             Compiling::Begun { component, bytes_len, host } => {
                 let size = *bytes_len as f64 / f64::from(1 << 20);
                 let machine = host.as_ref().map_or_else(|| "this machine".to_owned(), |host| format!("host `{host}`"));

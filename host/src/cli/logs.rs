@@ -62,7 +62,7 @@ async fn show(args: Args, format: LineFormat, screen: &Screen) -> Result<u8, Cli
                 screen.warning(&format!("{lines} lines came faster than they could be shown"));
             }
             Some(Reply::End) => return Ok(0),
-            Some(Reply::Status(_) | Reply::Stopping | Reply::Credential { .. } | Reply::Error { .. }) | None => {
+            Some(_) | None => {
                 screen.warning(&format!("`{id}` broke off; the last lines may be missing"));
                 return Ok(0);
             }

@@ -1,7 +1,7 @@
 //! `lp-host ps`: what runs on this machine.
 
 use clap::ValueEnum;
-use lp_run::observe::{RunStatus, status_table};
+use lp_run::observe::{Finished, RunStatus, status_table};
 use serde::Serialize;
 
 use super::runs;
@@ -11,7 +11,7 @@ use super::screen::{CliError, Screen};
 ///
 /// A line for each replica: the run, which `lp-host logs` and `lp-host stop` take, the replica's state and process, how
 /// often and how long ago it was started, the calls that it answered with a response and with an error, and the size of
-/// its memory.
+/// its memory. Detached runs that have ended are named, as long as they are kept.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// How to write it
@@ -30,6 +30,16 @@ enum Format {
 #[derive(Serialize)]
 struct Runs {
     runs: Vec<RunStatus>,
+    finished: Vec<FinishedRun>,
+}
+
+/// A detached run that has ended.
+#[derive(Serialize)]
+struct FinishedRun {
+    id: String,
+    program: String,
+    exit_code: u8,
+    ended_unix_s: u64,
 }
 
 pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
@@ -38,13 +48,29 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
     for id in &silent {
         screen.warning(&format!("`{id}` does not answer"));
     }
+    let finished = runs::finished(&registry)?;
     match args.format {
         Format::Json => {
-            let json = serde_json::to_string_pretty(&Runs { runs }).expect("the keys are strings");
+            let finished = finished.into_iter().map(|run| FinishedRun {
+                id: run.id.to_string(),
+                program: run.end.program,
+                exit_code: run.end.exit_code,
+                ended_unix_s: run.end.ended_unix_s,
+            });
+            let json = serde_json::to_string_pretty(&Runs { runs, finished: finished.collect() })
+                .expect("the keys are strings");
             screen.data(&format!("{json}\n"));
         }
-        Format::Text if runs.is_empty() && silent.is_empty() => screen.note("no program is running"),
-        Format::Text => screen.data(&format!("{}\n", status_table(&runs))),
+        Format::Text => {
+            match runs.is_empty() && silent.is_empty() {
+                true => screen.note("no program is running"),
+                false => screen.data(&format!("{}\n", status_table(&runs))),
+            }
+            for Finished { id, end, .. } in finished {
+                let code = end.exit_code;
+                screen.note(&format!("`{id}` has ended with exit code {code}: `lp-host attach {id}` shows it"));
+            }
+        }
     }
     Ok(0)
 }

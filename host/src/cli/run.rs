@@ -1,12 +1,13 @@
 //! `lp-host run`: a program from its file to its end.
 
 mod announced;
+mod front;
 mod notes;
+mod output;
 mod tmux;
 mod watch;
 
 use std::error::Error;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::thread::Scope;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use announced::Announced;
 use clap::ValueEnum;
+pub(super) use front::Front;
 use lp_base::plan::{ComponentFiles, LaunchType, Plan, Secrets};
 use lp_base::scheduler::Scheduler;
 use lp_build::Compile;
@@ -22,10 +24,11 @@ use lp_remote::hosts::Hosts;
 use lp_remote::key::Key;
 use lp_remote::placement::Placed;
 use lp_run::launch::{Credentials, LaunchOptions, ProcessOptions, RemoteOptions};
-use lp_run::observe::{LineFormat, LineOutputs, Printer, RecentLines, Recorded, report_json, report_table};
+use lp_run::observe::{LineOutputs, Printer, RecentLines, Recorded, RunEnd, report_json, report_table};
 use lp_run::supervise::{Outcome, RunReport, Signal, SuperviseOptions, supervise};
 use lp_trust::{Identity, RunAuthority, WorkerTls};
 use notes::Notes;
+use output::{open_windows, outputs, printer};
 use tokio::sync::mpsc;
 use watch::Watching;
 
@@ -41,6 +44,9 @@ use super::{ProgramArgs, build, caches, secrets, worker};
 /// Exits with 0 when the program finished, 1 when a node failed, 3 when the program is wrong, 4 when it could not be
 /// launched, and 128 + n when signal n stopped it. Ctrl-C, SIGTERM and SIGHUP ask every node to stop and wait for
 /// the program's grace period; a second signal does not wait.
+///
+/// With `--detach`, the run goes on in the background, whatever becomes of this terminal: its id goes to stdout, and `lp-host
+/// attach` shows its output and exits as it does.
 ///
 /// With `--watch`, the program goes on while nodes are rebuilt, and stays up when its nodes have ended. A node whose
 /// build fails, or that does not fit the others any more, goes on as it was.
@@ -64,6 +70,9 @@ pub(super) struct Args {
     /// where each goes
     #[arg(long, value_name = "FILE")]
     hosts: Option<PathBuf>,
+    /// Return when the program is up, and leave it running in the background
+    #[arg(long)]
+    detach: bool,
     /// Write the output of every replica to a file of this directory too, and what happens to them to `lp-host.log`
     #[arg(long, value_name = "DIR")]
     log_dir: Option<PathBuf>,
@@ -102,13 +111,39 @@ const WRITE_TIME: Duration = Duration::from_secs(1);
 /// How many questions for the state of a run wait at once.
 const STATUS_REQUESTS_MAX: usize = 16;
 
-pub(super) fn run(mut args: Args, screen: &mut Screen) -> Result<u8, CliError> {
+impl Args {
+    /// Whether the run is to go on in the background.
+    pub(super) fn is_detached(&self) -> bool {
+        self.detach
+    }
+
+    /// Whether what is shown is for programs.
+    pub(super) fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// Refuses what needs a terminal as long as the program runs.
+    pub(super) fn check_detached(&self) -> Result<(), CliError> {
+        let refused = |what: &str, hint: &str| {
+            let error = format!("`{what}` needs a terminal, which a detached run has not");
+            Err(CliError::new(exit_code::WRONG_USAGE, error).hint(hint))
+        };
+        match (self.watch, self.terminal) {
+            (true, _) => refused("--watch", "leave out `--detach`, or build once by `--build`"),
+            (false, Terminal::Tmux) => refused("--terminal tmux", "leave it out: `lp-host attach` shows the output"),
+            (false, Terminal::Current) => Ok(()),
+        }
+    }
+}
+
+/// Runs a program: for the `lp-host run --detach` at the other end of `front`, or else in this terminal.
+pub(super) fn run(mut args: Args, front: Option<Front>, screen: &mut Screen) -> Result<u8, CliError> {
     let launch_type = launch_type(args.launch_type, args.hosts.is_some());
     args.hosts = hosts::file(args.hosts, launch_type);
     check_hosts(&args, launch_type)?;
     let (watch, linked) = match args.watch {
         true => {
-            let (watch, linked) = watch::build(&args.program, args.log_dir.as_deref(), screen)?;
+            let (watch, linked) = watch::build(&args.program, launch_type, args.log_dir.as_deref(), screen)?;
             (Some(watch), linked)
         }
         false => {
@@ -136,8 +171,8 @@ pub(super) fn run(mut args: Args, screen: &mut Screen) -> Result<u8, CliError> {
         LaunchType::Remote => Secrets::default(),
         LaunchType::Threads | LaunchType::Processes => secrets::read(&plan).map_err(not_launched)?,
     };
-    let printer = printer(&args, screen).map_err(not_launched)?;
-    let launching = Launching { plan, components, secrets, hosts, watch };
+    let printer = printer(&args, front.as_ref(), screen).map_err(not_launched)?;
+    let launching = Launching { plan, components, secrets, hosts, watch, front };
     run_printed(&args, launching, &printer, &screen.printed_by(printer.clone()))
 }
 
@@ -148,6 +183,7 @@ struct Launching {
     secrets: Secrets,
     hosts: Option<((Hosts, Placed), Key)>,
     watch: Option<Watch>,
+    front: Option<Front>,
 }
 
 fn check_hosts(args: &Args, launch_type: LaunchType) -> Result<(), CliError> {
@@ -157,9 +193,6 @@ fn check_hosts(args: &Args, launch_type: LaunchType) -> Result<(), CliError> {
             "launch type `remote` needs hosts",
             "say which ones by `--hosts hosts.toml`, or `LP_HOST_HOSTS`; docs/remote.md has an example",
         ),
-        (LaunchType::Remote, Some(_)) if args.watch => {
-            wrong("`--watch` is for programs that run on this machine", "leave out `--hosts`")
-        }
         (LaunchType::Remote, Some(_)) | (LaunchType::Threads | LaunchType::Processes, None) => Ok(()),
         (LaunchType::Threads | LaunchType::Processes, Some(_)) => {
             wrong("`--hosts` is for launch type `remote`", "leave out one of `--hosts` and `--launch-type`")
@@ -173,11 +206,15 @@ fn run_printed(args: &Args, launching: Launching, printer: &Printer, screen: &Sc
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(not_launched)?;
     let mut signals = {
         let _entered = runtime.enter();
-        Signals::forward().map_err(not_launched)?
+        match &launching.front {
+            Some(_) => Signals::forward_detached(),
+            None => Signals::forward(),
+        }
+        .map_err(not_launched)?
     };
     let (of_run, signals_tx) = (signals.of_run(), signals.sender());
     let launched = std::thread::scope(|threads| {
-        runtime.block_on(launch(args, launching, outputs, threads, (signals_tx, of_run), screen))
+        runtime.block_on(launch(args, launching, (outputs, printer), threads, (signals_tx, of_run), screen))
     });
     let (code, patience, announced) = match launched {
         Ok((report, announced)) => {
@@ -197,7 +234,7 @@ fn run_printed(args: &Args, launching: Launching, printer: &Printer, screen: &Sc
     // Guests may still be on the runtime's threads for a tick; they are not waited for.
     runtime.shutdown_background();
     // Whoever waits for the end of the run waits for the report too.
-    drop(announced);
+    announced.into_iter().for_each(Announced::end);
     Ok(cut_short.map_or(code, |signal| 128 + signal.number()))
 }
 
@@ -219,25 +256,22 @@ async fn until_written(printer: &Printer, patience: Option<Duration>, signals: &
 
 async fn launch<'s>(
     args: &Args,
-    Launching { mut plan, mut components, secrets, hosts, watch }: Launching,
-    outputs: LineOutputs,
+    Launching { mut plan, mut components, secrets, hosts, watch, front }: Launching,
+    (outputs, printer): (LineOutputs, &Printer),
     threads: &'s Scope<'s, '_>,
     (signals_tx, signals): (mpsc::UnboundedSender<Signal>, mpsc::UnboundedReceiver<Signal>),
     screen: &'s Screen,
 ) -> Result<(RunReport, Option<Announced>), CliError> {
     let (recent, scheduler) = (RecentLines::default(), Scheduler::default());
+    let clock = scheduler.clone();
     let (status_tx, status_requests) = mpsc::channel(STATUS_REQUESTS_MAX);
     let credentials = Arc::new(Credentials::random(&plan, &scheduler).map_err(not_launched)?);
     let identity = Arc::new(OnceLock::new());
     let known = (credentials.clone(), identity.clone());
     let announced = Announced::new(&plan, recent.clone(), signals_tx, status_tx, known, &scheduler);
     let mut announced = match announced {
-        Ok(announced) => Some(announced),
-        Err(error) if args.terminal == Terminal::Tmux => return Err(not_launched(error)),
-        Err(error) => {
-            screen.warning(&format!("`lp-host ps`, `logs` and `stop` won't find this run: {}", with_causes(&*error)));
-            None
-        }
+        Err(error) if args.terminal == Terminal::Current && front.is_none() => unknown(&*error, screen),
+        announced => Some(announced.map_err(not_launched)?),
     };
     let windows = match &announced {
         Some(run) if args.terminal == Terminal::Tmux => Some(open_windows(run, &plan, screen)?),
@@ -253,7 +287,8 @@ async fn launch<'s>(
     if let Some(watch) = watch {
         let Some(run) = &announced else { return Err(not_launched("a watched program needs a directory for its run")) };
         let observer = Box::new(Watching::of_run(screen, outputs.clone()));
-        let (launch_type, cache) = (plan.launch_type, cache.clone());
+        // Each host compiles for itself.
+        let (launch_type, cache) = (plan.launch_type, cache.clone().filter(|_| plan.launch_type != LaunchType::Remote));
         let replacing = Replacing { launch_type, cache, rebuilds: rebuilds_tx, observer };
         let (watched, rebuilding, stop) = watch.begin(&plan, &components, run.dir().path(), replacing)?;
         (plan, components) = (Arc::new(watched.plan), watched.components);
@@ -273,17 +308,32 @@ async fn launch<'s>(
         scheduler,
     };
     let setting = SuperviseOptions { launching, signals, status_requests, rebuilds, calls };
-    let report =
-        supervise(plan, setting, &mut Notes { screen, outputs: &outputs, compilation: Compilation::default() })
-            .await
-            .map_err(not_launched)?;
+    let when_up = announced.as_ref().zip(front.as_ref()).map(|(run, front)| when_up(run, front, printer));
+    let mut notes = Notes { screen, outputs: &outputs, compilation: Compilation::default(), when_up };
+    let program = plan.program.clone();
+    let report = supervise(plan, setting, &mut notes).await.map_err(not_launched)?;
+    let is_up = notes.when_up.is_none();
+    drop(notes);
     drop(stopper);
     // Windows that are to stay have to know before what they show ends.
     drop(windows);
     if let Some(announced) = &mut announced {
-        announced.finish().await;
+        let end = RunEnd::new(&program, exit_status(&report), clock.wall(), &report);
+        announced.finish(end, is_up && front.is_some()).await;
     }
     Ok((report, announced))
+}
+
+/// Says that nobody else will find the run.
+fn unknown(error: &dyn Error, screen: &Screen) -> Option<Announced> {
+    screen.warning(&format!("`lp-host ps`, `logs` and `stop` won't find this run: {}", with_causes(error)));
+    None
+}
+
+/// What tells the front of a detached run that the program is up, once it has all that was said before.
+fn when_up(run: &Announced, front: &Front, printer: &Printer) -> Box<dyn FnOnce()> {
+    let (id, front, printer) = (run.dir().id().clone(), front.clone(), printer.clone());
+    Box::new(move || printer.run(move || front.tell(&id)))
 }
 
 /// How worker processes are started by a run with that directory.
@@ -318,38 +368,6 @@ fn remote(
 
 fn not_launched(error: impl Into<Box<dyn Error + Send + Sync>>) -> CliError {
     CliError::new(exit_code::NOT_LAUNCHED, error)
-}
-
-fn open_windows(run: &Announced, plan: &Plan, screen: &Screen) -> Result<tmux::Session, CliError> {
-    let nodes = plan.nodes.iter().map(|node| node.name.clone());
-    let session = tmux::Session::open(run.dir().id(), nodes).map_err(not_launched)?;
-    screen.note(&format!("the output is shown by `{}`", session.attach_command()));
-    Ok(session)
-}
-
-/// How lines are written.
-fn line_format(args: &Args, screen: &Screen) -> LineFormat {
-    match args.format {
-        Format::Json => LineFormat::Json,
-        Format::Text if screen.stdout_coloured() => LineFormat::Coloured,
-        Format::Text => LineFormat::Plain,
-    }
-}
-
-/// What writes to the terminal while the program runs.
-fn printer(args: &Args, screen: &Screen) -> io::Result<Printer> {
-    let (stdout, stderr): (Box<dyn Write + Send>, Box<dyn Write + Send>) = match args.terminal {
-        // Lines of JSON are for a program that reads them, wherever people look.
-        Terminal::Tmux if args.format == Format::Text => (Box::new(io::sink()), Box::new(io::sink())),
-        Terminal::Tmux | Terminal::Current => (Box::new(io::stdout()), Box::new(io::stderr())),
-    };
-    Printer::start(stdout, stderr, line_format(args, screen).lost_line())
-}
-
-fn outputs(args: &Args, plan: &Plan, printer: &Printer, screen: &Screen) -> Result<LineOutputs, CliError> {
-    let labels = plan.workers.iter().flat_map(|worker| &worker.replicas).map(|&replica| plan.label(replica)).collect();
-    let format = line_format(args, screen);
-    LineOutputs::new(labels, format, printer.clone(), args.log_dir.as_deref()).map_err(not_launched)
 }
 
 fn exit_status(report: &RunReport) -> u8 {

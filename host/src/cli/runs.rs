@@ -1,13 +1,15 @@
 //! The runs of this user, as the verbs that work on one find them.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use futures::future::join_all;
+use lp_base::scheduler::Scheduler;
 use lp_run::launch::RunId;
-use lp_run::observe::{Client, ClientError, Registry, RegistryError, RunStatus};
+use lp_run::observe::{Client, ClientError, Finished, Registry, RegistryError, RunStatus};
 use tokio::time::{sleep, timeout};
 
 use super::screen::{CliError, exit_code};
@@ -86,25 +88,90 @@ pub(super) async fn statuses(registry: &Registry) -> Result<(Vec<RunStatus>, Vec
     Ok((known, silent))
 }
 
+/// A run that a user means.
+pub(super) enum Found {
+    /// One that goes on.
+    Living(RunId),
+    /// One that has ended and is kept.
+    Finished(Finished),
+}
+
 /// The run that a user means by its id, the only program of that name, or the beginning of its id alone.
 pub(super) async fn find(registry: &Registry, name: &str) -> Result<RunId, CliError> {
+    match find_any(registry, Some(name)).await? {
+        Found::Living(id) => Ok(id),
+        Found::Finished(run) => {
+            Err(ended(&run.id).hint(format!("`lp-host attach {}` shows what is kept of it", run.id)))
+        }
+    }
+}
+
+/// The same, also of those that have ended and are kept, if none that goes on is called so. Without a name, it is the only one.
+pub(super) async fn find_any(registry: &Registry, name: Option<&str>) -> Result<Found, CliError> {
     let runs = registry.runs()?;
-    if let Some(id) = runs.iter().find(|id| id.as_str() == name) {
-        return Ok(id.clone());
+    let finished = finished(registry)?;
+    if let Some(id) = runs.iter().find(|id| Some(id.as_str()) == name) {
+        return Ok(Found::Living(id.clone()));
     }
-    let (statuses, _) = statuses(registry).await?;
-    let of_program = |id: &&RunId| statuses.iter().any(|run| run.id == id.as_str() && run.program == name);
-    let mut found: Vec<_> = runs.iter().filter(of_program).collect();
-    if found.is_empty() {
-        found = runs.iter().filter(|id| !name.is_empty() && id.as_str().starts_with(name)).collect();
+    let programs = match name {
+        Some(_) => statuses(registry).await?.0.into_iter().map(|run| (run.id, run.program)).collect(),
+        None => BTreeMap::new(),
+    };
+    let program = |id: &RunId| programs.get(id.as_str()).map(String::as_str);
+    let living: Vec<_> = meant(name, runs.iter().map(|id| (id, id, program(id)))).collect();
+    let ended: Vec<_> = meant(name, finished.iter().map(|run| (run, &run.id, Some(&*run.end.program)))).collect();
+    match (&living[..], &ended[..]) {
+        (&[id], _) => Ok(Found::Living(id.clone())),
+        ([], &[run]) => {
+            let id = run.id.clone();
+            Ok(Found::Finished(finished.into_iter().find(|run| run.id == id).expect("it is one of these")))
+        }
+        ([], []) => Err(none(name, runs.iter().chain(finished.iter().map(|run| &run.id)))),
+        ([], ended) => Err(several(name, ended.iter().map(|run| &run.id))),
+        (living, _) => Err(several(name, living.iter().copied())),
     }
-    match found[..] {
-        [id] => Ok(id.clone()),
-        [] if runs.is_empty() => Err(not_found(format!("no run is called `{name}`; no program is running"))),
-        [] => Err(not_found(format!("no run is called `{name}`")).hint(format!("there are {}", listed(runs.iter())))),
-        [..] => Err(not_found(format!("more than one run is called `{name}`"))
-            .hint(format!("say which one: {}", listed(found.into_iter())))),
+}
+
+/// Those of the runs that a name means: by its id, by the name of its program, or by the beginning of its id.
+fn meant<'a, T: Copy>(
+    name: Option<&str>,
+    runs: impl Iterator<Item = (T, &'a RunId, Option<&'a str>)>,
+) -> impl Iterator<Item = T> {
+    let runs: Vec<_> = runs.collect();
+    let is_so = |is: &dyn Fn(&str, &RunId, Option<&str>) -> bool| -> Vec<T> {
+        let found = runs.iter().filter(|(_, id, program)| name.is_none_or(|name| is(name, id, *program)));
+        found.map(|(run, ..)| *run).collect()
+    };
+    let ways: [&dyn Fn(&str, &RunId, Option<&str>) -> bool; 3] =
+        [&|name, id, _| id.as_str() == name, &|name, _, program| program == Some(name), &|name, id, _| {
+            !name.is_empty() && id.as_str().starts_with(name)
+        }];
+    ways.into_iter().map(is_so).find(|found| !found.is_empty()).unwrap_or_default().into_iter()
+}
+
+/// That no run is called so.
+fn none<'a>(name: Option<&str>, runs: impl Iterator<Item = &'a RunId>) -> CliError {
+    let runs: Vec<_> = runs.collect();
+    let not_called = name.map(|name| format!("no run is called `{name}`"));
+    match (not_called, runs.is_empty()) {
+        (None, _) => not_found("no program is running"),
+        (Some(not_called), true) => not_found(format!("{not_called}; no program is running")),
+        (Some(not_called), false) => not_found(not_called).hint(format!("there are {}", listed(runs.into_iter()))),
     }
+}
+
+/// That more than one is.
+fn several<'a>(name: Option<&str>, runs: impl Iterator<Item = &'a RunId>) -> CliError {
+    let error = match name {
+        Some(name) => format!("more than one run is called `{name}`"),
+        None => "there is more than one run".to_owned(),
+    };
+    not_found(error).hint(format!("say which one: {}", listed(runs)))
+}
+
+/// The detached runs that have ended and are kept.
+pub(super) fn finished(registry: &Registry) -> Result<Vec<Finished>, RegistryError> {
+    registry.finished(Scheduler::default().wall())
 }
 
 /// That a run is gone by the time it is asked.

@@ -170,6 +170,11 @@ impl Screen {
         self.coloured(stderr().is_terminal())
     }
 
+    /// Whether only errors are shown.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     fn stderr(&self, text: impl Into<String>) {
         let text = text.into();
         // With stderr gone there is nobody to tell.

@@ -4,10 +4,13 @@ use lp_run::supervise::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+/// Those that stop a program.
+const ALL: [Signal; 3] = [Signal::Interrupt, Signal::Terminate, Signal::Hangup];
+
 /// A stream of the signals that stop a program or a build. Must be called on a tokio runtime.
 pub(super) fn signals() -> std::io::Result<mpsc::UnboundedReceiver<Signal>> {
     let (tx, rx) = mpsc::unbounded_channel();
-    forward_signals(tx)?;
+    forward_signals(&tx, &ALL)?;
     Ok(rx)
 }
 
@@ -21,8 +24,19 @@ pub(super) struct Signals {
 impl Signals {
     /// Takes the signals of this process. Must be called on a tokio runtime.
     pub(super) fn forward() -> std::io::Result<Self> {
+        Self::forward_some(&ALL)
+    }
+
+    /// The same for a process without a terminal: SIGHUP, which tells of a terminal that was closed, is ignored.
+    pub(super) fn forward_detached() -> std::io::Result<Self> {
+        // The handler stays when the stream is dropped.
+        drop(signal(SignalKind::hangup())?);
+        Self::forward_some(&[Signal::Interrupt, Signal::Terminate])
+    }
+
+    fn forward_some(which: &[Signal]) -> std::io::Result<Self> {
         let (sender, mut all) = mpsc::unbounded_channel();
-        forward_signals(sender.clone())?;
+        forward_signals(&sender, which)?;
         let (to_run, of_run) = mpsc::unbounded_channel();
         let (to_later, later) = mpsc::unbounded_channel();
         tokio::spawn(async move {
@@ -62,9 +76,9 @@ impl Signals {
 /// Sends the signals that stop a program to `tx`, to which others may send them too. Must be called on a tokio runtime.
 ///
 /// A signal that this process was started to ignore, as `nohup` has it ignore SIGHUP, stays ignored.
-fn forward_signals(tx: mpsc::UnboundedSender<Signal>) -> std::io::Result<()> {
+fn forward_signals(tx: &mpsc::UnboundedSender<Signal>, which: &[Signal]) -> std::io::Result<()> {
     let ignored = ignored_signals();
-    for of in [Signal::Interrupt, Signal::Terminate, Signal::Hangup] {
+    for &of in which {
         if ignored >> (of.number() - 1) & 1 == 1 {
             continue;
         }

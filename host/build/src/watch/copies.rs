@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use lp_base::plan::{ComponentFiles, ComponentPlan, NodePlan, Plan};
 use lp_base::words::Digest;
 use lp_component::component::Component;
+use lp_run::launch::WorkerFiles;
 
 /// Of so many plans the copies are kept: the one that runs, the one that replaces it, and those on the way.
 const PLANS_MAX: usize = 4;
@@ -33,7 +34,7 @@ impl Copies {
     pub(super) fn take(&mut self, plan: &Plan, files: &ComponentFiles) -> io::Result<ComponentFiles> {
         let mut copies = Vec::new();
         for component in plan.nodes.iter().filter_map(NodePlan::component) {
-            let copy = self.dir.join(format!("{}.wasm", component.sha256));
+            let copy = WorkerFiles::component_in(&self.dir, component.sha256);
             if !copy.exists() {
                 write(component, files, &copy)?;
             }

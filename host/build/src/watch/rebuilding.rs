@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lp_base::plan::{NodeId, Plan};
+use lp_base::plan::{LaunchType, NodeId, Plan};
 use lp_base::scheduler::Scheduler;
 use lp_base::words::Digest;
 use lp_component::component::Component;
 use lp_program::program::{Linked, Problems};
-use lp_run::supervise::Rebuilt;
+use lp_run::supervise::{Rebuild, Rebuilt};
 use lp_run::worker::{Worker, WorkerError};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::oneshot::error::TryRecvError;
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::copies::Copies;
 use super::files::Stopped;
@@ -38,6 +39,8 @@ pub struct Rebuilding<'a> {
     stopped: watch::Receiver<bool>,
     /// Files that builds write among the source.
     written: BTreeSet<PathBuf>,
+    /// The components that can't be run, by their nodes. They are tried again when the node is built again.
+    refused: BTreeMap<String, Digest>,
 }
 
 impl<'a> Rebuilding<'a> {
@@ -48,7 +51,7 @@ impl<'a> Rebuilding<'a> {
         running: Rebuilt,
         stopped: watch::Receiver<bool>,
     ) -> Rebuilding<'a> {
-        Rebuilding { watch, replacing, copies, running, stopped, written: BTreeSet::new() }
+        Rebuilding { watch, replacing, copies, running, stopped, written: BTreeSet::new(), refused: BTreeMap::new() }
     }
 
     /// Builds and replaces what changes, until it is stopped.
@@ -66,6 +69,8 @@ impl<'a> Rebuilding<'a> {
     /// Builds until nothing has changed meanwhile.
     fn follow(&mut self, mut changed: BTreeSet<PathBuf>) -> Result<(), Stopped> {
         let mut in_a_row: BTreeMap<PathBuf, u32> = BTreeMap::new();
+        // What comes later is written by the builds themselves.
+        self.forgive(&changed);
         loop {
             changed.retain(|path| !self.written.contains(path));
             let builds: BTreeSet<_> = changed.iter().flat_map(|path| self.watch.inputs.builds_of(path)).collect();
@@ -145,9 +150,11 @@ impl<'a> Rebuilding<'a> {
         let touched = changed.iter().flat_map(|path| self.watch.inputs.runs(path));
         let concerned: BTreeSet<_> = built.iter().chain(touched).cloned().collect();
         let others = self.others();
-        for node in built.iter().filter(|node| !others.contains(*node)) {
+        for node in built.iter().filter(|node| !others.contains_key(*node)) {
             self.tell(Event::Unchanged { node });
         }
+        let others = others.into_iter().filter(|(node, found)| self.refused.get(node) != Some(found));
+        let others: BTreeSet<_> = others.map(|(node, _)| node).collect();
         let nodes: BTreeSet<_> = others.intersection(&concerned).cloned().collect();
         if nodes.is_empty() {
             return Ok(());
@@ -166,15 +173,32 @@ impl<'a> Rebuilding<'a> {
         }
     }
 
-    /// The nodes whose components are others than those that run.
-    fn others(&self) -> BTreeSet<String> {
+    /// Has the nodes that these changes concern tried again.
+    fn forgive(&mut self, changed: &BTreeSet<PathBuf>) {
+        let inputs = &self.watch.inputs;
+        let built = changed.iter().flat_map(|path| inputs.builds_of(path)).flat_map(|place| inputs.nodes(place));
+        let touched = changed.iter().flat_map(|path| inputs.runs(path));
+        let concerned: BTreeSet<_> = built.chain(touched).collect();
+        self.refused.retain(|node, _| !concerned.contains(node));
+    }
+
+    /// Takes note that the components of these nodes can't be run.
+    fn refuse(&mut self, plan: &Plan, nodes: &BTreeSet<String>, error: WorkerError) {
+        self.tell(Event::NotCompiled(error));
+        self.keep(nodes, Obstacle::Compile);
+        let refused = plan.nodes.iter().filter(|node| nodes.contains(&node.name));
+        self.refused.extend(refused.filter_map(|node| Some((node.name.clone(), node.sha256()?))));
+    }
+
+    /// The nodes whose components are others than those that run, and these components.
+    fn others(&self) -> BTreeMap<String, Digest> {
         let nodes = self.watch.program.nodes.iter().zip(&self.running.plan.nodes);
-        let others = nodes.filter(|(node, running)| {
+        let others = nodes.filter_map(|(node, running)| {
             // A file that is not there is about to be replaced.
-            let found = Component::read_bytes(&node.component).ok().map(|bytes| Digest::of(&bytes));
-            found.is_some_and(|found| running.component().is_some_and(|running| found != running.sha256))
+            let found = Digest::of(&Component::read_bytes(&node.component).ok()?);
+            (found != running.component()?.sha256).then(|| (node.name.clone(), found))
         });
-        others.map(|(node, _)| node.name.clone()).collect()
+        others.collect()
     }
 
     /// Links the program with the components of `nodes` as they are now, and with those of the others that run.
@@ -202,12 +226,37 @@ impl<'a> Rebuilding<'a> {
         };
         let rebuilt = Rebuilt { plan, components };
         if let Err(error) = self.compile(&rebuilt, nodes)? {
-            self.tell(Event::NotCompiled(error));
-            self.keep(nodes, Obstacle::Compile);
+            self.refuse(&rebuilt.plan, nodes, error);
             return Ok(());
         }
-        self.running = rebuilt.clone();
-        self.replacing.rebuilds.blocking_send(rebuilt).map_err(|_| Stopped)
+        let (taken, outcome) = oneshot::channel();
+        let rebuild = Rebuild { rebuilt: rebuilt.clone(), taken };
+        self.replacing.rebuilds.blocking_send(rebuild).map_err(|_| Stopped)?;
+        // Other machines compile it, and may refuse it.
+        if self.replacing.launch_type == LaunchType::Remote
+            && let Err(error) = self.wait(outcome)?
+        {
+            self.refuse(&rebuilt.plan, nodes, error);
+            return Ok(());
+        }
+        self.running = rebuilt;
+        Ok(())
+    }
+
+    /// Waits until it is known whether the machines of the program can run what was rebuilt.
+    fn wait(
+        &self,
+        mut outcome: oneshot::Receiver<Result<(), WorkerError>>,
+    ) -> Result<Result<(), WorkerError>, Stopped> {
+        loop {
+            match outcome.try_recv() {
+                Ok(outcome) => return Ok(outcome),
+                // The run is over, or will be.
+                Err(TryRecvError::Closed) => return Err(Stopped),
+                Err(TryRecvError::Empty) if *self.stopped.borrow() => return Err(Stopped),
+                Err(TryRecvError::Empty) => std::thread::sleep(LOOK_INTERVAL),
+            }
+        }
     }
 
     /// Fills the cache, so that nodes don't stand still while they are compiled.

@@ -20,7 +20,7 @@ use lp_courier::Presence;
 use lp_trust::RunAuthority;
 use routes::Routes;
 use shared::Shared;
-pub use start::{Life, Place, Start, Started};
+pub use start::{Life, Place, Rebuilt, Start, Started};
 use state::{Running, State};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -155,11 +155,20 @@ impl Fleet {
         call.through(address, label, credential, message_bytes_max, scheduler.clone())
     }
 
+    /// Sees to it that nodes can be rebuilt.
+    pub fn prepare(&self, rebuilt: Rebuilt) -> BoxFuture<'static, Result<(), WorkerError>> {
+        self.shared.start.prepare(rebuilt)
+    }
+
     /// Passes an order on to the workers that it is for.
     pub fn order(&mut self, order: Order) {
         match order {
             Order::Replica { replica, order } => self.order_replica(replica, order),
             Order::Rebuild { nodes, components } => {
+                let rebuilt = (nodes, components);
+                // Before the lock: a worker that is started meanwhile runs them at once, and obeys the order for nothing.
+                self.shared.start.rebuilt(&rebuilt);
+                let (nodes, components) = rebuilt;
                 let mut state = self.shared.lock();
                 let rebuilt = |id: ReplicaId| nodes.iter().any(|(node, _)| *node == id.node);
                 for replica in self.shared.plan.replicas().filter(|&id| rebuilt(id)) {

@@ -15,10 +15,11 @@ use lp_courier::{Blocked, Standing, StandingWatch};
 use lp_runtime::CompileCache;
 use tokio::sync::mpsc;
 
+use super::WorkerFiles;
 use super::hardening::Hardened;
 use super::protocol::{Command, Report, StatsReport, receive, send};
 use crate::node::{Change, NodeEvent};
-use crate::worker::{Endpoints, Worker, WorkerError, WorkerOptions};
+use crate::worker::{Endpoints, Order, Worker, WorkerError, WorkerOptions};
 
 /// How often the launcher is told what replicas have done.
 const STATS_INTERVAL: Duration = Duration::from_millis(500);
@@ -70,7 +71,6 @@ pub async fn run_worker_process(
     if let (Hardening::Require, Some(missing)) = (plan.hardening, hardened.warning()) {
         return reporter.report(&Report::NotLoaded { message: missing });
     }
-    let run_dir = Some(run_dir);
     // The launcher has compiled what takes time, and told of it.
     let (compiling, _) = mpsc::unbounded_channel();
     let options = WorkerOptions {
@@ -82,7 +82,7 @@ pub async fn run_worker_process(
         events: events_tx,
         compiling,
         endpoints,
-        run_dir,
+        run_dir: Some(run_dir.clone()),
         scheduler,
     };
     let worker = match load(plan.clone(), index, options).await {
@@ -96,8 +96,19 @@ pub async fn run_worker_process(
     let replicas = plan.workers[index].replicas.clone();
     let (watch, still) = (StandingWatch::default(), Vec::new());
     let (blocked, unreachable) = (Vec::new(), BTreeSet::new());
-    let obeying =
-        Obeying { worker, replicas, stop, reporter, stop_told: false, blocked, watch, still, unreachable, looks: 0 };
+    let obeying = Obeying {
+        worker,
+        replicas,
+        stop,
+        reporter,
+        stop_told: false,
+        blocked,
+        watch,
+        still,
+        run_dir,
+        unreachable,
+        looks: 0,
+    };
     obeying.run(events, commands).await;
 }
 
@@ -114,6 +125,8 @@ struct Obeying {
     watch: StandingWatch,
     /// The replicas that stood still at the last look.
     still: Vec<Standing>,
+    /// The directory of the run on this machine.
+    run_dir: PathBuf,
     /// The workers of which the launcher was told that they can't be reached.
     unreachable: BTreeSet<usize>,
     looks: u32,
@@ -166,6 +179,7 @@ impl Obeying {
                 self.reporter.report(&Report::Blocked { question: Some(question), holds: self.worker.blocked() });
             }
             Command::Order { order } => {
+                let order = self.here(order);
                 let obeyed = match order.compiles() {
                     true => {
                         let scheduler = self.worker.scheduler().clone();
@@ -178,6 +192,16 @@ impl Obeying {
                 }
             }
         }
+    }
+
+    /// The order with the components where this machine has them: in the folder of the run, where the launcher or the agent of
+    /// this host has put them. A launcher knows no path of another machine, and has none to choose.
+    fn here(&self, order: Order) -> Order {
+        let Order::Rebuild { nodes, .. } = order else { return order };
+        let dir = WorkerFiles::of(&self.run_dir).components();
+        let digests = nodes.iter().filter_map(|(_, node)| node.sha256());
+        let components = digests.map(|sha256| (sha256, WorkerFiles::component_in(&dir, sha256))).collect();
+        Order::Rebuild { nodes, components }
     }
 
     fn report_event(&mut self, NodeEvent { replica, change }: NodeEvent) {

@@ -13,19 +13,20 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
-use lp_base::plan::{ComponentFiles, NodeId, Plan};
+use lp_base::plan::{ComponentFiles, NodeId, NodePlan, Plan};
 use lp_base::replica::Stop;
 use lp_base::scheduler::{Scheduler, Task};
 use lp_courier::grpc::{Address, TlsPeer};
 use lp_remote::hosts::Hosts;
 use lp_remote::key::Key;
 use lp_remote::placement::{Placed, Unplaced, place_again};
+use lp_remote::protocol::{Preparation, Purpose};
 use lp_trust::{Identity, RunAuthority};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::fleet::{Start, Started};
+use super::fleet::{Rebuilt, Start, Started};
 use crate::worker::{Compiling, WorkerError};
-use host::HostLink;
+use host::{HostLink, Wanted};
 
 /// How long hosts have to end their leases when the run ends.
 const END_TIME: Duration = Duration::from_secs(1);
@@ -55,7 +56,6 @@ pub(super) struct Remote {
 /// Everything that the tasks of hosts and workers share.
 struct Shared {
     plan: Arc<Plan>,
-    components: ComponentFiles,
     run: String,
     lease: Duration,
     key: Key,
@@ -70,6 +70,10 @@ struct Shared {
 
 struct State {
     placed: Placed,
+    /// Where this machine has the components of what runs.
+    components: ComponentFiles,
+    /// The nodes that have other components than in the plan.
+    rebuilt: BTreeMap<NodeId, NodePlan>,
     /// When what a worker was on a lost host has ended there, at the latest: it is not started before.
     fences: BTreeMap<usize, Instant>,
     /// Where nodes listen for clients, and on which host.
@@ -91,12 +95,48 @@ impl Shared {
             }
             let reached = reached.await.unwrap_or_else(|_| Err("it was given up".to_owned()));
             reached.map_err(|error| (index, error))?;
-            host::prepare(self, index, workers).await.map_err(|error| (index, error))
+            host::prepare(self, index, &self.start_of(workers)).await.map_err(|error| (index, error))
         });
-        let wrong = join_all(ready).await.into_iter().filter_map(Result::err);
+        self.all(join_all(ready).await)
+    }
+
+    /// What is wrong with any of the hosts.
+    fn all(&self, outcomes: Vec<Result<(), (usize, String)>>) -> Result<(), WorkerError> {
+        let wrong = outcomes.into_iter().filter_map(Result::err);
         let wrong: Vec<_> =
             wrong.map(|(index, error)| format!("host `{}`: {error}", self.hosts[index].host.name)).collect();
         if wrong.is_empty() { Ok(()) } else { Err(WorkerError::Hosts(wrong.join("\n"))) }
+    }
+
+    /// What it takes to start these workers, with the nodes as they are now.
+    fn start_of(&self, workers: Vec<usize>) -> Wanted {
+        let state = self.state();
+        let rebuilt = state.rebuilt.iter().map(|(&id, node)| (id, node.clone())).collect();
+        let preparation = Preparation { workers, rebuilt, purpose: Purpose::Start };
+        Wanted { preparation, components: state.components.clone() }
+    }
+
+    /// Has all hosts that run these nodes get ready for other components of them. A host that is lost needs nothing: what is
+    /// started in its place is what the nodes are then.
+    async fn prepare(&self, (nodes, components): Rebuilt) -> Result<(), WorkerError> {
+        let placed = self.state().placed.clone();
+        let runs = |worker: usize| {
+            self.plan.workers[worker].replicas.iter().any(|replica| nodes.iter().any(|(node, _)| *node == replica.node))
+        };
+        let ready = (0..self.hosts.len()).map(async |index| {
+            let workers: Vec<_> = (0..placed.len()).filter(|&worker| placed[worker] == index && runs(worker)).collect();
+            if workers.is_empty() || self.hosts[index].absence().is_some() {
+                return Ok(());
+            }
+            let preparation = Preparation { workers, rebuilt: nodes.clone(), purpose: Purpose::Rebuild };
+            let wanted = Wanted { preparation, components: components.clone() };
+            match host::prepare(self, index, &wanted).await {
+                Err(error) if self.hosts[index].absence().is_none() => Err((index, error)),
+                Ok(()) | Err(_) => Ok(()),
+            }
+        });
+        let outcomes = join_all(ready).await;
+        self.all(outcomes)
     }
 }
 
@@ -124,11 +164,11 @@ impl Remote {
             .collect::<Result<Vec<_>, WorkerError>>()?
             .into_iter()
             .unzip();
-        let state = State { placed, fences: BTreeMap::new(), listening: BTreeMap::new() };
+        let (fences, listening, rebuilt) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let state = State { placed, components, rebuilt, fences, listening };
         let hosts = hosts.hosts.into_iter().map(HostLink::new).collect();
         let shared = Arc::new(Shared {
             plan,
-            components,
             run,
             lease,
             key,
@@ -189,6 +229,17 @@ impl Start for Remote {
             let _ = self.shared.scheduler.timeout(END_TIME, ended).await;
         }
         .boxed()
+    }
+
+    fn prepare(&self, rebuilt: Rebuilt) -> BoxFuture<'static, Result<(), WorkerError>> {
+        let shared = self.shared.clone();
+        async move { shared.prepare(rebuilt).await }.boxed()
+    }
+
+    fn rebuilt(&self, (nodes, components): &Rebuilt) {
+        let mut state = self.shared.state();
+        state.rebuilt.extend(nodes.iter().cloned());
+        state.components.clone_from(components);
     }
 
     fn host(&self, index: usize) -> Option<String> {

@@ -66,7 +66,8 @@ impl fmt::Display for RunId {
     }
 }
 
-/// The directory of a run of this process. Dropping it removes the directory with all that is in it.
+/// The directory of a run of this process. Dropping it removes the directory with all that is in it, unless the run has ended
+/// by [`RunDir::leave`].
 ///
 /// It is locked as long as this lives, which is how others know that the run does. Its mark tells it apart from a folder
 /// of the user's with such a name.
@@ -74,6 +75,8 @@ impl fmt::Display for RunId {
 pub struct RunDir {
     id: RunId,
     dir: OwnDir,
+    /// Whether what is in it is for those who look at the run when it has ended.
+    stays: bool,
 }
 
 impl RunDir {
@@ -88,7 +91,7 @@ impl RunDir {
             let id = RunId::random(program, &mut random);
             match OwnDir::create(&root.join(id.as_str()), &purpose(&id)) {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                made => return Ok(Self { dir: made?, id }),
+                made => return Ok(Self { dir: made?, id, stays: false }),
             }
         }
         Err(io::Error::new(ErrorKind::AlreadyExists, "every id that was tried is taken"))
@@ -113,6 +116,20 @@ impl RunDir {
         self.dir.path()
     }
 
+    /// Removes everything in it, such as the sockets of a run that has ended.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the system says.
+    pub fn clear(&self) -> io::Result<()> {
+        self.dir.remove_all_but(&[])
+    }
+
+    /// Ends the run, and leaves its directory as it is.
+    pub fn leave(mut self) {
+        self.stays = true;
+    }
+
     /// The path for the socket called `name` in it.
     ///
     /// # Panics
@@ -125,8 +142,10 @@ impl RunDir {
 
 impl Drop for RunDir {
     fn drop(&mut self) {
-        // What is left over is removed by the guardian, or by the next run.
-        let _ = self.dir.remove();
+        if !self.stays {
+            // What is left over is removed by the guardian, or by the next run.
+            let _ = self.dir.remove();
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use lp_base::plan::{ComponentFiles, NodeId, Plan};
+use lp_base::words::Digest;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -60,6 +61,11 @@ impl WorkerFiles {
     /// was copied from.
     pub fn components(&self) -> PathBuf {
         self.dir.join("components")
+    }
+
+    /// Where the component with that digest is in that folder.
+    pub fn component_in(components: &Path, sha256: Digest) -> PathBuf {
+        components.join(format!("{sha256}.wasm"))
     }
 
     pub(super) fn plan(&self) -> PathBuf {

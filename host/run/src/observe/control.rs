@@ -9,6 +9,7 @@ use lp_trust::WorkerTls;
 use serde::{Deserialize, Serialize};
 pub use server::{Control, serve};
 
+use super::end::RunEnd;
 use super::log_line::LogLine;
 use crate::supervise::ReplicaStatus;
 
@@ -36,6 +37,9 @@ pub enum Request {
         /// Whether to go on until the run ends.
         follow: bool,
     },
+    /// All output that is kept, and what comes until the run ends. Answered with any number of [`Reply::Line`] and
+    /// [`Reply::Skipped`], the first of which counts what is not kept any more, then [`Reply::Ended`].
+    Attach {},
 }
 
 /// An answer of a run.
@@ -63,6 +67,8 @@ pub enum Reply {
     },
     /// There are no more lines.
     End,
+    /// There are no more lines, and this is how the run has ended.
+    Ended(Box<RunEnd>),
     /// The request can't be answered.
     Error {
         /// Why.

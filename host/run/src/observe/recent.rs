@@ -6,6 +6,7 @@ use std::sync::Arc;
 use lp_base::replica::{LineSink, LineSource, OutputRoom, Outputs};
 use tokio::sync::watch;
 
+use super::end::RunEnd;
 use super::lines::LineOutputs;
 use super::log_line::LogLine;
 
@@ -33,7 +34,8 @@ struct Ring {
     bytes: usize,
     /// The number of the first line that is kept, counted from the start of the run.
     first: u64,
-    ended: bool,
+    /// How the run has ended, once no more lines will come.
+    end: Option<Arc<RunEnd>>,
 }
 
 impl Ring {
@@ -64,15 +66,20 @@ impl RecentLines {
         self.0.send_modify(|ring| ring.push(line));
     }
 
-    /// Says that no more lines will come.
-    pub fn end(&self) {
-        self.0.send_modify(|ring| ring.ended = true);
+    /// Says that no more lines will come, and how the run has ended.
+    pub fn end(&self, end: RunEnd) {
+        self.0.send_modify(|ring| ring.end = Some(Arc::new(end)));
+    }
+
+    /// How the run has ended, once it has.
+    pub fn run_end(&self) -> Option<Arc<RunEnd>> {
+        self.0.borrow().end.clone()
     }
 
     /// Waits until no more lines will come.
     pub async fn ended(&self) {
         // The sender is held by this very value, so the wait can't fail.
-        let _ = self.0.subscribe().wait_for(|ring| ring.ended).await;
+        let _ = self.0.subscribe().wait_for(|ring| ring.end.is_some()).await;
     }
 
     /// Reads the lines from the oldest that is kept on.
@@ -80,6 +87,17 @@ impl RecentLines {
         let ring = self.0.subscribe();
         let next = ring.borrow().first;
         LineReader { ring, next }
+    }
+
+    /// The same, and counts those before them that are not kept as skipped.
+    pub fn reader_from_start(&self) -> LineReader {
+        LineReader { ring: self.0.subscribe(), next: 0 }
+    }
+
+    /// The lines that are kept, and how many came before them.
+    pub fn all(&self) -> (u64, Vec<Arc<LogLine>>) {
+        let ring = self.0.borrow();
+        (ring.first, ring.lines.iter().cloned().collect())
     }
 }
 
@@ -115,7 +133,7 @@ impl LineReader {
     /// Waits until there are lines to read; false if there will be none.
     pub async fn more(&mut self) -> bool {
         let next = self.next;
-        let ring = self.ring.wait_for(|ring| ring.next() > next || ring.ended).await;
+        let ring = self.ring.wait_for(|ring| ring.next() > next || ring.end.is_some()).await;
         ring.is_ok_and(|ring| ring.next() > next)
     }
 }
@@ -200,6 +218,8 @@ mod tests {
         let batch = late.read(|_| true);
         assert_eq!((batch.lines.len(), batch.skipped), (3, 7));
         assert_eq!(recent.reader().read(|_| true).skipped, 0);
+        assert_eq!(recent.reader_from_start().read(|_| true).skipped, 7);
+        assert_eq!((recent.all().0, recent.all().1.len()), (7, 3));
     }
 
     #[tokio::test]
@@ -209,7 +229,15 @@ mod tests {
         recent.push(line("one"));
         assert!(reader.more().await);
         reader.read(|_| true);
-        recent.end();
+        let end = RunEnd {
+            program: "test".to_owned(),
+            exit_code: 3,
+            ended_unix_s: 0,
+            table: String::new(),
+            report: serde_json::Value::Null,
+        };
+        recent.end(end.clone());
         assert!(!reader.more().await);
+        assert_eq!(recent.run_end().as_deref(), Some(&end));
     }
 }

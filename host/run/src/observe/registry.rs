@@ -4,13 +4,23 @@ use std::fs::{DirBuilder, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
+use lp_base::own_dir::OwnDir;
 use lp_base::scheduler::Scheduler;
 
+use super::end::RunEnd;
+use super::kept::{END_FILE, KeptLines, read_end};
 use crate::launch::{RunDir, RunId, has_room_for_sockets, socket_path};
 
 /// The name of the socket in a run's directory that others ask it through.
 pub const CONTROL_SOCKET: &str = "control";
+
+/// How long a detached run is kept when it has ended.
+const KEPT_TIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How many of them are kept: the last ones.
+const KEPT_MAX: usize = 16;
 
 /// Why the runs can't be listed or added to.
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +101,7 @@ impl Registry {
     /// Registers a run of `program` by this process and removes what dead ones left.
     pub fn add(&self, program: &str, scheduler: &Scheduler) -> Result<RunDir, RegistryError> {
         self.runs()?;
+        self.finished(scheduler.wall())?;
         RunDir::create(&self.root, program, scheduler).map_err(|error| self.failed(error))
     }
 
@@ -101,9 +112,7 @@ impl Registry {
     /// Fails if the directory of all runs can't be read.
     pub fn runs(&self) -> Result<Vec<RunId>, RegistryError> {
         let mut runs = Vec::new();
-        for entry in std::fs::read_dir(&self.root).map_err(|error| self.failed(error))? {
-            let name = entry.map_err(|error| self.failed(error))?.file_name();
-            let Some(id) = name.to_str().and_then(RunId::parse) else { continue };
+        for id in self.ids()? {
             if self.lives(&id).map_err(|error| self.failed(error))? {
                 runs.push(id);
             }
@@ -112,11 +121,60 @@ impl Registry {
         Ok(runs)
     }
 
+    /// The detached runs that have ended and are kept, the last one last: those of the day before `now`, and no more than the
+    /// last 16. Others are removed.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the directory of all runs can't be read.
+    pub fn finished(&self, now: SystemTime) -> Result<Vec<Finished>, RegistryError> {
+        // One that is just ending still has its lock, and goes the next time.
+        let remove = |dir: &OwnDir| {
+            if dir.lock().try_lock().is_ok() {
+                let _ = dir.remove();
+            }
+        };
+        let mut finished = Vec::new();
+        for id in self.ids()? {
+            let Some(dir) = RunDir::find(&self.root, &id).map_err(|error| self.failed(error))? else { continue };
+            match read_end(dir.path()) {
+                Some(end) => finished.push(Finished { id, end, dir }),
+                None if is_kept(&dir) => remove(&dir),
+                None => {}
+            }
+        }
+        finished.sort_by(|a, b| (a.end.ended_unix_s, &a.id).cmp(&(b.end.ended_unix_s, &b.id)));
+        let is_old = |run: &Finished| {
+            let ended = SystemTime::UNIX_EPOCH + Duration::from_secs(run.end.ended_unix_s);
+            now.duration_since(ended).is_ok_and(|age| age > KEPT_TIME)
+        };
+        let beyond = finished.len().saturating_sub(KEPT_MAX);
+        let old = finished.iter().take_while(|run| is_old(run)).count().max(beyond);
+        finished.drain(..old).for_each(|run| remove(&run.dir));
+        Ok(finished)
+    }
+
+    /// Everything that could be a run by its name.
+    fn ids(&self) -> Result<Vec<RunId>, RegistryError> {
+        let entries = std::fs::read_dir(&self.root).map_err(|error| self.failed(error))?;
+        let names = entries.map(|entry| entry.map(|entry| entry.file_name()));
+        let ids = names.filter_map(|name| match name {
+            Ok(name) => name.to_str().and_then(RunId::parse).map(Ok),
+            Err(error) => Some(Err(self.failed(error))),
+        });
+        ids.collect()
+    }
+
     fn lives(&self, id: &RunId) -> io::Result<bool> {
         let Some(dir) = RunDir::find(&self.root, id)? else { return Ok(false) };
+        if is_kept(&dir) {
+            return Ok(false);
+        }
         match dir.lock().try_lock() {
             Err(TryLockError::WouldBlock) => Ok(true),
             Err(TryLockError::Error(error)) => Err(error),
+            // It may have ended in this moment.
+            Ok(()) if is_kept(&dir) => Ok(false),
             Ok(()) => {
                 // The run is dead, whatever of its directory can't be removed.
                 let _ = dir.remove();
@@ -125,7 +183,7 @@ impl Registry {
         }
     }
 
-    /// Waits until a run has ended, however it does, and removes what it left.
+    /// Waits until a run has ended, however it does, and removes what it left, unless it is kept.
     ///
     /// # Errors
     ///
@@ -133,7 +191,7 @@ impl Registry {
     pub fn reap(&self, id: &RunId) -> io::Result<()> {
         let Some(dir) = RunDir::find(&self.root, id)? else { return Ok(()) };
         dir.lock().lock()?;
-        dir.remove()
+        if is_kept(&dir) { Ok(()) } else { dir.remove() }
     }
 
     /// Where the control socket of a run is.
@@ -151,140 +209,31 @@ impl Registry {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
-    use std::sync::atomic::{AtomicBool, Ordering};
+/// Whether a run has ended and left something for those who look at it later.
+fn is_kept(dir: &OwnDir) -> bool {
+    dir.path().join(END_FILE).exists()
+}
 
-    use lp_base::own_dir::{MARK, mark_text};
+/// A detached run that has ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// What it is called.
+    pub id: RunId,
+    /// How it has ended.
+    pub end: RunEnd,
+    dir: OwnDir,
+}
 
-    use super::*;
-
-    fn temp() -> tempfile::TempDir {
-        tempfile::tempdir().expect("a temporary directory can be made")
-    }
-
-    #[test]
-    fn a_run_is_listed_while_its_directory_is_held() {
-        let temp = temp();
-        let registry = Registry::open(Some(temp.path()), Path::new("/nowhere")).expect("it can be made");
-        let run = registry.add("counting", &Scheduler::default()).expect("it can be added");
-        let mode = std::fs::metadata(run.path()).expect("it is there").mode();
-        assert_eq!(mode & 0o777, 0o700);
-        assert_eq!(registry.runs().expect("it can be listed"), [run.id().clone()]);
-        drop(run);
-        assert_eq!(registry.runs().expect("it can be listed"), []);
-    }
-
-    /// What a run leaves that was killed, below `root`.
-    fn dead_run(root: &Path, id: &str) -> PathBuf {
-        let left = root.join(id);
-        std::fs::create_dir_all(left.join("below")).expect("it can be made");
-        std::fs::write(left.join(MARK), mark_text(&format!("run {id}"))).expect("it can be written");
-        left
-    }
-
-    #[test]
-    fn what_a_dead_run_left_is_removed_with_all_that_is_in_it() {
-        let temp = temp();
-        let registry = Registry::open(Some(temp.path()), Path::new("/nowhere")).expect("it can be made");
-        let left = dead_run(&registry.root, "counting-2345");
-        assert_eq!(registry.runs().expect("it can be listed"), []);
-        assert!(!left.exists());
-        let left = dead_run(&registry.root, "counting-2345");
-        registry.reap(&RunId::parse("counting-2345").expect("it is an id")).expect("it has ended");
-        assert!(!left.exists());
-    }
-
-    #[test]
-    fn whatever_else_is_there_stays_and_is_no_run() {
-        let temp = temp();
-        let registry = Registry::open(Some(temp.path()), Path::new("/nowhere")).expect("it can be made");
-        let root = &registry.root;
-        let dead = dead_run(root, "dead-2345");
-        // By its name it could be a run, by its mark it is the copy of one.
-        std::fs::rename(dead_run(root, "first-2345"), root.join("copy-2345")).expect("it can be moved");
-        let folders = ["docs", "src", ".git", "notes-2023", "older-2345", "shut-2345"];
-        for name in folders {
-            std::fs::create_dir(root.join(name)).expect("it can be made");
-            std::fs::write(root.join(name).join("control.sock"), "theirs").expect("it can be written");
-        }
-        std::fs::set_permissions(root.join("shut-2345"), std::fs::Permissions::from_mode(0o000)).expect("it is ours");
-        std::fs::write(root.join("file-2345"), "theirs").expect("it can be written");
-        symlink("copy-2345", root.join("link-2345")).expect("it can be made");
-        symlink("nowhere", root.join("lost-2345")).expect("it can be made");
-        let before = names(root);
-        for id in ["older-2345", "copy-2345", "shut-2345", "file-2345", "link-2345", "lost-2345", "none-2345"] {
-            registry.reap(&RunId::parse(id).expect("it is an id")).expect("there is nothing to wait for");
-        }
-        assert_eq!(registry.runs().expect("it can be listed"), []);
-        let run = registry.add("counting", &Scheduler::default()).expect("it can be added");
-        assert_eq!(registry.runs().expect("it can be listed"), [run.id().clone()]);
-        drop(run);
-        assert!(!dead.exists());
-        let left: Vec<_> = before.into_iter().filter(|name| name != "dead-2345").collect();
-        assert_eq!(names(root), left);
-        std::fs::set_permissions(root.join("shut-2345"), std::fs::Permissions::from_mode(0o700)).expect("it is ours");
-        for name in folders {
-            assert!(root.join(name).join("control.sock").exists(), "{name}");
-        }
-    }
-
-    fn names(root: &Path) -> Vec<String> {
-        let entries = std::fs::read_dir(root).expect("it can be listed");
-        let mut names: Vec<_> =
-            entries.map(|entry| entry.expect("it can be read").file_name().to_string_lossy().into_owned()).collect();
-        names.sort();
-        names
-    }
-
-    #[test]
-    fn a_run_that_is_just_being_added_is_never_swept() {
-        let temp = temp();
-        let registry = Registry::open(Some(temp.path()), Path::new("/nowhere")).expect("it can be made");
-        let ended = AtomicBool::new(false);
-        std::thread::scope(|threads| {
-            threads.spawn(|| {
-                while !ended.load(Ordering::Relaxed) {
-                    registry.runs().expect("it can be listed");
-                }
-            });
-            for _ in 0..200 {
-                let run = registry.add("counting", &Scheduler::default()).expect("it can be added");
-                assert!(run.path().join(MARK).exists());
-                assert!(registry.runs().expect("it can be listed").contains(run.id()));
-            }
-            ended.store(true, Ordering::Relaxed);
-        });
-        assert_eq!(names(&registry.root), [] as [&str; 0]);
-    }
-
-    #[test]
-    fn a_registry_that_others_can_reach_is_refused() {
-        let refused = |prepare: &dyn Fn(&Path)| {
-            let temp = temp();
-            prepare(&temp.path().join("lp-host"));
-            Registry::open(Some(temp.path()), Path::new("/nowhere")).expect_err("it is not private").to_string()
-        };
-        let open = refused(&|path| {
-            std::fs::create_dir(path).expect("it can be made");
-            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("it can be opened");
-        });
-        assert!(open.ends_with("is open to others"), "{open}");
-        let link = refused(&|path| symlink("/", path).expect("it can be made"));
-        assert!(link.ends_with("is no directory"), "{link}");
-    }
-
-    #[test]
-    fn a_directory_that_is_missing_or_too_long_is_passed_over() {
-        let temp = temp();
-        let registry = Registry::open(Some(Path::new("/nowhere")), temp.path()).expect("it can be made");
-        assert!(registry.root.starts_with(temp.path()));
-        let deep = temp.path().join("x".repeat(100));
-        std::fs::create_dir(&deep).expect("it can be made");
-        let registry = Registry::open(Some(&deep), temp.path()).expect("it can be made");
-        assert_eq!(registry.root.parent(), Some(temp.path()));
-        let registry = Registry::open(Some(&deep), &deep).expect("it can be made");
-        assert_eq!(registry.root.parent(), Some(Path::new("/tmp")));
+impl Finished {
+    /// Its last lines.
+    ///
+    /// # Errors
+    ///
+    /// If they are not there, as on a disk that was full, or can't be read.
+    pub fn lines(&self) -> io::Result<KeptLines> {
+        KeptLines::open(self.dir.path())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,6 +30,13 @@ pub enum Compiling {
         /// The host.
         host: String,
     },
+    /// It is there.
+    Sent {
+        /// Its file.
+        component: PathBuf,
+        /// The host.
+        host: String,
+    },
     /// It is not in the cache.
     Begun {
         /// Its file.
@@ -54,9 +61,10 @@ impl Compiling {
     /// The file of the component.
     pub fn component(&self) -> &Path {
         match self {
-            Self::Sending { component, .. } | Self::Begun { component, .. } | Self::Ended { component, .. } => {
-                component
-            }
+            Self::Sending { component, .. }
+            | Self::Sent { component, .. }
+            | Self::Begun { component, .. }
+            | Self::Ended { component, .. } => component,
         }
     }
 }

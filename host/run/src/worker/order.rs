@@ -56,7 +56,8 @@ pub enum Order {
     Rebuild {
         /// The nodes.
         nodes: Vec<(NodeId, NodePlan)>,
-        /// Where the worker's machine has the components of the program.
+        /// Where the machine of the launcher has the components of the program. A worker process has them in the directory of
+        /// its run.
         components: ComponentFiles,
     },
     /// The program has been asked to stop.

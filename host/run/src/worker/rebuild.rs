@@ -3,12 +3,27 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use lp_base::plan::{ComponentFiles, NodeId, NodePlan, Plan, ReplicaId};
+use lp_base::plan::{ComponentFiles, NodeId, NodeKind, NodePlan, Plan, ReplicaId};
 use lp_base::replica::{ReplicaSpec, Stop};
 use tokio::sync::mpsc;
 
 use super::components::Components;
 use super::{Endpoints, Worker, WorkerError, prepare, temporary_dir};
+
+/// What a node is with another component. What it is granted, its limits and its arguments stay as they are, whatever the
+/// launcher says: they were checked when the run began, on another machine by its agent.
+///
+/// # Errors
+/// If either is no component.
+pub fn replaced(own: &NodePlan, rebuilt: NodePlan) -> Result<NodePlan, WorkerError> {
+    match (&own.kind, &rebuilt.kind) {
+        (NodeKind::Component(_), NodeKind::Component(_)) => {}
+        (own, rebuilt) if own == rebuilt => {}
+        _ => return Err(WorkerError::NotReplaced),
+    }
+    let NodePlan { kind, couriers, edges, .. } = rebuilt;
+    Ok(NodePlan { kind, couriers, edges, ..own.clone() })
+}
 
 impl Worker {
     /// Has the replicas of `nodes` run these components from their next start on, and those who call them know the functions
@@ -22,8 +37,9 @@ impl Worker {
     ) -> Result<(), WorkerError> {
         let rebuilt = nodes.iter().map(|(id, _)| *id).collect();
         let mut plan = self.plan.clone();
-        for (id, node) in nodes {
-            plan.nodes[id.0 as usize] = node;
+        for (NodeId(index), node) in nodes {
+            let own = plan.nodes.get_mut(index as usize).ok_or(WorkerError::NotReplaced)?;
+            *own = replaced(own, node)?;
         }
         self.replace(&plan, files, &rebuilt)?;
         self.plan = plan;
@@ -87,5 +103,29 @@ impl Worker {
         if let Some(task) = &local.task {
             task.abort();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lp_base::plan::{CourierPlan, DoublePlan};
+    use lp_base::words::{Digest, RunExport};
+
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn a_rebuild_changes_what_a_node_is_and_not_what_it_may_do() {
+        let mut own = NodePlan { args: vec!["checked".to_owned()], ..fixture::node("a") };
+        own.limits.fuel = Some(1);
+        let couriers = vec![CourierPlan { interface: "test:count/counter".to_owned(), methods: Vec::new() }];
+        let mut wanted = NodePlan { kind: fixture::kind(Some(RunExport::V0_3)), couriers, ..fixture::node("b") };
+        wanted.sandbox.inherit_env.push("KEY".to_owned());
+        let found = replaced(&own, wanted.clone()).expect("both are components");
+        assert_eq!((&found.kind, &found.couriers), (&wanted.kind, &wanted.couriers));
+        let NodePlan { kind, couriers, .. } = own.clone();
+        assert_eq!(NodePlan { kind, couriers, ..found }, own);
+        let double = DoublePlan { sha256: Digest::of(b""), answers: Vec::new() };
+        assert!(replaced(&own, NodePlan { kind: NodeKind::Double(double), ..wanted }).is_err());
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use lp_base::plan::Plan;
 use lp_base::scheduler::Scheduler;
 use lp_run::launch::{Credentials, RunDir};
-use lp_run::observe::{CONTROL_SOCKET, Control, RecentLines, serve};
+use lp_run::observe::{CONTROL_SOCKET, Control, RecentLines, RunEnd, keep, serve};
 use lp_run::supervise::{Signal, StatusRequest};
 use lp_trust::WorkerTls;
 use tokio::net::UnixListener;
@@ -20,6 +20,8 @@ use crate::cli::runs;
 pub(super) struct Announced {
     recent: RecentLines,
     server: JoinHandle<()>,
+    /// What is kept of the run when it has ended, if anything is.
+    kept: Option<RunEnd>,
     // Removed before its guardian is told to go.
     dir: RunDir,
     _guardian: Guardian,
@@ -40,7 +42,7 @@ impl Announced {
         let guardian = Guardian::start(dir.id())?;
         let (id, plan) = (dir.id().clone(), plan.clone());
         let control = Control::new(id, plan, recent.clone(), signals, status_requests, credentials, scheduler.clone());
-        Ok(Self { recent, server: tokio::spawn(serve(listener, control)), dir, _guardian: guardian })
+        Ok(Self { recent, server: tokio::spawn(serve(listener, control)), kept: None, dir, _guardian: guardian })
     }
 
     /// The directory of the run.
@@ -48,10 +50,22 @@ impl Announced {
         &self.dir
     }
 
-    /// Lets those who follow the output have the rest of it.
-    pub(super) async fn finish(&mut self) {
-        self.recent.end();
+    /// Lets those who follow the output have the rest of it, and the end. Both stay in the directory for those who attach
+    /// later, if the run is kept.
+    pub(super) async fn finish(&mut self, end: RunEnd, is_kept: bool) {
+        self.kept = is_kept.then(|| end.clone());
+        self.recent.end(end);
         // A panic of the server has been reported where it happened.
         let _ = (&mut self.server).await;
+    }
+
+    /// Ends what others can find of the run, but for what is kept.
+    pub(super) fn end(self) {
+        let Self { recent, kept, dir, _guardian, .. } = self;
+        match kept {
+            // A disk that is full keeps nothing, and there is nobody left to tell.
+            Some(end) => drop(keep(dir, &end, &recent)),
+            None => drop(dir),
+        }
     }
 }

@@ -15,6 +15,8 @@ pub(super) struct Notes<'a> {
     pub(super) screen: &'a Screen,
     pub(super) outputs: &'a Recorded<LineOutputs>,
     pub(super) compilation: Compilation,
+    /// Is done when the program is up.
+    pub(super) when_up: Option<Box<dyn FnOnce() + 'a>>,
 }
 
 /// How much a message matters.
@@ -62,6 +64,12 @@ impl Observer for Notes<'_> {
     fn compiling(&mut self, compiling: &Compiling) {
         if let Some(text) = self.compilation.on(compiling, self.screen) {
             self.outputs.host_message("", &format!("note: {text}"));
+        }
+    }
+
+    fn launched(&mut self) {
+        if let Some(when_up) = self.when_up.take() {
+            when_up();
         }
     }
 

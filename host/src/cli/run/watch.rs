@@ -4,6 +4,7 @@ use std::io::{stderr, stdout};
 use std::path::Path;
 use std::sync::Arc;
 
+use lp_base::plan::LaunchType;
 use lp_build::watch::{Event, FileId, Observer, Obstacle, Watch, WatchError, WatchOptions};
 use lp_build::{Note, Task, Work};
 use lp_program::program::Linked;
@@ -18,10 +19,16 @@ use crate::cli::compile::Compilation;
 use crate::cli::screen::{CliError, Screen, with_causes};
 
 /// Builds and links a program, which writes to `log_dir` later and whose changes are watched from here on.
-pub(super) fn build(args: &ProgramArgs, log_dir: Option<&Path>, screen: &Screen) -> Result<(Watch, Linked), CliError> {
+pub(super) fn build(
+    args: &ProgramArgs,
+    launch_type: LaunchType,
+    log_dir: Option<&Path>,
+    screen: &Screen,
+) -> Result<(Watch, Linked), CliError> {
     let setting = WatchOptions {
         file: &args.program,
         overrides: &args.overrides,
+        launch_type,
         policy: args.policy.as_deref(),
         log_dir,
         // The output of this process may go to a file among the source.
@@ -56,7 +63,8 @@ impl<'a> Watching<'a> {
 
     fn say(&self, severity: Severity, node: &str, text: &str) {
         let Some(outputs) = &self.outputs else { return severity.show(text, None, self.screen) };
-        Notes { screen: self.screen, outputs, compilation: Compilation::default() }.say(severity, node, text, None);
+        let compilation = Compilation::default();
+        Notes { screen: self.screen, outputs, compilation, when_up: None }.say(severity, node, text, None);
     }
 }
 
@@ -87,7 +95,10 @@ impl Observer for Watching<'_> {
             }
             Event::Unchanged { node } => note(node, &format!("`{node}` is the same as before")),
             Event::NotCopied(error) => self.say(Severity::Error, "", &format!("failed to copy a component: {error}")),
-            Event::NotCompiled(error) => self.say(Severity::Error, "", &with_causes(&error)),
+            // Each host says what it lacks in a line.
+            Event::NotCompiled(error) => {
+                with_causes(&error).lines().for_each(|line| self.say(Severity::Error, "", line));
+            }
             Event::Kept { node, obstacle } => {
                 let why = match obstacle {
                     Obstacle::Build => "was not rebuilt",

@@ -5,8 +5,11 @@ use std::io;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use lp_base::plan::{ComponentFiles, NodeId, NodePlan};
 use lp_courier::grpc::Address;
 use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::worker::WorkerError;
 
 /// Starts the workers of a plan, and starts one again that has ended. Each launch type whose workers run elsewhere has one.
 pub trait Start: Send + Sync {
@@ -24,11 +27,25 @@ pub trait Start: Send + Sync {
         ready(()).boxed()
     }
 
+    /// Sees to it that workers that run these nodes can be ordered to run them with these components.
+    ///
+    /// # Errors
+    /// If they can't; nothing has changed then.
+    fn prepare(&self, _rebuilt: Rebuilt) -> BoxFuture<'static, Result<(), WorkerError>> {
+        ready(Ok(())).boxed()
+    }
+
+    /// Has workers that are started from here on run these nodes with these components, which were prepared.
+    fn rebuilt(&self, _rebuilt: &Rebuilt) {}
+
     /// The host on which worker number `index` runs, or ran last, if that is not this one.
     fn host(&self, _index: usize) -> Option<String> {
         None
     }
 }
+
+/// Nodes as they are with other components, and where this machine has those.
+pub type Rebuilt = (Vec<(NodeId, NodePlan)>, ComponentFiles);
 
 /// A worker that was started.
 pub struct Started {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use lp_base::plan::ComponentFiles;
 use lp_base::replica::Stop;
 use lp_base::words::Digest;
 use lp_remote::client::{Agent, AgentError, KeptLease};
@@ -149,19 +150,25 @@ async fn connect(shared: &Shared, index: usize) -> Result<(Connected, KeptLease)
     Ok((Connected { agent: Arc::new(agent), end: End::default() }, kept))
 }
 
-/// Sees to it that a host can start these workers: sends what it lacks, and has it compiled.
+/// What a host is to get ready for.
+pub(super) struct Wanted {
+    pub preparation: Preparation,
+    /// Where this machine has the components.
+    pub components: ComponentFiles,
+}
+
+/// Sees to it that a host can start workers, or have them run what was rebuilt: sends what it lacks, and has it compiled.
 ///
 /// # Errors
 /// Why it can't.
-pub(super) async fn prepare(shared: &Shared, index: usize, workers: Vec<usize>) -> Result<(), String> {
+pub(super) async fn prepare(shared: &Shared, index: usize, wanted: &Wanted) -> Result<(), String> {
     let link = &shared.hosts[index];
     let connected = link.connected()?;
     let prepared = async {
         let _one = link.preparing.lock().await;
         let mut sent = BTreeSet::new();
         loop {
-            let preparation = Preparation { workers: workers.clone() };
-            let missing = ask(shared, link, &connected, &preparation).await?;
+            let missing = ask(shared, link, &connected, wanted).await?;
             if missing.is_empty() {
                 return Ok(());
             }
@@ -169,7 +176,7 @@ pub(super) async fn prepare(shared: &Shared, index: usize, workers: Vec<usize>) 
                 if !sent.insert(digest) {
                     return Err(format!("it does not keep the component {digest} that it was sent"));
                 }
-                send(shared, link, &connected, digest).await?;
+                send(shared, link, &connected, (digest, &wanted.components)).await?;
             }
         }
     };
@@ -185,11 +192,11 @@ async fn ask(
     shared: &Shared,
     link: &HostLink,
     connected: &Connected,
-    preparation: &Preparation,
+    Wanted { preparation, components }: &Wanted,
 ) -> Result<Vec<Digest>, String> {
     let told = |digest, event: fn(PathBuf, String, u64) -> Compiling, number| {
         // Nobody may listen.
-        let _ = shared.compiling.send(event(name_of(shared, digest), link.host.name.clone(), number));
+        let _ = shared.compiling.send(event(name_of(components, digest), link.host.name.clone(), number));
     };
     let mut lines = connected.agent.ask("/prepare", preparation).await.map_err(|error| with_sources(&error))?;
     loop {
@@ -215,18 +222,26 @@ async fn ask(
     }
 }
 
-async fn send(shared: &Shared, link: &HostLink, connected: &Connected, digest: Digest) -> Result<(), String> {
-    let file = shared.components.of(digest).map_err(|error| error.to_string())?.to_owned();
-    let (component, host) = (name_of(shared, digest), link.host.name.clone());
+async fn send(
+    shared: &Shared,
+    link: &HostLink,
+    connected: &Connected,
+    (digest, components): (Digest, &ComponentFiles),
+) -> Result<(), String> {
+    let file = components.of(digest).map_err(|error| error.to_string())?.to_owned();
+    let (component, host) = (name_of(components, digest), link.host.name.clone());
     let read = shared.scheduler.blocking(move || std::fs::read(&file).map_err(|error| (file, error))).await;
     let bytes = read.map_err(|(file, error)| format!("`{}` can't be read: {error}", file.display()))?;
-    let _ = shared.compiling.send(Compiling::Sending { component, bytes_len: bytes.len() as u64, host });
-    connected.agent.put(digest, bytes.into()).await.map_err(|error| with_sources(&error))
+    let (bytes_len, sent) = (bytes.len() as u64, Compiling::Sent { component: component.clone(), host: host.clone() });
+    let _ = shared.compiling.send(Compiling::Sending { component, bytes_len, host });
+    let put = connected.agent.put(digest, bytes.into()).await;
+    let _ = shared.compiling.send(sent);
+    put.map_err(|error| with_sources(&error))
 }
 
 /// What users call a component.
-fn name_of(shared: &Shared, digest: Digest) -> PathBuf {
-    shared.components.of(digest).map_or_else(|_| PathBuf::from(digest.to_string()), Path::to_owned)
+fn name_of(components: &ComponentFiles, digest: Digest) -> PathBuf {
+    components.of(digest).map_or_else(|_| PathBuf::from(digest.to_string()), Path::to_owned)
 }
 
 /// An error and what led to it.

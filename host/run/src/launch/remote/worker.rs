@@ -126,7 +126,7 @@ async fn get_ready(shared: &Shared, index: usize, placed: usize, fence: Option<I
     if let Some(fence) = fence {
         shared.scheduler.sleep_until(fence).await;
     }
-    prepare(shared, placed, vec![index]).await
+    prepare(shared, placed, &shared.start_of(vec![index])).await
 }
 
 /// The address at which others reach a worker: that of the file of hosts counts more than what its agent says.

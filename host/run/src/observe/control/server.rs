@@ -16,8 +16,9 @@ use tokio::task::JoinSet;
 
 use super::{Reply, Request, RunStatus};
 use crate::launch::{Credentials, RunId};
+use crate::observe::end::RunEnd;
 use crate::observe::log_line::LogLine;
-use crate::observe::recent::RecentLines;
+use crate::observe::recent::{LineReader, RecentLines};
 use crate::supervise::{Signal, StatusRequest};
 use crate::worker::Caller;
 
@@ -145,6 +146,7 @@ async fn answer(stream: UnixStream, control: Arc<Control>) {
             }
             Ok(Request::Credential { node }) => client.send(&[control.credential(&node)]).await,
             Ok(Request::Logs { node, follow }) => client.logs(&control, node.as_deref(), follow).await,
+            Ok(Request::Attach {}) => client.attach(&control).await,
             Err(error) => client.send(&[error_reply(format!("not a request: {error}"))]).await,
         };
         if answered.is_err() {
@@ -184,9 +186,25 @@ impl Connection {
             return self.send(&[error_reply(message)]).await;
         }
         let wanted = |line: &LogLine| node.is_none_or(|node| is_of(&line.replica, node));
-        let mut reader = control.recent.reader();
+        self.lines(control.recent.reader(), wanted, follow).await?;
+        self.send(&[Reply::End]).await
+    }
+
+    async fn attach(&mut self, control: &Control) -> io::Result<()> {
+        self.lines(control.recent.reader_from_start(), |_| true, true).await?;
+        let end = control.recent.run_end().map(|end| Reply::Ended(Box::new(RunEnd::clone(&end))));
+        self.send(end.as_slice()).await
+    }
+
+    /// Sends the lines that are wanted: those that are there, and those that come, if the client follows.
+    async fn lines(
+        &mut self,
+        mut reader: LineReader,
+        wanted: impl Fn(&LogLine) -> bool,
+        follow: bool,
+    ) -> io::Result<()> {
         loop {
-            let batch = reader.read(wanted);
+            let batch = reader.read(&wanted);
             let skipped = (batch.skipped > 0).then_some(Reply::Skipped { lines: batch.skipped });
             let lines = batch.lines.iter().map(|line| Reply::Line(LogLine::clone(line)));
             let replies: Vec<_> = skipped.into_iter().chain(lines).collect();
@@ -202,7 +220,7 @@ impl Connection {
                 else => false,
             };
             if !more {
-                return self.send(&[Reply::End]).await;
+                return Ok(());
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Programs that run on several hosts: placement, strangers, hosts that go away and come back, and what is left of it all.
 
+mod document;
 mod hosts;
 mod kills;
 mod lost;
@@ -7,7 +8,7 @@ mod strangers;
 
 use std::process::{Command, Output};
 
-pub use hosts::{Hosts, Setting, shared};
+pub use hosts::{Hosts, Net, Setting, shared};
 
 use crate::host;
 use crate::run::{Going, Program};

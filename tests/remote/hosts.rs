@@ -155,6 +155,13 @@ impl Hosts {
         &self.agents[host].address
     }
 
+    /// The directories of what runs on the hosts.
+    pub fn lease_dirs(&self) -> Vec<PathBuf> {
+        let leases = self.agents.iter().map(|agent| agent.dir.join("lp-host/leases"));
+        let dirs = leases.flat_map(|leases| fs::read_dir(leases).into_iter().flatten());
+        dirs.map(|entry| entry.expect("the entry can be read").path()).collect()
+    }
+
     /// The namespaces that the hosts are in, if they are in any.
     pub fn net(&self) -> Option<&Net> {
         self.net.as_ref()

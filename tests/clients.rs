@@ -36,9 +36,9 @@ fn server(settings: &str) -> String {
 /// Runs `test` with the address of the server under each launch type, then stops the program, which must end well.
 #[track_caller]
 fn with_server(settings: &str, test: impl Fn(&Machine, &Going, &str)) {
-    for launch_type in host::LAUNCH_TYPES {
+    for &launch_type in host::ALL_LAUNCH_TYPES {
         let (machine, program) = (Machine::new(), Program::new(&server(settings)));
-        let mut going = machine.start(&program, &["--launch-type", &launch_type.to_string()]);
+        let mut going = machine.launch(&program, launch_type);
         going.expect_line("b/0 │ up");
         let address = address(&mut going);
         test(&machine, &going, &address);
@@ -117,16 +117,20 @@ async fn taken(response: Response<h2::RecvStream>) -> (u16, String, usize) {
     (head.status.as_u16(), told.or_else(|| status(&trailers)).unwrap_or_default(), length)
 }
 
-/// The most memory that the processes of a run have taken so far.
-fn peak_kib(going: &Going) -> u64 {
-    family(going.child.id()).into_iter().filter_map(high_water_kib).max().unwrap_or(0)
+/// The most memory that the processes of a run have taken so far, wherever its workers are.
+fn peak_kib(machine: &Machine, going: &Going) -> u64 {
+    let runs = machine.ps();
+    let workers = runs.iter().flat_map(|run| run["replicas"].as_array().into_iter().flatten());
+    let workers = workers.filter_map(|replica| u32::try_from(replica["pid"].as_u64()?).ok());
+    let processes = family(going.child.id()).into_iter().chain(workers);
+    processes.filter_map(high_water_kib).max().unwrap_or(0)
 }
 
 #[test]
 fn unfinished_messages_have_a_budget_and_leave_room_for_others() {
     const MIB: usize = 1 << 20;
-    with_server("limits = { listen-bytes = '128MiB' }", |_, going, address| {
-        let before = peak_kib(going);
+    with_server("limits = { listen-bytes = '128MiB' }", |machine, going, address| {
+        let before = peak_kib(machine, going);
         block_on(async {
             let mut connections = Vec::new();
             let mut refused = Vec::new();
@@ -154,7 +158,7 @@ fn unfinished_messages_have_a_budget_and_leave_room_for_others() {
             assert!(answer.2 > MIB);
         });
         // What was received twice over, for the copies of what grows.
-        let grown = peak_kib(going).saturating_sub(before);
+        let grown = peak_kib(machine, going).saturating_sub(before);
         assert!(grown < 2 * 128 * 1024 + 64 * 1024, "it took {grown} KiB more");
     });
 }
@@ -204,6 +208,7 @@ fn a_client_may_cancel_all_its_calls_at_once() {
 
 #[test]
 fn many_idle_connections_keep_nobody_out() {
+    // Not `remote`: the agent of a host has its files by whoever started it.
     for launch_type in host::LAUNCH_TYPES {
         let (machine, program) = (Machine::new(), Program::new(&server("")));
         let mut command = Command::new("sh");
@@ -232,10 +237,10 @@ fn many_idle_connections_keep_nobody_out() {
 
 #[test]
 fn calls_that_come_while_a_node_stops_are_unavailable() {
-    for launch_type in host::LAUNCH_TYPES {
+    for &launch_type in host::ALL_LAUNCH_TYPES {
         let (machine, program) =
             (Machine::new(), Program::new(&server("").replace("'wait-for-stop'", "'wait-for-stop', 'sleep:300'")));
-        let mut going = machine.start(&program, &["--launch-type", &launch_type.to_string()]);
+        let mut going = machine.launch(&program, launch_type);
         going.expect_line("b/0 │ up");
         let address = address(&mut going);
         let statuses = block_on(async {
@@ -315,7 +320,7 @@ const TOKEN: &str = "correct horse battery staple";
 fn only_clients_with_certificate_and_token_are_let_in() {
     let (servers, clients, strangers) = (authority(), authority(), authority());
     let (certificate, key) = certificate(&servers);
-    for launch_type in host::LAUNCH_TYPES {
+    for &launch_type in host::ALL_LAUNCH_TYPES {
         let machine = Machine::new();
         let listen = "listen = { address = '127.0.0.1:0', certificate = 'server.pem', key = 'server.key', \
             client-ca = 'clients.pem', token = { file = 'token.txt' } }";
@@ -328,7 +333,7 @@ fn only_clients_with_certificate_and_token_are_let_in() {
             ("token.txt", format!("{TOKEN}\n")),
         ];
         files.iter().for_each(|(name, text)| std::fs::write(dir.join(name), text).expect("it can be written"));
-        let mut going = machine.start(&program, &["--launch-type", &launch_type.to_string()]);
+        let mut going = machine.launch(&program, launch_type);
         going.expect_line("b/0 │ up");
         let address = address(&mut going);
         block_on(async {
@@ -360,13 +365,12 @@ fn only_clients_with_certificate_and_token_are_let_in() {
 fn a_key_of_another_certificate_is_not_launched() {
     let servers = authority();
     let ((certificate, _), (_, other)) = (certificate(&servers), certificate(&servers));
-    for launch_type in host::LAUNCH_TYPES {
+    for &launch_type in host::ALL_LAUNCH_TYPES {
         let listen = "listen = { address = '127.0.0.1:0', certificate = 'server.pem', key = 'server.key' }";
         let program = Program::new(&server("").replace("listen = '127.0.0.1:0'", listen));
         std::fs::write(program.dir.path().join("server.pem"), certificate.pem()).expect("it can be written");
         std::fs::write(program.dir.path().join("server.key"), other.serialize_pem()).expect("it can be written");
-        let output =
-            program.command().args(["--launch-type", &launch_type.to_string()]).output().expect("the binary runs");
+        let output = host::launched(program.command(), launch_type).output().expect("the binary runs");
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(4), "{stderr}");
         assert!(

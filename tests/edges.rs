@@ -127,7 +127,8 @@ fn within_a_minute() -> CallOptions {
     CallOptions { timeout: Some(Duration::from_secs(60)), ..CallOptions::default() }
 }
 
-/// Launches [`THREE`] under every launch type.
+/// Launches [`THREE`] under every launch type whose workers listen at sockets of this machine. `tests/remote_worker.rs` knocks at
+/// those that listen for other hosts.
 fn for_each_launch(test: impl AsyncFn(&Launch)) {
     for launch_type in host::LAUNCH_TYPES {
         eprintln!("launch type {launch_type}");
@@ -228,7 +229,7 @@ fn a_guest_reaches_no_node_by_a_name_that_it_makes_up() {
 
 #[test]
 fn a_guest_that_replays_what_it_finds_of_the_run_reaches_nobody() {
-    for launch_type in host::LAUNCH_TYPES {
+    for &launch_type in host::ALL_LAUNCH_TYPES {
         let machine = Machine::new();
         let program = Program::new(&format!(
             "[nodes.a]\nASYNC\nhandles = {{ probe = 'other' }}\nrun = false\nlisten = '127.0.0.1:0'\n\
@@ -238,7 +239,7 @@ fn a_guest_that_replays_what_it_finds_of_the_run_reaches_nobody() {
             host::guests().join("replay_credential.wasm").display(),
             machine.runtime_dir().display()
         ));
-        let mut going = machine.start(&program, &["--launch-type", &launch_type.to_string()]);
+        let mut going = machine.launch(&program, launch_type);
         std::fs::write(program.dir.path().join("address"), address(&mut going)).expect("it can be written");
         going.expect_line("thief/0 │ nobody was deceived");
         assert!(going.child.wait().expect("the child can be waited for").success());

@@ -20,11 +20,16 @@ pub(crate) fn address(going: &mut Going) -> String {
     let mut stderr = BufReader::new(going.child.stderr.take().expect("stderr is piped"));
     let mut line = String::new();
     stderr.read_line(&mut line).expect("stderr can be read");
-    let address = line.rsplit(' ').next().unwrap_or_default().trim().to_owned();
-    assert!(line.contains("`a` listens at 127.0.0.1:"), "{line}");
+    let address = listening_at(&line).filter(|address| address.starts_with("127.0.0.1:"));
+    let address = address.unwrap_or_else(|| panic!("{line}")).to_owned();
     // Whatever is said later must not fill the pipe.
     std::thread::spawn(move || stderr.lines().count());
     address
+}
+
+/// The address that a line says node `a` listens at, whichever host it is on.
+pub(crate) fn listening_at(line: &str) -> Option<&str> {
+    line.split("`a` listens at ").nth(1)?.split_whitespace().next()
 }
 
 /// The Python that has gRPC; without one the test says so and is over.
@@ -52,8 +57,8 @@ fn python_calls_a_node_by_stubs_and_by_reflection() {
     make_stubs(&python, &machine, "probe.wasm", &stubs);
     // Without it, Python takes `test` for its own package of that name.
     std::fs::write(stubs.join("test/__init__.py"), "").expect("it can be written");
-    for launch_type in host::LAUNCH_TYPES {
-        let mut going = machine.start(&program, &["--launch-type", &launch_type.to_string()]);
+    for &launch_type in host::ALL_LAUNCH_TYPES {
+        let mut going = machine.launch(&program, launch_type);
         going.expect_line("b/0 │ up");
         let address = address(&mut going);
         let mut script = python::script(&python, "grpc/client.py");
@@ -74,8 +79,8 @@ fn every_value_comes_back_to_python_as_it_was_sent() {
     let stubs = program.dir.path().join("stubs");
     make_stubs(&python, &machine, "values.wasm", &stubs);
     let modules = std::env::join_paths([&stubs, &python::folder().join("proto")]).expect("no path has a colon");
-    for launch_type in host::LAUNCH_TYPES {
-        let mut going = machine.start(&program, &["--launch-type", &launch_type.to_string()]);
+    for &launch_type in host::ALL_LAUNCH_TYPES {
+        let mut going = machine.launch(&program, launch_type);
         let address = address(&mut going);
         // The types that the node tells are those of its component.
         let listed = |words: &[&str]| machine.data(&[&["call", &address, "--list"], words].concat());

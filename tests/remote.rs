@@ -1,13 +1,15 @@
 //! Programs that run on several hosts: placement, strangers, hosts that go away and come back, and what is left of it all.
 
+mod document;
 mod hosts;
+mod kills;
 mod lost;
 mod strangers;
 mod watch;
 
 use std::process::{Command, Output};
 
-pub use hosts::{Hosts, Setting, shared};
+pub use hosts::{Hosts, Net, Setting, shared};
 
 use crate::host;
 use crate::run::{Going, Program};
@@ -55,7 +57,7 @@ fn place_of(machine: &Machine, node: &str) -> Option<(String, i32)> {
 /// No worker is left on any host.
 #[track_caller]
 fn check_nothing_left(hosts: &Hosts) {
-    for host in 0..3 {
+    for host in 0..hosts.len() {
         eventually("the end of all workers", || hosts.processes(host).len() <= 1);
     }
 }
@@ -166,16 +168,36 @@ fn a_host_grants_what_is_there_and_what_its_operator_allows() {
     );
 }
 
+/// A component with a custom section of so many bytes, which makes it as large as one in Python.
+fn with_section(component: &[u8], bytes_len: usize) -> Vec<u8> {
+    let contents = [&[1, b'x'][..], &vec![b'.'; bytes_len]].concat();
+    let (mut section, mut rest) = (vec![0], contents.len());
+    // Its length is in LEB128.
+    while rest >= 128 {
+        section.push((rest % 128) as u8 | 128);
+        rest /= 128;
+    }
+    section.push(rest as u8);
+    [component, &section, &contents].concat()
+}
+
 #[test]
-fn a_component_goes_to_each_host_once() {
-    let hosts = Hosts::on_loopback(&[Setting::default(); 2]);
-    let program = Program::new("[nodes.a]\nASYNC\nhandles = { probe = 'a' }\nreplicas = 6\n");
+fn a_component_of_20_mib_goes_to_each_of_eight_hosts_once() {
+    let hosts = Hosts::on_loopback(&[Setting::default(); 8]);
+    let program =
+        Program::new("[nodes.a]\ncomponent = 'large.wasm'\nhandles = { probe = 'a' }\nreplicas = 24\nargs = ['who']\n");
+    let component = std::fs::read(host::guests().join("probe.wasm")).expect("it is there");
+    let large = with_section(&component, (20 << 20) - component.len());
+    std::fs::write(program.dir.path().join("large.wasm"), large).expect("it can be written");
     let path = program.path().display().to_string();
     for _ in 0..2 {
-        let (code, _, stderr) = run(&hosts, &["run", &path, "--launch-type", "remote"]);
-        assert_eq!(code, Some(0), "{stderr}");
+        let (code, stdout, stderr) = run(&hosts, &["run", &path, "--launch-type", "remote"]);
+        assert_eq!((code, stdout.lines().count()), (Some(0), 24), "{stderr}");
     }
-    for host in 0..2 {
-        assert_eq!(hosts.log(host).matches("received a component").count(), 1, "{}", hosts.log(host));
+    for host in 0..hosts.len() {
+        let log = hosts.log(host);
+        assert_eq!(log.matches("with 3 workers").count(), 2, "{log}");
+        assert_eq!(log.matches("received a component").count(), 1, "{log}");
+        assert!(log.contains("(20.0 MiB, "), "{log}");
     }
 }

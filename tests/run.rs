@@ -320,7 +320,13 @@ impl Going {
 
     #[track_caller]
     pub fn expect_line(&mut self, expected: &str) {
-        assert_eq!(self.next_line(), expected);
+        let line = self.next_line();
+        let mut stderr = String::new();
+        if line.is_empty() {
+            // It has ended, and has said why.
+            self.child.stderr.take().map(|mut piped| piped.read_to_string(&mut stderr));
+        }
+        assert_eq!(line, expected, "{stderr}");
     }
 
     pub fn signal(&self, signal: rustix::process::Signal) {

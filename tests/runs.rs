@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
+use lp_host::plan::LaunchType;
 use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::grpc::listening_at;
 use crate::host;
 use crate::run::{Going, Program, script};
 
@@ -38,6 +40,13 @@ impl Machine {
         let mut command = self.command(&["run"]);
         command.arg(program.path()).args(options);
         Going::spawn(command)
+    }
+
+    /// Starts a program under `launch_type`, with hosts if it takes some.
+    pub fn launch(&self, program: &Program, launch_type: LaunchType) -> Going {
+        let mut command = self.command(&["run"]);
+        command.arg(program.path());
+        Going::spawn(host::launched(command, launch_type))
     }
 
     /// The exit code of a command and both its streams.
@@ -102,16 +111,15 @@ const PAIR: &str = "[nodes.a]\nASYNC\nhandles = { probe = 'a' }\nrun = false\n\
 
 #[test]
 fn ps_shows_every_replica_of_a_program_that_runs() {
-    for launch_type in host::LAUNCH_TYPES {
+    for &launch_type in host::ALL_LAUNCH_TYPES {
         let (machine, program) = (Machine::new(), Program::new(PAIR));
-        let launch_type = launch_type.to_string();
-        let mut going = machine.start(&program, &["--launch-type", &launch_type]);
+        let mut going = machine.launch(&program, launch_type);
         going.expect_line("b/0 │ 5");
         going.expect_line("b/0 │ up");
         let [run] = &machine.ps()[..] else { panic!("one program runs: {:?}", machine.ps()) };
         assert_eq!(
             (&run["program"], &run["launch_type"], &run["pid"]),
-            (&"test".into(), &launch_type.into(), &going.child.id().into())
+            (&"test".into(), &launch_type.to_string().into(), &going.child.id().into())
         );
         let replicas = run["replicas"].as_array().expect("there are replicas");
         let [a, b] = &replicas[..] else { panic!("there are two: {replicas:?}") };
@@ -121,8 +129,11 @@ fn ps_shows_every_replica_of_a_program_that_runs() {
         assert_eq!((&b["node"], &b["state"], &b["calls"]), (&"b".into(), &"running".into(), &0.into()));
         let table = machine.data(&["ps"]);
         let lines: Vec<Vec<_>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
-        assert_eq!(lines[0][..6], ["run", "node", "state", "pid", "hardening", "restarts"], "{table}");
-        assert_eq!(lines[1][..3], [run["id"].as_str().unwrap_or_default(), "a/0", "running"], "{table}");
+        let of_host = usize::from(launch_type == LaunchType::Remote);
+        assert_eq!(lines[0][..2], ["run", "node"], "{table}");
+        assert_eq!(lines[0][2 + of_host..][..4], ["state", "pid", "hardening", "restarts"], "{table}");
+        assert_eq!(lines[1][..2], [run["id"].as_str().unwrap_or_default(), "a/0"], "{table}");
+        assert_eq!(lines[1][2 + of_host], "running", "{table}");
         assert_eq!(lines.len(), 3, "{table}");
         going.signal(Signal::TERM);
         assert_eq!(going.end().0, Some(143));
@@ -132,12 +143,11 @@ fn ps_shows_every_replica_of_a_program_that_runs() {
 
 #[test]
 fn logs_shows_what_was_printed_by_all_or_by_one() {
-    for launch_type in host::LAUNCH_TYPES {
+    for &launch_type in host::ALL_LAUNCH_TYPES {
         let toml = "[nodes.a]\nASYNC\nhandles = { probe = 'a' }\nreplicas = 2\nargs = ['who', 'wait-for-stop']\n\
             [nodes.ab]\nASYNC\nhandles = { probe = 'a' }\nargs = ['eprint:\"err\"', 'print:up', 'wait-for-stop']\n";
         let (machine, program) = (Machine::new(), Program::new(toml));
-        let launch_type = launch_type.to_string();
-        let mut going = machine.start(&program, &["--launch-type", &launch_type]);
+        let mut going = machine.launch(&program, launch_type);
         (0..3).for_each(|_| drop(going.stdout.read_line(&mut String::new())));
         let mut lines: Vec<_> = machine.data(&["logs", "test"]).lines().map(str::to_owned).collect();
         lines.sort();
@@ -222,9 +232,9 @@ fn two_programs_at_once_do_not_meet() {
 
 #[test]
 fn a_killed_launcher_leaves_nothing_behind() {
-    for launch_type in host::LAUNCH_TYPES {
+    for &launch_type in host::ALL_LAUNCH_TYPES {
         let (machine, program) = (Machine::new(), Program::new(PAIR));
-        let mut going = machine.start(&program, &["--launch-type", &launch_type.to_string()]);
+        let mut going = machine.launch(&program, launch_type);
         going.expect_line("b/0 │ 5");
         let mut follower = Going::spawn(machine.command(&["logs", "test", "-f"]));
         follower.expect_line("b/0 │ 5");
@@ -249,8 +259,8 @@ fn directories_with_spaces_and_long_names_are_no_obstacle() {
             command.current_dir(&dir).env("XDG_RUNTIME_DIR", &dir).env("TMPDIR", machine.runtime_dir.path());
             command
         };
-        for launch_type in host::LAUNCH_TYPES {
-            let mut going = Going::spawn(in_dir(&["run", "program.toml", "--launch-type", &launch_type.to_string()]));
+        for &launch_type in host::ALL_LAUNCH_TYPES {
+            let mut going = Going::spawn(host::launched(in_dir(&["run", "program.toml"]), launch_type));
             going.expect_line("b/0 │ 5");
             let logs = in_dir(&["logs", "test"]).output().expect("the binary runs");
             assert!(String::from_utf8_lossy(&logs.stdout).starts_with("b/0 │ 5\n"), "{logs:?}");
@@ -342,13 +352,13 @@ fn a_missing_tmux_is_said_before_anything_runs() {
 #[test]
 fn call_calls_a_node_of_a_run_or_at_an_address() {
     let listening = PAIR.replace("run = false", "run = false\nlisten = '127.0.0.1:0'");
-    for launch_type in host::LAUNCH_TYPES {
+    for &launch_type in host::ALL_LAUNCH_TYPES {
         let (machine, program) = (Machine::new(), Program::new(&listening));
-        let mut going = machine.start(&program, &["--launch-type", &launch_type.to_string()]);
+        let mut going = machine.launch(&program, launch_type);
         let mut stderr = BufReader::new(going.child.stderr.take().expect("stderr is piped"));
         let mut line = String::new();
         stderr.read_line(&mut line).expect("stderr can be read");
-        let address = line.trim().rsplit(' ').next().expect("a line has a last word");
+        let address = listening_at(&line).expect("it says where the node listens");
         going.expect_line("b/0 │ 5");
         going.expect_line("b/0 │ up");
         assert_eq!(machine.data(&["call", "test/a", "relay", "3"]), "3\n");

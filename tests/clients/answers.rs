@@ -17,9 +17,9 @@ fn all_ended(machine: &Machine) -> bool {
 #[test]
 fn an_answer_is_taken_to_its_end_after_the_nodes_have_ended() {
     const BYTES: usize = 12 << 20;
-    for launch_type in crate::host::LAUNCH_TYPES {
+    for &launch_type in crate::host::ALL_LAUNCH_TYPES {
         let (machine, program) = (Machine::new(), Program::new(&format!("grace = '60s'\n{}", server(""))));
-        let mut going = machine.start(&program, &["--launch-type", &launch_type.to_string()]);
+        let mut going = machine.launch(&program, launch_type);
         going.expect_line("b/0 │ up");
         let address = address(&mut going);
         let answer = block_on(async {
@@ -38,10 +38,10 @@ fn an_answer_is_taken_to_its_end_after_the_nodes_have_ended() {
 
 #[test]
 fn a_client_that_takes_nothing_is_not_waited_for_after_the_grace_period_or_another_signal() {
-    for launch_type in crate::host::LAUNCH_TYPES {
+    for &launch_type in crate::host::ALL_LAUNCH_TYPES {
         for (grace, signals) in [("300ms", 1), ("1h", 2)] {
             let (machine, program) = (Machine::new(), Program::new(&format!("grace = '{grace}'\n{}", server(""))));
-            let mut going = machine.start(&program, &["--launch-type", &launch_type.to_string()]);
+            let mut going = machine.launch(&program, launch_type);
             going.expect_line("b/0 │ up");
             let address = address(&mut going);
             block_on(async {
@@ -70,12 +70,12 @@ fn a_request_is_judged_by_what_it_becomes() {
          [nodes.b]\nASYNC\nhandles = {{ probe = 'b' }}\nargs = ['print:up', 'wait-for-stop']\n",
         component("wide").display()
     ));
-    for launch_type in crate::host::LAUNCH_TYPES {
+    for &launch_type in crate::host::ALL_LAUNCH_TYPES {
         let machine = Machine::new();
-        let mut going = machine.start(&program, &["--launch-type", &launch_type.to_string()]);
+        let mut going = machine.launch(&program, launch_type);
         going.expect_line("b/0 │ up");
         let address = address(&mut going);
-        let before = peak_kib(&going);
+        let before = peak_kib(&machine, &going);
         block_on(async {
             let mut sender = connect(&address).await;
             let mut take = async |message| {
@@ -89,7 +89,7 @@ fn a_request_is_judged_by_what_it_becomes() {
             assert_eq!(take(elements(100_000)).await, "11", "{launch_type}");
             assert_eq!(take(elements(3)).await, "0", "{launch_type}");
         });
-        let grown = peak_kib(&going).saturating_sub(before);
+        let grown = peak_kib(&machine, &going).saturating_sub(before);
         assert!(grown < 64 * 1024, "{launch_type}: it took {grown} KiB more");
         going.signal(Signal::TERM);
         assert_eq!(going.child.wait().expect("it can be waited for").code(), Some(143), "{launch_type}");

@@ -37,15 +37,20 @@ pub struct Setting<'a> {
 impl Hosts {
     /// Three of them, in namespaces if there are any.
     pub fn three() -> Self {
-        Self::new(Net::new(3), &[Setting::default(); 3])
+        Self::several(3, "")
+    }
+
+    /// So many of them, in namespaces if there are any. `head` is what their file begins with.
+    pub fn several(count: usize, head: &str) -> Self {
+        Self::new(Net::new(count), &vec![Setting::default(); count], head)
     }
 
     /// One for each setting, on the loopback interface.
     pub fn on_loopback(settings: &[Setting<'_>]) -> Self {
-        Self::new(None, settings)
+        Self::new(None, settings, "")
     }
 
-    fn new(net: Option<Net>, settings: &[Setting<'_>]) -> Self {
+    fn new(net: Option<Net>, settings: &[Setting<'_>], head: &str) -> Self {
         if net.is_none() {
             eprintln!("the hosts are addresses of the loopback interface");
         }
@@ -53,6 +58,7 @@ impl Hosts {
             Self { dir: tempfile::tempdir().expect("a temporary directory can be made"), net, agents: Vec::new() };
         let identity = hosts.launcher(Command::new(host::BINARY)).arg("identity").output().expect("the binary runs");
         assert!(identity.status.success());
+        fs::write(hosts.file(), head).expect("it can be written");
         for (index, setting) in settings.iter().enumerate() {
             hosts.add(index, setting, &identity.stdout);
         }
@@ -65,31 +71,9 @@ impl Hosts {
         fs::write(dir.join("launchers"), identity).expect("it can be written");
         let fingerprint = at(Command::new(host::BINARY), &dir).args(["agent", "--print-fingerprint"]).output();
         let fingerprint = String::from_utf8(fingerprint.expect("the binary runs").stdout).expect("it is text");
-        let log = fs::File::create(dir.join("log")).expect("it can be made");
         let ip = self.net.as_ref().map_or_else(|| format!("127.0.0.{}", index + 1), |_| Net::address(index));
-        let inside = self.net.as_ref().map(|net| net.host(index));
-        // It ends with this process, whatever becomes of that.
-        let script = "exec 3<&0; \"$@\" </dev/null & read -r _ <&3; kill $!; wait";
-        let mut command = Command::new("sh");
-        command.args(["-c", script, "sh"]);
-        if let Some(namespace) = inside {
-            command.args(["ip", "netns", "exec", &namespace]);
-        }
-        command.args([host::BINARY, "agent", "--listen", &format!("{ip}:0")]).args(setting.args);
-        let mut command = at(command, &dir);
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log);
-        let child = command.spawn().expect("sh runs");
-        let mut address = String::new();
-        eventually("the agent listens", || {
-            let log = fs::read_to_string(dir.join("log")).unwrap_or_default();
-            address = log
-                .split("listening at ")
-                .nth(1)
-                .and_then(|rest| rest.split(',').next())
-                .unwrap_or_default()
-                .to_owned();
-            !address.is_empty()
-        });
+        let child = self.start_agent(index, &format!("{ip}:0"), setting.args);
+        let address = address_in(&dir.join("log"));
         let table = format!(
             "[hosts.h{}]\naddress = \"{address}\"\nfingerprint = \"{}\"\n{}\n",
             index + 1,
@@ -102,6 +86,40 @@ impl Hosts {
         self.agents.push(Agent { child, dir, address });
     }
 
+    /// Starts the agent of a host, which listens when this returns.
+    fn start_agent(&self, index: usize, listen: &str, arguments: &[&str]) -> Child {
+        let dir = self.dir.path().join(format!("h{}", index + 1));
+        let log = fs::File::create(dir.join("log")).expect("it can be made");
+        let inside = self.net.as_ref().map(|net| net.end(index));
+        // It ends with this process, whatever becomes of that.
+        let script = "exec 3<&0; \"$@\" </dev/null & read -r _ <&3; kill $!; wait";
+        let mut command = Command::new("sh");
+        command.args(["-c", script, "sh"]);
+        if let Some(namespace) = inside {
+            command.args(["ip", "netns", "exec", &namespace]);
+        }
+        command.args([host::BINARY, "agent", "--listen", listen]).args(arguments);
+        let mut command = at(command, &dir);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log);
+        let child = command.spawn().expect("sh runs");
+        eventually("the agent listens", || !address_in(&dir.join("log")).is_empty());
+        child
+    }
+
+    /// Starts an agent again that was killed, where it was, with no arguments of its own and an empty log.
+    pub fn restart(&mut self, host: usize) {
+        let agent = &mut self.agents[host];
+        drop(agent.child.stdin.take());
+        agent.child.wait().expect("it can be waited for");
+        let child = self.start_agent(host, self.address(host), &[]);
+        self.agents[host].child = child;
+    }
+
+    /// How many they are.
+    pub fn len(&self) -> usize {
+        self.agents.len()
+    }
+
     /// The file of these hosts.
     pub fn file(&self) -> PathBuf {
         self.dir.path().join("hosts.toml")
@@ -111,8 +129,8 @@ impl Hosts {
     pub fn launcher(&self, command: Command) -> Command {
         let mut inside = match &self.net {
             Some(net) => {
-                let mut inside = Command::new("ip");
-                inside.args(["netns", "exec", &net.launcher()]).arg(command.get_program()).args(command.get_args());
+                let mut inside = net.enter(net.launcher_end());
+                inside.arg(command.get_program()).args(command.get_args());
                 for (name, value) in command.get_envs() {
                     match value {
                         Some(value) => inside.env(name, value),
@@ -135,6 +153,13 @@ impl Hosts {
     /// Where the agent of a host listens.
     pub fn address(&self, host: usize) -> &str {
         &self.agents[host].address
+    }
+
+    /// The directories of what runs on the hosts.
+    pub fn lease_dirs(&self) -> Vec<PathBuf> {
+        let leases = self.agents.iter().map(|agent| agent.dir.join("lp-host/leases"));
+        let dirs = leases.flat_map(|leases| fs::read_dir(leases).into_iter().flatten());
+        dirs.map(|entry| entry.expect("the entry can be read").path()).collect()
     }
 
     /// The namespaces that the hosts are in, if they are in any.
@@ -168,6 +193,13 @@ impl Drop for Hosts {
             let _ = agent.child.wait();
         }
     }
+}
+
+/// Where an agent listens, as its log says; empty if it does not yet.
+fn address_in(log: &Path) -> String {
+    let log = fs::read_to_string(log).unwrap_or_default();
+    let address = log.split("listening at ").nth(1).and_then(|rest| rest.split(',').next());
+    address.unwrap_or_default().to_owned()
 }
 
 /// A command with the folders of a host.
@@ -237,20 +269,20 @@ impl Net {
         format!("{}s", self.name)
     }
 
-    /// The namespace of a host, or of the launcher, which is the last one.
+    /// The namespace of a host or of the launcher.
     fn end(&self, end: usize) -> String {
         format!("{}h{end}", self.name)
     }
 
-    fn host(&self, index: usize) -> String {
-        self.end(index)
+    /// What runs the rest of its command on a host, or where the launcher is, which is the last one.
+    pub fn enter(&self, end: usize) -> Command {
+        let mut inside = Command::new("ip");
+        inside.args(["netns", "exec", &self.end(end)]);
+        inside
     }
 
-    fn launcher(&self) -> String {
-        self.end(self.hosts)
-    }
-
-    fn address(end: usize) -> String {
+    /// By which the others reach a host.
+    pub fn address(end: usize) -> String {
         format!("10.77.0.{}", end + 1)
     }
 

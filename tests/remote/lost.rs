@@ -8,7 +8,7 @@ use super::{Hosts, RESTARTS, check_end, check_nothing_left, go, pair, place_of, 
 use crate::run::{Going, Program};
 use crate::runs::{Machine, eventually};
 
-fn signal(pids: &[i32], signal: Signal) {
+pub(super) fn signal(pids: &[i32], signal: Signal) {
     for &pid in pids {
         // One of them may end with another.
         let _ = kill_process(Pid::from_raw(pid).expect("a pid is positive"), signal);
@@ -16,13 +16,13 @@ fn signal(pids: &[i32], signal: Signal) {
 }
 
 /// The number of a host by its name.
-fn number(host: &str) -> usize {
+pub(super) fn number(host: &str) -> usize {
     host.trim_start_matches('h').parse::<usize>().expect("hosts of tests have numbers") - 1
 }
 
 /// Ends a load, every call of which must have come to the right answer or to the failure of its callee.
 #[track_caller]
-fn check_load(going: Going, program: &Program) {
+pub(super) fn check_load(going: Going, program: &Program) {
     go(program);
     let (code, out, err) = going.end();
     assert_eq!(code, Some(0), "--- stdout\n{out}--- stderr\n{err}");
@@ -31,7 +31,7 @@ fn check_load(going: Going, program: &Program) {
 }
 
 /// Waits until the server runs somewhere else than there.
-fn moved(machine: &Machine, from: &(String, i32)) -> (String, i32) {
+pub(super) fn moved(machine: &Machine, from: &(String, i32)) -> (String, i32) {
     eventually("the server runs elsewhere", || place_of(machine, "a").is_some_and(|place| place.1 != from.1));
     place_of(machine, "a").expect("it runs")
 }

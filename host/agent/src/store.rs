@@ -4,6 +4,7 @@ use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use lp_base::scheduler::Scheduler;
@@ -16,6 +17,8 @@ const BYTES_MAX: u64 = 8 << 30;
 #[derive(Debug)]
 pub(crate) struct Store {
     dir: PathBuf,
+    /// The number of the next component that is written.
+    next: AtomicU64,
     scheduler: Scheduler,
 }
 
@@ -23,7 +26,7 @@ impl Store {
     /// The one in `dir`, which is made if it is not there.
     pub fn open(dir: &Path, scheduler: &Scheduler) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-        Ok(Self { dir: dir.to_owned(), scheduler: scheduler.clone() })
+        Ok(Self { dir: dir.to_owned(), next: AtomicU64::new(0), scheduler: scheduler.clone() })
     }
 
     /// Where a component is, or would be.
@@ -51,7 +54,9 @@ impl Store {
             return Err(io::Error::new(ErrorKind::InvalidData, "its digest is another one"));
         }
         self.make_room(bytes.len() as u64)?;
-        let unfinished = self.dir.join(format!("{digest}.{}", std::process::id()));
+        // Another launcher may send the same component at this moment.
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let unfinished = self.dir.join(format!("{digest}.{}-{number}", std::process::id()));
         let mut file = File::create(&unfinished)?;
         let written = file.write_all(bytes).and_then(|()| fs::rename(&unfinished, self.file(digest)));
         written.inspect_err(|_| {
@@ -79,7 +84,11 @@ impl Store {
             if total <= BYTES_MAX {
                 break;
             }
-            fs::remove_file(file)?;
+            match fs::remove_file(file) {
+                // Another launcher's component needed the room too.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                removed => removed?,
+            }
             total -= bytes;
         }
         Ok(())
@@ -89,6 +98,20 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_component_may_be_sent_by_many_launchers_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), &Scheduler::default()).unwrap();
+        let bytes = vec![7; 1 << 20];
+        let digest = Digest::of(&bytes);
+        std::thread::scope(|scope| {
+            let puts: Vec<_> = (0..8).map(|_| scope.spawn(|| store.put(digest, &bytes))).collect();
+            puts.into_iter().for_each(|put| put.join().unwrap().unwrap());
+        });
+        assert!(store.has(digest));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
 
     #[test]
     fn a_component_is_kept_if_it_is_the_one_that_was_announced() {

@@ -263,7 +263,10 @@ impl Shared {
         if let Some(by) = self.hosts[before].ended_by() {
             // Those that moved with it have left the same host.
             let moved = (0..placed.len()).filter(|&worker| placed[worker] != earlier[worker]);
-            fences.extend(moved.map(|worker| (worker, by)));
+            for worker in moved {
+                let fence = fences.entry(worker).or_insert(by);
+                *fence = by.max(*fence);
+            }
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! A node whose `run` is a script of its arguments and whose methods misbehave on request.
 
 use std::hash::{BuildHasher, RandomState};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -11,6 +12,10 @@ use wasi::clocks::monotonic_clock::wait_for;
 lp_guest::node!({ world: "probe-node", node: Probe });
 
 static CALLS: AtomicU64 = AtomicU64::new(0);
+static LIFE: LazyLock<u64> = LazyLock::new(|| {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("it is later than 1970");
+    u64::try_from(since.as_nanos()).expect("it is earlier than 2554")
+});
 
 struct Probe;
 
@@ -46,6 +51,10 @@ impl ProbeGuest for Probe {
     async fn check(ms: u64) -> Result<u64, CallError> {
         sleep(ms).await;
         Ok(ms)
+    }
+
+    async fn life() -> u64 {
+        *LIFE
     }
 }
 
@@ -179,19 +188,36 @@ async fn crash(rounds: u64) -> (usize, Vec<CallError>) {
     (counted, others)
 }
 
+/// What a callee under load said.
+#[derive(Debug)]
+enum Answer {
+    Echo { is_right: bool },
+    Life(u64),
+}
+
 /// Calls the last callee over and over, sixteen calls at once, until the file is there. Counts those that came to the
-/// right answer and those that failed in the callee, and gives what came of the others.
+/// right answer and those that failed in the callee, and gives what came of the others. An answer is wrong too if a later life of
+/// the callee had answered before the call was made.
 async fn load(file: &str) -> String {
     let callee = all().pop().expect("there is one");
-    let (mut right, mut failed, mut others) = (0_u64, 0_u64, Vec::new());
-    for round in (0..=u8::MAX).cycle() {
-        let calls = (0..16_u8).map(|number| {
+    let call = async |round: u8, number: u8| match number % 4 {
+        0 => callee.life().await.map(Answer::Life),
+        _ => {
             let data = vec![round.wrapping_mul(16).wrapping_add(number); 100];
-            async { (callee.echo(data.clone()).await, data) }
-        });
-        for (result, data) in join_all(calls).await {
-            match result {
-                Ok(answer) if answer == data => right += 1,
+            let echoed = callee.echo(data.clone()).await;
+            echoed.map(|echo| Answer::Echo { is_right: echo == data })
+        }
+    };
+    let (mut right, mut failed, mut others, mut latest) = (0_u64, 0_u64, Vec::new(), 0);
+    for round in (0..=u8::MAX).cycle() {
+        let before = latest;
+        for answer in join_all((0..16).map(|number| call(round, number))).await {
+            match answer {
+                Ok(Answer::Echo { is_right: true }) => right += 1,
+                Ok(Answer::Life(life)) if life >= before => {
+                    right += 1;
+                    latest = latest.max(life);
+                }
                 Err(CallError::Failed(_)) => failed += 1,
                 other => others.push(other),
             }

@@ -1,5 +1,7 @@
 //! A worker on a host, from its start to its end.
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -63,8 +65,9 @@ async fn live(
     located: oneshot::Sender<String>,
 ) -> Result<String, String> {
     let (placed, fence) = {
-        let mut state = shared.state();
-        (state.placed[index], state.fences.remove(&index))
+        let state = shared.state();
+        // It stays there: this life may be ended before the fence is past, and the next one waits for the rest.
+        (state.placed[index], state.fences.get(&index).copied())
     };
     let link = &shared.hosts[placed];
     let name = &link.host.name;
@@ -88,13 +91,18 @@ async fn live(
         // The fleet may have ended meanwhile.
         let _ = located.send(address);
         let feeding = async {
-            let fed = sender.all(&mut commands).await;
-            // The end of its commands tells a worker to end.
+            // One that takes no more commands has ended.
+            let _ = sender.all(&mut commands).await;
+            // The end of its commands tells a worker to end, which its reports tell in turn.
             drop(sender);
-            fed
+            pending::<Infallible>().await
         };
         let listening = async {
             let copied = body::copy(&mut body, &mut reports).await;
+            if copied.is_err() {
+                // Most often its host is lost, which says why within its lease.
+                shared.scheduler.sleep(shared.lease).await;
+            }
             let _ = reports.shutdown().await;
             copied
         };
@@ -104,13 +112,11 @@ async fn live(
             let _ = connected.agent.ask(&format!("/kill/{index}"), &()).await;
             shared.scheduler.sleep(KILL_TIME).await;
         };
-        let passed = async {
-            let (_, copied) = futures::join!(feeding, listening);
-            copied
-        };
         tokio::select! {
             biased;
-            copied = passed => Ok(end_of(copied)),
+            // Its end is that of its reports: nothing would tell of it by its commands before the next one of them.
+            copied = listening => Ok(end_of(copied)),
+            never = feeding => match never {},
             () = killing => Ok("its worker process was ended".to_owned()),
         }
     };

@@ -124,13 +124,13 @@ impl ProgramArgs {
 /// Runs the command line of this process and returns its exit code.
 pub fn main() -> ExitCode {
     // Whatever the panic has left behind ends with the process.
-    std::panic::catch_unwind(run).unwrap_or_else(|_| {
+    std::panic::catch_unwind(run_verb).unwrap_or_else(|_| {
         Screen::panicked();
         ExitCode::from(screen::exit_code::BUG)
     })
 }
 
-fn run() -> ExitCode {
+fn run_verb() -> ExitCode {
     let cli = Cli::parse();
     let mut screen = Screen::new(&cli.global);
     let result = match cli.verb {

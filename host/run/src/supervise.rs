@@ -254,7 +254,7 @@ impl Run<'_> {
                 }
                 Some(()) = calling.next() => continue,
                 Some(request) = asking.next() => {
-                    request.answer(replica_statuses(&self.plan, &live.supervision, &starts, Some(&live.workers)));
+                    request.answer(replica_statuses(&self.plan, &live.supervision, starts, Some(&live.workers)));
                     continue;
                 }
                 Some(compiling) = compiling.recv() => {

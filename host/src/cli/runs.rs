@@ -118,8 +118,8 @@ pub(super) async fn find_any(registry: &Registry, name: Option<&str>) -> Result<
         None => BTreeMap::new(),
     };
     let program = |id: &RunId| programs.get(id.as_str()).map(String::as_str);
-    let living: Vec<_> = meant(name, runs.iter().map(|id| (id, id, program(id)))).collect();
-    let ended: Vec<_> = meant(name, finished.iter().map(|run| (run, &run.id, Some(&*run.end.program)))).collect();
+    let living = meant(name, runs.iter().map(|id| (id, id, program(id))));
+    let ended = meant(name, finished.iter().map(|run| (run, &run.id, Some(&*run.end.program))));
     match (&living[..], &ended[..]) {
         (&[id], _) => Ok(Found::Living(id.clone())),
         ([], &[run]) => {
@@ -132,21 +132,22 @@ pub(super) async fn find_any(registry: &Registry, name: Option<&str>) -> Result<
     }
 }
 
-/// Those of the runs that a name means: by its id, by the name of its program, or by the beginning of its id.
-fn meant<'a, T: Copy>(
-    name: Option<&str>,
-    runs: impl Iterator<Item = (T, &'a RunId, Option<&'a str>)>,
-) -> impl Iterator<Item = T> {
+/// Those of the runs that a name means: by its id, else by the name of its program, else by the beginning of its id. Without a
+/// name, it is all.
+fn meant<'a, T: Copy>(name: Option<&str>, runs: impl Iterator<Item = (T, &'a RunId, Option<&'a str>)>) -> Vec<T> {
     let runs: Vec<_> = runs.collect();
-    let is_so = |is: &dyn Fn(&str, &RunId, Option<&str>) -> bool| -> Vec<T> {
-        let found = runs.iter().filter(|(_, id, program)| name.is_none_or(|name| is(name, id, *program)));
-        found.map(|(run, ..)| *run).collect()
+    let Some(name) = name else { return runs.into_iter().map(|(run, ..)| run).collect() };
+    let by = |is: fn(&str, &str, Option<&str>) -> bool| -> Vec<T> {
+        runs.iter().filter(|(_, id, program)| is(name, id.as_str(), *program)).map(|(run, ..)| *run).collect()
     };
-    let ways: [&dyn Fn(&str, &RunId, Option<&str>) -> bool; 3] =
-        [&|name, id, _| id.as_str() == name, &|name, _, program| program == Some(name), &|name, id, _| {
-            !name.is_empty() && id.as_str().starts_with(name)
-        }];
-    ways.into_iter().map(is_so).find(|found| !found.is_empty()).unwrap_or_default().into_iter()
+    let mut found = by(|name, id, _| id == name);
+    if found.is_empty() {
+        found = by(|name, _, program| program == Some(name));
+    }
+    if found.is_empty() {
+        found = by(|name, id, _| !name.is_empty() && id.starts_with(name));
+    }
+    found
 }
 
 /// That no run is called so.

@@ -15,6 +15,7 @@ use std::time::Duration;
 use announced::Announced;
 use clap::ValueEnum;
 use lp_base::plan::{ComponentFiles, LaunchType, Plan, Secrets};
+use lp_base::replica::Stop;
 use lp_base::scheduler::Scheduler;
 use lp_build::Compile;
 use lp_build::watch::{Replacing, Watch};
@@ -272,7 +273,7 @@ async fn launch<'s>(
         remote,
         scheduler,
     };
-    let setting = SuperviseOptions { launching, signals, status_requests, rebuilds, calls };
+    let setting = SuperviseOptions { launching, signals, over: Stop::default(), status_requests, rebuilds, calls };
     let report =
         supervise(plan, setting, &mut Notes { screen, outputs: &outputs, compilation: Compilation::default() })
             .await

@@ -3,9 +3,9 @@
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::examples;
 use crate::run::Program;
 use crate::runs::{Machine, eventually};
+use crate::{examples, host, languages};
 
 /// A replay node with two tables, and a folder for checkpoints.
 const REPLAY: &str = "
@@ -102,9 +102,9 @@ fn what_was_written_to_a_checkpoint_is_there_after_a_kill_and_after_another_run(
 
 #[test]
 fn who_waits_and_why_is_in_ps_and_waiting_ends_with_the_program() {
-    for launch_type in ["threads", "processes"] {
+    for &launch_type in host::ALL_LAUNCH_TYPES {
         let (machine, program) = (Machine::new(), Program::new(REPLAY));
-        let going = machine.start(&program, &["--launch-type", launch_type]);
+        let going = machine.launch(&program, launch_type);
         eventually("the node is up", || replica(&machine).is_some());
         let (code, said) = call(&machine, "sample", &[sample("experience", 1, Some(1))]);
         assert!(code == Some(1) && said.contains("deadline exceeded"), "{code:?} {said}");
@@ -130,6 +130,53 @@ fn who_waits_and_why_is_in_ps_and_waiting_ends_with_the_program() {
             assert_eq!(code, Some(1), "{said}");
         });
         going.end();
+    }
+}
+
+/// A node in Python that uses all of the SDK, and asks for what can't be.
+const PYTHON: &str = "
+[nodes.replay]
+type = 'replay'
+checkpoint = { dir = 'checkpoints' }
+tables = [
+    { name = 'experience', max-size = 100, sampler = { prioritized = 1.0 } },
+    { name = 'types', max-size = 100 },
+]
+[nodes.parts]
+type = 'replay'
+replicas = 2
+tables = [{ name = 'experience', max-size = 100 }]
+[nodes.small]
+type = 'replay'
+limits = { memory = '1MiB' }
+at-limit = 'block'
+tables = [{ name = 'experience', max-size = 100 }]
+[nodes.learner]
+component = 'COMPONENT'
+[nodes.learner.handles]
+replay = { node = 'replay', access = ['read', 'write', 'admin'] }
+parts = 'parts'
+small = 'small'
+look = { node = 'replay', access = ['read'] }
+";
+
+#[test]
+fn a_node_in_python_uses_all_of_it_and_is_told_what_it_may_not() {
+    let component = match languages::build("tests/replay/python") {
+        Ok(component) => component,
+        Err(reason) => return eprintln!("skipped: {reason}"),
+    };
+    let expected = include_str!("replay/python/expected.txt");
+    for &launch_type in host::ALL_LAUNCH_TYPES {
+        let program = Program::new(&PYTHON.replace("COMPONENT", &component.display().to_string()));
+        let output = host::launched(program.command(), launch_type).output().expect("the binary runs");
+        let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(0), "{launch_type}: {stdout}{stderr}");
+        let lines: Vec<_> = stdout.lines().map(|line| line.split_once("│ ").map_or(line, |(_, line)| line)).collect();
+        assert_eq!(lines, expected.lines().collect::<Vec<_>>(), "{launch_type}: {stderr}");
+        let denied =
+            "denied: `learner/0` tried to use a handle `look`: its handles of `writer` are `parts`, `replay`, `small`";
+        assert!(stderr.contains(denied), "{launch_type}: {stderr}");
     }
 }
 

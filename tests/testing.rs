@@ -87,6 +87,14 @@ fn a_test_waits_for_the_runs_that_it_names_and_for_those_of_its_own_nodes() {
 }
 
 #[test]
+fn a_program_that_a_node_has_stopped_is_not_hurried_when_the_test_has_what_it_waits_for() {
+    let program = "grace = '10s'\n[nodes.a]\nASYNC\nhandles = { probe = 'a' }\nargs = ['stop']\n\
+        [nodes.b]\nASYNC\nhandles = { probe = 'b' }\nargs = ['wait-for-stop', 'sleep:300', 'print:done']\n";
+    let tests = "[tests.stops]\nwaits-for = ['a']\nexpect = { states = { b = 'finished' }, output = ['b/0 │ done'] }\n";
+    check_passes(program, tests);
+}
+
+#[test]
 fn a_double_answers_counts_and_fails_on_what_nobody_expected() {
     let answered = "[tests.answered]\nwaits-for = ['b']\n[tests.answered.doubles.a]\nanswers = [";
     check_passes(PROGRAM, &format!("{answered}{{ call = 'echo(_) -> [1, 2]', times = 1 }}]\n"));

@@ -265,8 +265,17 @@ impl Derivation {
         if [self.base_name.as_str(), "call-error", "get", "all"].contains(&name.as_str()) {
             return Err(HandlesError::NameTaken { interface: self.base_name.clone(), name });
         }
+        // From where it is defined and not from the base, which uses it itself: a guest that has the handles alone would import
+        // the base by that, of which a node of several replicas has no plain one.
+        let mut defined = id;
+        while let TypeDefKind::Type(Type::Id(next)) = self.resolve.types[defined].kind
+            && matches!(self.resolve.types[defined].owner, TypeOwner::Interface(_))
+            && self.resolve.types[next].owner != self.resolve.types[defined].owner
+        {
+            defined = next;
+        }
         let owner = TypeOwner::Interface(self.handles);
-        let alias = type_def(Some(&name), TypeDefKind::Type(Type::Id(id)), owner);
+        let alias = type_def(Some(&name), TypeDefKind::Type(Type::Id(defined)), owner);
         let alias = self.resolve.types.alloc(alias);
         self.resolve.interfaces[self.handles].types.insert(name, alias);
         Ok(())

@@ -128,7 +128,7 @@ fn names_that_are_keywords_and_types_from_elsewhere_survive() {
         Style::Async,
         "interface types { record %record { %type: u8 } }
          interface p { use types.{%record as %enum}; %list: func(%from: %enum); }",
-        "  use p.{%enum};
+        "  use types.{%record as %enum};
 
   /// One replica of a node, to call.
   resource p {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lp_base::plan::{ComponentFiles, Plan, ReplicaId, Secrets};
-use lp_base::replica::{LineSource, Outputs};
+use lp_base::replica::{LineSource, Outputs, Stop};
 use lp_base::scheduler::Scheduler;
 use lp_runtime::CompileCache;
 use tokio::sync::mpsc;
@@ -74,7 +74,7 @@ pub async fn run(plan: Plan, options: RunOptions) -> Result<RunReport, RunError>
         LaunchOptions { components, secrets, cache, outputs, credentials, processes, remote: None, scheduler };
     let (status_requests, rebuilds) = (mpsc::channel(1).1, mpsc::channel(1).1);
     let calls = mpsc::unbounded_channel().1;
-    let setting = SuperviseOptions { launching, signals, status_requests, rebuilds, calls };
+    let setting = SuperviseOptions { launching, signals, over: Stop::default(), status_requests, rebuilds, calls };
     Ok(supervise(Arc::new(plan), setting, &mut Notes(notes)).await?)
 }
 

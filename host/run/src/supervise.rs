@@ -127,6 +127,9 @@ pub struct SuperviseOptions {
     pub launching: LaunchOptions,
     /// Told of every signal that asks for a stop.
     pub signals: mpsc::UnboundedReceiver<Signal>,
+    /// Asks every node to stop, as a node does: a program that stops already goes on with that, while another signal cuts it
+    /// short. Looked at once the program is up.
+    pub over: Stop,
     /// Asks for the state of the replicas, at any time; answered at once. May be closed from the start.
     pub status_requests: mpsc::Receiver<StatusRequest>,
     /// What to run from then on, whenever nodes of a watched program were rebuilt. Closed for one that is not.
@@ -228,7 +231,7 @@ impl Run<'_> {
         started: &Stopwatch,
     ) {
         let scheduler = self.setting.launching.scheduler.clone();
-        let mut stop_seen = false;
+        let (mut stop_seen, mut over_seen) = (false, false);
         let (mut asking, mut calling) = (FuturesUnordered::new(), FuturesUnordered::new());
         while !live.supervision.is_over() {
             let event = tokio::select! {
@@ -242,6 +245,10 @@ impl Run<'_> {
                 Some(signal) = self.setting.signals.recv() => Event::Signal(signal),
                 () = live.stop.requested(), if !stop_seen => {
                     stop_seen = true;
+                    Event::StopRequested
+                }
+                () = self.setting.over.requested(), if !over_seen => {
+                    over_seen = true;
                     Event::StopRequested
                 }
                 Some(request) = self.setting.status_requests.recv() => {

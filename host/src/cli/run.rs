@@ -17,6 +17,7 @@ use announced::Announced;
 use clap::ValueEnum;
 pub(super) use front::Front;
 use lp_base::plan::{ComponentFiles, LaunchType, Plan, Secrets};
+use lp_base::replica::Stop;
 use lp_base::scheduler::Scheduler;
 use lp_build::Compile;
 use lp_build::watch::{Replacing, Watch};
@@ -307,7 +308,7 @@ async fn launch<'s>(
         remote,
         scheduler,
     };
-    let setting = SuperviseOptions { launching, signals, status_requests, rebuilds, calls };
+    let setting = SuperviseOptions { launching, signals, over: Stop::default(), status_requests, rebuilds, calls };
     let when_up = announced.as_ref().zip(front.as_ref()).map(|(run, front)| when_up(run, front, printer));
     let mut notes = Notes { screen, outputs: &outputs, compilation: Compilation::default(), when_up };
     let program = plan.program.clone();

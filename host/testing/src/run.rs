@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lp_base::plan::{LaunchType, NodeId, Plan, ReplicaId, Secrets};
+use lp_base::replica::Stop;
 use lp_base::scheduler::{Scheduler, SimulationError};
 use lp_program::lower;
 use lp_program::program::{NodeState, ProgramOutcome, Test};
@@ -127,12 +128,13 @@ pub(crate) async fn run_driven(
         scheduler: scheduler.clone(),
     };
     let goes_on = options.goes_on;
-    let (stop, signals) = mpsc::unbounded_channel();
+    let ((hurry, signals), over) = (mpsc::unbounded_channel(), Stop::default());
     let (calls, outside) = mpsc::unbounded_channel();
     let (status_requests, rebuilds) = (mpsc::channel(1).1, mpsc::channel(1).1);
-    let setting = SuperviseOptions { launching, signals, status_requests, rebuilds, calls: outside };
+    let setting =
+        SuperviseOptions { launching, signals, over: over.clone(), status_requests, rebuilds, calls: outside };
     let running =
-        Running { test, plan: Arc::new(plan), _dir: dir, stop, calls, until, scheduler, goes_on, interfering };
+        Running { test, plan: Arc::new(plan), _dir: dir, hurry, over, calls, until, scheduler, goes_on, interfering };
     let (problems, answers) = running.run(setting, &output, drive).await?;
     let last_lines =
         if problems.is_empty() && options.lines_max <= LINES_SHOWN_MAX { Vec::new() } else { output.last_lines() };
@@ -153,8 +155,10 @@ pub(crate) struct Running<'a> {
     pub plan: Arc<Plan>,
     /// Removed with all that is in it when the test is over.
     _dir: TempDir,
-    /// Asks the program to stop.
-    stop: mpsc::UnboundedSender<Signal>,
+    /// Ends a program that takes too long, also while it starts.
+    hurry: mpsc::UnboundedSender<Signal>,
+    /// Asks the program to stop, if nobody has.
+    over: Stop,
     pub calls: mpsc::UnboundedSender<OutsideCall>,
     pub until: Instant,
     pub scheduler: Scheduler,
@@ -199,7 +203,8 @@ impl Running<'_> {
                 () = self.scheduler.sleep_until(self.until) => None,
             }
         };
-        if ended_by_itself.is_none() && self.scheduler.now() >= self.until {
+        let is_late = ended_by_itself.is_none() && self.scheduler.now() >= self.until;
+        if is_late {
             let waiting = steps.waiting.as_deref().unwrap_or("the end of the program");
             steps
                 .problems
@@ -211,10 +216,12 @@ impl Running<'_> {
                 report
             }
             None => {
-                // One that ends by itself would take this as the wish not to wait for its nodes.
-                if !self.ends_by_itself(&changes.borrow()) {
+                // One that stops already would take a signal as the wish not to wait for its nodes.
+                if !is_late {
+                    self.over.request();
+                } else if !self.ends_by_itself(&changes.borrow()) {
                     // The receiver lives as long as the program.
-                    let _ = self.stop.send(Signal::Terminate);
+                    let _ = self.hurry.send(Signal::Terminate);
                 }
                 let grace = Duration::from_millis(self.plan.grace_ms);
                 match self.scheduler.timeout(grace + END_TIME, supervising).await {

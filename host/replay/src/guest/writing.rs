@@ -41,6 +41,8 @@ struct Held {
     column: u32,
     first: u64,
     count: u32,
+    /// The type and the shape of one of them.
+    kind: (u32, Vec<u32>),
     chunk: Chunk,
 }
 
@@ -115,7 +117,8 @@ impl Stream {
             let first = to.first.saturating_sub(self.episode_first);
             let steps = Steps { key: ChunkKey(key(random)), episode: to.episode, first, count };
             let chunk = pack(tensor, steps, gauge).map_err(failed)?;
-            held.push(Held { column, first: to.first, count, chunk });
+            let kind = (tensor.dtype, tensor.shape[1..].to_vec());
+            held.push(Held { column, first: to.first, count, kind, chunk });
         }
         self.bytes += held.iter().map(|held| held.chunk.message().len()).sum::<usize>();
         self.held.extend(held);
@@ -148,15 +151,21 @@ impl Stream {
             let message = format!("a column that is squeezed has one step, and not {steps}");
             return Err(Refusal::Failed(message));
         }
-        let mut chunk_slices = Vec::new();
+        let (mut chunk_slices, mut kind) = (Vec::new(), None);
         for span in &column.spans {
-            self.slices(column.source, *span, &mut chunk_slices)?;
+            self.slices(column.source, *span, &mut chunk_slices, &mut kind)?;
         }
         Ok(TrajectoryColumn { chunk_slices, squeeze: column.squeeze })
     }
 
-    /// The slices that make up consecutive steps.
-    fn slices(&self, column: u32, span: Span, slices: &mut Vec<ChunkSlice>) -> Result<(), Refusal> {
+    /// The slices that make up consecutive steps. All of a column of an item are of one kind: whoever sampled it would fail else.
+    fn slices<'a>(
+        &'a self,
+        column: u32,
+        span: Span,
+        slices: &mut Vec<ChunkSlice>,
+        kind: &mut Option<&'a (u32, Vec<u32>)>,
+    ) -> Result<(), Refusal> {
         let end = span.first.saturating_add(u64::from(span.count));
         let mut at = span.first;
         while at < end {
@@ -169,6 +178,11 @@ impl Stream {
                 );
                 return Err(Refusal::Failed(message));
             };
+            if *kind.get_or_insert(&held.kind) != &held.kind {
+                let message =
+                    format!("step {at} of column {column} is of another type or shape than those before in the item");
+                return Err(Refusal::Failed(message));
+            }
             let offset = at - held.first;
             let length = (end - at).min(u64::from(held.count) - offset);
             // Both are within a chunk, whose steps are counted with 32 bits.

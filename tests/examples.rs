@@ -1,5 +1,6 @@
 //! The examples, as their READMEs run them: built from source, and their output compared with what they say.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use lp_host::plan::LaunchType;
@@ -8,19 +9,30 @@ use crate::{host, languages};
 
 /// Runs `examples/NAME`, changed by `overrides`, under `launch_type` and compares its output, without tags, with its `expected.txt`.
 pub(crate) fn check(name: &str, launch_type: LaunchType, overrides: &[String]) {
-    let dir = host::root().join("examples").join(name);
-    if let Err(reason) = languages::build_program(&dir.join("program.toml")) {
+    let program = program(name);
+    if let Err(reason) = languages::build_program(&program) {
         return eprintln!("skipped: {reason}");
     }
     let mut command = Command::new(host::BINARY);
     command.args(["run", "--build"]).args(overrides.iter().flat_map(|change| ["--set", change]));
-    command.arg(dir.join("program.toml"));
+    command.arg(program);
     let output = host::launched(command, launch_type).output().expect("the binary runs");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{stderr}");
-    let stdout = String::from_utf8_lossy(&output.stdout);
+    check_output(name, &String::from_utf8_lossy(&output.stdout), &stderr);
+}
+
+/// The program of an example.
+pub(crate) fn program(name: &str) -> PathBuf {
+    host::root().join("examples").join(name).join("program.toml")
+}
+
+/// Compares the output of an example, without tags, with its `expected.txt`.
+#[track_caller]
+pub(crate) fn check_output(name: &str, stdout: &str, stderr: &str) {
     let lines: Vec<_> = stdout.lines().map(|line| line.split_once("│ ").map_or(line, |(_, line)| line)).collect();
-    let expected = std::fs::read_to_string(dir.join("expected.txt")).expect("expected.txt is there");
+    let expected =
+        std::fs::read_to_string(program(name).with_file_name("expected.txt")).expect("expected.txt is there");
     assert_eq!(lines, expected.lines().collect::<Vec<_>>(), "{stderr}");
 }
 

@@ -1,15 +1,18 @@
 //! Programs that run on several hosts: placement, strangers, hosts that go away and come back, and what is left of it all.
 
 mod document;
+mod far;
 mod hosts;
 mod kills;
 mod lost;
+mod net;
 mod strangers;
 mod watch;
 
 use std::process::{Command, Output};
 
-pub use hosts::{Hosts, Net, Setting, shared};
+pub use hosts::{Hosts, Setting, shared};
+pub use net::{Links, Net};
 
 use crate::host;
 use crate::run::{Going, Program};

@@ -5,10 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use tempfile::TempDir;
 
+use super::net::{Links, Net};
 use crate::host;
 use crate::runs::eventually;
 
@@ -42,7 +42,13 @@ impl Hosts {
 
     /// So many of them, in namespaces if there are any. `head` is what their file begins with.
     pub fn several(count: usize, head: &str) -> Self {
-        Self::new(Net::new(count), &vec![Setting::default(); count], head)
+        Self::new(Net::new(count, Links::Good), &vec![Setting::default(); count], head)
+    }
+
+    /// Three in namespaces whose links take their time and lose packets; `None` where the machine has no such thing.
+    pub fn far_apart() -> Option<Self> {
+        let net = Net::new(3, Links::Bad)?;
+        Some(Self::new(Some(net), &[Setting::default(); 3], ""))
     }
 
     /// One for each setting, on the loopback interface.
@@ -232,101 +238,4 @@ fn command_line(pid: i32) -> Vec<String> {
 pub fn shared() -> &'static Hosts {
     static HOSTS: OnceLock<Hosts> = OnceLock::new();
     HOSTS.get_or_init(|| Hosts::on_loopback(&[Setting::default(); 3]))
-}
-
-/// Namespaces of the network: one for each host and for the launcher, joined by a bridge in one of its own.
-pub struct Net {
-    name: String,
-    hosts: usize,
-}
-
-impl Net {
-    /// So many hosts; `None` where the machine has no namespaces.
-    pub fn new(hosts: usize) -> Option<Self> {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let net = Self { name: format!("lpt{}x{number}", std::process::id()), hosts };
-        let switch = net.switch();
-        let mut made = ip(&["netns", "add", &switch])
-            && ip(&["-n", &switch, "link", "add", "name", "sw0", "type", "bridge"])
-            && ip(&["-n", &switch, "link", "set", "sw0", "up"]);
-        for end in 0..=hosts {
-            let (namespace, port) = (net.end(end), format!("p{end}"));
-            made = made
-                && ip(&["netns", "add", &namespace])
-                && ip(&[
-                    "-n", &switch, "link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", &namespace,
-                ])
-                && ip(&["-n", &switch, "link", "set", &port, "master", "sw0", "up"])
-                && ip(&["-n", &namespace, "addr", "add", &format!("{}/24", Self::address(end)), "dev", "eth0"])
-                && ip(&["-n", &namespace, "link", "set", "eth0", "up"])
-                && ip(&["-n", &namespace, "link", "set", "lo", "up"]);
-        }
-        made.then_some(net)
-    }
-
-    fn switch(&self) -> String {
-        format!("{}s", self.name)
-    }
-
-    /// The namespace of a host or of the launcher.
-    fn end(&self, end: usize) -> String {
-        format!("{}h{end}", self.name)
-    }
-
-    /// What runs the rest of its command on a host, or where the launcher is, which is the last one.
-    pub fn enter(&self, end: usize) -> Command {
-        let mut inside = Command::new("ip");
-        inside.args(["netns", "exec", &self.end(end)]);
-        inside
-    }
-
-    /// By which the others reach a host.
-    pub fn address(end: usize) -> String {
-        format!("10.77.0.{}", end + 1)
-    }
-
-    /// Cuts a host off, or joins it again.
-    pub fn set_up(&self, host: usize, up: bool) {
-        let state = if up { "up" } else { "down" };
-        assert!(ip(&["-n", &self.switch(), "link", "set", &format!("p{host}"), state]));
-    }
-
-    /// Has nothing that `from` sends arrive at `to`, without either being told. The launcher is the last host.
-    pub fn cut(&self, from: usize, to: usize) {
-        let (namespace, address) = (self.end(from), Self::address(to));
-        let nobody = "02:00:00:00:00:01";
-        assert!(ip(&[
-            "-n",
-            &namespace,
-            "neigh",
-            "replace",
-            &address,
-            "lladdr",
-            nobody,
-            "nud",
-            "permanent",
-            "dev",
-            "eth0"
-        ]));
-    }
-
-    /// The number of the launcher among the ends.
-    pub fn launcher_end(&self) -> usize {
-        self.hosts
-    }
-}
-
-impl Drop for Net {
-    fn drop(&mut self) {
-        for end in 0..=self.hosts {
-            ip(&["netns", "del", &self.end(end)]);
-        }
-        ip(&["netns", "del", &self.switch()]);
-    }
-}
-
-fn ip(arguments: &[&str]) -> bool {
-    let done = Command::new("ip").args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
-    done.is_ok_and(|status| status.success())
 }

@@ -1,0 +1,27 @@
+//! Hosts far apart: 20 ms from one to the other, and of a hundred packets one is lost on each of two links.
+
+use super::lost::check_load;
+use super::{Hosts, RESTARTS, check_nothing_left, pair, run, start};
+use crate::examples;
+use crate::runs::Machine;
+
+#[test]
+fn delay_and_loss_cost_time_and_no_call() {
+    let Some(hosts) = Hosts::far_apart() else {
+        return eprintln!("skipped: the machine has no network namespaces, or no tap interfaces");
+    };
+    for name in ["hello", "consumer-producers", "map-reduce"] {
+        let program = examples::program(name).display().to_string();
+        let (code, out, err) = run(&hosts, &["run", "--build", "--launch-type", "remote", &program]);
+        assert_eq!(code, Some(0), "{name}: {err}");
+        examples::check_output(name, &out, &err);
+    }
+    let machine = Machine::new();
+    let program = pair(RESTARTS, "'storm:40', 'sleep-many:64', 'echo-each:200000', 'load:/data/go'");
+    let mut going = start(&hosts, &machine, &program);
+    for line in ["b/0 │ 1", "b/0 │ 40", "b/0 │ 64", "b/0 │ Ok(200000)"] {
+        going.expect_line(line);
+    }
+    check_load(going, &program);
+    check_nothing_left(&hosts);
+}

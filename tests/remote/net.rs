@@ -75,7 +75,7 @@ impl Net {
     }
 
     /// The namespace of a host or of the launcher.
-    fn end(&self, end: usize) -> String {
+    pub fn end(&self, end: usize) -> String {
         format!("{}h{end}", self.name)
     }
 

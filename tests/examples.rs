@@ -38,6 +38,9 @@ pub(crate) fn check_output(name: &str, stdout: &str, stderr: &str) {
 
 macro_rules! examples {
     ($($name:ident = $folder:literal),* $(,)?) => {
+        /// Their folders.
+        pub(crate) const FOLDERS: &[&str] = &[$($folder),*];
+
         $(
             #[test]
             fn $name() {

@@ -1,9 +1,26 @@
-//! Hosts far apart: 20 ms from one to the other, and of a hundred packets one is lost on each of two links.
+//! Hosts in networks of their own, also far apart: 20 ms from one to the other, and of a hundred packets one is lost on each of two links.
 
 use super::lost::check_load;
 use super::{Hosts, RESTARTS, check_nothing_left, pair, run, start};
-use crate::examples;
 use crate::runs::Machine;
+use crate::{examples, languages};
+
+#[test]
+fn every_example_runs_on_hosts_that_only_a_network_joins() {
+    let hosts = Hosts::three();
+    for name in examples::FOLDERS {
+        let program = examples::program(name);
+        if let Err(reason) = languages::build_program(&program) {
+            eprintln!("skipped: {name}: {reason}");
+            continue;
+        }
+        let program = program.display().to_string();
+        let (code, out, err) = run(&hosts, &["run", "--build", "--launch-type", "remote", &program]);
+        assert_eq!(code, Some(0), "{name}: {err}");
+        examples::check_output(name, &out, &err);
+    }
+    check_nothing_left(&hosts);
+}
 
 #[test]
 fn delay_and_loss_cost_time_and_no_call() {

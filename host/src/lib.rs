@@ -68,6 +68,7 @@ pub use lp_base::{calls, interfaces, lease, own_dir, plan, protobuf, replica, sc
 pub use lp_build as build;
 pub use lp_component::{component, proto, script, value};
 pub use lp_courier as courier;
+pub use lp_engine as engine;
 pub use lp_program::{lower, program};
 pub use lp_remote as remote;
 pub use lp_replay as replay;

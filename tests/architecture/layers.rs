@@ -6,7 +6,7 @@ use super::source::{CRATES, sources};
 use crate::host;
 
 /// The crates of the host that each one may use.
-const USES: [(&str, &[&str]); 15] = [
+const USES: [(&str, &[&str]); 16] = [
     ("features", &[]),
     ("base", &["lp-features"]),
     ("component", &["lp-base"]),
@@ -14,6 +14,7 @@ const USES: [(&str, &[&str]); 15] = [
     ("trust", &["lp-base"]),
     ("courier", &["lp-base", "lp-trust"]),
     ("remote", &["lp-base"]),
+    ("engine", &["lp-base"]),
     ("replay", &["lp-base"]),
     ("sandbox", &["lp-base"]),
     // The component crate is for the fuzz target alone.
@@ -33,6 +34,7 @@ const USES: [(&str, &[&str]); 15] = [
             "lp-build",
             "lp-component",
             "lp-courier",
+            "lp-engine",
             "lp-program",
             "lp-remote",
             "lp-replay",

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use crate::host;
 
 /// The crates of the host: the folder below `host/` and the name in code.
-pub const CRATES: [(&str, &str); 15] = [
+pub const CRATES: [(&str, &str); 16] = [
     ("base", "lp_base"),
     ("component", "lp_component"),
     ("program", "lp_program"),
     ("courier", "lp_courier"),
     ("remote", "lp_remote"),
+    ("engine", "lp_engine"),
     ("replay", "lp_replay"),
     ("sandbox", "lp_sandbox"),
     ("runtime", "lp_runtime"),

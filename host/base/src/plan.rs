@@ -322,6 +322,23 @@ impl Plan {
         self.nodes.iter().map(&mut numbers).collect()
     }
 
+    /// The workers that stay on one machine: all of a colocation, or each other one by itself. They are given by their places in
+    /// the plan, in the order of the first ones.
+    pub fn together(&self) -> Vec<Vec<usize>> {
+        let mut together: Vec<Vec<usize>> = Vec::new();
+        let mut places = BTreeMap::new();
+        for (worker, plan) in self.workers.iter().enumerate() {
+            let place = plan
+                .colocation
+                .map_or(together.len(), |colocation| *places.entry(colocation).or_insert(together.len()));
+            match together.get_mut(place) {
+                Some(workers) => workers.push(worker),
+                None => together.push(vec![worker]),
+            }
+        }
+        together
+    }
+
     /// The place of the colocation that a replica is of among the plan's colocations.
     ///
     /// # Panics

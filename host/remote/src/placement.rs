@@ -104,24 +104,16 @@ fn refusal(plan: &Plan, unit: &Unit, lacks: Vec<(String, String)>) -> Unplaced {
 }
 
 fn units(plan: &Plan) -> Vec<Unit> {
-    let mut units: Vec<Unit> = Vec::new();
-    let mut of_colocation: BTreeMap<u32, usize> = BTreeMap::new();
-    for (index, worker) in plan.workers.iter().enumerate() {
-        let place = worker.colocation.and_then(|colocation| of_colocation.get(&colocation).copied());
-        let place = place.unwrap_or_else(|| {
-            units.push(Unit { workers: Vec::new(), nodes: BTreeSet::new(), replicas: 0, memory: 0 });
-            worker.colocation.map(|colocation| of_colocation.insert(colocation, units.len() - 1));
-            units.len() - 1
-        });
-        let unit = &mut units[place];
-        unit.workers.push(index);
-        for replica in &worker.replicas {
+    let unit = |workers: Vec<usize>| {
+        let mut unit = Unit { workers, nodes: BTreeSet::new(), replicas: 0, memory: 0 };
+        for replica in unit.workers.iter().flat_map(|&worker| &plan.workers[worker].replicas) {
             unit.nodes.insert(replica.node);
             unit.replicas += 1;
             unit.memory = unit.memory.saturating_add(plan.node(replica.node).limits.memory_bytes);
         }
-    }
-    units
+        unit
+    };
+    plan.together().into_iter().map(unit).collect()
 }
 
 /// Why a host will never do for a unit, whatever else runs there.

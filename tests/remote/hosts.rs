@@ -42,7 +42,7 @@ impl Hosts {
 
     /// So many of them, in namespaces if there are any. `head` is what their file begins with.
     pub fn several(count: usize, head: &str) -> Self {
-        Self::new(Net::new(count, Links::Good), &vec![Setting::default(); count], head)
+        Self::new(Net::new(count, Links::of_tests()), &vec![Setting::default(); count], head)
     }
 
     /// Three in namespaces whose links take their time and lose packets; `None` where the machine has no such thing.
@@ -137,6 +137,9 @@ impl Hosts {
             Some(net) => {
                 let mut inside = net.enter(net.launcher_end());
                 inside.arg(command.get_program()).args(command.get_args());
+                if let Some(dir) = command.get_current_dir() {
+                    inside.current_dir(dir);
+                }
                 for (name, value) in command.get_envs() {
                     match value {
                         Some(value) => inside.env(name, value),
@@ -234,8 +237,12 @@ fn command_line(pid: i32) -> Vec<String> {
     words("cmdline", pid)
 }
 
-/// The hosts of all tests that only need some. They are on the loopback interface, where everything can be reached from here.
+/// The hosts of all tests that only need some. They are on the loopback interface, where everything can be reached from here, if
+/// nobody asks for bad links.
 pub fn shared() -> &'static Hosts {
     static HOSTS: OnceLock<Hosts> = OnceLock::new();
-    HOSTS.get_or_init(|| Hosts::on_loopback(&[Setting::default(); 3]))
+    HOSTS.get_or_init(|| match Links::of_tests() {
+        Links::Good => Hosts::on_loopback(&[Setting::default(); 3]),
+        Links::Bad => Hosts::far_apart().expect("there are namespaces and tap interfaces"),
+    })
 }

@@ -23,6 +23,16 @@ pub enum Links {
     Bad,
 }
 
+impl Links {
+    /// Those of all tests over hosts that don't say: bad with `LP_TEST_LINKS=bad`, which takes long and is for people.
+    pub fn of_tests() -> Self {
+        match std::env::var("LP_TEST_LINKS").as_deref() {
+            Ok("bad") => Links::Bad,
+            _ => Links::Good,
+        }
+    }
+}
+
 impl Net {
     /// So many hosts; `None` where the machine has no namespaces, or for bad links no virtual interfaces of processes.
     pub fn new(hosts: usize, links: Links) -> Option<Self> {

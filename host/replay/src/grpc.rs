@@ -47,6 +47,9 @@ const FRAME_BYTES: u32 = 64 << 10;
 /// As much of a stream's messages is kept for a client that does not read them, beside the one that was being written.
 const SEND_BYTES: usize = 1 << 20;
 
+/// The longest message of a method other than `InsertStream`: the keys of some million items with their priorities.
+const REQUEST_BYTES_MAX: usize = 64 << 20;
+
 /// The headers of a request, as HTTP/2 counts them.
 const HEADER_BYTES_MAX: u32 = 16 << 10;
 
@@ -108,8 +111,10 @@ impl Server {
 
     async fn serve_call(&self, request: Request<h2::RecvStream>, respond: h2::server::SendResponse<Payload>) {
         let (head, body) = request.into_parts();
-        let Some(mut call) = Call::begin(body, respond) else { return };
         let method = head.uri.path().strip_prefix("/deepmind.reverb.ReverbService/");
+        // What comes to an insert is counted as it comes.
+        let most = if method == Some("InsertStream") { usize::MAX } else { REQUEST_BYTES_MAX };
+        let Some(mut call) = Call::begin(body, respond, most) else { return };
         let result = match method {
             Some("InsertStream") => insert::serve(&mut call, &self.service).await,
             Some("SampleStream") => sample::serve(&mut call, &self.service).await,

@@ -108,7 +108,8 @@ impl Guests {
     /// Serves guests, whose answers may have as many bytes.
     pub fn new(service: Service, checkpointer: Option<Checkpointer>, bytes_max: usize) -> Self {
         let random = service.scheduler().random("replay guests");
-        Self { service, checkpointer, bytes_max, writing: Arc::new(Mutex::new((Streams::default(), random))) }
+        let writing = Arc::new(Mutex::new((Streams::new(service.held_bytes_max()), random)));
+        Self { service, checkpointer, bytes_max, writing }
     }
 
     /// Works on a call by `caller`, and returns its response.

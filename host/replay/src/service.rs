@@ -1,5 +1,6 @@
 //! The tables of a replay node, and those who wait for them. Whatever serves clients or guests calls these functions.
 
+mod held;
 mod insert;
 mod sample;
 mod shared;
@@ -9,6 +10,8 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use hashbrown::HashMap;
+pub use held::Held;
+use held::Holders;
 pub use insert::{Inserts, Progress};
 use lp_base::scheduler::Scheduler;
 pub use sample::Batch;
@@ -30,9 +33,13 @@ struct Inner {
     scheduler: Scheduler,
     gauge: Gauge,
     memory: Option<MemoryLimit>,
+    holders: Holders,
     state_id: (u64, u64),
     next_owner: AtomicU64,
 }
+
+/// What senders hold for items to come may take one in so many of the bytes that chunks may take.
+const HELD_SHARE: usize = 4;
 
 /// How much memory chunks may take.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +74,15 @@ pub enum ServiceError {
         /// The bytes of its chunks.
         bytes: usize,
         /// The most.
+        most: usize,
+    },
+    /// Senders hold too much for items to come, and this one most of it.
+    #[error(
+        "the chunks that writers have sent for items to come take more than {most} bytes, a quarter of the node's \
+         `limits.memory`, and this writer has sent most of them"
+    )]
+    HeldTooMuch {
+        /// The most that all may hold.
         most: usize,
     },
     /// A trajectory refers to a chunk that its stream does not have.
@@ -148,10 +164,12 @@ impl Service {
         }
         let mut random = scheduler.random("replay");
         let state_id = (random.u64(..), random.u64(..));
+        let holders = Holders::new(memory.map_or(usize::MAX, |limit| limit.bytes / HELD_SHARE));
         let room = memory.map(|limit| Room { limit, gauge: gauge.clone() });
         let shared = |table| Arc::new(Shared::new(table, random.fork(), room.clone()));
         let tables = tables.into_iter().map(shared).collect();
-        Ok(Self(Arc::new(Inner { tables, places, scheduler, gauge, memory, state_id, next_owner: AtomicU64::new(0) })))
+        let next_owner = AtomicU64::new(0);
+        Ok(Self(Arc::new(Inner { tables, places, scheduler, gauge, memory, holders, state_id, next_owner })))
     }
 
     /// Differs for every service, so that clients know when what they have learned of its tables is old.

@@ -3,6 +3,7 @@
 mod checkpoint;
 mod grpc;
 mod service;
+mod streams;
 
 use std::sync::Arc;
 

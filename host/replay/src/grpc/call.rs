@@ -17,12 +17,12 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// Begins to answer a call, if its client is still there.
-    pub fn begin(body: RecvStream, mut respond: SendResponse<Payload>) -> Option<Self> {
+    /// Begins to answer a call, if its client is still there, which may send messages of at most so many bytes.
+    pub fn begin(body: RecvStream, mut respond: SendResponse<Payload>, message_bytes_max: usize) -> Option<Self> {
         let mut response = Response::new(());
         response.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
         let send = respond.send_response(response, false).ok()?;
-        Some(Self { messages: Messages::new(body), send })
+        Some(Self { messages: Messages::new(body, message_bytes_max), send })
     }
 
     /// The next message; `None` when the client sends no more.

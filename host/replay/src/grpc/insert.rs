@@ -12,15 +12,12 @@ use super::call::Call;
 use super::messages::Incoming;
 use super::payload;
 use super::status::Status;
-use crate::service::{Inserts, Progress, Service, ServiceError};
+use crate::service::{Held, Inserts, Progress, Service, ServiceError};
 use crate::table::{Chunk, ChunkHead, ChunkKey, Item, ItemKey, Trajectory};
 use crate::wire::InsertStreamResponse;
 
 /// As many keys may gather before they are sent, while there is more to read.
 const KEYS_MAX: usize = 512;
-
-/// As many bytes of chunks may a stream keep for items to come.
-const HELD_BYTES_MAX: usize = 4 << 30;
 
 /// A chunk of at least this size is kept as the part of its request that it is, if that is most of it.
 const PART_BYTES: usize = 16 << 10;
@@ -117,6 +114,8 @@ struct InsertStream<'a> {
     /// The chunks that items to come may refer to.
     held: HashMap<ChunkKey, Chunk>,
     held_bytes: usize,
+    /// Counts that for the service, with the part of a message that has come.
+    counted: Held,
     /// The items that are in and of which the client has not heard.
     keys: Vec<u64>,
     has_ended: bool,
@@ -136,7 +135,8 @@ enum Event {
 impl<'a> InsertStream<'a> {
     fn new(service: &'a Service) -> Self {
         let inserts = service.inserts();
-        Self { service, inserts, held: HashMap::new(), held_bytes: 0, keys: Vec::new(), has_ended: false }
+        let (held, counted) = (HashMap::new(), service.held());
+        Self { service, inserts, held, held_bytes: 0, counted, keys: Vec::new(), has_ended: false }
     }
 
     fn poll_event(&mut self, call: &mut Call, cx: &mut Context<'_>) -> Poll<Result<Event, Status>> {
@@ -149,14 +149,20 @@ impl<'a> InsertStream<'a> {
         // A client that takes no keys gets to send no items.
         let can_send = self.keys.is_empty() || call.poll_ready(cx)?.is_ready();
         let can_take = can_send && !self.has_ended && !self.inserts.is_full() && self.keys.len() < KEYS_MAX;
-        if can_take && let Poll::Ready(request) = call.messages.poll_next(cx) {
-            return Poll::Ready(request.map(Event::Request));
+        if can_take {
+            if let Poll::Ready(request) = call.messages.poll_next(cx) {
+                return Poll::Ready(request.map(Event::Request));
+            }
+            self.counted.set(self.held_bytes + call.messages.begun_bytes())?;
         }
         if can_send && !self.keys.is_empty() {
             return Poll::Ready(Ok(Event::Send));
         }
         let is_done = self.has_ended && self.keys.is_empty() && self.inserts.waiting() == 0;
-        if is_done { Poll::Ready(Ok(Event::End)) } else { Poll::Pending }
+        if is_done {
+            return Poll::Ready(Ok(Event::End));
+        }
+        self.counted.poll_over(cx).map(|error| Err(error.into()))
     }
 
     fn send_keys(&mut self, call: &mut Call) -> Result<(), Status> {
@@ -188,10 +194,7 @@ impl<'a> InsertStream<'a> {
             return Ok(());
         }
         self.held_bytes += chunk.len();
-        if self.held_bytes > HELD_BYTES_MAX {
-            let text = format!("the stream keeps more than {HELD_BYTES_MAX} bytes of chunks for items to come");
-            return Err(Status::too_large(text));
-        }
+        self.counted.set(self.held_bytes)?;
         let is_most = !message.is_part && chunk.len() >= PART_BYTES && chunk.len() * 2 > message.bytes.len();
         let kept = if is_most { message.bytes.slice_ref(chunk) } else { Bytes::copy_from_slice(chunk) };
         self.held.insert(head.key, Chunk::new(head, kept, self.service.gauge()));

@@ -8,8 +8,9 @@ use h2::RecvStream;
 use super::payload::PREFIX_BYTES;
 use super::status::Status;
 
-/// As much room is made for a message at once as it says that it needs; for a larger one room is made as it comes.
-const ROOM_BYTES: usize = 64 << 20;
+/// As much room is made for a message at once as it says that it needs; for a larger one room is made as it comes, so that saying
+/// so costs nobody memory.
+const ROOM_BYTES: usize = 4 << 20;
 
 /// A message that a client sent.
 #[derive(Debug)]
@@ -27,11 +28,18 @@ pub(super) struct Messages {
     prefix_filled: usize,
     /// A message that comes in several pieces, and how long it will be.
     body: Option<(BytesMut, usize)>,
+    /// The longest that one may be.
+    most: usize,
 }
 
 impl Messages {
-    pub fn new(stream: RecvStream) -> Self {
-        Self { stream, piece: Bytes::new(), prefix: [0; PREFIX_BYTES], prefix_filled: 0, body: None }
+    pub fn new(stream: RecvStream, most: usize) -> Self {
+        Self { stream, piece: Bytes::new(), prefix: [0; PREFIX_BYTES], prefix_filled: 0, body: None, most }
+    }
+
+    /// How much has come of a message that has not come whole.
+    pub fn begun_bytes(&self) -> usize {
+        self.body.as_ref().map_or(0, |(body, _)| body.len())
     }
 
     /// The next message; `None` when the client sends no more.
@@ -64,6 +72,9 @@ impl Messages {
             return Err(Status::compressed());
         }
         let length = u32::from_be_bytes([a, b, c, d]) as usize;
+        if length > self.most {
+            return Err(Status::too_large(format!("a message of this method has at most {} bytes", self.most)));
+        }
         if self.body.is_none() && self.piece.len() >= length {
             self.prefix_filled = 0;
             return Ok(Some(Incoming { bytes: self.piece.split_to(length), is_part: true }));

@@ -89,7 +89,7 @@ impl From<ServiceError> for Status {
             ServiceError::Closed => CANCELLED,
             ServiceError::Priority(_) | ServiceError::Trajectory(_) => INVALID_ARGUMENT,
             ServiceError::NoChunk(_) => INTERNAL,
-            ServiceError::TooLarge { .. } => RESOURCE_EXHAUSTED,
+            ServiceError::TooLarge { .. } | ServiceError::HeldTooMuch { .. } => RESOURCE_EXHAUSTED,
         };
         Self::new(code, error.to_string())
     }

@@ -18,9 +18,12 @@ const STREAMS_MAX: usize = 64;
 const HELD_BYTES_MAX: usize = 64 << 20;
 
 /// The streams of all callers, by caller and number.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Streams {
     streams: BTreeMap<(Option<u32>, u64), Stream>,
+    /// The bytes that all of them hold, and may hold.
+    bytes: usize,
+    bytes_max: usize,
     /// How many calls there were.
     uses: u64,
 }
@@ -54,6 +57,11 @@ pub(super) struct Ready {
 }
 
 impl Streams {
+    /// Streams that may hold as many bytes together.
+    pub(super) fn new(bytes_max: usize) -> Self {
+        Self { streams: BTreeMap::new(), bytes: 0, bytes_max, uses: 0 }
+    }
+
     /// Holds the steps of a request, and makes its items of them and of those that are held.
     pub(super) fn write(
         &mut self,
@@ -64,11 +72,19 @@ impl Streams {
     ) -> Result<Vec<Ready>, Refusal> {
         let to = request.to.unwrap_or_default();
         let stream = self.stream(caller, to.id);
+        let before = stream.bytes;
         let own = stream.add(to, &request, gauge, random)?;
         let ready = request.items.iter().map(|item| stream.item(item, ItemKey(key(random))));
         let ready = ready.collect();
         // Also after a mistake in an item: the steps were written.
         stream.trim(to, own);
+        let after = stream.bytes;
+        self.bytes = self.bytes - before + after;
+        while self.bytes > self.bytes_max {
+            // Whoever holds most of it has to write it again.
+            let greatest = self.streams.values_mut().max_by_key(|stream| stream.bytes);
+            self.bytes -= greatest.map_or(self.bytes, Stream::clear);
+        }
         ready
     }
 
@@ -77,7 +93,8 @@ impl Streams {
         let of_caller = (caller, 0)..=(caller, u64::MAX);
         if !self.streams.contains_key(&(caller, id)) && self.streams.range(of_caller.clone()).count() >= STREAMS_MAX {
             let oldest = self.streams.range(of_caller).min_by_key(|(_, stream)| stream.last_use).map(|(key, _)| *key);
-            oldest.and_then(|oldest| self.streams.remove(&oldest));
+            let removed = oldest.and_then(|oldest| self.streams.remove(&oldest));
+            self.bytes -= removed.map_or(0, |stream| stream.bytes);
         }
         let stream = self.streams.entry((caller, id)).or_default();
         stream.last_use = self.uses;
@@ -123,6 +140,12 @@ impl Stream {
         self.bytes += held.iter().map(|held| held.chunk.message().len()).sum::<usize>();
         self.held.extend(held);
         Ok(to.first.saturating_add(u64::from(steps.unwrap_or(0))))
+    }
+
+    /// Lets go of everything, and tells how many bytes that were.
+    fn clear(&mut self) -> usize {
+        self.held.clear();
+        std::mem::take(&mut self.bytes)
     }
 
     /// Lets go of steps that are not for later calls.
@@ -174,7 +197,8 @@ impl Stream {
             let Some(held) = self.held.iter().rev().find(has) else {
                 let message = format!(
                     "step {at} of column {column} is not held: it was not written in this session, or before the last `keep` \
-                     steps, or to a node that has restarted"
+                     steps, or to a node that has restarted, or writers held more than a quarter of the node's \
+                     `limits.memory` and this one most of it"
                 );
                 return Err(Refusal::Failed(message));
             };

@@ -17,18 +17,18 @@ use crate::wire;
 
 /// `InsertStreamRequest`.
 #[derive(Clone, PartialEq, prost::Message)]
-struct InsertRequest {
+pub(super) struct InsertRequest {
     #[prost(bytes = "vec", repeated, tag = "1")]
-    chunks: Vec<Vec<u8>>,
+    pub chunks: Vec<Vec<u8>>,
     #[prost(message, repeated, tag = "2")]
-    items: Vec<wire::PrioritizedItem>,
+    pub items: Vec<wire::PrioritizedItem>,
     #[prost(uint64, repeated, tag = "3")]
-    keep: Vec<u64>,
+    pub keep: Vec<u64>,
 }
 
 /// `SampleStreamResponse`.
 #[derive(Clone, PartialEq, prost::Message)]
-struct SampleResponse {
+pub(super) struct SampleResponse {
     #[prost(message, repeated, tag = "1")]
     entries: Vec<SampleEntry>,
 }
@@ -55,20 +55,20 @@ struct SampleInfo {
     rate_limited: bool,
 }
 
-struct Client {
+pub(super) struct Client {
     requests: SendRequest<Bytes>,
     _tasks: [Task<()>; 2],
 }
 
 /// One call, whose messages a test sends and takes.
-struct Call {
-    send: SendStream<Bytes>,
+pub(super) struct Call {
+    pub send: SendStream<Bytes>,
     receive: RecvStream,
     buffer: BytesMut,
 }
 
 impl Client {
-    async fn new(service: &Service, scheduler: &Scheduler) -> Self {
+    pub async fn new(service: &Service, scheduler: &Scheduler) -> Self {
         let (ours, theirs) = tokio::io::duplex(64 << 10);
         let server = Server { service: service.clone(), checkpointer: None };
         let serving = scheduler.spawn(server.serve_connection(theirs));
@@ -77,7 +77,7 @@ impl Client {
         Self { requests, _tasks: [serving, connection] }
     }
 
-    async fn call(&self, method: &str) -> Call {
+    pub async fn call(&self, method: &str) -> Call {
         let uri = format!("http://localhost/deepmind.reverb.ReverbService/{method}");
         let request = Request::post(uri).body(()).unwrap();
         let (response, send) = self.requests.clone().ready().await.unwrap().send_request(request, false).unwrap();
@@ -86,7 +86,7 @@ impl Client {
     }
 
     /// What a call with one request comes to: the bytes of its response, or its status.
-    async fn unary(&self, method: &str, request: impl prost::Message) -> Result<Bytes, (u16, String)> {
+    pub async fn unary(&self, method: &str, request: impl prost::Message) -> Result<Bytes, (u16, String)> {
         let mut call = self.call(method).await;
         call.send(&request);
         call.end();
@@ -98,11 +98,11 @@ impl Client {
 }
 
 impl Call {
-    fn send(&mut self, message: &impl prost::Message) {
+    pub fn send(&mut self, message: &impl prost::Message) {
         self.send_bytes(&message.encode_to_vec());
     }
 
-    fn send_bytes(&mut self, message: &[u8]) {
+    pub fn send_bytes(&mut self, message: &[u8]) {
         let mut frame = BytesMut::new();
         frame.put_u8(0);
         frame.put_u32(message.len() as u32);
@@ -111,12 +111,12 @@ impl Call {
         let _ = self.send.send_data(frame.freeze(), false);
     }
 
-    fn end(&mut self) {
+    pub fn end(&mut self) {
         let _ = self.send.send_data(Bytes::new(), true);
     }
 
     /// The bytes of the next message; `None` when there are no more.
-    async fn next(&mut self) -> Option<Bytes> {
+    pub async fn next(&mut self) -> Option<Bytes> {
         loop {
             if self.buffer.len() >= 5 {
                 let length = u32::from_be_bytes(self.buffer[1..5].try_into().unwrap()) as usize;
@@ -135,18 +135,18 @@ impl Call {
     }
 
     /// The status of a call that has sent all of its messages.
-    async fn status(&mut self) -> (u16, String) {
+    pub async fn status(&mut self) -> (u16, String) {
         assert_eq!(self.next().await, None);
         let trailers = poll_fn(|cx| self.receive.poll_trailers(cx)).await.unwrap().unwrap();
         let text = |name: &str| trailers.get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
         (text("grpc-status").parse().unwrap(), text("grpc-message"))
     }
 
-    async fn keys(&mut self) -> Vec<u64> {
+    pub async fn keys(&mut self) -> Vec<u64> {
         self.next_as::<wire::InsertStreamResponse>().await.keys
     }
 
-    fn ask(&mut self, table: &str, num_samples: i64, timeout: Option<i64>) {
+    pub fn ask(&mut self, table: &str, num_samples: i64, timeout: Option<i64>) {
         let rate_limiter_timeout = timeout.map(|milliseconds| wire::Timeout { milliseconds });
         self.send(&wire::SampleStreamRequest { table: table.to_owned(), num_samples, rate_limiter_timeout });
     }
@@ -158,7 +158,7 @@ fn wire_item(key: u64, table: &str, chunks: &[u64]) -> wire::PrioritizedItem {
 }
 
 /// A request with an item that has a chunk of its own.
-fn request(key: u64, table: &str, bytes: usize) -> InsertRequest {
+pub(super) fn request(key: u64, table: &str, bytes: usize) -> InsertRequest {
     InsertRequest { chunks: vec![chunk_message(key, bytes)], items: vec![wire_item(key, table, &[key])], keep: vec![] }
 }
 

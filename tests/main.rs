@@ -5,6 +5,7 @@ mod asyncio;
 mod cache;
 mod cli;
 mod clients;
+mod cluster;
 mod colocation;
 mod component;
 mod config;

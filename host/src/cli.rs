@@ -7,8 +7,10 @@ mod cache;
 mod caches;
 mod call;
 mod check;
+mod cluster;
 mod compile;
 mod completions;
+mod coordinator;
 mod detach;
 mod doctor;
 mod graph;
@@ -16,6 +18,8 @@ mod guard;
 mod hosts;
 mod identity;
 mod inspect;
+#[expect(dead_code, reason = "the engines of clusters show it")]
+mod journal;
 mod lock;
 mod logs;
 mod new;
@@ -32,6 +36,7 @@ mod secrets;
 mod signals;
 mod stop;
 mod test;
+mod unit;
 mod wit;
 mod worker;
 
@@ -83,6 +88,10 @@ enum Verb {
     Guard(guard::Args),
     #[command(hide = true)]
     Detached(detach::Args),
+    #[command(hide = true)]
+    Coordinator(coordinator::Args),
+    #[command(hide = true)]
+    Unit(unit::Args),
 }
 
 /// The program that a verb works on.
@@ -161,6 +170,8 @@ fn run_verb() -> ExitCode {
         Verb::Worker(args) => worker::run(&args, &screen),
         Verb::Guard(args) => guard::run(&args),
         Verb::Detached(args) => detach::run(args, &mut screen),
+        Verb::Coordinator(args) => coordinator::run(&args, &screen),
+        Verb::Unit(args) => unit::run(&args, &screen),
     };
     match result {
         Ok(code) => ExitCode::from(code),

@@ -14,7 +14,7 @@ const USES: [(&str, &[&str]); 16] = [
     ("trust", &["lp-base"]),
     ("courier", &["lp-base", "lp-trust"]),
     ("remote", &["lp-base"]),
-    ("engine", &["lp-base"]),
+    ("engine", &["lp-base", "lp-remote"]),
     ("replay", &["lp-base"]),
     ("sandbox", &["lp-base"]),
     // The component crate is for the fuzz target alone.

@@ -50,6 +50,8 @@ pub enum Note {
         run: String,
         /// Why.
         reason: String,
+        /// Whether its launcher said that the run is over.
+        is_over: bool,
     },
     /// Somebody was refused. It is told once for each of them and reason.
     Refused {

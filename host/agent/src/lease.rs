@@ -263,6 +263,7 @@ pub(crate) async fn keep(lease: Arc<Lease>, mut answers: Lines, renewals: Sender
     let mut interval = scheduler.interval(lease.length / RENEWALS);
     let mut number = 0;
     let _ = renewals.line(&Renewal::Given).await;
+    let mut is_over = false;
     let reason = loop {
         tokio::select! {
             biased;
@@ -282,7 +283,10 @@ pub(crate) async fn keep(lease: Arc<Lease>, mut answers: Lines, renewals: Sender
                         break format!("the lease can't be renewed: {error}");
                     }
                 }
-                Ok(None) => break "the run has ended".to_owned(),
+                Ok(None) => {
+                    is_over = true;
+                    break "the run has ended".to_owned();
+                }
                 Err(_) => break "its launcher is gone".to_owned(),
             },
             _ = interval.tick() => {
@@ -300,7 +304,7 @@ pub(crate) async fn keep(lease: Arc<Lease>, mut answers: Lines, renewals: Sender
     let told = renewals.line(&over);
     // A launcher that is gone needs no reason.
     let _ = scheduler.timeout(Duration::from_millis(100), told).await;
-    lease.agent.note(Note::Ended { run: lease.run.clone(), reason });
+    lease.agent.note(Note::Ended { run: lease.run.clone(), reason, is_over });
     lease.over.request();
 }
 

@@ -78,7 +78,7 @@ fn acceptor(key: &Key, known: PathBuf) -> Result<(TlsAcceptor, Arc<Mutex<Came>>)
         *seen.lock().unwrap_or_else(PoisonError::into_inner) = who;
         is_known
     };
-    let config = tls::server_config(key, Arc::new(serves))?;
+    let config = tls::server_config(key, Arc::new(serves), tls::AGENT_ALPN)?;
     Ok((TlsAcceptor::from(Arc::new(config)), came))
 }
 

@@ -57,6 +57,15 @@ pub fn groups(plan: &Plan) -> Vec<Group> {
     groups
 }
 
+/// The unit that each worker of a plan runs in, by its place among the units of all groups in turn.
+pub fn placed(groups: &[Group], workers: usize) -> Vec<usize> {
+    let mut placed = vec![0; workers];
+    for (place, unit) in groups.iter().flat_map(|group| &group.units).enumerate() {
+        unit.workers.iter().for_each(|&worker| placed[worker] = place);
+    }
+    placed
+}
+
 /// What the group of a node is called: as its colocation, if it has one.
 fn name(plan: &Plan, node: NodeId) -> String {
     let node = plan.node(node);

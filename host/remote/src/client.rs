@@ -81,6 +81,9 @@ pub enum AgentError {
         /// What ssh said.
         said: String,
     },
+    /// It did not come.
+    #[error("it has not come within {0:?}: its engine has not started it, or it can't reach the launcher")]
+    NotCome(Duration),
     /// It refused.
     #[error("{0}")]
     Refused(String),
@@ -133,6 +136,10 @@ impl Agent {
                 let mut agent = handshake.map_err(|_| not_reached(io::ErrorKind::TimedOut.into()))??;
                 agent.own = Some(key.fingerprint());
                 Ok(agent)
+            }
+            Reach::Arrives { arrival, wait } => {
+                let come = scheduler.timeout(*wait, arrival.next()).await;
+                Self::over(come.map_err(|_| AgentError::NotCome(*wait))?, scheduler).await
             }
             Reach::Ssh { destination, command, copy } => {
                 let started = ssh::start(destination, command, *copy, scheduler).await;
@@ -307,7 +314,8 @@ async fn connect_tls(
     let not_reached = |source| AgentError::NotReached { address: address.to_owned(), source };
     let stream = TcpStream::connect(address).await.map_err(not_reached)?;
     socket::set_up(&stream).map_err(not_reached)?;
-    let (config, seen) = tls::client_config(key, fingerprint).map_err(|error| not_reached(io::Error::other(error)))?;
+    let (config, seen) =
+        tls::client_config(key, fingerprint, tls::AGENT_ALPN).map_err(|error| not_reached(io::Error::other(error)))?;
     // The key says who it is.
     let name = ServerName::try_from("agent").expect("it is a name");
     let connected = TlsConnector::from(Arc::new(config)).connect(name, stream).await;

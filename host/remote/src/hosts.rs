@@ -10,6 +10,7 @@ use lp_base::words::{parse_duration, parse_size};
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::arrivals::Arrival;
 use crate::key::Fingerprint;
 
 /// How long a host goes unheard of before it counts as lost, if the file does not say.
@@ -69,6 +70,23 @@ pub enum Reach {
         /// Whether this lp-host is copied there, for the time of the run, if that command is missing or another version.
         copy: bool,
     },
+    /// One that comes by itself, as the engine of a cluster has started it. If it is lost, it comes again.
+    Arrives {
+        /// Where it is waited for.
+        arrival: Arrival,
+        /// How long.
+        wait: Duration,
+    },
+}
+
+impl Reach {
+    /// How long the replicas of a host that is lost wait until it comes again, instead of going to another one.
+    pub fn comes_again(&self) -> Option<Duration> {
+        match self {
+            Self::Arrives { wait, .. } => Some(*wait),
+            Self::Tcp { .. } | Self::Ssh { .. } => None,
+        }
+    }
 }
 
 /// A file of hosts that can't be used.

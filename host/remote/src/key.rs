@@ -128,6 +128,19 @@ impl Key {
         Self::from_pem(&text).ok_or_else(|| KeyError::Malformed(file.to_owned()))
     }
 
+    /// The key in `file`, which may be there for a group to read: of those that a cluster gives its processes.
+    ///
+    /// # Errors
+    /// If the file can't be had, is open to others, or has something else.
+    pub fn load(file: &Path) -> Result<Self, KeyError> {
+        let failed = |source| KeyError::File { file: file.to_owned(), source };
+        if std::fs::metadata(file).map_err(failed)?.mode() & 0o037 != 0 {
+            return Err(KeyError::Open(file.to_owned()));
+        }
+        let text = std::fs::read_to_string(file).map_err(failed)?;
+        Self::from_pem(&text).ok_or_else(|| KeyError::Malformed(file.to_owned()))
+    }
+
     /// A new key, which no file has.
     ///
     /// # Errors

@@ -9,6 +9,7 @@
     deny(clippy::disallowed_methods, clippy::disallowed_types, reason = "a run can be simulated: see `scheduler`")
 )]
 
+pub mod arrivals;
 pub mod body;
 pub mod client;
 pub mod handshakes;

@@ -17,18 +17,18 @@ use rustls::{
 
 use crate::key::{Fingerprint, Key};
 
-/// What both ends speak inside of TLS.
-const ALPN: &[u8] = b"lp-agent";
+/// What a launcher and an agent that listens speak inside of TLS.
+pub const AGENT_ALPN: &[u8] = b"lp-agent";
 
 /// Whether an agent serves the launcher with this key.
 pub type Serves = dyn Fn(Fingerprint) -> bool + Send + Sync;
 
 /// The launcher's end: it shows `key`, and wants the agent to have the key with that fingerprint. Tells which key it has if that
-/// is another one.
+/// is another one. `alpn` is what is spoken inside.
 ///
 /// # Errors
 /// If the cryptographic library lacks what TLS 1.3 takes.
-pub fn client_config(key: &Key, agent: Fingerprint) -> Result<(ClientConfig, Seen), Error> {
+pub fn client_config(key: &Key, agent: Fingerprint, alpn: &[u8]) -> Result<(ClientConfig, Seen), Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let seen = Seen::default();
     let verifier = Arc::new(Pinned { agent, seen: seen.clone(), provider: provider.clone() });
@@ -36,7 +36,7 @@ pub fn client_config(key: &Key, agent: Fingerprint) -> Result<(ClientConfig, See
     let resolver = Arc::new(AlwaysResolvesClientRawPublicKeys::new(key.certified()));
     let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
     let mut config = builder.with_client_cert_resolver(resolver);
-    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.alpn_protocols = vec![alpn.to_vec()];
     Ok((config, seen))
 }
 
@@ -44,13 +44,13 @@ pub fn client_config(key: &Key, agent: Fingerprint) -> Result<(ClientConfig, See
 ///
 /// # Errors
 /// If the cryptographic library lacks what TLS 1.3 takes.
-pub fn server_config(key: &Key, serves: Arc<Serves>) -> Result<ServerConfig, Error> {
+pub fn server_config(key: &Key, serves: Arc<Serves>, alpn: &[u8]) -> Result<ServerConfig, Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = Arc::new(Known { serves, provider: provider.clone() });
     let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(&[&TLS13])?;
     let resolver = Arc::new(AlwaysResolvesServerRawPublicKeys::new(key.certified()));
     let mut config = builder.with_client_cert_verifier(verifier).with_cert_resolver(resolver);
-    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.alpn_protocols = vec![alpn.to_vec()];
     // A connection is made once for a run, and what was let in before may not be by now.
     config.send_tls13_tickets = 0;
     Ok(config)

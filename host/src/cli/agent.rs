@@ -85,7 +85,14 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
         return Ok(0);
     }
     let (notes_tx, mut notes) = mpsc::unbounded_channel();
-    let options = options(args, notes_tx)?;
+    let setting = Setting {
+        policy: args.policy.clone(),
+        components: None,
+        bind: if args.stdio { IpAddr::from([0, 0, 0, 0]) } else { args.listen.ip() },
+        ports: args.ports.clone(),
+        advertise: args.advertise.clone(),
+    };
+    let options = options(setting, Box::new(Notes(notes_tx)))?;
     // One thread, which starts all processes: they end with it.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(not_launched)?;
     let served = runtime.block_on(async {
@@ -125,8 +132,20 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
     served.map(|()| 0)
 }
 
-fn options(args: &Args, notes: mpsc::UnboundedSender<Note>) -> Result<AgentOptions, CliError> {
-    let ceilings = args.policy.as_deref().map(OperatorPolicy::load).transpose()?;
+/// What agents differ in.
+pub(super) struct Setting {
+    /// The file of what their operator allows.
+    pub policy: Option<PathBuf>,
+    /// The folder of components, if it is not the usual one.
+    pub components: Option<PathBuf>,
+    /// Where workers listen.
+    pub bind: IpAddr,
+    pub ports: Option<RangeInclusive<u16>>,
+    pub advertise: Option<String>,
+}
+
+pub(super) fn options(setting: Setting, observer: Box<dyn Observer>) -> Result<AgentOptions, CliError> {
+    let ceilings = setting.policy.as_deref().map(OperatorPolicy::load).transpose()?;
     let cache_bytes_max = caches::compiled_bytes_max()?;
     let no_cache = || not_launched("there is no folder for components: set `HOME` or `XDG_CACHE_HOME`");
     let cache_dir = caches::compiled().ok_or_else(no_cache)?;
@@ -135,16 +154,16 @@ fn options(args: &Args, notes: mpsc::UnboundedSender<Note>) -> Result<AgentOptio
     Ok(AgentOptions {
         command: worker::command(Some(&cache_dir), cache_bytes_max).map_err(not_launched)?,
         leases: runs::registry()?.leases()?,
-        components: caches::components().ok_or_else(no_cache)?,
+        components: setting.components.or_else(caches::components).ok_or_else(no_cache)?,
         cache,
         ceilings: Ceilings(ceilings.unwrap_or_default()),
-        bind: if args.stdio { IpAddr::from([0, 0, 0, 0]) } else { args.listen.ip() },
-        ports: args.ports.clone(),
-        advertise: args.advertise.clone(),
+        bind: setting.bind,
+        ports: setting.ports,
+        advertise: setting.advertise,
         secrets: Box::new(|plan, nodes| {
             secrets::read_of(plan, nodes.iter().copied()).map_err(|missing| missing.to_string())
         }),
-        observer: Box::new(Notes(notes)),
+        observer,
         scheduler,
     })
 }
@@ -194,7 +213,7 @@ fn advertised_by_ssh(advertise: Option<&str>) -> String {
 }
 
 /// Waits for a signal that ends the agent.
-async fn stopped() -> io::Result<()> {
+pub(super) async fn stopped() -> io::Result<()> {
     let [mut interrupted, mut terminated, mut hung_up] =
         [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?];
     tokio::select! {
@@ -235,7 +254,7 @@ fn show(note: &Note, screen: &Screen) {
             let size = *bytes_len as f64 / f64::from(1 << 20);
             screen.note(&text(format!("received a component of `{launcher}` ({size:.1} MiB, {component})")));
         }
-        Note::Ended { run, reason } => screen.note(&text(format!("`{run}` has ended here: {reason}"))),
+        Note::Ended { run, reason, .. } => screen.note(&text(format!("`{run}` has ended here: {reason}"))),
         Note::Refused { from, reason } => screen.warning(&text(format!("refused {from}: {reason}"))),
     }
 }

@@ -213,7 +213,7 @@ impl View {
     fn show(&mut self, line: &LogLine) {
         self.seen += 1;
         let stream = match (self.format, line.source) {
-            (LineFormat::Json, _) | (_, LineSource::Stdout) => StandardStream::Stdout,
+            (LineFormat::Json | LineFormat::Journal, _) | (_, LineSource::Stdout) => StandardStream::Stdout,
             (_, LineSource::Stderr | LineSource::Host) => StandardStream::Stderr,
         };
         self.printer.line(stream, self.style.render(&line.replica, line.source, &line.line));
@@ -229,7 +229,7 @@ impl View {
 
     fn finish(&self, end: RunEnd) -> RunEnd {
         match self.format {
-            LineFormat::Json => self.screen.data(&format!("{}\n", end.report)),
+            LineFormat::Json | LineFormat::Journal => self.screen.data(&format!("{}\n", end.report)),
             LineFormat::Plain | LineFormat::Coloured => self.screen.text(&end.table),
         }
         end

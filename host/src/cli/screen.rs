@@ -97,6 +97,14 @@ impl CliError {
         self
     }
 
+    /// What it says, in plain text.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Program(problems) => problems.to_string(),
+            Self::Other { error, .. } => with_causes(&**error),
+        }
+    }
+
     pub(super) fn code(&self) -> u8 {
         match self {
             Self::Program(_) => exit_code::WRONG_PROGRAM,

@@ -257,6 +257,13 @@ impl Shared {
         if self.hosts[before].absence().is_none() {
             return Ok(());
         }
+        if self.hosts[before].host.reach.comes_again().is_some() {
+            if let Some(by) = self.hosts[before].ended_by() {
+                let fence = fences.entry(index).or_insert(by);
+                *fence = by.max(*fence);
+            }
+            return Ok(());
+        }
         let hosts: Vec<_> = self.hosts.iter().map(|link| link.host.clone()).collect();
         let earlier = placed.clone();
         place_again(&self.plan, &hosts, placed, index, |host| self.hosts[host].absence())?;

@@ -21,6 +21,8 @@ pub enum LineFormat {
     Coloured,
     /// One JSON object a line: `{"type":"line","replica":"producer/0","stream":"stdout","line":"text"}`.
     Json,
+    /// The same, also for what the host says: all that there is to tell of a run that is followed from elsewhere.
+    Journal,
 }
 
 impl LineFormat {
@@ -33,7 +35,7 @@ impl LineFormat {
                     format!("{HOST_LINE}lost {lines} lines of output, which nobody read\n"),
                 )
             },
-            Self::Json => |lines| {
+            Self::Json | Self::Journal => |lines| {
                 (
                     printer::StandardStream::Stdout,
                     format!("{}\n", serde_json::json!({ "type": "lost", "lines": lines })),
@@ -119,7 +121,7 @@ impl LineStyle {
             LineFormat::Coloured => {
                 format!("{colour}{:width$} │{colour:#} {}\n", shown::line(label), shown::line(text))
             }
-            LineFormat::Json => {
+            LineFormat::Json | LineFormat::Journal => {
                 let line = JsonLine { r#type: "line", replica: label, stream, line: text };
                 format!("{}\n", serde_json::to_string(&line).expect("a line of strings has no keys that can fail"))
             }
@@ -158,10 +160,14 @@ impl LineOutputs {
         Ok(Self { shared: Arc::new(shared), replicas: replicas.collect::<Result<_, _>>()?, host })
     }
 
-    /// Writes a line of what the host says to the log files: it is in the terminal by other ways.
+    /// Writes a line of what the host says to the log files, and to a journal: it is in the terminal by other ways.
     pub(super) fn host_line(&self, about: &str, line: &str) {
         let file = self.replicas.iter().find(|(label, _)| label == about).and_then(|(_, file)| file.as_deref());
         log_host_line(self.host.as_deref(), file, line);
+        if self.shared.style.format == LineFormat::Journal {
+            let written = self.shared.style.render(about, LineSource::Host, line);
+            self.shared.printer.line(printer::StandardStream::Stdout, written);
+        }
     }
 }
 
@@ -224,7 +230,9 @@ impl LineSink for Replica {
         let text = String::from_utf8_lossy(line);
         let written = self.shared.style.render_in(self.colour, &self.label, stream, &text);
         let stream_of_host = match stream {
-            LineSource::Stderr | LineSource::Host if self.shared.style.format != LineFormat::Json => {
+            LineSource::Stderr | LineSource::Host
+                if matches!(self.shared.style.format, LineFormat::Plain | LineFormat::Coloured) =>
+            {
                 printer::StandardStream::Stderr
             }
             LineSource::Stdout | LineSource::Stderr | LineSource::Host => printer::StandardStream::Stdout,

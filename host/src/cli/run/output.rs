@@ -6,7 +6,7 @@ use lp_base::plan::Plan;
 use lp_run::observe::{LineFormat, LineOutputs, Printer};
 
 use super::announced::Announced;
-use super::{Args, Format, Front, Terminal, not_launched, tmux};
+use super::{Display, Format, Front, Terminal, not_launched, tmux};
 use crate::cli::screen::{CliError, Screen};
 
 pub(super) fn open_windows(run: &Announced, plan: &Plan, screen: &Screen) -> Result<tmux::Session, CliError> {
@@ -17,27 +17,33 @@ pub(super) fn open_windows(run: &Announced, plan: &Plan, screen: &Screen) -> Res
 }
 
 /// How lines are written.
-fn line_format(args: &Args, screen: &Screen) -> LineFormat {
-    match args.format {
+fn line_format(display: &Display, screen: &Screen) -> LineFormat {
+    match display.format {
         Format::Json => LineFormat::Json,
+        Format::Journal => LineFormat::Journal,
         Format::Text if screen.stdout_coloured() => LineFormat::Coloured,
         Format::Text => LineFormat::Plain,
     }
 }
 
 /// What writes to the terminal while the program runs.
-pub(super) fn printer(args: &Args, front: Option<&Front>, screen: &Screen) -> io::Result<Printer> {
+pub(super) fn printer(display: &Display, front: Option<&Front>, screen: &Screen) -> io::Result<Printer> {
     // Lines of JSON are for a program that reads them, wherever people look.
-    let is_elsewhere = front.is_some() || (args.terminal == Terminal::Tmux && args.format == Format::Text);
+    let is_elsewhere = front.is_some() || (display.terminal == Terminal::Tmux && display.format == Format::Text);
     let (stdout, stderr): (Box<dyn Write + Send>, Box<dyn Write + Send>) = match is_elsewhere {
         true => (Box::new(io::sink()), Box::new(io::sink())),
         false => (Box::new(io::stdout()), Box::new(io::stderr())),
     };
-    Printer::start(stdout, stderr, line_format(args, screen).lost_line())
+    Printer::start(stdout, stderr, line_format(display, screen).lost_line())
 }
 
-pub(super) fn outputs(args: &Args, plan: &Plan, printer: &Printer, screen: &Screen) -> Result<LineOutputs, CliError> {
+pub(super) fn outputs(
+    display: &Display,
+    plan: &Plan,
+    printer: &Printer,
+    screen: &Screen,
+) -> Result<LineOutputs, CliError> {
     let labels = plan.workers.iter().flat_map(|worker| &worker.replicas).map(|&replica| plan.label(replica)).collect();
-    let format = line_format(args, screen);
-    LineOutputs::new(labels, format, printer.clone(), args.log_dir.as_deref()).map_err(not_launched)
+    let format = line_format(display, screen);
+    LineOutputs::new(labels, format, printer.clone(), display.log_dir.as_deref()).map_err(not_launched)
 }

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use lp_base::plan::ComponentFiles;
 use lp_base::replica::Stop;
+use lp_base::scheduler::Scheduler;
 use lp_base::words::Digest;
 use lp_remote::client::{Agent, AgentError, KeptLease};
 use lp_remote::hosts::Host;
 use lp_remote::protocol::{LeaseRequest, Preparation, Prepared};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::Shared;
 use crate::worker::Compiling;
@@ -26,6 +27,8 @@ pub(super) struct HostLink {
     link: Mutex<Link>,
     /// Components are sent and compiled once, by whoever needs them first.
     preparing: tokio::sync::Mutex<()>,
+    /// Whenever there is a connection again.
+    back: Notify,
 }
 
 /// What there is of a connection.
@@ -68,7 +71,7 @@ impl End {
 impl HostLink {
     pub fn new(host: Host) -> Self {
         let link = Mutex::new(Link::Absent { why: "it was not reached yet".to_owned(), by: None });
-        Self { host, link, preparing: tokio::sync::Mutex::default() }
+        Self { host, link, preparing: tokio::sync::Mutex::default(), back: Notify::new() }
     }
 
     fn link(&self) -> MutexGuard<'_, Link> {
@@ -100,6 +103,22 @@ impl HostLink {
         end.came().await;
     }
 
+    /// Waits until there is a connection, if the host comes again by itself, for as long as it may take.
+    pub async fn come_again(&self, scheduler: &Scheduler) {
+        let Some(wait) = self.host.reach.comes_again() else { return };
+        let back = async {
+            loop {
+                let back = self.back.notified();
+                if self.absence().is_none() {
+                    return;
+                }
+                back.await;
+            }
+        };
+        // Why it has not come, its absence says.
+        let _ = scheduler.timeout(wait, back).await;
+    }
+
     /// The connection, or why there is none.
     pub fn connected(&self) -> Result<Connected, String> {
         match &*self.link() {
@@ -119,6 +138,7 @@ pub(super) async fn keep(shared: Arc<Shared>, index: usize, first: oneshot::Send
         match connected {
             Ok((connected, kept)) => {
                 *link.link() = Link::There(connected.clone());
+                link.back.notify_waiters();
                 first.take().map(|first| first.send(outcome));
                 let over = kept.keep(&shared.ending, scheduler).await;
                 *link.link() = Link::Absent { why: over.reason.clone(), by: Some(over.by) };

@@ -132,6 +132,7 @@ async fn get_ready(shared: &Shared, index: usize, placed: usize, fence: Option<I
     if let Some(fence) = fence {
         shared.scheduler.sleep_until(fence).await;
     }
+    shared.hosts[placed].come_again(&shared.scheduler).await;
     prepare(shared, placed, &shared.start_of(vec![index])).await
 }
 

@@ -170,7 +170,6 @@ async fn launch<'s>(
         _ => None,
     };
     let _beside = cluster.map(|cluster| cluster.begin(announced.as_ref(), printer, &scheduler));
-    let in_journal = display.format == Format::Journal;
     let outputs = Arc::new(Recorded { outputs, recent });
     let (cache_dir, cache_bytes_max) = (caches::compiled(), caches::compiled_bytes_max()?);
     let dir = announced.as_ref().map(|run| run.dir().path());
@@ -202,10 +201,7 @@ async fn launch<'s>(
         scheduler,
     };
     let setting = SuperviseOptions { launching, signals, over: Stop::default(), status_requests, rebuilds, calls };
-    let when_up = match in_journal {
-        true => Some(told_up(printer)),
-        false => announced.as_ref().zip(front.as_ref()).map(|(run, front)| when_up(run, front, printer)),
-    };
+    let when_up = when_up(display, announced.as_ref().zip(front.as_ref()), printer);
     let mut notes = Notes { screen, outputs: &outputs, compilation: Compilation::default(), when_up };
     let program = plan.program.clone();
     let report = supervise(plan, setting, &mut notes).await.map_err(not_launched)?;
@@ -227,10 +223,15 @@ fn unknown(error: &dyn Error, screen: &Screen) -> Option<Announced> {
     None
 }
 
-/// What tells the front of a detached run that the program is up, once it has all that was said before.
-fn when_up(run: &Announced, front: &Front, printer: &Printer) -> Box<dyn FnOnce()> {
-    let (id, front, printer) = (run.dir().id().clone(), front.clone(), printer.clone());
-    Box::new(move || printer.run(move || front.tell(&id)))
+/// What tells the front of a detached run, or a journal, that the program is up, once all that was said before has been written.
+fn when_up(display: &Display, detached: Option<(&Announced, &Front)>, printer: &Printer) -> Option<Box<dyn FnOnce()>> {
+    let printer = printer.clone();
+    if display.format == Format::Journal {
+        return Some(Box::new(move || printer.line(StandardStream::Stdout, Record::Up {}.to_line())));
+    }
+    let (run, front) = detached?;
+    let (id, front) = (run.dir().id().clone(), front.clone());
+    Some(Box::new(move || printer.run(move || front.tell(&id))))
 }
 
 /// How worker processes are started by a run with that directory.
@@ -269,11 +270,6 @@ fn exit_status(report: &RunReport) -> u8 {
         Outcome::Failed => exit_code::NODE_FAILED,
         Outcome::Signalled(signal) => 128 + signal.number(),
     }
-}
-
-fn told_up(printer: &Printer) -> Box<dyn FnOnce()> {
-    let printer = printer.clone();
-    Box::new(move || printer.line(StandardStream::Stdout, Record::Up {}.to_line()))
 }
 
 fn now() -> SystemTime {

@@ -84,6 +84,37 @@ pub(super) fn pack(tensor: &Tensor, steps: Steps, gauge: &Gauge) -> Result<Chunk
     Ok(Chunk::new(head, chunk.encode_to_vec().into(), gauge))
 }
 
+/// Chunks of fewer bytes are not worth their overhead.
+const CHUNK_BYTES_MIN: usize = 4 << 10;
+
+/// Chunks of steps that no item of the same call is made of have at most as many bytes: whoever samples one step of a chunk unpacks
+/// all of it.
+const CHUNK_BYTES_MAX: usize = 64 << 10;
+
+/// The parts of a tensor that make chunks, each with the number of its first row, where the largest item that is made of it has
+/// so many rows, or there is none.
+pub(super) fn parts(tensor: &Tensor, item_rows: Option<u64>) -> Vec<(u32, Tensor)> {
+    let rows = tensor.shape.first().copied().unwrap_or(0) as usize;
+    let size = DTYPES.get(tensor.dtype as usize).and_then(|Dtype(_, size)| *size);
+    let row = count(tensor.shape.get(1..).unwrap_or_default()).zip(size).map_or(0, |(elements, size)| elements * size);
+    // Texts have no rows of one size, and what is no tensor is for others to refuse.
+    if row == 0 || row.checked_mul(rows) != Some(tensor.data.len()) {
+        return vec![(0, tensor.clone())];
+    }
+    let wanted = match item_rows {
+        Some(rows) => usize::try_from(rows).unwrap_or(usize::MAX).max(CHUNK_BYTES_MIN / row),
+        None => CHUNK_BYTES_MAX / row,
+    };
+    let part = |first: usize| {
+        let end = rows.min(first.saturating_add(wanted.max(1)));
+        let mut shape = tensor.shape.clone();
+        // Both are at most the number of rows, which has 32 bits.
+        shape[0] = (end - first) as u32;
+        (first as u32, Tensor { dtype: tensor.dtype, shape, data: tensor.data.slice(first * row..end * row) })
+    };
+    (0..rows).step_by(wanted.max(1)).map(part).collect()
+}
+
 fn compressed(data: &[u8]) -> Result<Bytes, String> {
     let compressed = snap::raw::Encoder::new().compress_vec(data);
     Ok(compressed.map_err(|error| error.to_string())?.into())

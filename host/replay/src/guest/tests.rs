@@ -290,3 +290,25 @@ fn a_limiter_is_changed_while_others_wait_for_it() {
         assert_eq!(ok::<Samples>(&waiting.await.unwrap().unwrap()).samples.len(), 1);
     });
 }
+
+#[test]
+fn a_step_that_is_an_item_by_itself_is_not_packed_with_many_others() {
+    use super::messages::Tensor;
+    use super::tensor::parts;
+    // Of 4000 bytes each, of 8, and of none.
+    for (inner, item_rows, sizes) in [
+        (1000, Some(1), vec![1; 40]),
+        (1000, Some(16), vec![16, 16, 8]),
+        (1000, None, vec![16, 16, 8]),
+        (2, Some(1), vec![40]),
+        (0, Some(1), vec![40]),
+    ] {
+        let data: Vec<u8> = (0..inner * 4 * 40).map(|byte| byte as u8).collect();
+        let tensor = Tensor { dtype: 1, shape: vec![40, inner], data: data.clone().into() };
+        let parts = parts(&tensor, item_rows);
+        assert!(parts.iter().map(|(_, part)| part.shape[0]).eq(sizes), "{inner} {item_rows:?}");
+        let firsts = parts.iter().scan(0, |first, (_, part)| Some(std::mem::replace(first, *first + part.shape[0])));
+        assert!(parts.iter().map(|(first, _)| *first).eq(firsts));
+        assert_eq!(parts.iter().flat_map(|(_, part)| part.data.to_vec()).collect::<Vec<_>>(), data);
+    }
+}

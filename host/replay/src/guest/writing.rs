@@ -7,7 +7,7 @@ use prost::Message as _;
 
 use super::Refusal;
 use super::messages::{ItemColumn, NewItem, Span, Stream as To, WriteRequest};
-use super::tensor::{Steps, pack};
+use super::tensor::{Steps, pack, parts};
 use crate::table::{Chunk, ChunkKey, Gauge, Item, ItemKey, Trajectory};
 use crate::wire::{ChunkSlice, FlatTrajectory, TrajectoryColumn};
 
@@ -107,6 +107,12 @@ fn key(random: &mut fastrand::Rng) -> u64 {
     random.u64(..u64::MAX)
 }
 
+/// How many rows of a column the largest item of a request has, if any is made of it.
+fn rows_of_items(request: &WriteRequest, column: u32) -> Option<u64> {
+    let columns = request.items.iter().flat_map(|item| &item.columns).filter(|of_item| of_item.source == column);
+    columns.map(|column| column.spans.iter().map(|span| u64::from(span.count)).sum()).max()
+}
+
 impl Stream {
     /// Holds the steps of a request. Returns the number of the step after them.
     fn add(
@@ -131,11 +137,15 @@ impl Stream {
             if count == 0 {
                 continue;
             }
-            let first = to.first.saturating_sub(self.episode_first);
-            let steps = Steps { key: ChunkKey(key(random)), episode: to.episode, first, count };
-            let chunk = pack(tensor, steps, gauge).map_err(failed)?;
-            let kind = (tensor.dtype, tensor.shape[1..].to_vec());
-            held.push(Held { column, first: to.first, count, kind, chunk });
+            for (offset, part) in parts(tensor, rows_of_items(request, column)) {
+                let first = to.first.saturating_add(u64::from(offset));
+                let (key, count) = (ChunkKey(key(random)), part.shape[0]);
+                let in_episode = first.saturating_sub(self.episode_first);
+                let steps = Steps { key, episode: to.episode, first: in_episode, count };
+                let chunk = pack(&part, steps, gauge).map_err(failed)?;
+                let kind = (part.dtype, part.shape[1..].to_vec());
+                held.push(Held { column, first, count, kind, chunk });
+            }
         }
         self.bytes += held.iter().map(|held| held.chunk.message().len()).sum::<usize>();
         self.held.extend(held);
@@ -151,11 +161,16 @@ impl Stream {
     /// Lets go of steps that are not for later calls.
     fn trim(&mut self, to: To, next: u64) {
         let oldest = next.saturating_sub(u64::from(to.keep));
-        while let Some(held) = self.held.front()
-            && (held.first + u64::from(held.count) <= oldest || self.bytes > HELD_BYTES_MAX)
+        let bytes = &mut self.bytes;
+        self.held.retain(|held| {
+            let is_kept = held.first.saturating_add(u64::from(held.count)) > oldest;
+            *bytes -= if is_kept { 0 } else { held.chunk.message().len() };
+            is_kept
+        });
+        while self.bytes > HELD_BYTES_MAX
+            && let Some(held) = self.held.pop_front()
         {
             self.bytes -= held.chunk.message().len();
-            self.held.pop_front();
         }
     }
 

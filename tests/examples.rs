@@ -5,10 +5,15 @@ use std::process::Command;
 
 use lp_host::plan::LaunchType;
 
-use crate::{host, languages};
+use crate::{host, languages, slurm};
 
 /// Runs `examples/NAME`, changed by `overrides`, under `launch_type` and compares its output, without tags, with its `expected.txt`.
 pub(crate) fn check(name: &str, launch_type: LaunchType, overrides: &[String]) {
+    check_as(name, overrides, |command| Some(host::launched(command, launch_type)));
+}
+
+/// The same for a command that is launched in another way; if it can't be, nothing is checked.
+pub(crate) fn check_as(name: &str, overrides: &[String], launched: impl FnOnce(Command) -> Option<Command>) {
     let program = program(name);
     if let Err(reason) = languages::build_program(&program) {
         return eprintln!("skipped: {reason}");
@@ -16,7 +21,8 @@ pub(crate) fn check(name: &str, launch_type: LaunchType, overrides: &[String]) {
     let mut command = Command::new(host::BINARY);
     command.args(["run", "--build"]).args(overrides.iter().flat_map(|change| ["--set", change]));
     command.arg(program);
-    let output = host::launched(command, launch_type).output().expect("the binary runs");
+    let Some(mut command) = launched(command) else { return };
+    let output = command.output().expect("the binary runs");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{stderr}");
     check_output(name, &String::from_utf8_lossy(&output.stdout), &stderr);
@@ -47,6 +53,7 @@ macro_rules! examples {
                 for &launch_type in host::ALL_LAUNCH_TYPES {
                     check($folder, launch_type, &[]);
                 }
+                check_as($folder, &[], slurm::launched);
             }
         )*
     };

@@ -11,7 +11,7 @@ mod watch;
 
 use std::process::{Command, Output};
 
-pub use hosts::{Hosts, Setting, shared};
+pub use hosts::{Hosts, Setting, command_line, environment, processes, shared};
 pub use net::{Links, Net};
 
 use crate::host;

@@ -10,6 +10,7 @@ mod check;
 mod cluster;
 mod compile;
 mod completions;
+mod contained;
 mod coordinator;
 mod detach;
 mod doctor;
@@ -17,9 +18,10 @@ mod graph;
 mod guard;
 mod hosts;
 mod identity;
+mod image;
 mod inspect;
-#[expect(dead_code, reason = "the engines of clusters show it")]
 mod journal;
+mod kubernetes;
 mod lock;
 mod logs;
 mod new;
@@ -34,8 +36,10 @@ mod schema;
 mod screen;
 mod secrets;
 mod signals;
+mod slurm;
 mod stop;
 mod test;
+mod to_launch;
 mod unit;
 mod wit;
 mod worker;
@@ -70,6 +74,7 @@ enum Verb {
     Plan(plan::Args),
     Build(build::Args),
     Graph(graph::Args),
+    Image(image::Args),
     Agent(agent::Args),
     Identity(identity::Args),
     Inspect(inspect::Args),
@@ -84,6 +89,8 @@ enum Verb {
     Completions(completions::Args),
     #[command(hide = true)]
     Worker(worker::Args),
+    #[command(hide = true)]
+    Contained(contained::Args),
     #[command(hide = true)]
     Guard(guard::Args),
     #[command(hide = true)]
@@ -157,6 +164,7 @@ fn run_verb() -> ExitCode {
         Verb::Identity(args) => identity::run(&args, &screen),
         Verb::Build(args) => build::run(&args, &screen),
         Verb::Graph(args) => graph::run(&args, &screen),
+        Verb::Image(args) => image::run(&args, &screen),
         Verb::Inspect(args) => inspect::run(&args, &screen),
         Verb::Lock(args) => lock::run(&args, &screen),
         Verb::Cache(args) => cache::run(&args, &screen),
@@ -168,6 +176,7 @@ fn run_verb() -> ExitCode {
         Verb::Schema(args) => schema::run(&args, &screen),
         Verb::Completions(args) => completions::run(&args, &screen),
         Verb::Worker(args) => worker::run(&args, &screen),
+        Verb::Contained(args) => contained::run(args, &screen),
         Verb::Guard(args) => guard::run(&args),
         Verb::Detached(args) => detach::run(args, &mut screen),
         Verb::Coordinator(args) => coordinator::run(&args, &screen),

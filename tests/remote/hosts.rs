@@ -218,7 +218,7 @@ fn at(mut command: Command, dir: &Path) -> Command {
     command
 }
 
-fn processes(is_wanted: impl Fn(i32) -> bool) -> Vec<i32> {
+pub fn processes(is_wanted: impl Fn(i32) -> bool) -> Vec<i32> {
     let entries = fs::read_dir("/proc").expect("there is /proc").flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     pids.filter(|&pid| is_wanted(pid)).collect()
@@ -229,11 +229,11 @@ fn words(file: &str, pid: i32) -> Vec<String> {
     text.split(|&byte| byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
 }
 
-fn environment(pid: i32) -> Vec<String> {
+pub fn environment(pid: i32) -> Vec<String> {
     words("environ", pid)
 }
 
-fn command_line(pid: i32) -> Vec<String> {
+pub fn command_line(pid: i32) -> Vec<String> {
     words("cmdline", pid)
 }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 use lp_base::plan::{ComponentFiles, NodeId, NodePlan, Plan};
 use lp_base::replica::Stop;
 use lp_base::scheduler::Scheduler;
-use lp_base::words::{Digest, SecretSource};
+use lp_base::words::Digest;
 use lp_remote::body::{Lines, Sender};
 use lp_remote::protocol::{Answer, LeaseRequest, Preparation, Prepared, Purpose, Renewal};
 use lp_run::launch::{ProcessOptions, RunDir, WorkerFiles, compile_missing, with_causes};
@@ -69,7 +69,8 @@ impl Lease {
     /// # Errors
     /// If it has no folder.
     pub fn new(agent: Arc<Agent>, request: LeaseRequest, advertised: String) -> io::Result<Self> {
-        let LeaseRequest { run, plan, workers: _, lease_ms } = request;
+        let LeaseRequest { run, mut plan, workers: _, lease_ms } = request;
+        plan.follow_links();
         let dir = agent.options.leases.add(&plan.program, agent.scheduler()).map_err(io::Error::other)?;
         let file = File::options().read(true).write(true).create_new(true).open(dir.path().join("lease"))?;
         let length = Duration::from_millis(lease_ms);
@@ -78,7 +79,7 @@ impl Lease {
             advertised,
             copies: Copies::new(WorkerFiles::of(dir.path()).components(), plan.watched)?,
             dir,
-            plan: Mutex::new(Arc::new(resolved(plan))),
+            plan: Mutex::new(Arc::new(plan)),
             length,
             file,
             state: Mutex::default(),
@@ -311,21 +312,4 @@ pub(crate) async fn keep(lease: Arc<Lease>, mut answers: Lines, renewals: Sender
 /// The nodes of which these workers run replicas.
 fn nodes_of(plan: &Plan, workers: &[usize]) -> BTreeSet<NodeId> {
     workers.iter().flat_map(|&worker| &plan.workers[worker].replicas).map(|replica| replica.node).collect()
-}
-
-/// The plan as this host has its paths: with their links followed, once, before any guest runs.
-fn resolved(mut plan: Plan) -> Plan {
-    for node in &mut plan.nodes {
-        let sandbox = &mut node.sandbox;
-        let grants = sandbox.dirs.iter_mut().chain(&mut sandbox.files).map(|grant| &mut grant.host);
-        let secrets = sandbox.secrets.values_mut().filter_map(|source| match source {
-            SecretSource::File(path) => Some(path),
-            SecretSource::Env(_) => None,
-        });
-        for path in grants.chain(secrets) {
-            // What is not there stays as it is written, and is told when a worker needs it.
-            *path = std::fs::canonicalize(&*path).unwrap_or_else(|_| path.clone());
-        }
-    }
-    plan
 }

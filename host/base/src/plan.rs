@@ -6,6 +6,7 @@
 mod component_files;
 mod launch_type;
 mod limits;
+mod paths;
 mod rebuilt;
 mod restart;
 mod secret;
@@ -22,8 +23,8 @@ pub use secret::{NodeSecrets, Secret, Secrets};
 use serde::{Deserialize, Serialize};
 
 use crate::words::{
-    AdmissionPlan, Authorities, ColocationMode, Digest, Hardening, HostChoice, Pick, Replay, ReplayAccess, Retry,
-    RunExport, Sandbox, WhenFull,
+    AdmissionPlan, Authorities, ColocationMode, Digest, Hardening, HostChoice, KubernetesRequest, Pick, Replay,
+    ReplayAccess, Retry, RunExport, Sandbox, SlurmRequest, WhenFull,
 };
 
 /// A program lowered for one launch type.
@@ -119,6 +120,12 @@ pub struct NodePlan {
     /// The hosts that its replicas may run on, where there are several.
     #[serde(default, skip_serializing_if = "HostChoice::is_any")]
     pub hosts: HostChoice,
+    /// What its replicas ask of Slurm, where the program runs there.
+    #[serde(default, skip_serializing_if = "SlurmRequest::is_empty")]
+    pub slurm: SlurmRequest,
+    /// What its replicas ask of Kubernetes, where the program runs there.
+    #[serde(default, skip_serializing_if = "KubernetesRequest::is_empty")]
+    pub kubernetes: KubernetesRequest,
     /// When a replica that has ended is started again. With a budget that its colocation shares, this is the colocation's.
     pub restart: RestartPlan,
     /// The address at which clients from outside the program can call the node.

@@ -8,11 +8,13 @@ mod digest;
 mod entry_point;
 mod handle;
 mod hardening;
+mod kubernetes;
 mod limits;
 mod placement;
 mod replay;
 mod restart;
 mod sandbox;
+mod slurm;
 mod units;
 
 pub use admission::{Admission, AdmissionPlan, BadCertificates, Certificates};
@@ -21,6 +23,9 @@ pub use digest::{Digest, NotADigest};
 pub use entry_point::RunExport;
 pub use handle::{Pick, Retry, WhenFull};
 pub use hardening::Hardening;
+pub use kubernetes::{
+    KubernetesRequest, NotATaint, Taint, is_dns_label, is_kubernetes_key, is_kubernetes_value, parse_cpu,
+};
 pub(crate) use limits::limit_rows;
 pub use limits::{Limit, Limits, MESSAGE_BYTES_MAX, Unit};
 pub use placement::{HostChoice, Placement};
@@ -33,4 +38,5 @@ pub use sandbox::{
     Access, Addresses, Authorities, BadAuthorities, BadHost, BadHttpGrant, BadNetworkGrant, BadTimestamp, Clock, Host,
     HostPattern, HttpGrant, HttpOrigin, NetworkGrant, NetworkUse, PathGrant, Random, Sandbox, SecretSource, Timestamp,
 };
+pub use slurm::SlurmRequest;
 pub use units::{DurationText, SizeText, format_bytes, format_millis, parse_duration, parse_size};

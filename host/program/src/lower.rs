@@ -115,6 +115,8 @@ fn node_plan(linked: &Linked, index: usize, ids: &NodeIds<'_>) -> NodePlan {
         listen: node.listen,
         admission: admissions[index].clone(),
         hosts: node.hosts.clone(),
+        slurm: node.slurm.clone(),
+        kubernetes: node.kubernetes.clone(),
         limits: LimitsPlan::of(|limit| program.limit(node, limit)),
     }
 }

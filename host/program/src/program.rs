@@ -62,7 +62,7 @@ pub use lp_base::words::{
     Replay, ReplayAccess, ReplayCheckpoint, ReplayTable, Restart, RestartPolicy, Retry, Sandbox, SecretSource,
     Selector, SignatureColumn, Timestamp, WhenFull, format_bytes, parse_duration,
 };
-use lp_base::words::{Digest, HostChoice};
+use lp_base::words::{Digest, HostChoice, KubernetesRequest, SlurmRequest};
 pub use overrides::{Override, OverrideError};
 use parse::Overlay;
 pub use policy::{OperatorPolicy, Policy};
@@ -145,6 +145,10 @@ pub struct Node {
     pub sandbox: Sandbox,
     /// The hosts that it may run on, where there are several.
     pub hosts: HostChoice,
+    /// What its replicas ask of Slurm, where the program runs there.
+    pub slurm: SlurmRequest,
+    /// What its replicas ask of Kubernetes, where the program runs there.
+    pub kubernetes: KubernetesRequest,
     /// What answers the node's calls in place of its component, in a test.
     pub double: Option<Double>,
     /// What the node keeps, if it is a replay node, which has no component.

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
@@ -58,6 +58,7 @@ pub struct Arrival(Arc<Seat>);
 struct Seat {
     stream: Mutex<Option<server::TlsStream<TcpStream>>>,
     came: Notify,
+    is_there: watch::Sender<bool>,
 }
 
 impl fmt::Debug for Arrival {
@@ -81,12 +82,19 @@ impl Arrival {
         self.0.came.notify_one();
     }
 
+    /// Whether the host is there: it has come, and the launcher does not wait for it again.
+    pub fn presence(&self) -> watch::Receiver<bool> {
+        self.0.is_there.subscribe()
+    }
+
     /// Waits until the host comes.
     pub(crate) async fn next(&self) -> server::TlsStream<TcpStream> {
         loop {
             if let Some(stream) = self.0.stream.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                self.0.is_there.send_replace(true);
                 return stream;
             }
+            self.0.is_there.send_replace(false);
             self.0.came.notified().await;
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lp_base::plan::{ComponentPlan, LaunchType, LimitsPlan, NodeKind, NodePlan, Plan, RestartPlan};
-use lp_base::words::{AdmissionPlan, Digest, Hardening, HostChoice, RunExport, Sandbox};
+use lp_base::words::{AdmissionPlan, Digest, Hardening, HostChoice, RunExport, Sandbox, SlurmRequest};
 
 /// A component that is never read, with that entry point.
 pub fn kind(run: Option<RunExport>) -> NodeKind {
@@ -29,6 +29,8 @@ pub fn node(name: &str) -> NodePlan {
         listen: None,
         admission: AdmissionPlan::default(),
         hosts: HostChoice::default(),
+        slurm: SlurmRequest::default(),
+        kubernetes: lp_base::words::KubernetesRequest::default(),
         limits: LimitsPlan::default(),
     }
 }

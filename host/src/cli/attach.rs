@@ -16,7 +16,7 @@ use tokio::time::sleep;
 
 use super::runs::{self, Found};
 use super::screen::{CliError, Screen, exit_code};
-use super::signals;
+use super::{kubernetes, signals, slurm};
 
 /// How long a terminal that stands still has to show the last lines after a signal.
 const WRITE_TIME: Duration = Duration::from_secs(1);
@@ -59,6 +59,20 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
 async fn attach(args: &Args, format: LineFormat, screen: &Screen) -> Result<u8, CliError> {
     let failed = |error: io::Error| CliError::new(exit_code::WRONG_USAGE, error);
     let registry = runs::registry()?;
+    let found = match runs::find_any(&registry, args.run.as_deref()).await {
+        Ok(found) => found,
+        Err(error) => {
+            let printer = Printer::start(Box::new(stdout()), Box::new(stderr()), format.lost_line()).map_err(failed)?;
+            let name = args.run.as_deref();
+            return match slurm::find(name, error).await {
+                Ok(run) => slurm::attach(&run, format, printer, screen).await,
+                Err(error) => {
+                    let run = kubernetes::find(name, error, screen).await?;
+                    kubernetes::attach(&run, format, printer, screen).await
+                }
+            };
+        }
+    };
     let mut signals = signals::signals().map_err(failed)?;
     let gone = Stop::default();
     let out = Box::new(Reader { stream: stdout(), gone: gone.clone() });
@@ -67,7 +81,7 @@ async fn attach(args: &Args, format: LineFormat, screen: &Screen) -> Result<u8, 
     let mut view =
         View { registry, printer, screen, format, style: LineStyle::new(format, []), seen: 0, following: None };
     let shown = async {
-        match runs::find_any(&view.registry, args.run.as_deref()).await? {
+        match found {
             Found::Living(id) => view.follow(&id).await,
             Found::Finished(run) => view.show_kept(&run).await,
         }

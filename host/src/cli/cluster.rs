@@ -1,12 +1,12 @@
 //! Programs that the engine of a cluster runs: what `lp-host run` does for launch types that are no [`LaunchType`] of a plan.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use lp_base::plan::{LaunchType, UnknownLaunchType};
 
-use super::run;
-use super::screen::{CliError, Screen, exit_code};
+use super::kubernetes;
 
 /// How a program is launched: by this lp-host itself, or on a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +58,16 @@ impl FromStr for Launch {
 #[error("{0}; on clusters there are `slurm` and `kubernetes`")]
 pub(super) struct UnknownLaunch(UnknownLaunchType);
 
-/// Runs a program on a cluster.
-pub(super) fn run(engine: Engine, _: &run::Args, _: &Screen) -> Result<u8, CliError> {
-    Err(CliError::new(exit_code::WRONG_USAGE, format!("launch type `{engine}` is not there yet")))
+/// What is said of launches on clusters alone.
+#[derive(Debug, clap::Args)]
+pub(super) struct ClusterArgs {
+    /// Print what would be submitted to the cluster, and submit nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The folder that this machine shares with those of a cluster of Slurm; `$LP_HOST_SHARED_DIR`, or `~/.lp-host`, if it is not
+    /// said
+    #[arg(long, value_name = "DIR")]
+    pub shared_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub kubernetes: kubernetes::Args,
 }

@@ -1,15 +1,17 @@
 //! `lp-host coordinator`: the launcher of a program on a cluster, which runs there itself, beside the units that come to it.
 
+mod slurm;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::FutureExt;
 use lp_base::plan::{Plan, Secrets};
+use lp_base::replica::LineSource;
 use lp_base::scheduler::Scheduler;
 use lp_engine::directory::{Directory, DirectoryError, RunFile};
 use lp_engine::journal::Record;
@@ -17,20 +19,12 @@ use lp_engine::units::{Group, groups, placed};
 use lp_remote::arrivals::{Arrival, receive};
 use lp_remote::hosts::{Host, Hosts, Reach};
 use lp_remote::key::{Fingerprint, Key};
-use lp_run::launch::RunId;
 use lp_run::observe::{LineFormat, Printer, StandardStream};
-use lp_run::supervise::ReplicaStatus;
 use serde_json::json;
 
 use super::run::{Beside, Cluster, Launching, run_for_journal};
-use super::runs;
 use super::screen::{CliError, Screen, exit_code};
-
-/// How often it is looked at what the replicas do.
-const STATE_INTERVAL: Duration = Duration::from_secs(1);
-
-/// After so many looks at a run in which nothing has changed, its figures are told anyway.
-const LOOKS_MAX: u32 = 10;
+use slurm::Steps;
 
 /// Runs the program of a directory on the units that come to it, and tells of it in a journal
 #[derive(Debug, clap::Args)]
@@ -67,7 +61,7 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
     let run = directory.run()?;
     let (key, units) = (Key::load(&directory.coordinator_key())?, Key::load(&directory.unit_key())?.fingerprint());
     let stdout: Box<dyn Write + Send> = match &args.journal {
-        Some(file) => Box::new(File::options().create(true).append(true).open(file).map_err(failed)?),
+        Some(file) => Box::new(journal(file).map_err(failed)?),
         None => Box::new(io::stdout()),
     };
     let printer = Printer::start(stdout, Box::new(io::stderr()), LineFormat::Journal.lost_line()).map_err(failed)?;
@@ -75,12 +69,15 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
     listener.set_nonblocking(true).map_err(failed)?;
     let port = listener.local_addr().map_err(failed)?.port();
     let (hosts, arrivals) = hosts(&plan, &run);
-    let receiving = receiving(listener, (key.clone(), units), arrivals, printer.clone());
-    let name = args.advertise.clone().unwrap_or_else(own_name);
+    let steps = Steps::of(&directory, key.fingerprint())?;
+    let of_steps = || steps.as_ref().and_then(Steps::own_address).map(|ip| ip.to_string());
+    let name = args.advertise.clone().or_else(of_steps).unwrap_or_else(own_name);
+    let receiving = receiving(listener, (key.clone(), units), arrivals.clone(), printer.clone());
     if args.listen.port() == 0 {
         // Else units know it already, and the directory may be one that nobody writes to.
         directory.write_address(&address(&name, port))?;
     }
+    let beside = beside(receiving, steps, arrivals, printer.clone());
     let launching = Launching {
         plan: Arc::new(plan),
         components,
@@ -89,7 +86,7 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
         hosts: Some((hosts, key)),
         watch: None,
         front: None,
-        cluster: Some(Cluster { known_as: run.id, beside: receiving }),
+        cluster: Some(Cluster { known_as: run.id, beside }),
     };
     let code = run_for_journal(launching, &printer, screen)?;
     if let Some(file) = &args.termination {
@@ -97,6 +94,15 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
         std::fs::write(file, end.to_line()).map_err(failed)?;
     }
     Ok(code)
+}
+
+/// The journal, which goes on where an earlier coordinator of the run was cut off, at a new line.
+fn journal(file: &Path) -> io::Result<File> {
+    let mut journal = File::options().create(true).append(true).open(file)?;
+    if journal.metadata()?.len() > 0 {
+        journal.write_all(b"\n")?;
+    }
+    Ok(journal)
 }
 
 fn address(name: &str, port: u16) -> String {
@@ -127,6 +133,22 @@ fn hosts(plan: &Plan, run: &RunFile) -> ((Hosts, Vec<usize>), BTreeMap<String, A
     ((hosts, placed), arrivals)
 }
 
+/// Receives units, and starts those whose engine leaves that to the coordinator.
+fn beside(receiving: Beside, steps: Option<Steps>, arrivals: BTreeMap<String, Arrival>, printer: Printer) -> Beside {
+    let Some(steps) = steps else { return receiving };
+    async move {
+        let say = |text: String| say(&printer, text);
+        tokio::join!(receiving, steps.run(arrivals, say));
+    }
+    .boxed()
+}
+
+/// Says something of the run in its journal.
+fn say(printer: &Printer, line: String) {
+    let line = Record::Line { replica: String::new(), stream: LineSource::Host, line };
+    printer.line(StandardStream::Stdout, line.to_line());
+}
+
 /// Receives the units while the program runs.
 fn receiving(
     listener: std::net::TcpListener,
@@ -134,14 +156,7 @@ fn receiving(
     arrivals: BTreeMap<String, Arrival>,
     printer: Printer,
 ) -> Beside {
-    let say = move |text: String| {
-        let line = Record::Line {
-            replica: String::new(),
-            stream: lp_base::replica::LineSource::Host,
-            line: format!("warning: {text}"),
-        };
-        printer.line(StandardStream::Stdout, line.to_line());
-    };
+    let say = move |text: String| say(&printer, format!("warning: {text}"));
     async move {
         let refused = say.clone();
         let received = async {
@@ -155,32 +170,4 @@ fn receiving(
         }
     }
     .boxed()
-}
-
-/// Tells what the replicas do, whenever that changes, until the run is not there any more.
-pub(super) async fn tell_states(run: RunId, name: String, printer: Printer) {
-    let told = async {
-        let registry = runs::registry()?;
-        let Some(mut client) = runs::connect(&registry, &run).await? else { return Ok(()) };
-        let (mut before, mut looks) = (Vec::new(), 0);
-        loop {
-            let mut status = client.status().await?;
-            let now: Vec<_> = status.replicas.iter().map(shape).collect();
-            looks += 1;
-            if now != before || looks >= LOOKS_MAX {
-                (before, looks) = (now, 0);
-                status.id.clone_from(&name);
-                let status = serde_json::to_value(&status).unwrap_or_default();
-                printer.line(StandardStream::Stdout, Record::State { status }.to_line());
-            }
-            tokio::time::sleep(STATE_INTERVAL).await;
-        }
-    };
-    // It ends with the run.
-    let _: Result<(), CliError> = told.await;
-}
-
-/// What is told of a replica when it changes; its figures always do.
-fn shape(replica: &ReplicaStatus) -> String {
-    format!("{} {:?} {:?} {:?}", replica.label(), replica.state, replica.restarts, replica.host)
 }

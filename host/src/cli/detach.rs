@@ -154,14 +154,5 @@ fn show(args: &run::Args, screen: &Screen, id: &str, pid: u32) {
     if args.is_json() {
         return screen.data(&format!("{}\n", json!({ "type": "detached", "run": id, "pid": pid })));
     }
-    screen.data(&format!("{id}\n"));
-    screen.note(&format!("`{id}` runs in the background"));
-    screen.text(&format!(
-        "  lp-host attach {id}   its output, to its end\n  \
-           lp-host logs {id}     its output until now\n  \
-           lp-host ps{:gap$}   what it is doing\n  \
-           lp-host stop {id}     ends it",
-        "",
-        gap = id.len() + 5
-    ));
+    runs::show_id(screen, id, &format!("`{id}` runs in the background"));
 }

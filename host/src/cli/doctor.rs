@@ -8,7 +8,9 @@ use lp_build::{LANGUAGES, Language, Readiness, Shell};
 use serde_json::json;
 
 use super::build::{self, Builds};
+use super::cluster::{Engine, Launch};
 use super::screen::{CliError, Screen, exit_code};
+use super::{kubernetes, runs, slurm};
 
 /// Lists the languages for nodes: ready, or what is missing and what mends it
 ///
@@ -19,6 +21,9 @@ pub(super) struct Args {
     /// Install the tools of this language now; may be given several times
     #[arg(long = "install", value_name = "LANGUAGE")]
     install: Vec<String>,
+    /// Look at what programs on this engine of a cluster need, instead of languages: `slurm`
+    #[arg(long, value_name = "TYPE", conflicts_with = "install")]
+    launch_type: Option<Launch>,
     /// How to write the list
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -58,6 +63,22 @@ impl State {
 }
 
 pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
+    match args.launch_type {
+        None => {}
+        Some(Launch::On(engine @ Engine::Slurm)) => {
+            let findings = runs::block_on(slurm::findings(screen))?;
+            let findings = findings.into_iter().map(|finding| (finding.what, finding.missing));
+            return Ok(show_engine(engine, findings, args, screen));
+        }
+        Some(Launch::On(engine @ Engine::Kubernetes)) => {
+            let findings = runs::block_on(kubernetes::findings(screen))?;
+            return Ok(show_engine(engine, findings, args, screen));
+        }
+        Some(Launch::Here(_)) => {
+            let error = CliError::new(exit_code::WRONG_USAGE, "there is nothing to look at for this launch type");
+            return Err(error.hint("`--launch-type slurm` and `kubernetes` are for programs on a cluster"));
+        }
+    }
     let (environment, builds) = (build::environment(screen)?, Builds::new(screen));
     let shell = Shell::new(Path::new("."), &environment, &builds);
     let shell = shell.map_err(|error| CliError::new(exit_code::NOT_LAUNCHED, error))?;
@@ -75,6 +96,37 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
     }
     let missing = diagnoses.iter().any(|diagnosis| matches!(diagnosis.state, State::Missing(_)));
     Ok(if missing { exit_code::NOT_LAUNCHED } else { 0 })
+}
+
+/// Shows what an engine lacks, in rows of what was looked at, and what is missing with what fixes it.
+fn show_engine<'a>(
+    engine: Engine,
+    findings: impl IntoIterator<Item = (&'a str, Option<(String, String)>)>,
+    args: &Args,
+    screen: &Screen,
+) -> u8 {
+    let findings: Vec<_> = findings.into_iter().collect();
+    let is_missing = findings.iter().any(|(_, missing)| missing.is_some());
+    let rows = findings.iter().map(|(what, missing)| match missing {
+        Some((missing, mend)) => (what, missing.as_str(), Some(mend.as_str())),
+        None => (what, "ready", None),
+    });
+    match args.format {
+        Format::Text => {
+            let mut table = Table::new();
+            table.load_style(comfy_table::presets::NOTHING);
+            table.set_header([&format!("for {engine}"), "state", "fixed by"]);
+            for (what, state, mend) in rows {
+                table.add_row([what, state, mend.unwrap_or("-")]);
+            }
+            screen.data(&format!("{}\n", table.trim_fmt()));
+        }
+        Format::Json => {
+            let rows = rows.map(|(what, state, mend)| json!({ "what": what, "ready": mend.is_none(), "state": state, "fixed-by": mend }));
+            screen.data(&format!("{:#}\n", json!({ engine.to_string(): rows.collect::<Vec<_>>() })));
+        }
+    }
+    if is_missing { exit_code::NOT_LAUNCHED } else { 0 }
 }
 
 fn diagnosis(language: &Language, shell: &Shell<'_>) -> Diagnosis {

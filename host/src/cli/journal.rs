@@ -23,7 +23,7 @@ pub(super) enum Told {
     /// Every worker has loaded what it runs.
     Up,
     /// What the run is doing.
-    State(Box<RunStatus>),
+    State,
     /// The run has ended, and no more will come.
     End(Box<RunEnd>),
 }
@@ -57,7 +57,7 @@ impl JournalView {
                     let status: RunStatus = serde_json::from_value(status)?;
                     let labels: Vec<_> = status.replicas.iter().map(ReplicaStatus::label).collect();
                     self.style = LineStyle::new(self.format, labels.iter().map(String::as_str));
-                    told.push(Told::State(Box::new(status)));
+                    told.push(Told::State);
                 }
                 Ok(Record::End { end }) => {
                     let end: RunEnd = serde_json::from_value(end)?;

@@ -4,8 +4,8 @@ use clap::ValueEnum;
 use lp_run::observe::{LineFormat, LineStyle, Reply, Request};
 use lp_run::supervise::ReplicaStatus;
 
-use super::runs;
 use super::screen::{CliError, Screen};
+use super::{kubernetes, runs, slurm};
 
 /// Shows the output of a program that runs
 ///
@@ -45,7 +45,20 @@ pub(super) fn run(args: Args, screen: &Screen) -> Result<u8, CliError> {
 
 async fn show(args: Args, format: LineFormat, screen: &Screen) -> Result<u8, CliError> {
     let registry = runs::registry()?;
-    let id = runs::find(&registry, &args.run).await?;
+    let id = match runs::find(&registry, &args.run).await {
+        Ok(id) => id,
+        Err(error) => {
+            let wanted = (args.node.as_deref(), args.follow);
+            match slurm::find(Some(&args.run), error).await {
+                Ok(run) => slurm::logs(&run, wanted, format, screen).await?,
+                Err(error) => {
+                    let run = kubernetes::find(Some(&args.run), error, screen).await?;
+                    kubernetes::logs(&run, wanted, format, screen).await?;
+                }
+            }
+            return Ok(0);
+        }
+    };
     let mut client = runs::connect(&registry, &id).await?.ok_or_else(|| runs::ended(&id))?;
     let labels: Vec<_> = client.status().await?.replicas.iter().map(ReplicaStatus::label).collect();
     let style = LineStyle::new(format, labels.iter().map(String::as_str));

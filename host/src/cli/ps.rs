@@ -4,8 +4,8 @@ use clap::ValueEnum;
 use lp_run::observe::{Finished, RunStatus, status_table};
 use serde::Serialize;
 
-use super::runs;
 use super::screen::{CliError, Screen};
+use super::{kubernetes, runs, slurm};
 
 /// Shows the programs that you run on this machine
 ///
@@ -42,9 +42,35 @@ struct FinishedRun {
     ended_unix_s: u64,
 }
 
+/// Adds the programs on Slurm whose coordinators run, and says what becomes of the others.
+fn on_slurm(runs: &mut Vec<RunStatus>, screen: &Screen) -> Result<Vec<String>, CliError> {
+    let all = match runs::block_on(slurm::all())? {
+        Ok(all) => all,
+        Err(error) => {
+            screen.warning(&format!("Slurm can't be asked for programs on it: {error}"));
+            return Ok(Vec::new());
+        }
+    };
+    let mut others = Vec::new();
+    for run in all {
+        let (id, number) = (&run.job.id, &run.job.number);
+        match (run.status.as_ref().filter(|_| run.is_living()), run.replicas()) {
+            (Some(status), None) => {
+                let reason = status.reason.as_deref().unwrap_or(&status.word);
+                others.push(format!("`{id}`, job {number} of Slurm, has not begun: {reason}"));
+            }
+            (Some(_), Some(status)) => runs.push(status),
+            (None, _) => others.push(format!("`{id}`, job {number} of Slurm, is over: `lp-host attach {id}` shows it")),
+        }
+    }
+    Ok(others)
+}
+
 pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
     let registry = runs::registry()?;
-    let (runs, silent) = runs::block_on(runs::statuses(&registry))??;
+    let (mut runs, silent) = runs::block_on(runs::statuses(&registry))??;
+    let mut waiting = on_slurm(&mut runs, screen)?;
+    waiting.extend(runs::block_on(kubernetes::states(&mut runs, screen))?);
     for id in &silent {
         screen.warning(&format!("`{id}` does not answer"));
     }
@@ -63,8 +89,12 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
         }
         Format::Text => {
             match runs.is_empty() && silent.is_empty() {
-                true => screen.note("no program is running"),
+                true if waiting.is_empty() => screen.note("no program is running"),
+                true => {}
                 false => screen.data(&format!("{}\n", status_table(&runs))),
+            }
+            for text in waiting {
+                screen.note(&text);
             }
             for Finished { id, end, .. } in finished {
                 let code = end.exit_code;

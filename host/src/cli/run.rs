@@ -4,7 +4,9 @@ mod announced;
 mod front;
 mod launching;
 mod notes;
+mod on_cluster;
 mod output;
+mod states;
 mod tmux;
 mod watch;
 
@@ -15,7 +17,7 @@ use std::sync::Arc;
 use clap::ValueEnum;
 pub(super) use front::Front;
 use launching::run_printed;
-pub(super) use launching::{Beside, Cluster, Launching, run_for_journal};
+pub(super) use launching::{Beside, Cluster, Launching, run_for_journal, run_plan};
 use lp_base::plan::{LaunchType, Secrets};
 use lp_build::Compile;
 use output::printer;
@@ -61,6 +63,8 @@ pub(super) struct Args {
     #[arg(long)]
     detach: bool,
     #[command(flatten)]
+    cluster: cluster::ClusterArgs,
+    #[command(flatten)]
     display: Display,
 }
 
@@ -103,9 +107,9 @@ enum Terminal {
 }
 
 impl Args {
-    /// Whether the run is to go on in the background.
+    /// Whether a launcher is to go on in the background. On a cluster, it is the program that does.
     pub(super) fn is_detached(&self) -> bool {
-        self.detach
+        self.detach && !matches!(self.launch_type, Some(Launch::On(_)))
     }
 
     /// Whether what is shown is for programs.
@@ -130,7 +134,7 @@ impl Args {
 /// Runs a program: for the `lp-host run --detach` at the other end of `front`, or else in this terminal.
 pub(super) fn run(mut args: Args, front: Option<Front>, screen: &mut Screen) -> Result<u8, CliError> {
     let asked = match args.launch_type {
-        Some(Launch::On(engine)) => return cluster::run(engine, &args, screen),
+        Some(Launch::On(engine)) => return on_cluster::run(engine, &args, screen),
         Some(Launch::Here(launch_type)) => Some(launch_type),
         None => None,
     };

@@ -12,7 +12,7 @@ use lp_run::launch::RunId;
 use lp_run::observe::{Client, ClientError, Finished, Registry, RegistryError, RunStatus};
 use tokio::time::{sleep, timeout};
 
-use super::screen::{CliError, exit_code};
+use super::screen::{CliError, Screen, exit_code};
 
 /// How long a run may take to say what it is doing.
 const STATUS_TIME: Duration = Duration::from_secs(2);
@@ -186,4 +186,18 @@ fn not_found(error: impl Into<Box<dyn Error + Send + Sync>>) -> CliError {
 
 fn listed<'a>(ids: impl Iterator<Item = &'a RunId>) -> String {
     ids.map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Shows what to do with a run that goes on by itself.
+pub(super) fn show_id(screen: &Screen, id: &str, note: &str) {
+    screen.data(&format!("{id}\n"));
+    screen.note(note);
+    screen.text(&format!(
+        "  lp-host attach {id}   its output, to its end\n  \
+           lp-host logs {id}     its output until now\n  \
+           lp-host ps{:gap$}   what it is doing\n  \
+           lp-host stop {id}     ends it",
+        "",
+        gap = id.len() + 5
+    ));
 }

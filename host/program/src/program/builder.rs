@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lp_base::words::Digest;
 
-use lp_base::words::HostChoice;
+use lp_base::words::{HostChoice, KubernetesRequest, SlurmRequest};
 
 use super::Double;
 use super::source::Source;
@@ -88,6 +88,8 @@ impl Node {
             limits: Limits::default(),
             sandbox: Sandbox::default(),
             hosts: HostChoice::default(),
+            slurm: SlurmRequest::default(),
+            kubernetes: KubernetesRequest::default(),
             double: None,
             replay: None,
         }

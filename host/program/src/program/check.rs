@@ -1,11 +1,13 @@
 //! The rules of a program that need no component: names, limits, handles, and what the sandbox grants.
 
 mod colocations;
+mod kubernetes;
 mod limits;
 mod listen;
 mod policy;
 mod replay;
 mod sandbox;
+mod slurm;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
@@ -87,6 +89,8 @@ impl NodeCheck<'_> {
         self.sandbox();
         self.policy();
         self.replay();
+        self.slurm();
+        self.kubernetes();
     }
 
     fn span(&self, place: NodePlace) -> Option<Range<usize>> {

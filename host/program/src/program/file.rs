@@ -6,12 +6,14 @@
 mod colocation;
 mod config;
 mod hosts;
+mod kubernetes;
 mod limits;
 mod listen;
 mod operator;
 mod replay;
 mod restart;
 mod sandbox;
+mod slurm;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +23,7 @@ use std::fmt;
 pub(super) use colocation::ColocationFile;
 use config::ConfigText;
 use hosts::HostsFile;
+pub(super) use kubernetes::KubernetesFile;
 use limits::another_way;
 pub(super) use limits::{LimitText, LimitsFile};
 pub(super) use listen::ListenFile;
@@ -34,6 +37,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+pub(super) use slurm::SlurmFile;
 use toml::Spanned;
 
 use super::{Hardening, Pick, REPLICAS_MAX, Retry, WhenFull};
@@ -189,6 +193,14 @@ pub(super) struct NodeFile {
     #[serde(default)]
     #[schemars(with = "HostsFile")]
     pub hosts: Option<HostsFile>,
+
+    /// What the node asks of Slurm, with `--launch-type slurm`: `slurm = { cpus = 4, memory = "8GiB", partition = "gpu" }`.
+    #[serde(default)]
+    pub slurm: SlurmFile,
+
+    /// What the node asks of Kubernetes, with `--launch-type kubernetes`: `kubernetes = { cpu = "2", memory = "8GiB" }`.
+    #[serde(default)]
+    pub kubernetes: KubernetesFile,
 
     /// The tables of a replay node, each as `[[nodes.name.tables]]`. At least one.
     #[serde(default)]

@@ -1,11 +1,13 @@
 //! From [`ProgramFile`], the words of the file, to [`Program`], what they mean; remembers where each fact stands.
 
+mod kubernetes;
 mod limits;
 mod listen;
 mod policy;
 mod replay;
 mod restart;
 mod sandbox;
+mod slurm;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -142,6 +144,8 @@ impl Lowering<'_> {
             limits: of_node.limits(file.limits, file.sandbox.memory.clone(), file.inbox),
             sandbox: of_node.sandbox(file.sandbox),
             hosts: file.hosts.map(HostChoice::from).unwrap_or_default(),
+            slurm: of_node.slurm(file.slurm),
+            kubernetes: of_node.kubernetes(file.kubernetes),
             double: None,
             replay,
             name,

@@ -82,6 +82,13 @@ pub(super) enum NodePlace {
     Network(usize),
     Http(usize),
     HttpCa,
+    /// A key of `slurm`.
+    Slurm(&'static str),
+    SlurmLine(usize),
+    /// A key of `kubernetes`.
+    Kubernetes(&'static str),
+    Toleration(usize),
+    EnvSecret(usize),
 }
 
 /// A fact of a colocation that stands somewhere in the program's text.

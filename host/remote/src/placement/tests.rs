@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lp_base::plan::{ComponentPlan, LaunchType, LimitsPlan, NodeKind, NodePlan, ReplicaId, RestartPlan, WorkerPlan};
-use lp_base::words::{AdmissionPlan, Digest, Hardening, Sandbox};
+use lp_base::words::{AdmissionPlan, Digest, Hardening, Sandbox, SlurmRequest};
 
 use super::*;
 use crate::hosts::Reach;
@@ -26,6 +26,8 @@ fn node(name: &str, replicas: u32) -> NodePlan {
         listen: None,
         admission: AdmissionPlan::default(),
         hosts: HostChoice::default(),
+        slurm: SlurmRequest::default(),
+        kubernetes: lp_base::words::KubernetesRequest::default(),
         limits: LimitsPlan { memory_bytes: 1 << 20, ..LimitsPlan::default() },
     }
 }

@@ -33,6 +33,11 @@ impl RunId {
     /// The longest id.
     pub const BYTES_MAX: usize = PROGRAM_BYTES_MAX + 1 + SUFFIX_BYTES;
 
+    /// An id for a run of `program`, as good as sure to be its alone.
+    pub fn new(program: &str, scheduler: &Scheduler) -> Self {
+        Self::random(program, &mut scheduler.random("run id"))
+    }
+
     fn random(program: &str, random: &mut fastrand::Rng) -> Self {
         // Names of programs are ASCII, so any cut of one is a string.
         let program = program[..program.len().min(PROGRAM_BYTES_MAX)].trim_end_matches('-');

@@ -24,14 +24,14 @@ use tokio::sync::mpsc;
 
 use super::announced::Announced;
 use super::notes::Notes;
-use super::output::{open_windows, outputs};
+use super::output::{open_windows, outputs, printer};
+use super::states::tell_states;
 use super::watch::Watching;
 use super::{Display, Format, Front, Terminal, not_launched};
 use crate::cli::compile::{self, Compilation};
-use crate::cli::coordinator::tell_states;
 use crate::cli::screen::{CliError, Screen, exit_code, with_causes};
 use crate::cli::signals::Signals;
-use crate::cli::{caches, worker};
+use crate::cli::{caches, secrets, worker};
 
 /// How long a run that a signal has ended waits for a terminal that stands still.
 const WRITE_TIME: Duration = Duration::from_secs(1);
@@ -78,6 +78,22 @@ pub(in crate::cli) fn run_for_journal(
 ) -> Result<u8, CliError> {
     let display = Display { log_dir: None, terminal: Terminal::Current, format: Format::Journal };
     run_printed(&display, launching, printer, &screen.printed_by(printer.clone()))
+}
+
+/// Runs a plan on this machine, as `run` does with a program that it has lowered.
+pub(in crate::cli) fn run_plan(
+    plan: Plan,
+    components: ComponentFiles,
+    is_json: bool,
+    screen: &Screen,
+) -> Result<u8, CliError> {
+    let format = if is_json { Format::Json } else { Format::Text };
+    let display = Display { log_dir: None, terminal: Terminal::Current, format };
+    let secrets = secrets::read(&plan).map_err(not_launched)?;
+    let printer = printer(&display, None, screen).map_err(not_launched)?;
+    let plan = Arc::new(plan);
+    let launching = Launching { plan, components, secrets, hosts: None, watch: None, front: None, cluster: None };
+    run_printed(&display, launching, &printer, &screen.printed_by(printer.clone()))
 }
 
 /// Runs a program whose output, like everything else that is shown from here on, is written by `printer`.

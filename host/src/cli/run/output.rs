@@ -17,7 +17,7 @@ pub(super) fn open_windows(run: &Announced, plan: &Plan, screen: &Screen) -> Res
 }
 
 /// How lines are written.
-fn line_format(display: &Display, screen: &Screen) -> LineFormat {
+pub(super) fn line_format(display: &Display, screen: &Screen) -> LineFormat {
     match display.format {
         Format::Json => LineFormat::Json,
         Format::Journal => LineFormat::Journal,

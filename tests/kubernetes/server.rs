@@ -1,0 +1,551 @@
+//! A stand-in for the API server of a cluster, and for its machines: what is applied is kept, Jobs become processes of this machine,
+//! their output is the log of Pods, and requests fail as a test asks for.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::watch;
+
+use crate::host;
+
+type Body = StreamBody<BoxStream<'static, Result<Frame<Bytes>, std::io::Error>>>;
+
+/// How requests fail.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    /// Of that method; of any if it is empty.
+    pub method: &'static str,
+    /// Whose path and query have this.
+    pub path: &'static str,
+    /// With that status; 0 closes the connection.
+    pub status: u16,
+    /// So many of them.
+    pub times: u32,
+}
+
+#[derive(Default)]
+struct State {
+    /// What was asked, as `METHOD path?query`.
+    requests: Vec<String>,
+    faults: Vec<Fault>,
+    /// By their paths.
+    objects: BTreeMap<String, Value>,
+    pods: BTreeMap<String, Value>,
+    /// Changes of Pods, with the number of each as its version.
+    events: Vec<Value>,
+    logs: BTreeMap<String, Log>,
+    children: BTreeMap<String, u32>,
+    /// After how many lines the next answers with a log break off, in the middle of a line.
+    torn: Vec<usize>,
+    is_over: bool,
+}
+
+#[derive(Default, Clone)]
+struct Log {
+    lines: Vec<String>,
+    is_over: bool,
+}
+
+/// A server. It ends, with all that it runs, with its test.
+pub struct Server {
+    dir: TempDir,
+    shared: Arc<Shared>,
+    _runtime: tokio::runtime::Runtime,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    changed: watch::Sender<u64>,
+    dir: PathBuf,
+    /// Where the coordinator listens.
+    port: u16,
+    /// Whether Pods run.
+    has_machines: bool,
+}
+
+impl Server {
+    /// One with machines.
+    pub fn start() -> Self {
+        Self::with(true)
+    }
+
+    /// One whose Pods wait for ever.
+    pub fn without_machines() -> Self {
+        Self::with(false)
+    }
+
+    fn with(has_machines: bool) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = listener.local_addr().expect("it listens");
+        // It is free again when the coordinator takes it.
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port is free").port();
+        listener.set_nonblocking(true).expect("it can be polled");
+        let config = json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "here",
+            "clusters": [{ "name": "here", "cluster": { "server": format!("http://{address}") } }],
+            "users": [{ "name": "me", "user": {} }],
+            "contexts": [{ "name": "here", "context": { "cluster": "here", "user": "me", "namespace": "lab" } }],
+        });
+        let image = dir.path().join("image");
+        fs::create_dir(&image).expect("it can be made");
+        for name in ["probe.wasm", "probe_plain.wasm"] {
+            let bytes = fs::read(host::guests().join(name)).expect("it was built");
+            let digest = lp_base::words::Digest::of(&bytes);
+            fs::write(image.join(format!("{digest}.wasm")), bytes).expect("it can be written");
+        }
+        fs::write(dir.path().join("config"), config.to_string()).expect("it can be written");
+        let shared = Arc::new(Shared {
+            state: Mutex::default(),
+            changed: watch::channel(0).0,
+            dir: dir.path().to_owned(),
+            port,
+            has_machines,
+        });
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.expect("a runtime can be made");
+        runtime.spawn(serve(listener, shared.clone()));
+        Self { dir, shared, _runtime: runtime }
+    }
+
+    /// `lp-host` with those words, on a machine whose only cluster this is.
+    pub fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(host::BINARY);
+        command.args(words).env("KUBECONFIG", self.dir.path().join("config")).env("NO_COLOR", "1");
+        command.env("XDG_RUNTIME_DIR", self.dir.path()).env("LP_HOST_IMAGE", "example.org/lp:1");
+        command
+    }
+
+    pub fn fault(&self, method: &'static str, path: &'static str, status: u16, times: u32) {
+        self.shared.state().faults.push(Fault { method, path, status, times });
+    }
+
+    /// Breaks the next answer with a log off after so many lines.
+    pub fn tear_log(&self, lines: usize) {
+        self.shared.state().torn.push(lines);
+    }
+
+    /// The requests with that method and path.
+    pub fn requests(&self, method: &str, path: &str) -> Vec<String> {
+        let state = self.shared.state();
+        state.requests.iter().filter(|line| line.starts_with(method) && line.contains(path)).cloned().collect()
+    }
+
+    /// The paths of what is there.
+    pub fn objects(&self) -> Vec<String> {
+        self.shared.state().objects.keys().cloned().collect()
+    }
+
+    /// Kills the coordinator of a run whose names begin so.
+    pub fn kill(&self, pod: &str) {
+        let state = self.shared.state();
+        let (_, pid) = state
+            .children
+            .iter()
+            .find(|(name, _)| name.starts_with(pod) && name.contains("-coordinator-"))
+            .expect("it runs");
+        signal(*pid, Signal::KILL);
+    }
+
+    /// The name of the Pod of the first unit.
+    pub fn unit(&self) -> String {
+        self.shared.state().pods.keys().find(|name| !name.contains("-coordinator-")).expect("it is there").clone()
+    }
+
+    /// Says of a Pod whose name begins so that its machine is lost.
+    pub fn lose(&self, pod: &str) {
+        let name = self.shared.state().pods.keys().find(|name| name.starts_with(pod)).expect("it is there").clone();
+        self.shared.change(&name, |pod| {
+            pod["metadata"]["deletionTimestamp"] = json!("2026-12-01T00:00:00Z");
+            pod["status"]["conditions"] =
+                json!([{ "type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager" }]);
+            pod["spec"]["nodeName"] = json!("node-3");
+        });
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shared.end_all();
+    }
+}
+
+fn signal(pid: u32, signal: Signal) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("it is a process");
+    let _ = kill_process(pid, signal);
+}
+
+async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+    let listener = tokio::net::TcpListener::from_std(listener).expect("it can be polled");
+    loop {
+        let Ok((stream, _)) = listener.accept().await else { return };
+        let shared = shared.clone();
+        tokio::spawn(async move {
+            let service = service_fn(move |request| answer(request, shared.clone()));
+            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+fn whole(status: u16, value: &Value) -> Response<Body> {
+    let frame = Ok(Frame::data(Bytes::from(value.to_string())));
+    streamed(status, stream::iter([frame]).boxed())
+}
+
+fn streamed(status: u16, body: BoxStream<'static, Result<Frame<Bytes>, std::io::Error>>) -> Response<Body> {
+    let mut response = Response::new(StreamBody::new(body));
+    *response.status_mut() = StatusCode::from_u16(status).expect("it is a status");
+    response.headers_mut().insert("content-type", http::HeaderValue::from_static("application/json"));
+    response
+}
+
+fn refusal(status: u16, message: &str) -> Response<Body> {
+    let value = json!({
+        "kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": status,
+        "reason": if status == 404 { "NotFound" } else { "Other" },
+    });
+    whole(status, &value)
+}
+
+async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Response<Body>, std::io::Error> {
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let (path, query) = (uri.path().to_owned(), uri.query().unwrap_or_default().to_owned());
+    let body = request.into_body().collect().await.map_err(std::io::Error::other)?.to_bytes();
+    let line = format!("{method} {path}?{query}");
+    let fault = {
+        let mut state = shared.state();
+        state.requests.push(line.clone());
+        let fits = |fault: &&mut Fault| {
+            fault.times > 0 && method.as_str().starts_with(fault.method) && line.contains(fault.path)
+        };
+        state.faults.iter_mut().find(fits).map(|fault| {
+            fault.times -= 1;
+            fault.status
+        })
+    };
+    match fault {
+        Some(0) => return Err(std::io::Error::other("the test wants it so")),
+        Some(status) => return Ok(refusal(status, "the test wants it so")),
+        None => {}
+    }
+    Ok(shared.answer(&method, &path, &query, &body))
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder panics")
+    }
+
+    fn answer(self: &Arc<Self>, method: &Method, path: &str, query: &str, body: &[u8]) -> Response<Body> {
+        let value: Value = serde_json::from_slice(body).unwrap_or_default();
+        let parts: Vec<_> = path.trim_start_matches('/').split('/').collect();
+        let has = |key: &str, value: &str| query.split('&').any(|part| part == format!("{key}={value}"));
+        match (method.as_str(), parts.as_slice()) {
+            ("GET", ["version"]) => whole(
+                200,
+                &json!({
+                    "major": "1", "minor": "36", "gitVersion": "v1.36.0", "gitCommit": "", "gitTreeState": "", "buildDate": "",
+                    "goVersion": "", "compiler": "", "platform": "",
+                }),
+            ),
+            ("GET", [.., "pods", name, "log"]) => self.log(name, query),
+            ("GET", [.., "pods", name]) => match self.state().pods.get(*name) {
+                Some(pod) => whole(200, pod),
+                None => refusal(404, "no such Pod"),
+            },
+            ("GET", [.., "pods"]) if has("watch", "true") || has("watch", "1") => self.watch(query),
+            ("GET", [.., "pods"]) => {
+                let state = self.state();
+                let is_wanted = |pod: &&Value| !query.contains("coordinator") || is_coordinator(pod);
+                let items: Vec<_> = state.pods.values().filter(is_wanted).cloned().collect();
+                whole(
+                    200,
+                    &json!({
+                        "kind": "PodList", "apiVersion": "v1", "items": items,
+                        "metadata": { "resourceVersion": state.events.len().to_string() },
+                    }),
+                )
+            }
+            ("DELETE", [.., "pods", name]) => {
+                self.remove(name);
+                whole(200, &json!({ "kind": "Status", "apiVersion": "v1", "status": "Success" }))
+            }
+            ("GET", [.., "configmaps"]) => {
+                let state = self.state();
+                let items: Vec<_> = state.objects.values().filter(|object| object["kind"] == "ConfigMap").collect();
+                whole(200, &json!({ "kind": "ConfigMapList", "apiVersion": "v1", "items": items, "metadata": {} }))
+            }
+            ("GET", _) => match self.state().objects.get(path) {
+                Some(object) => whole(200, object),
+                None => refusal(404, "no such object"),
+            },
+            ("POST", [.., "selfsubjectaccessreviews"]) => {
+                let asked = &value["spec"]["resourceAttributes"];
+                let is_allowed = asked["resource"] != "secrets" || !self.has_machines;
+                whole(
+                    201,
+                    &json!({
+                        "kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "metadata": {},
+                        "spec": value["spec"], "status": { "allowed": is_allowed },
+                    }),
+                )
+            }
+            ("PATCH", [.., "jobs", _]) if value["spec"]["suspend"] == true && value["kind"].is_null() => {
+                if !self.state().objects.contains_key(path) {
+                    return refusal(404, "no such Job");
+                }
+                let pods: Vec<_> = self.state().children.iter().map(|(pod, pid)| (pod.clone(), *pid)).collect();
+                let of_coordinator = pods.iter().filter(|(pod, _)| pod.contains("-coordinator-"));
+                of_coordinator.for_each(|(_, pid)| signal(*pid, Signal::TERM));
+                whole(200, &value)
+            }
+            ("PATCH", _) => self.apply(path, value),
+            ("DELETE", _) => {
+                let there = self.state().objects.remove(path).is_some();
+                self.end_all();
+                self.state().objects.clear();
+                if there {
+                    whole(200, &json!({ "kind": "Status", "apiVersion": "v1", "status": "Success" }))
+                } else {
+                    refusal(404, "no such object")
+                }
+            }
+            _ => refusal(405, "not served here"),
+        }
+    }
+
+    fn apply(self: &Arc<Self>, path: &str, mut value: Value) -> Response<Body> {
+        value["metadata"]["uid"] = json!(format!("uid-of-{}", path.rsplit('/').next().unwrap_or_default()));
+        let is_new = self.state().objects.insert(path.to_owned(), value.clone()).is_none();
+        if is_new && value["kind"] == "Job" {
+            let (shared, job) = (self.clone(), value.clone());
+            // A controller takes its time, and Secrets are applied by then.
+            std::thread::spawn(move || shared.run_job(&job));
+        }
+        whole(200, &value)
+    }
+
+    fn run_job(self: &Arc<Self>, job: &Value) {
+        let count = job["spec"]["completions"].as_u64().expect("it has a number of Pods");
+        for index in 0..count {
+            let name = format!("{}-{index}-x7k2p", job["metadata"]["name"].as_str().expect("it has a name"));
+            let state = if self.has_machines { json!({ "running": {} }) } else { json!({}) };
+            let mut pod = json!({
+                "kind": "Pod", "apiVersion": "v1", "metadata": { "name": name, "labels": job["spec"]["template"]["metadata"]["labels"] },
+                "spec": { "containers": [] },
+                "status": { "phase": "Running", "containerStatuses": [{
+                    "name": "c", "image": "", "imageID": "", "ready": true, "restartCount": 0, "state": state,
+                }] },
+            });
+            if !self.has_machines {
+                pod["status"] = json!({ "phase": "Pending", "conditions": [{
+                    "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+                    "message": "0/3 nodes are available: 3 Insufficient nvidia.com/gpu.",
+                }] });
+            }
+            let child = self.has_machines.then(|| self.spawn(&job["spec"]["template"]["spec"]["containers"][0], index));
+            {
+                let mut state = self.state();
+                state.logs.insert(name.clone(), Log::default());
+                if let Some(child) = &child {
+                    state.children.insert(name.clone(), child.id());
+                }
+                state.pods.insert(name.clone(), Value::Null);
+            }
+            self.change(&name, |value| *value = pod);
+            if let Some(child) = child {
+                let shared = self.clone();
+                std::thread::spawn(move || shared.wait(&name, child));
+            }
+        }
+    }
+
+    /// The process of a container, on this machine.
+    fn spawn(&self, container: &Value, index: u64) -> Child {
+        let own = self.dir.join("run");
+        self.write_run(&own);
+        let here = |text: &str| {
+            let text = text.replace("$$", "$").replace("$(LP_INDEX)", &index.to_string());
+            let text = text
+                .replace("/lp/program/components", &self.dir.join("image").display().to_string())
+                .replace("/lp/run", &own.display().to_string())
+                .replace("0.0.0.0:7400", &format!("127.0.0.1:{}", self.port));
+            let text = text.replace("/dev/termination-log", &self.dir.join("termination").display().to_string());
+            match text.split_once("-coordinator-0.") {
+                Some((_, rest)) if rest.ends_with(":7400") => format!("127.0.0.1:{}", self.port),
+                Some(_) => "127.0.0.1".to_owned(),
+                None => text,
+            }
+        };
+        let args = container["args"].as_array().expect("it has arguments");
+        let args = args.iter().map(|word| here(word.as_str().expect("it is a text")));
+        let runtime = self.dir.join(format!("runtime-{}-{index}", container["name"]));
+        fs::create_dir_all(&runtime).expect("it can be made");
+        let mut command = Command::new(host::BINARY);
+        command.args(args).stdout(Stdio::piped()).env("XDG_RUNTIME_DIR", runtime);
+        command.spawn().expect("the binary runs")
+    }
+
+    /// What the volumes of all Pods have.
+    fn write_run(&self, dir: &Path) {
+        fs::create_dir_all(dir.join("components")).expect("it can be made");
+        let objects: Vec<_> = self.state().objects.values().cloned().collect();
+        for object in objects {
+            for (name, text) in
+                ["data", "stringData"].iter().flat_map(|key| object[*key].as_object().into_iter().flatten())
+            {
+                if let Ok(mut file) = fs::File::options().write(true).create_new(true).mode(0o440).open(dir.join(name))
+                {
+                    std::io::Write::write_all(&mut file, text.as_str().expect("it is a text").as_bytes())
+                        .expect("it can be written");
+                }
+            }
+            if let Ok(map) = serde_json::from_value::<k8s_openapi::api::core::v1::ConfigMap>(object.clone()) {
+                for (name, bytes) in map.binary_data.unwrap_or_default() {
+                    fs::write(dir.join("components").join(name), bytes.0).expect("it can be written");
+                }
+            }
+        }
+    }
+
+    /// Keeps what a process prints, and how it ends.
+    fn wait(&self, name: &str, mut child: Child) {
+        let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+        for line in stdout.lines().map_while(Result::ok) {
+            self.state().logs.get_mut(name).expect("it has a log").lines.push(line);
+            self.changed.send_modify(|number| *number += 1);
+        }
+        let code = child.wait().ok().and_then(|status| status.code()).unwrap_or(137);
+        let message = fs::read_to_string(self.dir.join("termination")).unwrap_or_default();
+        self.state().children.remove(name);
+        self.state().logs.get_mut(name).expect("it has a log").is_over = true;
+        self.change(name, |pod| {
+            pod["status"]["phase"] = json!(if code == 0 { "Succeeded" } else { "Failed" });
+            let reason = if code == 137 { "OOMKilled" } else { "Error" };
+            pod["status"]["containerStatuses"][0]["state"] =
+                json!({ "terminated": { "exitCode": code, "reason": reason, "message": if is_coordinator(pod) { message } else { String::new() } } });
+        });
+    }
+
+    fn change(&self, name: &str, change: impl FnOnce(&mut Value)) {
+        let mut state = self.state();
+        let version = (state.events.len() + 1).to_string();
+        let Some(pod) = state.pods.get_mut(name) else { return };
+        let kind = if pod.is_null() { "ADDED" } else { "MODIFIED" };
+        change(pod);
+        pod["metadata"]["resourceVersion"] = json!(version);
+        let event = json!({ "type": kind, "object": pod });
+        state.events.push(event);
+        drop(state);
+        self.changed.send_modify(|number| *number += 1);
+    }
+
+    fn remove(&self, name: &str) {
+        let mut state = self.state();
+        if let Some(pid) = state.children.get(name) {
+            signal(*pid, Signal::TERM);
+        }
+        if let Some(mut pod) = state.pods.remove(name) {
+            pod["metadata"]["resourceVersion"] = json!((state.events.len() + 1).to_string());
+            state.events.push(json!({ "type": "DELETED", "object": pod }));
+        }
+        drop(state);
+        self.changed.send_modify(|number| *number += 1);
+    }
+
+    fn end_all(&self) {
+        let mut state = self.state();
+        state.is_over = true;
+        state.children.values().for_each(|pid| signal(*pid, Signal::KILL));
+    }
+
+    fn watch(self: &Arc<Self>, query: &str) -> Response<Body> {
+        let version = query.split('&').find_map(|part| part.strip_prefix("resourceVersion=")?.parse::<usize>().ok());
+        let from = version.unwrap_or(0);
+        let shared = self.clone();
+        let next = move |(mut at, mut changed): (usize, watch::Receiver<u64>)| {
+            let shared = shared.clone();
+            async move {
+                loop {
+                    let event = shared.state().events.get(at).cloned();
+                    if let Some(event) = event {
+                        at += 1;
+                        return Some((Ok(Frame::data(Bytes::from(format!("{event}\n")))), (at, changed)));
+                    }
+                    changed.changed().await.ok()?;
+                }
+            }
+        };
+        streamed(200, stream::unfold((from, self.changed.subscribe()), next).boxed())
+    }
+
+    fn log(self: &Arc<Self>, name: &str, query: &str) -> Response<Body> {
+        let follows = query.contains("follow=true");
+        let has_moments = query.contains("timestamps=true");
+        let since =
+            query.split('&').find_map(|part| part.strip_prefix("sinceTime=")).map(|text| text.replace("%3A", ":"));
+        if !self.state().logs.contains_key(name) {
+            return refusal(404, "no such Pod");
+        }
+        let torn = if follows { self.state().torn.pop() } else { None };
+        let (shared, name) = (self.clone(), name.to_owned());
+        let next = move |(mut at, sent, mut changed): (usize, usize, watch::Receiver<u64>)| {
+            let (shared, name, since) = (shared.clone(), name.clone(), since.clone());
+            async move {
+                loop {
+                    let log = shared.state().logs[&name].clone();
+                    if let Some(line) = log.lines.get(at) {
+                        // Two lines have the same moment, and twenty are in the same second.
+                        let moment = format!(
+                            "2026-12-01T00:{:02}:{:02}.{:09}Z",
+                            at / 1200,
+                            at / 20 % 60,
+                            at / 2 % 10 * 100_000_000
+                        );
+                        at += 1;
+                        if since.as_ref().is_some_and(|since| moment[..19] < since[..19]) {
+                            continue;
+                        }
+                        let text = if has_moments { format!("{moment} {line}\n") } else { format!("{line}\n") };
+                        if torn == Some(sent) {
+                            let half = Bytes::from(text[..text.len() / 2].to_owned());
+                            return Some((Ok(Frame::data(half)), (usize::MAX, sent, changed)));
+                        }
+                        return Some((Ok(Frame::data(Bytes::from(text))), (at, sent + 1, changed)));
+                    }
+                    if at == usize::MAX || !follows || log.is_over {
+                        return None;
+                    }
+                    tokio::select! {
+                        biased;
+                        changed = changed.changed() => changed.ok()?,
+                        () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                    }
+                }
+            }
+        };
+        streamed(200, stream::unfold((0, 0, self.changed.subscribe()), next).boxed())
+    }
+}
+
+fn is_coordinator(pod: &Value) -> bool {
+    pod["metadata"]["labels"]["lp/group"] == "coordinator"
+}

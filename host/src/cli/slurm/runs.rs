@@ -53,21 +53,26 @@ impl Run {
     }
 }
 
-/// All of them, those that go on first. What Slurm can't be asked is left out: this machine may have none.
+/// All of them, those that go on first. A machine may have Slurm's commands and no cluster: that they fail is an error only if there are
+/// directories of programs.
 pub(in crate::cli) async fn all() -> Result<Vec<Run>, SlurmError> {
     if !commands::are_there() {
         return Ok(Vec::new());
     }
+    let shared = shared::dir(None).ok();
+    let dirs = shared.iter().flat_map(|dir| fs::read_dir(dir).into_iter().flatten().flatten());
+    let known: Vec<_> = dirs.filter_map(|entry| Some((known(&entry.path())?, entry.path()))).collect();
+    let jobs = match commands::jobs().await {
+        Err(_) if known.is_empty() => return Ok(Vec::new()),
+        jobs => jobs?,
+    };
     let mut runs: BTreeMap<String, Run> = BTreeMap::new();
-    for status in commands::jobs().await? {
+    for status in jobs {
         let Some(id) = status.run().map(str::to_owned) else { continue };
         let job = Job { id: id.clone(), number: status.job.clone(), dir: status.dir.clone().into() };
         runs.insert(id, Run { job, status: Some(status) });
     }
-    let shared = shared::dir(None).ok();
-    let dirs = shared.iter().flat_map(|dir| fs::read_dir(dir).into_iter().flatten().flatten());
-    for dir in dirs.map(|entry| entry.path()) {
-        let Some((id, number)) = known(&dir) else { continue };
+    for ((id, number), dir) in known {
         runs.entry(id.clone()).or_insert_with(|| Run { job: Job { id, number, dir }, status: None });
     }
     let (mut runs, over): (Vec<_>, Vec<_>) = runs.into_values().partition(Run::is_living);

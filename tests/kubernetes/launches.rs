@@ -186,7 +186,7 @@ fn a_lost_machine_is_said_and_its_pod_deleted_if_asked() {
         going.signal(Signal::INT);
         let (_, _, stderr) = going.end();
         assert!(stderr.contains(&format!("the Pod `{unit}` is lost with its machine `node-3`")), "{stderr}");
-        assert_eq!(server.requests("DELETE", "/pods/").len(), deletes);
+        assert_eq!(server.requests("DELETE", &format!("/pods/{unit}")).len(), deletes);
     }
 }
 
@@ -205,4 +205,17 @@ fn doctor_says_what_a_launch_lacks() {
     server.fault("", "/", 401, u32::MAX);
     let (code, rows) = doctor(&server);
     assert!(code == Some(4) && rows.contains("the cluster refused its version"), "{rows}");
+}
+
+#[test]
+fn a_run_that_has_expired_says_so_and_is_cleaned_up() {
+    let server = Server::start();
+    let output = launch(&server, &Program::new(&script("ASYNC", "'wait-for-stop'")), &["--detach"]);
+    let id = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    server.expire();
+    let screen = |words: &[&str]| server.command(words).output().expect("the binary runs");
+    check(&screen(&["attach", &id]), 2, &[], &["its Jobs were deleted", &format!("`lp-host stop {id}` deletes")]);
+    check(&screen(&["ps"]), 0, &[], &["has no coordinator"]);
+    assert_eq!(screen(&["stop", &id]).status.code(), Some(0));
+    assert_eq!(server.objects(), Vec::<String>::new());
 }

@@ -162,16 +162,16 @@ fn edges_are_all_that_policies_allow() {
     }
     let expected = [
         "0-learner egress coordinator 7400",
-        "0-learner egress everywhere 53,53",
-        "0-learner ingress 1-actor ",
-        "1-actor egress 0-learner ",
+        "0-learner egress everywhere 53,53,5353,5353",
+        "0-learner ingress 1-actor null",
+        "1-actor egress 0-learner null",
         "1-actor egress coordinator 7400",
-        "1-actor egress everywhere 53,53",
-        "2-ping egress 2-ping ",
+        "1-actor egress everywhere 53,53,5353,5353",
+        "2-ping egress 2-ping null",
         "2-ping egress coordinator 7400",
-        "2-ping egress everywhere 53,53",
-        "2-ping ingress 2-ping ",
-        "coordinator egress everywhere 53,53",
+        "2-ping egress everywhere 53,53,5353,5353",
+        "2-ping ingress 2-ping null",
+        "coordinator egress everywhere 53,53,5353,5353",
         "coordinator ingress any 7400",
     ];
     assert_eq!(found, expected.map(str::to_owned).into());

@@ -170,6 +170,14 @@ impl Server {
         self.shared.state().pods.keys().find(|name| !name.contains("-coordinator-")).expect("it is there").clone()
     }
 
+    /// Deletes the Jobs and Pods of all runs, as the cluster does a day after their end.
+    pub fn expire(&self) {
+        self.shared.end_all();
+        let mut state = self.shared.state();
+        state.pods.clear();
+        state.objects.retain(|path, _| !path.contains("/jobs/"));
+    }
+
     /// Says of a Pod whose name begins so that its machine is lost.
     pub fn lose(&self, pod: &str) {
         let name = self.shared.state().pods.keys().find(|name| name.starts_with(pod)).expect("it is there").clone();
@@ -307,15 +315,6 @@ impl Shared {
                         "spec": value["spec"], "status": { "allowed": is_allowed },
                     }),
                 )
-            }
-            ("PATCH", [.., "jobs", _]) if value["spec"]["suspend"] == true && value["kind"].is_null() => {
-                if !self.state().objects.contains_key(path) {
-                    return refusal(404, "no such Job");
-                }
-                let pods: Vec<_> = self.state().children.iter().map(|(pod, pid)| (pod.clone(), *pid)).collect();
-                let of_coordinator = pods.iter().filter(|(pod, _)| pod.contains("-coordinator-"));
-                of_coordinator.for_each(|(_, pid)| signal(*pid, Signal::TERM));
-                whole(200, &value)
             }
             ("PATCH", _) => self.apply(path, value),
             ("DELETE", _) => {
@@ -458,11 +457,14 @@ impl Shared {
         self.changed.send_modify(|number| *number += 1);
     }
 
+    /// Ends a Pod: it is there until its process has ended.
     fn remove(&self, name: &str) {
-        let mut state = self.state();
-        if let Some(pid) = state.children.get(name) {
-            signal(*pid, Signal::TERM);
+        let child = self.state().children.get(name).copied();
+        if let Some(pid) = child {
+            self.change(name, |pod| pod["metadata"]["deletionTimestamp"] = json!("2026-12-01T00:00:00Z"));
+            return signal(pid, Signal::TERM);
         }
+        let mut state = self.state();
         if let Some(mut pod) = state.pods.remove(name) {
             pod["metadata"]["resourceVersion"] = json!((state.events.len() + 1).to_string());
             state.events.push(json!({ "type": "DELETED", "object": pod }));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use lp_base::plan::LaunchType;
-use lp_base::words::{Digest, format_bytes};
+use lp_base::words::Digest;
 use lp_build::Compile;
 use lp_engine::image::{self, Base, Content, PROGRAM};
 use serde_json::json;
@@ -96,10 +96,10 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
     let written = write(&args.output, |file| image::write(content, base.as_ref(), file))?;
     match args.format {
         Format::Text => screen.note(&format!(
-            "`{reference}` is in `{}`: {}, {}",
+            "`{reference}` is in `{}`: {}, {:.1} MiB",
             args.output.display(),
             written.digest,
-            format_bytes(written.bytes)
+            written.bytes as f64 / f64::from(1 << 20)
         )),
         Format::Json => {
             let image = json!({

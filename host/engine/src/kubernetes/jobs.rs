@@ -86,7 +86,7 @@ fn job_set(submission: &Submission<'_>, names: &Names, specs: Vec<(String, JobSp
     queue(submission, &mut metadata);
     let jobs: Vec<_> = specs
         .into_iter()
-        .map(|(label, spec)| json!({ "name": label, "replicas": 1, "template": { "spec": spec } }))
+        .map(|(label, spec)| json!({ "name": names.replicated_job(&label), "replicas": 1, "template": { "spec": spec } }))
         .collect();
     let mut spec = json!({
         "network": { "enableDNSHostnames": true, "publishNotReadyAddresses": true, "subdomain": names.root },

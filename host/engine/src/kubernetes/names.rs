@@ -54,6 +54,13 @@ impl Names {
         label.trim_end_matches('-').to_owned()
     }
 
+    /// The Job of a group within a JobSet, by its label: Pods are called by the set, it, which of its replicas, and the index.
+    pub(super) fn replicated_job(&self, group: &str) -> String {
+        let mut name = group.to_owned();
+        name.truncate(JOB_NAME_BYTES_MAX.saturating_sub(self.root.len() + "--0".len()));
+        name.trim_end_matches('-').to_owned()
+    }
+
     /// The Job of a group, by its label. What is too long loses its end; the number keeps it unique.
     pub fn job(&self, group: &str) -> String {
         let mut name = format!("{}-{group}", self.root);

@@ -14,8 +14,8 @@ use super::names::{COORDINATOR, Names};
 use super::submission::{Object, Submission};
 use crate::units::Group;
 
-/// The port of DNS. Which Pods answer it differs from cluster to cluster, so any may be asked.
-const DNS_PORT: u16 = 53;
+/// The ports of DNS: some clusters' Pods answer at the other one. Which Pods those are differs too, so any may be asked.
+const DNS_PORTS: [u16; 2] = [53, 5353];
 
 /// One policy for each group, and one for the coordinator.
 pub(super) fn policies(submission: &Submission<'_>, names: &Names, groups: &[Group]) -> Vec<Object> {
@@ -30,7 +30,7 @@ pub(super) fn policies(submission: &Submission<'_>, names: &Names, groups: &[Gro
         // A rule without peers would let in everybody.
         let callers = peers(&mut callers);
         if !callers.is_empty() {
-            ingress.push(NetworkPolicyIngressRule { from: Some(callers), ports: None });
+            ingress.push(NetworkPolicyIngressRule { from: Some(callers), ports: Some(vec![any_tcp()]) });
         }
         let listening: Vec<_> = nodes().filter_map(|node| node.listen).map(|address| tcp(address.port())).collect();
         if !listening.is_empty() {
@@ -43,7 +43,7 @@ pub(super) fn policies(submission: &Submission<'_>, names: &Names, groups: &[Gro
         let mut egress = vec![dns(), coordinator];
         let callees = peers(&mut group.callees.iter().copied());
         if !callees.is_empty() {
-            egress.push(NetworkPolicyEgressRule { ports: None, to: Some(callees) });
+            egress.push(NetworkPolicyEgressRule { ports: Some(vec![any_tcp()]), to: Some(callees) });
         }
         if nodes().any(reaches_out) {
             let everywhere = ["0.0.0.0/0", "::/0"].map(anywhere);
@@ -98,6 +98,11 @@ fn tcp(port: u16) -> NetworkPolicyPort {
 }
 
 fn dns() -> NetworkPolicyEgressRule {
-    let udp = NetworkPolicyPort { protocol: Some("UDP".to_owned()), ..tcp(DNS_PORT) };
-    NetworkPolicyEgressRule { ports: Some(vec![udp, tcp(DNS_PORT)]), to: None }
+    let of_port = |port| [NetworkPolicyPort { protocol: Some("UDP".to_owned()), ..tcp(port) }, tcp(port)];
+    NetworkPolicyEgressRule { ports: Some(DNS_PORTS.into_iter().flat_map(of_port).collect()), to: None }
+}
+
+/// Workers listen at ports that they pick.
+fn any_tcp() -> NetworkPolicyPort {
+    NetworkPolicyPort { port: None, protocol: Some("TCP".to_owned()), end_port: None }
 }

@@ -31,6 +31,8 @@ const CPU_MILLI: u64 = 1000;
 const GRACE_BEYOND_S: i64 = 10;
 /// How long a Pod stays on a machine that its cluster has lost. The default is five minutes.
 const LOST_S: i64 = 30;
+/// How long a unit tries to reach the coordinator, in seconds: its image may have to be pulled, and a queue admits one after the other.
+const COORDINATOR_WAIT_S: u32 = 20 * 60;
 /// Who may read what is mounted: the user of the container by its group, and nobody else.
 const FILE_MODE: i32 = 0o440;
 
@@ -74,6 +76,8 @@ pub(super) fn unit(submission: &Submission<'_>, names: &Names, group: &Group) ->
         &submission.keys.coordinator_fingerprint,
         "--components",
         &components,
+        "--wait",
+        &COORDINATOR_WAIT_S.to_string(),
         "--name",
     ];
     // The one word that Kubernetes is to expand.

@@ -42,7 +42,7 @@ pub struct Settings {
     pub pull_secret: Option<String>,
     /// The queue of Kueue that admits the Jobs, if there is one.
     pub queue: Option<String>,
-    /// Whether the Jobs are one JobSet, all of which starts anew when one fails for good.
+    /// Whether the Jobs are one JobSet, which ends when one of them fails for good.
     pub job_set: bool,
     /// Whether Jobs count failures by index, as they do from Kubernetes 1.29 on.
     pub counts_by_index: bool,

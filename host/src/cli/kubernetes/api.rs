@@ -7,7 +7,6 @@ use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams
 use kube::core::ApiResource;
 use kube::{Client, Config};
 use lp_engine::kubernetes::{LABEL_PROGRAM, Names, Object};
-use serde_json::json;
 use tokio::time::sleep;
 
 use crate::cli::screen::{CliError, Screen, exit_code};
@@ -145,20 +144,29 @@ impl Cluster {
         }
     }
 
-    /// Asks the coordinator to stop, as SIGTERM does: a Job that is suspended ends its Pod with its grace. The Pods of a JobSet are
-    /// ended by themselves, because its units would end with the coordinator.
-    pub(super) async fn stop(&self, id: &str, coordinator: Option<&Pod>) -> Result<(), ApiError> {
+    /// Asks the coordinator to stop: its Pod is deleted with its grace, which begins with SIGTERM. Suspending its Job would do the
+    /// same with fewer rights, but Kueue undoes that.
+    pub(super) async fn stop(&self, coordinator: &Pod) -> Result<(), ApiError> {
+        self.delete_pod(coordinator.metadata.name.as_deref().unwrap_or_default(), None).await
+    }
+
+    /// Whether a coordinator of the run is to be expected, in a Job of its own or of a JobSet.
+    pub(super) async fn has_jobs(&self, id: &str) -> Result<bool, ApiError> {
         let names = Names::new(id);
-        let job = self.of_kind("batch/v1", "Job", "jobs");
-        let suspended = Patch::Merge(json!({ "spec": { "suspend": true } }));
-        let (name, params) = (names.coordinator(), PatchParams::default());
-        match self.ask("the stop of the program", || job.patch(&name, &params, &suspended)).await {
-            Err(ApiError::Refused { code: 404, .. }) => match coordinator.and_then(|pod| pod.metadata.name.clone()) {
-                Some(pod) => self.delete_pod(&pod, None).await,
-                None => self.delete_root(id).await,
-            },
-            stopped => stopped.map(drop),
+        let kinds = [
+            ("batch/v1", "Job", "jobs", names.coordinator()),
+            ("jobset.x-k8s.io/v1alpha2", "JobSet", "jobsets", names.root),
+        ];
+        for (api_version, kind, plural, name) in kinds {
+            let api = self.of_kind(api_version, kind, plural);
+            match self.ask("the Jobs of the program", || api.get(&name)).await {
+                Ok(_) => return Ok(true),
+                // A cluster without JobSet has none, and a Role may not speak of it.
+                Err(ApiError::Refused { code: 403 | 404, .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
+        Ok(false)
     }
 
     /// Deletes a Pod, with its own grace or that many seconds.

@@ -12,9 +12,9 @@ const RIGHTS: &[(&str, &str, Option<&str>, &[&str])] = &[
     ("", "configmaps", None, &["get", "list", "create", "patch", "delete"]),
     ("", "secrets", None, &["create", "patch"]),
     ("", "services", None, &["create", "patch"]),
-    ("batch", "jobs", None, &["create", "patch"]),
+    ("batch", "jobs", None, &["get", "create", "patch"]),
     ("networking.k8s.io", "networkpolicies", None, &["create", "patch"]),
-    ("", "pods", None, &["get", "list", "watch"]),
+    ("", "pods", None, &["get", "list", "watch", "delete"]),
     ("", "pods", Some("log"), &["get"]),
 ];
 

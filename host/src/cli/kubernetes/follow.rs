@@ -80,13 +80,17 @@ pub(super) async fn follow(
                     return Ok(Followed::Left(signal));
                 }
                 stops += 1;
-                let coordinator = pods.known.values().find(|pod| end::group(pod) == COORDINATOR);
-                if stops > 1 || !coordinator.is_some_and(end::has_begun) {
-                    cluster.delete_root(run.id()).await?;
-                    return Ok(Followed::Cancelled(signal));
+                let coordinator = pods.known.values().find(|pod| end::group(pod) == COORDINATOR && end::has_begun(pod));
+                match coordinator {
+                    Some(coordinator) if stops == 1 => {
+                        cluster.screen.note("asking the program to stop; a second signal deletes it");
+                        cluster.stop(coordinator).await?;
+                    }
+                    _ => {
+                        cluster.delete_root(run.id()).await?;
+                        return Ok(Followed::Cancelled(signal));
+                    }
                 }
-                cluster.screen.note("asking the program to stop; a second signal deletes it");
-                cluster.stop(run.id(), coordinator).await?;
             }
             followed = &mut journal => match followed? {
                 Some(followed) => return Ok(followed),
@@ -168,7 +172,10 @@ async fn without_end(cluster: &Cluster, run: &Run, pods: &mut Pods<'_>) -> Resul
     let kept = pods.known.values().find(|pod| end::group(pod) == COORDINATOR).cloned();
     let name = kept.as_ref().and_then(|pod| pod.metadata.name.clone()).unwrap_or_default();
     let api = cluster.pods();
-    let now = cluster.ask("the Pod of the coordinator", || api.get_opt(&name)).await?;
+    let now = match name.is_empty() {
+        true => None,
+        false => cluster.ask("the Pod of the coordinator", || api.get_opt(&name)).await?,
+    };
     if let Some(code) = now.as_ref().or(kept.as_ref()).and_then(end::exit_code) {
         cluster.screen.warning("the end of the log is lost; the exit code is the one that the coordinator has left");
         return Ok(Followed::End(code));

@@ -26,6 +26,12 @@ pub(in crate::cli) async fn attach(
     printer: Printer,
     screen: &Screen,
 ) -> Result<u8, CliError> {
+    if run.coordinator().await?.is_none() && !run.cluster.has_jobs(run.id()).await? {
+        let error =
+            format!("what `{}` said is gone: its Jobs were deleted, as they are a day after their end", run.id());
+        let error = CliError::new(exit_code::WRONG_USAGE, error);
+        return Err(error.hint(format!("`lp-host stop {}` deletes what is left of it", run.id())));
+    }
     let mut signals = signals::signals().map_err(not_read)?;
     let view = (format, printer, Vec::new());
     super::show(&run.cluster, run, (Until::End, OnSignal::Leave, false), view, &mut signals, screen).await
@@ -77,7 +83,7 @@ pub(in crate::cli) async fn logs(
 pub(in crate::cli) async fn stop(run: &Run, now: bool) -> Result<(), CliError> {
     let living = run.coordinator().await?.filter(|pod| !now && end::has_begun(pod) && !end::is_over(pod));
     if let Some(pod) = living {
-        run.cluster.stop(run.id(), Some(&pod)).await?;
+        run.cluster.stop(&pod).await?;
         while run.coordinator().await?.is_some_and(|pod| !end::is_over(&pod)) {
             sleep(LOOK_INTERVAL).await;
         }

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Read;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -65,6 +66,8 @@ impl Cluster {
         let shared = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory can be made");
         configure(dir.path(), lines);
         let mut keeper = Command::new("sh");
+        // What cleans up does not end by the Ctrl-C that ends the tests.
+        keeper.process_group(0);
         keeper
             .args(["-c", KEEPER, "sh"])
             .args(NODES)

@@ -10,8 +10,6 @@ mod runs;
 mod verbs;
 mod watch;
 
-use std::time::Duration;
-
 use api::Cluster;
 pub(super) use doctor::findings;
 use follow::{Followed, OnSignal, Until, follow};
@@ -22,16 +20,12 @@ use runs::Run;
 pub(super) use runs::{find, states};
 use serde_json::json;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
 pub(super) use verbs::{attach, logs, stop};
 
-use super::journal::JournalView;
+use super::journal::{JournalView, until_written};
 use super::screen::{CliError, Screen, exit_code};
 use super::to_launch::ToLaunch;
 use super::{runs as local, signals};
-
-/// How long a terminal that stands still has to show the last lines after a signal.
-const WRITE_TIME: Duration = Duration::from_secs(1);
 
 /// What is said of launches on Kubernetes alone.
 #[derive(Debug, clap::Args)]
@@ -109,38 +103,28 @@ async fn show(
     let mut view = JournalView::new(format, printer.clone(), screen.clone(), labels);
     let followed = follow(cluster, run, (until, on_signal, replaces), &mut view, signals).await;
     let (id, left) = (run.id(), format!("`{0}` goes on; `lp-host stop {0}` ends it", run.id()));
-    let (code, patience) = match followed {
-        Ok(Followed::End(code)) => (code, None),
+    let (code, is_left) = match followed {
+        Ok(Followed::End(code)) => (code, false),
         Ok(Followed::Up) => {
             // The lines of the program that came until now are not shown, and this is.
             match format {
                 LineFormat::Json => terminal.data(&format!("{}\n", json!({ "type": "detached", "run": id }))),
                 _ => local::show_id(terminal, id, &format!("`{id}` runs on the cluster")),
             }
-            (0, None)
+            (0, false)
         }
         Ok(Followed::Left(signal)) => {
             screen.note(&format!("detached: {left}"));
-            (128 + signal.number(), Some(WRITE_TIME))
+            (128 + signal.number(), true)
         }
         Ok(Followed::Cancelled(signal)) => {
             screen.note(&format!("`{id}` was deleted"));
-            (128 + signal.number(), Some(WRITE_TIME))
+            (128 + signal.number(), true)
         }
         Err(failure) => {
             screen.failure(&failure);
-            (failure.code(), None)
+            (failure.code(), false)
         }
     };
-    match patience {
-        Some(time) => drop(timeout(time, printer.written()).await),
-        None => {
-            tokio::select! {
-                biased;
-                () = printer.written() => {}
-                Some(signal) = signals.recv() => return Ok(128 + signal.number()),
-            }
-        }
-    }
-    Ok(code)
+    Ok(until_written(&printer, is_left, signals).await.unwrap_or(code))
 }

@@ -179,6 +179,11 @@ impl Screen {
     }
 
     /// Whether only errors are shown.
+    /// The same one, for what should say nothing but errors.
+    pub(super) fn silent(&self) -> Self {
+        Self { quiet: true, ..self.clone() }
+    }
+
     pub(super) fn is_quiet(&self) -> bool {
         self.quiet
     }

@@ -9,7 +9,6 @@ mod shared;
 mod verbs;
 
 use std::path::Path;
-use std::time::Duration;
 
 pub(super) use doctor::findings;
 use follow::{Followed, Job, OnSignal, Until, follow};
@@ -20,16 +19,12 @@ use lp_run::supervise::Signal;
 pub(super) use runs::{all, find};
 use serde_json::json;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
 pub(super) use verbs::{attach, logs, stop};
 
-use super::journal::JournalView;
+use super::journal::{JournalView, until_written};
 use super::screen::{CliError, Screen, exit_code};
 use super::to_launch::ToLaunch;
 use super::{runs as local, signals};
-
-/// How long a terminal that stands still has to show the last lines after a signal.
-const WRITE_TIME: Duration = Duration::from_secs(1);
 
 /// Submits a program, and shows it until it ends, or is up if it is detached.
 pub(super) fn run(launch: ToLaunch<'_>, shared_dir: Option<&Path>, screen: &Screen) -> Result<u8, CliError> {
@@ -74,8 +69,8 @@ async fn show(
     let mut view = JournalView::new(format, printer.clone(), screen.clone(), labels);
     let followed = follow(job, (until, on_signal), &mut view, signals, &screen).await;
     let (id, left) = (&job.id, format!("`{}` goes on; `lp-host stop {}` ends it", job.id, job.id));
-    let (code, patience) = match followed {
-        Ok(Followed::End(end)) => (end.exit_code, None),
+    let (code, is_left) = match followed {
+        Ok(Followed::End(end)) => (end.exit_code, false),
         Ok(Followed::Up) => {
             // Of what was shown until now, stdout had nothing: it is for the id.
             printer.written().await;
@@ -85,30 +80,20 @@ async fn show(
                 }
                 _ => local::show_id(terminal, id, &format!("`{id}` runs on the cluster")),
             }
-            (0, None)
+            (0, false)
         }
         Ok(Followed::Left(signal)) => {
             screen.note(&format!("detached: {left}"));
-            (128 + signal.number(), Some(WRITE_TIME))
+            (128 + signal.number(), true)
         }
         Ok(Followed::Cancelled(signal)) => {
             screen.note(&format!("job {} was cancelled before it ran", job.number));
-            (128 + signal.number(), Some(WRITE_TIME))
+            (128 + signal.number(), true)
         }
         Err(failure) => {
             screen.failure(&failure);
-            (failure.code(), None)
+            (failure.code(), false)
         }
     };
-    match patience {
-        Some(time) => drop(timeout(time, printer.written()).await),
-        None => {
-            tokio::select! {
-                biased;
-                () = printer.written() => {}
-                Some(signal) = signals.recv() => return Ok(128 + signal.number()),
-            }
-        }
-    }
-    Ok(code)
+    Ok(until_written(&printer, is_left, signals).await.unwrap_or(code))
 }

@@ -134,7 +134,9 @@ pub fn parse_cpu(text: &str) -> Option<u64> {
         return number(milli);
     }
     match text.split_once('.') {
-        Some((whole, part)) if part.len() <= 3 => Some(number(whole)? * 1000 + number(&format!("{part:0<3}"))?),
+        Some((whole, part)) if (1..=3).contains(&part.len()) => {
+            Some(number(whole)? * 1000 + number(&format!("{part:0<3}"))?)
+        }
         Some(_) => None,
         None => Some(number(text)? * 1000),
     }

@@ -13,8 +13,10 @@ use super::api::{ApiError, Cluster};
 use super::end;
 use crate::cli::screen::{CliError, Screen, exit_code, with_causes};
 
-/// How long a cluster may take to answer what is asked of all places where programs may be.
-const ANSWER_TIME: Duration = Duration::from_secs(10);
+/// How long a cluster may take to answer when a run is looked for that is nowhere else.
+const FIND_TIME: Duration = Duration::from_secs(10);
+/// How long it may take to answer `lp-host ps`, which is of interest to those too who have a kubeconfig and no program there.
+const LIST_TIME: Duration = Duration::from_secs(2);
 /// How many of the last lines of a journal the state of the run is looked for in.
 const STATE_LINES: i64 = 1000;
 
@@ -86,7 +88,7 @@ async fn all(screen: &Screen) -> Result<Vec<Run>, CliError> {
 
 /// The runs that a user means by a name, or by none.
 async fn meant(name: Option<&str>, screen: &Screen) -> Result<Vec<Run>, CliError> {
-    let Ok(runs) = timeout(ANSWER_TIME, all(screen)).await else { return Ok(Vec::new()) };
+    let Ok(runs) = timeout(FIND_TIME, all(&screen.silent())).await else { return Ok(Vec::new()) };
     let mut runs = runs?;
     runs.retain(|run| name.is_none_or(|name| run.is_called(name)));
     match runs.iter().position(|run| Some(run.id()) == name) {
@@ -113,7 +115,7 @@ pub(in crate::cli) async fn find(name: Option<&str>, error: CliError, screen: &S
 pub(in crate::cli) async fn states(runs: &mut Vec<RunStatus>, screen: &Screen) -> Vec<String> {
     let mut others = Vec::new();
     let asked = async {
-        for run in all(screen).await? {
+        for run in all(&screen.silent()).await? {
             let id = run.id();
             match run.coordinator().await? {
                 Some(pod) if end::is_over(&pod) => {
@@ -135,13 +137,14 @@ pub(in crate::cli) async fn states(runs: &mut Vec<RunStatus>, screen: &Screen) -
         }
         Ok::<_, CliError>(())
     };
-    match timeout(ANSWER_TIME, asked).await {
+    match timeout(LIST_TIME, asked).await {
         Ok(Ok(())) => {}
         Ok(Err(CliError::Other { error, .. })) => {
-            screen.warning(&format!("Kubernetes can't be asked for programs on it: {}", with_causes(&*error)));
+            screen
+                .note(&format!("programs on Kubernetes are not shown, as it can't be asked: {}", with_causes(&*error)));
         }
         Ok(Err(CliError::Program(_))) => {}
-        Err(_) => screen.warning("the API server of Kubernetes does not answer, so programs on it are not shown"),
+        Err(_) => screen.note("programs on Kubernetes are not shown: its API server has not answered within 2 s"),
     }
     others
 }

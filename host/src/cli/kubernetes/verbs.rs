@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use lp_base::replica::LineSource;
-use lp_engine::journal::{Reader, Record};
-use lp_run::observe::{LineFormat, LineStyle, Printer};
+use lp_engine::journal::Reader;
+use lp_run::observe::{LineFormat, Printer};
 use lp_run::supervise::ReplicaStatus;
 use tokio::time::sleep;
 
@@ -13,6 +12,7 @@ use super::end;
 use super::follow::{OnSignal, Until, not_read};
 use super::log::{self, Place};
 use super::runs::Run;
+use crate::cli::journal::LogView;
 use crate::cli::screen::{CliError, Screen, exit_code};
 use crate::cli::signals;
 
@@ -47,28 +47,12 @@ pub(in crate::cli) async fn logs(
     let Some(pod) = run.coordinator().await? else { return Err(gone(run)) };
     let labels: Vec<_> = run.status(&pod).await.map(|status| status.replicas).unwrap_or_default();
     let labels: Vec<_> = labels.iter().map(ReplicaStatus::label).collect();
-    let style = LineStyle::new(format, labels.iter().map(String::as_str));
-    let is_wanted = |replica: &str| {
-        node.is_none_or(|node| replica == node || replica.rsplit_once('/').is_some_and(|(of, _)| of == node))
-    };
+    let view = LogView::new(node, format, &labels, screen);
     let name = pod.metadata.name.clone().unwrap_or_default();
     let (mut place, mut reader, mut is_over) = (Place::default(), Reader::default(), false);
     loop {
         let read = log::read(&run.cluster, &name, &mut place, follows, async |line| {
-            for record in reader.read(line) {
-                let (replica, source, line) = match record {
-                    Ok(Record::Line { replica, stream, line }) => (replica, stream, line),
-                    Ok(Record::End { .. }) => {
-                        is_over = true;
-                        continue;
-                    }
-                    Ok(_) => continue,
-                    Err(line) => (String::new(), LineSource::Host, line),
-                };
-                if is_wanted(&replica) && screen.next_data(&style.render(&replica, source, &line)).is_err() {
-                    is_over = true;
-                }
-            }
+            is_over = is_over || reader.read(line).into_iter().any(|record| view.show(record).is_break());
             Ok(!is_over)
         });
         read.await.map_err(|error| CliError::new(exit_code::WRONG_USAGE, error))?;

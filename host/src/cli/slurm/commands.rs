@@ -11,6 +11,9 @@ use tokio::time::timeout;
 /// How long a command may take. Slurm's own commands try a controller that does not answer again for longer than anybody waits.
 const CALL_TIME: Duration = Duration::from_secs(60);
 
+/// How long `squeue` may take where all runs of a user are looked for, as by `lp-host ps`.
+const LIST_TIME: Duration = Duration::from_secs(5);
+
 /// What `squeue` says of a job that is over for long.
 const UNKNOWN_JOB: &str = "Invalid job id specified";
 
@@ -28,8 +31,8 @@ pub(in crate::cli) enum SlurmError {
         source: std::io::Error,
     },
     /// It does not answer.
-    #[error("`{0}` did not answer within {seconds} s", seconds = CALL_TIME.as_secs())]
-    Silent(&'static str),
+    #[error("`{program}` did not answer within {} s", time.as_secs())]
+    Silent { program: &'static str, time: Duration },
     /// It refuses, with its own words.
     #[error("{said}")]
     Refused { said: String },
@@ -42,7 +45,7 @@ impl SlurmError {
             Self::Missing(_) => {
                 Some("run this where Slurm's commands are, which is mostly a login node of the cluster")
             }
-            Self::Silent(_) => Some("`scontrol ping` says whether the controller of Slurm runs"),
+            Self::Silent { .. } => Some("`scontrol ping` says whether the controller of Slurm runs"),
             Self::NotRun { .. } | Self::Refused { .. } => None,
         }
     }
@@ -87,8 +90,9 @@ pub(in crate::cli) async fn status(job: &str) -> Result<Option<Status>, SlurmErr
 
 /// The jobs of this user that are not over.
 pub(in crate::cli) async fn jobs() -> Result<Vec<Status>, SlurmError> {
-    let listed = call("squeue", &["--noheader", "--me", "--format", SQUEUE_FORMAT], None).await?;
-    Ok(parse_squeue(&listed))
+    let listing = call("squeue", &["--noheader", "--me", "--format", SQUEUE_FORMAT], None);
+    let silent = |_| SlurmError::Silent { program: "squeue", time: LIST_TIME };
+    Ok(parse_squeue(&timeout(LIST_TIME, listing).await.map_err(silent)??))
 }
 
 /// What came of a job, as far as Slurm still knows.
@@ -140,7 +144,10 @@ pub(in crate::cli) async fn call(
         }
         child.wait_with_output().await
     };
-    let output = timeout(CALL_TIME, ended).await.map_err(|_| SlurmError::Silent(program))?.map_err(not_run)?;
+    let output = timeout(CALL_TIME, ended)
+        .await
+        .map_err(|_| SlurmError::Silent { program, time: CALL_TIME })?
+        .map_err(not_run)?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use lp_base::replica::LineSource;
-use lp_engine::journal::{Reader, Record};
+use lp_engine::journal::Reader;
 use lp_engine::slurm::JobState;
-use lp_run::observe::{LineFormat, LineStyle, Printer};
+use lp_run::observe::{LineFormat, Printer};
 use lp_run::supervise::ReplicaStatus;
 use tokio::time::sleep;
 
@@ -13,6 +12,7 @@ use super::commands;
 use super::follow::{OnSignal, Tail, Until};
 use super::runs::Run;
 use super::shared::not_launched;
+use crate::cli::journal::LogView;
 use crate::cli::screen::{CliError, Screen, exit_code};
 use crate::cli::signals;
 
@@ -40,10 +40,7 @@ pub(in crate::cli) async fn logs(
 ) -> Result<(), CliError> {
     let failed = |error: std::io::Error| CliError::new(exit_code::WRONG_USAGE, error);
     let labels = labels(run);
-    let style = LineStyle::new(format, labels.iter().map(String::as_str));
-    let is_wanted = |replica: &str| {
-        node.is_none_or(|node| replica == node || replica.rsplit_once('/').is_some_and(|(of, _)| of == node))
-    };
+    let view = LogView::new(node, format, &labels, screen);
     let (mut tail, mut reader, mut is_over) = (Tail::new(run.job.dir.join("journal")), Reader::default(), !follows);
     loop {
         let piece = tail.next().map_err(failed)?;
@@ -54,16 +51,8 @@ pub(in crate::cli) async fn logs(
             sleep(LOOK_INTERVAL).await;
             is_over = is_ended(&run.job.number).await?;
         }
-        for record in reader.read(&piece) {
-            let (replica, source, line) = match record {
-                Ok(Record::Line { replica, stream, line }) => (replica, stream, line),
-                Ok(Record::End { .. }) => return Ok(()),
-                Ok(_) => continue,
-                Err(line) => (String::new(), LineSource::Host, line),
-            };
-            if is_wanted(&replica) && screen.next_data(&style.render(&replica, source, &line)).is_err() {
-                return Ok(());
-            }
+        if reader.read(&piece).into_iter().any(|record| view.show(record).is_break()) {
+            return Ok(());
         }
     }
 }

@@ -22,7 +22,7 @@ use lp_base::words::Digest;
 use serde::{Deserialize, Serialize};
 
 /// What both ends have to agree on. It changes with anything in this file, with the plan, and with what workers are told and tell.
-pub const PROTOCOL: &str = concat!("2/", env!("CARGO_PKG_VERSION"));
+pub const PROTOCOL: &str = concat!("3/", env!("CARGO_PKG_VERSION"));
 
 /// The header field with the [`PROTOCOL`] of a launcher.
 pub const PROTOCOL_FIELD: HeaderName = HeaderName::from_static("lp-protocol");

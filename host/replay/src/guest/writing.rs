@@ -212,8 +212,7 @@ impl Stream {
             let Some(held) = self.held.iter().rev().find(has) else {
                 let message = format!(
                     "step {at} of column {column} is not held: it was not written in this session, or before the last `keep` \
-                     steps, or to a node that has restarted, or writers held more than a quarter of the node's \
-                     `limits.memory` and this one most of it"
+                     steps, or the node has restarted since, or had to let go of it for want of memory"
                 );
                 return Err(Refusal::Failed(message));
             };

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use rustix::process::Signal;
 
@@ -134,23 +135,45 @@ fn a_cancelled_job_leaves_no_process() {
 }
 
 #[test]
-fn signals_stop_the_program_with_its_grace_and_a_second_one_cancels_the_job() {
+fn signals_stop_the_program_with_its_grace_and_a_second_one_at_once() {
     let Some(cluster) = cluster::shared() else { return };
     let (machine, program) = (Machine::new(), pair("'never'", "'wait-for-stop'", ""));
     let mut going = start(cluster, &machine, &program);
     going.expect_line("b/0 │ 8");
     going.signal(Signal::INT);
     check_end(going, 130, &["b/0 │ stopping, true"], &[]);
-    let program = Program::new(&format!("grace = '1h'\n{}", script("ASYNC", "'print:a', 'sleep:1000000'")));
-    let (machine, mut going) = (Machine::new(), start(cluster, &machine, &program));
+    let program = patient();
+    let mut going = start(cluster, &machine, &program);
     going.expect_line("probe/0 │ a");
-    let _ = machine;
-    // Two of a kind may become one.
     going.signal(Signal::INT);
+    going.expect_line("probe/0 │ stopping, true");
     going.signal(Signal::TERM);
-    let (code, _, err) = going.end();
-    assert_eq!(code, Some(130), "{err}");
-    assert!(err.contains("is cancelled") && err.contains("dropping what has not ended: probe/0"), "{err}");
+    check_end(going, 130, &[], &["dropping what has not ended: probe/0"]);
+}
+
+#[test]
+fn the_job_of_a_coordinator_that_heeds_no_signal_is_cancelled_by_the_third() {
+    let Some(cluster) = cluster::shared() else { return };
+    let (machine, program) = (Machine::new(), patient());
+    let mut going = start(cluster, &machine, &program);
+    going.expect_line("probe/0 │ a");
+    let (job, _) = cluster.job(&machine);
+    let is_coordinator = |line: &[String]| line.get(1).is_some_and(|verb| verb == "coordinator");
+    let (pid, _) = cluster.processes(&job).into_iter().find(|(_, line)| is_coordinator(line)).expect("it runs");
+    let pid = rustix::process::Pid::from_raw(pid).expect("it is a number of a process");
+    rustix::process::kill_process(pid, Signal::STOP).expect("it is there");
+    for signal in [Signal::INT, Signal::TERM, Signal::INT] {
+        going.signal(signal);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let (_, _, err) = going.end();
+    assert!(err.contains(&format!("job {job} is cancelled")), "{err}");
+    eventually("all of them have ended", || cluster.processes(&job).is_empty());
+}
+
+/// A node that says that it stops, and goes on; it has an hour for it.
+fn patient() -> Program {
+    Program::new(&format!("grace = '1h'\n{}", script("ASYNC", "'print:a', 'wait-for-stop', 'sleep:1000000'")))
 }
 
 #[test]

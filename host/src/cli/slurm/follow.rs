@@ -34,6 +34,9 @@ const SETTLE_TIME: Duration = Duration::from_secs(3);
 /// The line of a script whose job Slurm may start over.
 const REQUEUE: &str = "#SBATCH --requeue";
 
+/// How long a program may take to end at once, before its job is cancelled.
+const HASTE_TIME: Duration = Duration::from_secs(10);
+
 /// How much of a journal is read at once.
 const PIECE_BYTES: usize = 256 << 10;
 
@@ -54,7 +57,8 @@ pub(in crate::cli) struct Job {
 /// What a signal to this process is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::cli) enum OnSignal {
-    /// The program is asked to stop; the second time, the job is cancelled. SIGHUP leaves it alone.
+    /// The program is asked to stop, and the second time to end at once; the third time, the job is cancelled. SIGHUP leaves it
+    /// alone.
     Stop,
     /// The program goes on without being seen.
     Leave,
@@ -116,6 +120,8 @@ struct Following<'a> {
     settled: Option<Instant>,
     /// How many signals have come.
     signals: u32,
+    /// When the job is cancelled, since its program was to end at once.
+    cancelled: Option<Instant>,
     /// Whether Slurm did not answer when it was last asked.
     is_silent: bool,
     /// Whether Slurm may start the job over.
@@ -161,6 +167,9 @@ pub(in crate::cli) async fn follow(
                 None => Err(following.unfinished().await),
             };
         }
+        if following.cancelled.is_some_and(|at| at <= Instant::now()) {
+            following.cancel().await.map_err(super::shared::not_launched)?;
+        }
         tokio::select! {
             biased;
             Some(signal) = signals.recv() => {
@@ -181,7 +190,17 @@ impl<'a> Following<'a> {
     fn new(job: &'a Job, screen: &'a Screen) -> Self {
         let script = fs::read_to_string(job.dir.join("script.sh"));
         let may_be_requeued = script.is_ok_and(|script| script.contains(REQUEUE));
-        Self { job, screen, seen: None, settled: None, signals: 0, is_silent: false, may_be_requeued, ended: None }
+        Self {
+            job,
+            screen,
+            seen: None,
+            settled: None,
+            signals: 0,
+            cancelled: None,
+            is_silent: false,
+            may_be_requeued,
+            ended: None,
+        }
     }
 
     /// Asks Slurm for the job, and says what is new.
@@ -223,7 +242,8 @@ impl<'a> Following<'a> {
         Ok(())
     }
 
-    /// Asks the program to stop, or cancels the job if it does not run, or was asked before. Whether it was cancelled unseen.
+    /// Asks the program to stop, or to end at once; cancels the job if it does not run, or both were asked before. Whether it was
+    /// cancelled unseen.
     async fn stop(&mut self, signal: Signal) -> Result<bool, CliError> {
         self.signals += 1;
         let job = &self.job.number;
@@ -232,15 +252,22 @@ impl<'a> Following<'a> {
             Ok(None) => return Ok(false),
             Err(_) => false,
         };
-        let asked = match (is_waiting, self.signals) {
-            (true, _) => commands::cancel(job).await.map(|()| true),
-            (false, 1) => commands::signal(job, name(signal)).await.map(|()| false),
-            (false, _) => {
-                self.screen.note(&format!("job {job} is cancelled"));
-                commands::cancel(job).await.map(|()| false)
-            }
+        let asked = if is_waiting {
+            commands::cancel(job).await
+        } else if self.signals > 2 {
+            self.cancel().await
+        } else {
+            self.cancelled = (self.signals == 2).then(|| Instant::now() + HASTE_TIME);
+            commands::signal(job, name(signal)).await
         };
-        asked.map_err(super::shared::not_launched)
+        asked.map(|()| is_waiting).map_err(super::shared::not_launched)
+    }
+
+    /// Cancels a job that runs.
+    async fn cancel(&mut self) -> Result<(), SlurmError> {
+        self.cancelled = None;
+        self.screen.note(&format!("job {} is cancelled", self.job.number));
+        commands::cancel(&self.job.number).await
     }
 
     /// That the job is over, and nothing says that its program is.

@@ -24,6 +24,7 @@ mod journal;
 mod kubernetes;
 mod lock;
 mod logs;
+mod man;
 mod new;
 mod plan;
 mod proto;
@@ -47,7 +48,7 @@ mod worker;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use lp_program::program::{Draft, Linked, Override, Problems, Program};
 use screen::Screen;
 
@@ -87,6 +88,7 @@ enum Verb {
     Wit(wit::Args),
     Schema(schema::Args),
     Completions(completions::Args),
+    Man(man::Args),
     #[command(hide = true)]
     Worker(worker::Args),
     #[command(hide = true)]
@@ -106,8 +108,8 @@ enum Verb {
 struct ProgramArgs {
     /// The program file, such as `program.toml`
     program: PathBuf,
-    /// Replace a value of the program file, such as `nodes.worker.replicas=8`. A table is replaced as a whole, and `null`
-    /// removes a key, as in `nodes.worker.sandbox=null`
+    /// Change a value of the program file, such as `nodes.worker.replicas=8`. A table or a list is replaced as a whole, `null`
+    /// removes a key, as in `nodes.worker.sandbox=null`, and `+=` adds to a list, as in `nodes.worker.args+=--fast`
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<Override>,
     /// Hold the program to the policy in this file: what it may ask for at most, whatever it says itself
@@ -146,6 +148,15 @@ pub fn main() -> ExitCode {
     })
 }
 
+/// The command line without the verbs that only lp-host itself uses.
+fn visible() -> clap::Command {
+    let all = Cli::command();
+    let verbs: Vec<_> = all.get_subcommands().filter(|verb| !verb.is_hide_set()).cloned().collect();
+    let about = all.get_about().cloned().unwrap_or_default();
+    let visible = clap::Command::new("lp-host").bin_name("lp-host").version(env!("CARGO_PKG_VERSION"));
+    visible.about(about).args(all.get_arguments().cloned()).subcommands(verbs).subcommand_required(true)
+}
+
 fn run_verb() -> ExitCode {
     let cli = Cli::parse();
     let mut screen = Screen::new(&cli.global);
@@ -175,6 +186,7 @@ fn run_verb() -> ExitCode {
         Verb::Wit(args) => wit::run(&args, &screen),
         Verb::Schema(args) => schema::run(&args, &screen),
         Verb::Completions(args) => completions::run(&args, &screen),
+        Verb::Man(args) => man::run(&args, &screen),
         Verb::Worker(args) => worker::run(&args, &screen),
         Verb::Contained(args) => contained::run(args, &screen),
         Verb::Guard(args) => guard::run(&args),

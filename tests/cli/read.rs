@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::process::Command;
 
 use lp_host::program::PROBLEMS_MAX;
 use tempfile::TempDir;
@@ -27,24 +28,13 @@ fn wrong_usage_exits_with_2_and_a_guess() {
 #[test]
 fn every_verb_has_help_that_says_what_it_does() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    for verb in [
-        "run",
-        "ps",
-        "logs",
-        "stop",
-        "call",
-        "proto",
-        "check",
-        "build",
-        "graph",
-        "inspect",
-        "lock",
-        "cache",
-        "replay",
-        "new",
-        "schema",
-        "completions",
-    ] {
+    let all = screen(dir.path(), "--help");
+    let listed =
+        all.split("Commands:").nth(1).and_then(|rest| rest.split("Options:").next()).expect("verbs are listed");
+    let verbs: Vec<_> = listed.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).collect();
+    let verbs: Vec<_> = verbs.into_iter().filter(|verb| !verb.is_empty() && *verb != "help").collect();
+    assert!(verbs.len() > 20 && !verbs.contains(&"worker"), "{verbs:?}");
+    for verb in verbs {
         let help = screen(dir.path(), &format!("{verb} --help"));
         assert!(help.contains(&format!("Usage: lp-host {verb}")) && help.ends_with("--- exit 0\n"), "{help}");
     }
@@ -261,7 +251,44 @@ fn the_schema_is_json_and_the_completions_name_the_verbs() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let completions = screen(dir.path(), &format!("completions {shell}"));
         assert!(completions.contains("inspect") && completions.ends_with("--- exit 0\n"), "{shell}");
+        assert!(!completions.contains("coordinator"), "{shell} offers verbs that are not for users");
     }
+}
+
+#[test]
+fn bash_completes_verbs_and_their_options() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let script = command(dir.path(), "completions bash").output().expect("the binary runs").stdout;
+    std::fs::write(dir.path().join("lp-host.bash"), script).expect("a writable directory");
+    let complete = |words: &[&str]| {
+        let line = format!(
+            "source ./lp-host.bash; function=$(complete -p lp-host | sed 's/.* -F \\([^ ]*\\) .*/\\1/'); \
+             COMP_WORDS=({}); COMP_CWORD={}; $function lp-host '{}' '{}'; echo \"${{COMPREPLY[@]}}\"",
+            words.join(" "),
+            words.len() - 1,
+            words[words.len() - 1],
+            words[words.len() - 2]
+        );
+        let output = Command::new("bash").args(["-c", &line]).current_dir(dir.path()).output().expect("bash runs");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    assert_eq!(complete(&["lp-host", "inspe"]), "inspect");
+    assert_eq!(complete(&["lp-host", "run", "--launch-ty"]), "--launch-type");
+    assert_eq!(complete(&["lp-host", "wit", "hand"]), "handles");
+    assert_eq!(complete(&["lp-host", "wit", "handles", "--sty"]), "--style");
+}
+
+#[test]
+fn every_verb_for_users_has_a_manual_page() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let said = screen(dir.path(), "man pages/man1");
+    assert!(said.ends_with("--- exit 0\n"), "{said}");
+    let page = |name: &str| std::fs::read_to_string(dir.path().join("pages/man1").join(name)).expect("it is written");
+    assert!(page("lp-host.1").contains("lp\\-host\\-attach(1)") && page("lp-host-run.1").contains("launch\\-type"));
+    assert!(!dir.path().join("pages/man1/lp-host-coordinator.1").exists());
+    std::fs::write(dir.path().join("taken"), "").expect("a writable directory");
+    let refused = screen(dir.path(), "man taken");
+    assert!(refused.contains("the manual pages can't be written to `taken`") && refused.ends_with("--- exit 4\n"));
 }
 
 #[test]

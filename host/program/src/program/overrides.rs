@@ -1,17 +1,18 @@
-//! Values of a program file that the command line replaces: `--set nodes.worker.replicas=8`.
+//! Values of a program file that the command line changes: `--set nodes.worker.replicas=8`.
 
 use std::fmt;
 use std::str::FromStr;
 
 use toml::de::{DeTable, DeValue};
 
-/// A replaced value: the dotted path of a key, and a TOML value for it, which takes the place of the whole of what was
-/// there, a table too. The value `null`, which TOML doesn't have, removes the key.
+/// A changed value: the dotted path of a key, and a TOML value for it, which takes the place of the whole of what was
+/// there, a table too. The value `null`, which TOML doesn't have, removes the key. `+=` instead of `=` adds a value, or each
+/// of a list of values, to the end of the list that is there.
 ///
 /// A value that is no TOML is taken as a string, so that `--set nodes.a.component=other.wasm` needs no quotes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Override {
-    /// The override as messages show it: a line of TOML, or one with `null`.
+    /// The override as messages show it: a line of TOML, or one with `null` or `+=`.
     pub(super) shown: String,
     /// How many keys the path has.
     pub(super) depth: usize,
@@ -22,6 +23,7 @@ pub struct Override {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
     Replace,
+    Append,
     Remove,
 }
 
@@ -42,16 +44,21 @@ impl FromStr for Override {
     fn from_str(text: &str) -> Result<Override, OverrideError> {
         let (path, value) = text.split_once('=').ok_or_else(|| OverrideError::NoValue(text.to_owned()))?;
         let (path, value) = (path.trim(), value.trim());
+        // A key that ends in `+` would be in quotes.
+        let (path, is_added) = path.strip_suffix('+').map_or((path, false), |path| (path.trim_end(), true));
         let line = |value: &str| format!("{path} = {value}");
         // One line can set only one key, so neither part can smuggle in another.
         let depth = (!path.contains(['\n', '\r'])).then(|| depth(&line("0"))).flatten();
         let depth = depth.ok_or_else(|| OverrideError::BadPath(path.to_owned()))?;
-        if value == REMOVED {
+        if value == REMOVED && !is_added {
             return Ok(Override { shown: line(value), depth, change: Change::Remove });
         }
         let toml = line(value);
         let is_toml = !value.contains(['\n', '\r']) && DeTable::parse(&toml).is_ok();
         let shown = if is_toml { toml } else { line(&toml::Value::String(value.to_owned()).to_string()) };
+        if is_added {
+            return Ok(Override { shown: shown.replacen(" = ", " += ", 1), depth, change: Change::Append });
+        }
         Ok(Override { shown, depth, change: Change::Replace })
     }
 }
@@ -62,8 +69,9 @@ const REMOVED: &str = "null";
 /// Writes the override as it may be given again.
 impl fmt::Display for Override {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (path, value) = self.shown.split_once(" = ").unwrap_or((&self.shown, ""));
-        write!(f, "{path}={value}")
+        let sign = if self.change == Change::Append { "+=" } else { "=" };
+        let (path, value) = self.shown.split_once(&format!(" {sign} ")).unwrap_or((&self.shown, ""));
+        write!(f, "{path}{sign}{value}")
     }
 }
 
@@ -72,6 +80,7 @@ impl Override {
     pub(super) fn toml(&self) -> String {
         match self.change {
             Change::Replace => self.shown.clone(),
+            Change::Append => self.shown.replacen(" += ", "  = ", 1),
             Change::Remove => self.shown.strip_suffix(REMOVED).unwrap_or_default().to_owned() + "0",
         }
     }
@@ -120,6 +129,15 @@ mod tests {
         assert_eq!((parsed.change, parsed.depth), (Change::Remove, 4));
         assert_eq!(parsed.shown, "nodes.\"x\".sandbox.http = null");
         check("nodes.x.env.A='null'", "nodes.x.env.A = 'null'");
+    }
+
+    #[test]
+    fn values_are_added_by_another_sign() {
+        check("nodes.x.args+=a=b", "nodes.x.args  = \"a=b\"");
+        check("nodes.x.args += ['a', 'b']", "nodes.x.args  = ['a', 'b']");
+        check("nodes.x.args+=null", "nodes.x.args  = \"null\"");
+        let parsed: Override = "nodes.x.args+=1".parse().expect("a good override");
+        assert_eq!((parsed.to_string(), parsed.depth), ("nodes.x.args+=1".to_owned(), 3));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use lp_base::suggest;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Schema;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeArray, DeTable, DeValue};
 
 use super::file::{OperatorFile, ProgramFile, schema};
 use super::overrides::{Change, Override};
@@ -89,6 +89,7 @@ pub(super) fn parse(
         if names_known_nodes(&line, setting.depth, &table, &mut problems) {
             match setting.change {
                 Change::Replace => replace(&mut table, line, setting.depth),
+                Change::Append => problems.extend(append(&mut table, line, setting.depth)),
                 Change::Remove => problems.extend(remove(&mut table, line)),
             }
         }
@@ -212,6 +213,55 @@ fn replace<'i>(into: &mut DeTable<'i>, line: DeTable<'i>, depth: usize) {
             into.insert(key, value);
         }
     }
+}
+
+/// Adds the value that `line` has at the end of its path, of `depth` keys, or each value of its list, to the list in `into`.
+fn append<'i>(into: &mut DeTable<'i>, line: DeTable<'i>, depth: usize) -> Option<Problem> {
+    let (key, mut value) = line.into_iter().next()?;
+    let name = key.get_ref().to_string();
+    match into.get_mut(key.get_ref().as_ref()).map(Spanned::get_mut) {
+        Some(DeValue::Table(old)) if depth > 1 => match value.into_inner() {
+            DeValue::Table(inner) => append(old, inner, depth - 1),
+            _ => None,
+        },
+        Some(DeValue::Array(old)) if depth == 1 => {
+            for value in listed(value) {
+                old.push(value);
+            }
+            None
+        }
+        Some(_) => {
+            let problem =
+                Problem::error("wrong-type", format!("`{name}` is not a list, so nothing can be added to it"));
+            Some(problem.at(Some(key.span()), "not a list in the program file").help("`=` replaces it".to_owned()))
+        }
+        None => {
+            make_list(&mut value, depth);
+            into.insert(key, value);
+            None
+        }
+    }
+}
+
+/// The values of a list, or the only one.
+fn listed(value: Spanned<DeValue<'_>>) -> DeArray<'_> {
+    let span = value.span();
+    match value.into_inner() {
+        DeValue::Array(values) => values,
+        single => [Spanned::new(span, single)].into_iter().collect(),
+    }
+}
+
+/// Makes a list of what stands at the end of a path of `depth` keys, unless it is one.
+fn make_list(value: &mut Spanned<DeValue<'_>>, depth: usize) {
+    if depth > 1
+        && let DeValue::Table(inner) = value.get_mut()
+    {
+        return inner.iter_mut().for_each(|(_, value)| make_list(value, depth - 1));
+    }
+    let span = value.span();
+    let taken = std::mem::replace(value, Spanned::new(span.clone(), DeValue::Boolean(false)));
+    *value = Spanned::new(span, DeValue::Array(listed(taken)));
 }
 
 /// Takes out the key at the end of the path of `line`. One that is not there may be a mistyped one of another name.

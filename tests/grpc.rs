@@ -27,9 +27,9 @@ pub(crate) fn address(going: &mut Going) -> String {
     address
 }
 
-/// The address that a line says node `a` listens at, whichever host it is on.
+/// The address that a line says a node listens at, whichever host it is on.
 pub(crate) fn listening_at(line: &str) -> Option<&str> {
-    line.split("`a` listens at ").nth(1)?.split_whitespace().next()
+    line.split("` listens at ").nth(1)?.split_whitespace().next()
 }
 
 /// The Python that has gRPC; without one the test says so and is over.

@@ -1,8 +1,14 @@
 //! Replay nodes of programs: what is kept, who may call, why calls wait, and what is told.
 
+use bytes::Bytes;
+use h2::SendStream;
+use h2::client::ResponseFuture;
+use http::Request;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::grpc::address;
+use crate::hostile::high_water_kib;
 use crate::run::Program;
 use crate::runs::{Machine, eventually};
 use crate::{examples, host, languages};
@@ -130,6 +136,54 @@ fn who_waits_and_why_is_in_ps_and_waiting_ends_with_the_program() {
             assert_eq!(code, Some(1), "{said}");
         });
         going.end();
+    }
+}
+
+/// A thousand streams to a replay node at `address`, over ten connections, of which half have begun a message that never ends.
+async fn idle_streams(address: &str) -> Vec<(ResponseFuture, SendStream<Bytes>)> {
+    let mut streams = Vec::new();
+    for _ in 0..10 {
+        let stream = tokio::net::TcpStream::connect(address).await.expect("it listens");
+        let (sender, connection) = h2::client::handshake(stream).await.expect("it speaks HTTP/2");
+        tokio::spawn(connection);
+        for number in 0..100 {
+            let method = ["InsertStream", "SampleStream"][number / 2 % 2];
+            let uri = format!("http://a/deepmind.reverb.ReverbService/{method}");
+            let request = Request::post(uri).header("content-type", "application/grpc").body(()).expect("it is one");
+            let mut sender = sender.clone().ready().await.expect("there is room for a hundred streams");
+            let (response, mut send) = sender.send_request(request, false).expect("it is open");
+            if number % 2 == 0 {
+                send.send_data(Bytes::from_static(&[0, 0, 1, 0, 0, 10]), false).expect("it is open");
+            }
+            streams.push((response, send));
+        }
+    }
+    streams
+}
+
+#[test]
+fn a_thousand_idle_streams_cost_little_and_hold_up_nobody() {
+    let replay = REPLAY.replace("type = 'replay'", "type = 'replay'\nlisten = '127.0.0.1:0'");
+    for &launch_type in host::ALL_LAUNCH_TYPES {
+        let (machine, program) = (Machine::new(), Program::new(&replay));
+        let mut going = machine.launch(&program, launch_type);
+        let address = address(&mut going);
+        eventually("the node is up", || replica(&machine).is_some());
+        let pid = replica(&machine).and_then(|it| it["pid"].as_u64()).unwrap_or(u64::from(going.child.id()));
+        let resident_kib = || high_water_kib(u32::try_from(pid).expect("a pid")).expect("it is there");
+        called(&machine, "write", &write("experience", 5));
+        let before = resident_kib();
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
+        let streams = runtime.block_on(idle_streams(&address));
+        called(&machine, "write", &write("experience", 5));
+        called(&machine, "sample-batch", &[sample("experience", 2, None)]);
+        let cost = resident_kib() - before;
+        println!("{launch_type}: {cost} KiB");
+        assert!(cost < 64 << 10, "{} streams cost {cost} KiB under {launch_type}", streams.len());
+        drop((streams, runtime));
+        assert_eq!(size(&machine, "experience"), 10);
+        going.signal(Signal::TERM);
+        assert_eq!(going.child.wait().expect("it can be waited for").code(), Some(143), "{launch_type}");
     }
 }
 

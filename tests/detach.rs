@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
+use lp_host::plan::LaunchType;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::Value;
 
@@ -21,8 +22,23 @@ struct Detached<'a> {
 impl<'a> Detached<'a> {
     #[track_caller]
     fn start(machine: &'a Machine, program: &Program, options: &[&str]) -> Self {
-        let path = program.path().display().to_string();
-        let json = machine.data(&[&["run", "--detach", "--format", "json", &path], options].concat());
+        let mut command = machine.command(&["run", "--detach", "--format", "json"]);
+        command.arg(program.path()).args(options);
+        Self::by(machine, command)
+    }
+
+    #[track_caller]
+    fn launched(machine: &'a Machine, program: &Program, launch_type: LaunchType) -> Self {
+        let mut command = machine.command(&["run", "--detach", "--format", "json"]);
+        command.arg(program.path());
+        Self::by(machine, host::launched(command, launch_type))
+    }
+
+    #[track_caller]
+    fn by(machine: &'a Machine, mut command: Command) -> Self {
+        let output = command.output().expect("the binary runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let json = String::from_utf8_lossy(&output.stdout);
         let started: Value = serde_json::from_str(&json).expect("it is JSON");
         assert_eq!(started["type"], "detached");
         let pid = started["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok()).expect("it has a process");
@@ -61,9 +77,9 @@ const PAIR: &str = "[nodes.a]\nASYNC\nhandles = { probe = 'a' }\nrun = false\n\
 
 #[test]
 fn a_detached_run_goes_on_without_a_terminal_and_is_found_by_every_verb() {
-    for launch_type in host::LAUNCH_TYPES {
+    for &launch_type in host::ALL_LAUNCH_TYPES {
         let (machine, program) = (Machine::new(), Program::new(PAIR));
-        let run = Detached::start(&machine, &program, &["--launch-type", &launch_type.to_string()]);
+        let run = Detached::launched(&machine, &program, launch_type);
         assert_eq!(run.session(), (run.pid.to_string(), "0".to_owned()));
         run.signal(Signal::HUP);
         assert_eq!(machine.ps()[0]["pid"], run.pid);

@@ -281,7 +281,7 @@ fn a_style_that_an_engine_can_not_have_is_refused_with_its_reason() {
         ("language = 'js'\nengine = 'v8'", "there is no engine `v8`, but `starlingmonkey` beside the usual one"),
         ("language = 'c'\nengine = 'v8'", "the language has no engines to choose from"),
         ("language = 'go'\nstyle = 'future'", "Go's scheduler can't hand a waiting call over to the host"),
-        ("language = 'rust'\nworld = 'a'", "`world` is said in the crate itself, by `lp_guest::node!`"),
+        ("language = 'rust'\nworld = 'a'", "`world` is set in the crate itself, by `lp_guest::node!`"),
     ] {
         write("build.toml", toml);
         let output = Command::new(host::BINARY).args(["build", "program.toml"]).current_dir(dir.path()).output();

@@ -150,7 +150,7 @@ fn a_guest_that_ignores_the_stop_is_dropped_after_the_grace_period() {
     let mut going = machine.start(&program, PROCESSES);
     let [a, b] = up(&mut going, &machine);
     going.signal(Signal::TERM);
-    check_end(going, 143, &[], &["dropping what has not ended: b/0"]);
+    check_end(going, 143, &[], &["killing nodes that are still running: b/0"]);
     check_nothing_left(&machine, &[a, b]);
 }
 

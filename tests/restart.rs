@@ -157,7 +157,7 @@ fn the_first_run_of_a_colocation_that_returns_ends_the_others() {
     let mut lines: Vec<_> = run.stdout().lines().map(|line| line.replace("        ", " ")).collect();
     lines.sort();
     assert_eq!(lines, ["a/0 │ first", "b/0 │ stopping, true", "c/0 │ stopping, true"], "{}", run.stderr());
-    assert!(run.stderr().contains("note: dropping what has not ended: stubborn/0\n"), "{}", run.stderr());
+    assert!(run.stderr().contains("note: killing nodes that are still running: stubborn/0\n"), "{}", run.stderr());
 }
 
 #[test]

@@ -245,7 +245,12 @@ fn a_looping_node_does_not_hold_up_others() {
     let toml = "grace = '100ms'\n[nodes.loop]\nPLAIN\nhandles = { probe = 'loop' }\nargs = ['spin:0']\nreplicas = 4\n\
         [nodes.a]\nASYNC\nhandles = { probe = 'a' }\nargs = ['plain-echo:10', 'plain-echo:10', 'stop']\n";
     let start = Instant::now();
-    check(toml, 0, &["a/0    │ 10", "a/0    │ 10"], &["dropping what has not ended: loop/0, loop/1, loop/2, loop/3"]);
+    check(
+        toml,
+        0,
+        &["a/0    │ 10", "a/0    │ 10"],
+        &["killing nodes that are still running: loop/0, loop/1, loop/2, loop/3"],
+    );
     assert!(start.elapsed() < Duration::from_secs(20), "the loops starved the others for {:?}", start.elapsed());
 }
 
@@ -387,7 +392,7 @@ fn a_second_interrupt_skips_the_grace_period() {
 #[test]
 fn a_node_that_ignores_the_stop_is_dropped_after_the_grace_period() {
     let toml = format!("grace = '50ms'\n{}", script("ASYNC", "'print:up', 'stop', 'sleep:100000'"));
-    check(&toml, 0, &["probe/0 │ up"], &["dropping what has not ended: probe/0"]);
+    check(&toml, 0, &["probe/0 │ up"], &["killing nodes that are still running: probe/0"]);
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn a_node_that_only_serves_is_dropped_after_the_grace_period() {
         going.signal(Signal::TERM);
         let (code, _, stderr) = going.end();
         assert_eq!(code, Some(143), "{stderr}");
-        assert!(stderr.contains("dropping what has not ended: a/0"), "{stderr}");
+        assert!(stderr.contains("killing nodes that are still running: a/0"), "{stderr}");
         assert_ne!(calling.wait().expect("it can be waited for").code(), Some(0));
     }
 }

@@ -66,7 +66,7 @@ fn kept_handles_are_stale_when_their_base_has_changed() {
     fs::write(dir.path().join("wit/a.wit"), base).expect("a writable directory");
     check(dir.path(), "check-stale", &["check program.toml", "check program.toml --format json"]);
     let built = screen(dir.path(), "build program.toml");
-    assert!(built.contains("note: wrote `wit/adder-handles.wit` anew, since `adder` has changed\n"), "{built}");
+    assert!(built.contains("note: rewrote `wit/adder-handles.wit`, since `adder` has changed\n"), "{built}");
     let fresh = fs::read_to_string(&path).expect("it was written");
     assert!(fresh.contains("add: func(n: u64, m: u64) -> future<result<u64, call-error>>;"), "{fresh}");
     assert!(!screen(dir.path(), "check program.toml").contains("stale"));
@@ -79,7 +79,7 @@ fn a_file_with_more_than_kept_handles_is_not_written_over() {
     fs::write(&path, "interface adder-handles { resource adder; }\ninterface mine { f: func(); }\n").expect("writable");
     let built = screen(dir.path(), "build program.toml");
     let warning =
-        "warning: `wit/adder-handles.wit` is stale, and has more than the handles of `adder`: mend it by hand\n";
+        "warning: `wit/adder-handles.wit` is stale, and has more than the handles of `adder`: update it by hand\n";
     assert!(built.contains(warning), "{built}");
     assert!(fs::read_to_string(&path).expect("it is there").contains("interface mine"));
 }

@@ -37,7 +37,7 @@ fn check(guest: &str, denial: &str) {
 #[track_caller]
 fn check_told(guest: &str, denial: &str, help: &str) {
     let line = format!("lp-host     │ denied: `hostile/0` tried to {denial}{help}\n");
-    let cause = format!("it had been denied to {denial}");
+    let cause = format!("it was not allowed to {denial}");
     Attack::new(guest).settings(DIRS).prepare(files).stderr(&line).stderr(&cause).check();
 }
 

@@ -236,7 +236,7 @@ fn sockets_end_at_their_limit() {
 
 #[test]
 fn a_guest_that_does_not_stop_is_dropped() {
-    Attack::new("ignore_stop").held_off().stderr("dropping what has not ended: hostile/0").check();
+    Attack::new("ignore_stop").held_off().stderr("killing nodes that are still running: hostile/0").check();
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::Attack;
 #[track_caller]
 fn check(guest: &str, settings: &str, denial: &str) {
     let line = format!("lp-host     │ denied: `hostile/0` tried to {denial} (allow it with `sandbox.network`)");
-    let cause = format!("it had been denied to {denial}");
+    let cause = format!("it was not allowed to {denial}");
     Attack::new(guest).settings(settings).stderr(&line).stderr(&cause).check();
 }
 

@@ -117,7 +117,7 @@ fn a_coordinator_that_dies_without_a_word_is_a_failure() {
     let (code, _, stderr) = going.end();
     assert_eq!(code, Some(1), "{stderr}");
     assert!(
-        stderr.contains("has not said that it had ended: the cluster says OOMKilled, with exit code 137"),
+        stderr.contains("ended without a report of the program's end: the cluster says OOMKilled, with exit code 137"),
         "{stderr}"
     );
 }

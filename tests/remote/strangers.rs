@@ -66,7 +66,7 @@ fn what_speaks_something_else_or_nothing_keeps_nobody_out() {
     check_runs(&hosts);
     drop(silent);
     assert_eq!(hosts.log(0).matches("it speaks no TLS as launchers do").count(), 1, "{}", hosts.log(0));
-    assert_eq!(hosts.log(0).matches("it said nothing").count(), 1, "{}", hosts.log(0));
+    assert_eq!(hosts.log(0).matches("it sent nothing").count(), 1, "{}", hosts.log(0));
 }
 
 #[test]

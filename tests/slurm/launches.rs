@@ -148,7 +148,7 @@ fn signals_stop_the_program_with_its_grace_and_a_second_one_at_once() {
     going.signal(Signal::INT);
     going.expect_line("probe/0 │ stopping, true");
     going.signal(Signal::TERM);
-    check_end(going, 130, &[], &["dropping what has not ended: probe/0"]);
+    check_end(going, 130, &[], &["killing nodes that are still running: probe/0"]);
 }
 
 #[test]

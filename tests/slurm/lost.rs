@@ -17,7 +17,7 @@ fn a_program_whose_coordinator_is_lost_has_failed_whatever_slurm_says() {
     let mut going = start(&cluster, &machine, &program);
     going.expect_line("probe/0 │ up");
     cluster.lose("node1");
-    check_end(going, 1, &[], &["is over, and its program has not said that it had ended"]);
+    check_end(going, 1, &[], &["ended without a report of the program's end"]);
 }
 
 #[test]

@@ -117,7 +117,7 @@ impl Connection {
             || !LEASE_MS.contains(&request.lease_ms)
             || request.workers.iter().any(|&index| index >= request.plan.workers.len())
         {
-            return Err(bad("no such lease can be had"));
+            return Err(bad("there is no such lease"));
         }
         if self.lease.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
             return Err(bad("this connection has a lease already"));
@@ -171,7 +171,7 @@ impl Connection {
         let place = lease.start(index, commands, reports).await?;
         let place = serde_json::to_string(&place).map_err(std::io::Error::from)?;
         let mut response = Response::new(response);
-        let place = HeaderValue::from_str(&place).map_err(|_| bad("its address can't be told"))?;
+        let place = HeaderValue::from_str(&place).map_err(|_| bad("its address can't be sent"))?;
         response.headers_mut().insert(PLACE_FIELD, place);
         Ok(response)
     }

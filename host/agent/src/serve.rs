@@ -121,7 +121,7 @@ async fn serve_stranger(
         }
         (_, Came::Unreadable(error)) => agent.refuse(&from, "no launcher is known", &format!(": {error}")),
         (Some(Err(error)), _) => agent.refuse(&from, "it speaks no TLS as launchers do", &format!(": {error}")),
-        (None, _) => agent.refuse(&from, "it said nothing", ""),
+        (None, _) => agent.refuse(&from, "it sent nothing", ""),
         (Some(Ok(_)), Came::Nobody) => agent.refuse(&from, "it showed no key", ""),
     }
     if let Some(stream) = refused {

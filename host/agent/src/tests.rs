@@ -104,8 +104,8 @@ async fn nothing_is_done_without_a_lease_and_a_component_is_the_one_that_was_ann
         colocation: None,
     };
     let broken = LeaseRequest { plan: Plan { workers: vec![worker(9)], ..plan() }, ..request.clone() };
-    refused(client.lease(&broken).await.map(drop), "no such lease can be had");
-    refused(client.lease(&LeaseRequest { workers: vec![7], ..request }).await.map(drop), "no such lease can be had");
+    refused(client.lease(&broken).await.map(drop), "there is no such lease");
+    refused(client.lease(&LeaseRequest { workers: vec![7], ..request }).await.map(drop), "there is no such lease");
     drop((lease, client));
     let ended = async {
         while !noted.0.lock().unwrap().iter().any(|note| matches!(note, Note::Ended { .. })) {

@@ -264,11 +264,11 @@ impl Recipe {
         let first_key_of_wit = own.first_key_of_wit();
         let file = own.over_language(of_language(language)).map_err(invalid)?;
         if let (true, Some(key)) = (file.cargo.unwrap_or_default(), first_key_of_wit) {
-            return Err(invalid(format!("`{key}` is said in the crate itself, by `lp_guest::node!`")));
+            return Err(invalid(format!("`{key}` is set in the crate itself, by `lp_guest::node!`")));
         }
         let refused = file.refused_styles.as_ref().zip(file.style).and_then(|(refused, style)| refused.get(&style));
         if let Some(reason) = refused {
-            return Err(invalid(format!("its `style` can't be had: {reason}")));
+            return Err(invalid(format!("its `style` can't be used: {reason}")));
         }
         let path = dir.join(path);
         let source = path.parent().map(Path::to_path_buf).unwrap_or_default();

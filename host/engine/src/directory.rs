@@ -47,7 +47,7 @@ impl RunFile {
 #[derive(Debug, thiserror::Error)]
 pub enum DirectoryError {
     /// A file of it can't be read or written.
-    #[error("`{}` can't be had", file.display())]
+    #[error("`{}` can't be read or written", file.display())]
     File {
         /// The file.
         file: PathBuf,
@@ -65,7 +65,7 @@ pub enum DirectoryError {
         source: serde_json::Error,
     },
     /// A component can't be had.
-    #[error("a component can't be had: {0}")]
+    #[error("a component is missing: {0}")]
     Component(String),
     /// A key can't be had.
     #[error(transparent)]

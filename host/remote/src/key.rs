@@ -92,7 +92,7 @@ impl fmt::Debug for Key {
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// The file can't be read or written.
-    #[error("the key `{}` can't be had", file.display())]
+    #[error("the key `{}` can't be read or made", file.display())]
     File {
         /// The file.
         file: PathBuf,

@@ -367,7 +367,7 @@ fn failure(error: &wasmtime::Error, store: &Store<State>) -> Failure {
     }
     summary.push_str(&store.data().limits.refusal().unwrap_or_default());
     if let Some(denial) = store.data().denials.last() {
-        summary.push_str(&format!("; it had been denied to {denial}"));
+        summary.push_str(&format!("; it was not allowed to {denial}"));
     }
     Failure { summary, stack }
 }

@@ -61,7 +61,7 @@ impl Denials {
         }
         let label = &self.0.label;
         let line = match told.denials.len() {
-            number if number > DENIALS_TOLD_MAX => format!("denied: `{label}` tried more than can be told here"),
+            number if number > DENIALS_TOLD_MAX => format!("denied: `{label}` made more attempts than are listed here"),
             _ => format!("denied: `{label}` tried to {denial}"),
         };
         self.0.sink.line(LineSource::Host, line.as_bytes());

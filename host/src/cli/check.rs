@@ -14,12 +14,12 @@ use super::screen::{CliError, Screen, exit_code};
 /// Checks a program and its components without running them
 ///
 /// Reads the program file and every component, binds each import to a handle and compares the types of both ends. All
-/// problems are shown at once, each with its place and what mends it. Exits with 0 if the program can run, 3 if not.
+/// problems are shown at once, each with its place and how to fix it. Exits with 0 if the program can run, 3 if not.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     program: ProgramArgs,
-    /// List what the program may do, for whoever has to approve it: what its build lines run, and the files, variables,
+    /// List what the program may do, for the person who has to approve it: what its build lines run, and the files, variables,
     /// addresses, servers and other nodes that each node may use. What reaches far is marked with `!`
     #[arg(long)]
     explain: bool,

@@ -78,5 +78,5 @@ pub(super) fn open_cache(dir: &Path, bytes_max: u64, screen: &Screen) -> Option<
 
 /// Says that there is no cache, and why.
 pub(super) fn warn_of_no_cache(error: &CacheError, screen: &Screen) {
-    screen.warning(&format!("components are compiled anew at every start: {error}"));
+    screen.warning(&format!("components are compiled again at every start: {error}"));
 }

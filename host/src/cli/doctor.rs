@@ -12,7 +12,7 @@ use super::cluster::{Engine, Launch};
 use super::screen::{CliError, Screen, exit_code};
 use super::{kubernetes, runs, slurm};
 
-/// Lists the languages for nodes: ready, or what is missing and what mends it
+/// Lists the languages for nodes: ready, or what is missing and how to fix it
 ///
 /// What can be had from package registries is installed by `lp-host build` when it is first needed, or by
 /// `lp-host doctor --install`. Exits with 0 if every language is ready or can be made so in this way.

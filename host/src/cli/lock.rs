@@ -68,7 +68,7 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<u8, CliError> {
         return Err(CliError::new(exit_code::WRONG_PROGRAM, error).hint(hint));
     }
     for node in &changed {
-        let what = if node.before.is_some() { "pinned anew" } else { "pinned" };
+        let what = if node.before.is_some() { "pinned again" } else { "pinned" };
         screen.note(&format!("{what}: `{}` is {} of `{}`", node.name, node.sha256, node.component));
     }
     if changed.is_empty() {

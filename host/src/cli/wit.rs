@@ -196,5 +196,5 @@ fn check(file: &Path, text: &str, args: &HandlesArgs) -> Result<(), CliError> {
         file.display()
     );
     let failure = CliError::new(exit_code::WRONG_PROGRAM, format!("`{}` is stale", file.display()));
-    Err(failure.hint(format!("write it anew: {line}")))
+    Err(failure.hint(format!("rewrite it: {line}")))
 }

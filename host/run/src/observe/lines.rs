@@ -30,10 +30,7 @@ impl LineFormat {
     pub fn lost_line(self) -> fn(u64) -> (printer::StandardStream, String) {
         match self {
             Self::Plain | Self::Coloured => |lines| {
-                (
-                    printer::StandardStream::Stderr,
-                    format!("{HOST_LINE}lost {lines} lines of output, which nobody read\n"),
-                )
+                (printer::StandardStream::Stderr, format!("{HOST_LINE}lost {lines} lines of output that nobody read\n"))
             },
             Self::Json | Self::Journal => |lines| {
                 (

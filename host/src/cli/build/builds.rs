@@ -47,10 +47,10 @@ impl Observer for Builds<'_> {
                 self.screen.note(&format!("built {} in {:.1} s", listed(nodes), elapsed.as_secs_f64()));
             }
             Note::HandlesWritten { file, interface } => {
-                self.screen.note(&format!("wrote `{file}` anew, since `{interface}` has changed"));
+                self.screen.note(&format!("rewrote `{file}`, since `{interface}` has changed"));
             }
             Note::HandlesStale { file, interface } => self.screen.warning(&format!(
-                "`{file}` is stale, and has more than the handles of `{interface}`: mend it by hand"
+                "`{file}` is stale, and has more than the handles of `{interface}`: update it by hand"
             )),
             Note::NoCache(error) => compile::warn_of_no_cache(&error, self.screen),
         }

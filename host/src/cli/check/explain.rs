@@ -1,4 +1,4 @@
-//! What a program may do, for whoever has to approve it: as a table and as JSON.
+//! What a program may do, for the person who has to approve it: as a table and as JSON.
 
 mod grave;
 mod rows;

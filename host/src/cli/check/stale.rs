@@ -29,7 +29,7 @@ pub(super) fn find(program: &Program) -> Vec<Stale> {
             let file = shown(&kept.file);
             found.push(Stale {
                 message: format!("`{file}` is stale: `{}` has changed since it was derived", kept.interface),
-                help: format!("write it anew: {}", wit::mending_line(&shown(&folder), &file, kept)),
+                help: format!("rewrite it: {}", wit::mending_line(&shown(&folder), &file, kept)),
                 file,
             });
         }

@@ -183,7 +183,7 @@ async fn without_end(cluster: &Cluster, run: &Run, pods: &mut Pods<'_>) -> Resul
     let says = now.as_ref().or(kept.as_ref()).map_or_else(|| "it is gone".to_owned(), end::ending);
     let words = now.as_ref().map(end::last_words).unwrap_or_default();
     let error = format!(
-        "the coordinator of `{}` has ended, and its program has not said that it had ended: the cluster says {says}",
+        "the coordinator of `{}` ended without a report of the program's end: the cluster says {says}",
         run.id()
     );
     Err(CliError::new(exit_code::NODE_FAILED, error).output(words))

@@ -28,7 +28,7 @@ pub(in crate::cli) async fn attach(
 ) -> Result<u8, CliError> {
     if run.coordinator().await?.is_none() && !run.cluster.has_jobs(run.id()).await? {
         let error =
-            format!("what `{}` said is gone: its Jobs were deleted, as they are a day after their end", run.id());
+            format!("the output of `{}` is gone: its Jobs were deleted, as they are a day after their end", run.id());
         let error = CliError::new(exit_code::WRONG_USAGE, error);
         return Err(error.hint(format!("`lp-host stop {}` deletes what is left of it", run.id())));
     }

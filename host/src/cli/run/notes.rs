@@ -119,8 +119,10 @@ fn message(note: &Note) -> (Severity, String) {
         Note::LaunchStopped(signal) => (Severity::Note, format!("{signal}: the launch is given up")),
         Note::Stopping { signal, grace } => (
             Severity::Note,
-            format!("{signal}: asking every node to stop, for up to {grace:?}; once more to stop at once"),
+            format!("{signal}: asking every node to stop, for up to {grace:?}; a second signal stops at once"),
         ),
-        Note::Killing { replicas } => (Severity::Note, format!("dropping what has not ended: {}", replicas.join(", "))),
+        Note::Killing { replicas } => {
+            (Severity::Note, format!("killing nodes that are still running: {}", replicas.join(", ")))
+        }
     }
 }

@@ -153,6 +153,6 @@ pub(in crate::cli) async fn call(
     }
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     Err(SlurmError::Refused {
-        said: if said.is_empty() { format!("`{program}` failed, and said nothing") } else { said },
+        said: if said.is_empty() { format!("`{program}` failed without a message") } else { said },
     })
 }

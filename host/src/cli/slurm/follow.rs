@@ -288,7 +288,7 @@ impl<'a> Following<'a> {
             (word, Some(reason)) => format!("Slurm says {word} ({reason}), with exit code {exit_code}"),
             (word, None) => format!("Slurm says {word}, with exit code {exit_code}"),
         };
-        let error = format!("job {number}{on} is over, and its program has not said that it had ended: {says}");
+        let error = format!("job {number}{on} ended without a report of the program's end: {says}");
         CliError::new(exit_code::NODE_FAILED, error).output(self.last_words())
     }
 

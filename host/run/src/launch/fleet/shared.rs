@@ -200,7 +200,7 @@ impl Shared {
                 self.warn(index, &format!("`{own}` can't reach `{other}`{place}: {why}"));
             }
             Report::Stranger { stranger, from } => {
-                let advice = "it was refused, and others like it won't be told of";
+                let advice = "it was refused; more of its kind won't be reported";
                 self.warn(index, &format!("somebody at {from} knocked who {stranger}: {advice}"));
             }
             Report::StopRequested => self.stop.request(),

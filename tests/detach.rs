@@ -165,6 +165,8 @@ fn whoever_attaches_exits_as_the_run_does() {
         let json = String::from_utf8_lossy(&json.stdout).into_owned();
         let last: Value = serde_json::from_str(json.lines().last().unwrap_or_default()).expect("it is JSON");
         assert_eq!((&last["type"], &last["replicas"][0]["node"]), (&"report".into(), &"probe".into()));
+        let reason = last["replicas"][0]["reason"].as_str();
+        assert!(reason.map_or(code == 0, |reason| code == 1 && reason.contains("wasm trap")), "{reason:?}");
         eventually("the end of the launcher", || run.is_gone());
     };
     check("'print:one'", 0, "probe/0 │ one\n", &["probe/0  ended"]);

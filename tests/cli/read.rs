@@ -256,6 +256,28 @@ fn the_schema_is_json_and_the_completions_name_the_verbs() {
 }
 
 #[test]
+fn run_says_in_json_what_is_wrong_with_a_program() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    fs::write(dir.path().join("program.toml"), "name = 'my_program'\n[nodes.a]\ncomponent = 'a.wasm'\n")
+        .expect("a writable directory");
+    let output = command(dir.path(), "run program.toml --format json").output().expect("the binary runs");
+    assert_eq!(output.status.code(), Some(3));
+    let line: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one line of JSON");
+    let problem = &line["problems"][0];
+    assert_eq!((&line["type"], &problem["code"], &problem["line"]), (&"invalid".into(), &"bad-name".into(), &1.into()));
+    assert!(problem["help"].as_str().is_some_and(|help| help.starts_with("write `my-program`")), "{problem}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("error[bad-name]"));
+}
+
+#[test]
+fn a_call_that_names_no_run_says_how_to_name_one() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let said = screen(dir.path(), "call counter add 1");
+    assert!(said.contains("`counter` is neither a node of a run nor an address"), "{said}");
+    assert!(said.contains("help: name the run too: `lp-host call RUN/counter …`") && said.ends_with("--- exit 2\n"));
+}
+
+#[test]
 fn bash_completes_verbs_and_their_options() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let script = command(dir.path(), "completions bash").output().expect("the binary runs").stdout;

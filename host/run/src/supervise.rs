@@ -409,6 +409,7 @@ fn report(plan: &Plan, supervision: Supervision, workers: Option<&Workers>, elap
         node: plan.node(id.node).name.clone(),
         index: id.index,
         state: replica.state,
+        reason: replica.reason,
         host: workers.and_then(|workers| workers.host(id)),
         restarts: replica.restarts,
         memory_peak: replica.memory_peak,

@@ -113,6 +113,11 @@ fn wrong(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> CliError
 async fn callee(args: &Args, timeout: Duration) -> Result<Callee, CliError> {
     match args.target.split_once('/') {
         Some((run, node)) => of_run(run, node).await,
+        None if !args.target.contains(':') => {
+            let error = format!("`{}` is neither a node of a run nor an address", args.target);
+            Err(wrong(error)
+                .hint(format!("name the run too: `lp-host call RUN/{} …`; `lp-host ps` lists runs", args.target)))
+        }
         None => of_address(&args.target, args.component.as_deref(), timeout).await,
     }
 }

@@ -116,6 +116,11 @@ fn to_json(result: &Result<Linked, Problems>, stale: &[Stale], explained: Option
     json
 }
 
+/// The line of JSON that says that a program can't run.
+pub(super) fn invalid_to_json(problems: &Problems) -> Value {
+    json!({ "type": "invalid", "problems": problems_to_json(problems), "problems_left_out": problems.left_out })
+}
+
 fn problems_to_json(problems: &Problems) -> Vec<Value> {
     let to_json = |problem: &Problem| {
         let location = problems.location(problem);

@@ -26,7 +26,7 @@ use super::cluster::{self, Launch};
 use super::hosts::{self, launcher_key, placed};
 use super::plan::launch_type;
 use super::screen::{CliError, Screen, exit_code};
-use super::{ProgramArgs, build, secrets};
+use super::{ProgramArgs, build, check, secrets};
 
 /// Runs a program until it has finished or is stopped
 ///
@@ -132,7 +132,16 @@ impl Args {
 }
 
 /// Runs a program: for the `lp-host run --detach` at the other end of `front`, or else in this terminal.
-pub(super) fn run(mut args: Args, front: Option<Front>, screen: &mut Screen) -> Result<u8, CliError> {
+pub(super) fn run(args: Args, front: Option<Front>, screen: &mut Screen) -> Result<u8, CliError> {
+    let is_json = args.is_json() && front.is_none();
+    let result = launch(args, front, screen);
+    if let (true, Err(CliError::Program(problems))) = (is_json, &result) {
+        screen.data(&format!("{}\n", check::invalid_to_json(problems)));
+    }
+    result
+}
+
+fn launch(mut args: Args, front: Option<Front>, screen: &mut Screen) -> Result<u8, CliError> {
     let asked = match args.launch_type {
         Some(Launch::On(engine)) => return on_cluster::run(engine, &args, screen),
         Some(Launch::Here(launch_type)) => Some(launch_type),

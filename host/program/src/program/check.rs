@@ -66,7 +66,9 @@ fn name_problem(of: &str, name: &str, span: Option<Range<usize>>) -> Option<Prob
         return None;
     }
     let problem = Problem::error("bad-name", format!("`{name}` can't be the name of a {of}"));
-    Some(problem.at(span, "not a name").help(NAME_RULE.to_owned()))
+    let meant = name.to_ascii_lowercase().replace(['_', '.', ' '], "-");
+    let help = if is_name(&meant) { format!("write `{meant}`; {NAME_RULE}") } else { NAME_RULE.to_owned() };
+    Some(problem.at(span, "not a name").help(help))
 }
 
 struct NodeCheck<'a> {

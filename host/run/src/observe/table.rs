@@ -128,6 +128,9 @@ pub fn report_json(report: &RunReport) -> Value {
                 "cpu_ns": figures.cpu.as_nanos() as u64,
                 "memory_peak_bytes": figures.memory_peak,
             });
+            if let Some(reason) = &replica.reason {
+                shown["reason"] = reason.as_str().into();
+            }
             if let Some(host) = &replica.host {
                 shown["host"] = host.as_str().into();
             }

@@ -71,6 +71,8 @@ pub struct ReplicaReport {
     pub state: ReplicaState,
     /// The host on which it ran last, if that is not this one.
     pub host: Option<String>,
+    /// Why it failed last, if it did.
+    pub reason: Option<String>,
     /// How often it was restarted.
     pub restarts: u32,
     /// The most memory that it had at once in any of its lives, in bytes.

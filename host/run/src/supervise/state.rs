@@ -209,7 +209,9 @@ impl Supervision {
             }
             Change::Ended { memory_peak } => (ReplicaState::Ended, memory_peak),
             Change::Failed { failure, memory_peak } => {
-                actions.push(Action::Note(Note::Failed { replica: replica.label.clone(), failure }));
+                let (label, reason) = (replica.label.clone(), failure.summary.clone());
+                actions.push(Action::Note(Note::Failed { replica: label, failure }));
+                self.replicas.change(id, |replica| replica.reason = Some(reason));
                 (ReplicaState::Failed, memory_peak)
             }
         };

@@ -26,12 +26,26 @@ pub(in crate::supervise) struct Replica {
     pub(in crate::supervise) restarts: u32,
     /// The most memory that it had at once in any of its lives, in bytes.
     pub(in crate::supervise) memory_peak: u64,
+    /// Why it failed last, if it did.
+    pub(in crate::supervise) reason: Option<String>,
 }
 
 impl Replica {
     pub(super) fn new(label: String, has_run: bool, repeats: bool, colocation: Option<usize>, budget: usize) -> Self {
         let (state, last) = (ReplicaState::Starting, ReplicaState::Ended);
-        Self { label, state, last, has_run, repeats, colocation, budget, ending: false, restarts: 0, memory_peak: 0 }
+        Self {
+            label,
+            state,
+            last,
+            has_run,
+            repeats,
+            colocation,
+            budget,
+            ending: false,
+            restarts: 0,
+            memory_peak: 0,
+            reason: None,
+        }
     }
 
     pub(super) fn is_gone(&self) -> bool {

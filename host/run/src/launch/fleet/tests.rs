@@ -227,8 +227,8 @@ async fn what_workers_find_on_the_network_is_shown_in_their_names() {
     assert!(matches!(events.recv().await.expect("the fleet lives").change, Change::Ended { .. }));
     let shown = [
         "warning: `w1` can't reach `w2` at host-of-2:2: no answer for 3 s",
-        "warning: somebody at 10.0.0.7:1234 knocked who has no certificate: it was refused, and others like it won't be \
-         told of",
+        "warning: somebody at 10.0.0.7:1234 knocked who has no certificate: it was refused; more of its kind won't \
+         be reported",
     ];
     assert_eq!(lines.lock().unwrap()[3..], shown);
     fleet.end(ready(())).await;
